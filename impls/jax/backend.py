@@ -1,0 +1,222 @@
+"""The adapter: the JAX room behind the protocol of shared/backend.py."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jaxtyping import Array
+
+from impls.jax.generate import generate
+from impls.jax.model import GPT, cross_entropy
+from impls.jax.optim import adam_state, build_optimizer
+from shared.backend import (
+    StepResult,
+    TrainState,
+    check_dtype,
+    check_prompt,
+    check_tokens,
+    check_weights,
+)
+from shared.config import GPTConfig, SampleConfig, TrainConfig
+from shared.errors import ConfigError
+from shared.schedule import learning_rate
+from shared.taps import Tap, tap_names
+
+name = "jax"
+
+
+def build(
+    config: GPTConfig,
+    weights: Mapping[str, np.ndarray],
+    *,
+    dtype: str = "float32",
+    device: str = "cpu",
+) -> "JaxModel":
+    """A model with a copy of `weights`. Raises `UserError` for weights or options that do not fit."""
+    check_weights(config, weights)
+    check_dtype(dtype)
+    try:
+        place = jax.devices(device)[0]
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"device {device!r} cannot be used by jax: {reason}") from None
+    # Only the shapes: the weights come from outside.
+    abstract = nnx.eval_shape(lambda: GPT(config, jnp.dtype(dtype), nnx.Rngs(0)))
+    graphdef, params = nnx.split(abstract)
+    return JaxModel(config, graphdef, from_numpy(params, weights, place), place)
+
+
+# nnx has its own names for the arrays of its layers.
+LEAVES = {"kernel": "weight", "embedding": "weight"}
+
+
+def canonical_name(path: tuple) -> str:
+    """("h", 0, "attn", "c_attn", "kernel") is transformer.h.0.attn.c_attn.weight."""
+    *modules, leaf = path
+    dotted = ".".join([*map(str, modules), LEAVES.get(leaf, leaf)])
+    return dotted if modules[0] == "lm_head" else f"transformer.{dotted}"
+
+
+def swap_layout(key: str, value: np.ndarray) -> np.ndarray:
+    """Canonical lm_head is [V, C], nnx's (in, out); all other layouts are the same."""
+    return value.T if key == "lm_head.weight" else value
+
+
+def to_numpy(state: nnx.State) -> dict[str, np.ndarray]:
+    """Copies by canonical name and in canonical layout."""
+    arrays = {canonical_name(path): leaf[...] for path, leaf in nnx.to_flat_state(state)}
+    return {
+        key: np.array(swap_layout(key, np.asarray(array)), order="C")
+        for key, array in arrays.items()
+    }
+
+
+def from_numpy(
+    like: nnx.State, arrays: Mapping[str, np.ndarray], device: jax.Device
+) -> nnx.State:
+    """A state with the structure and precisions of `like` and a copy of the values of `arrays`."""
+    flat = []
+    for path, leaf in nnx.to_flat_state(like):
+        key = canonical_name(path)
+        value = np.array(swap_layout(key, arrays[key]), dtype=leaf.dtype, order="C")
+        flat.append((path, leaf.replace(jax.device_put(value, device))))
+    return nnx.from_flat_state(flat)
+
+
+def loss_function(
+    params: nnx.State, graphdef: nnx.GraphDef, tokens: Array, targets: Array
+) -> Array:
+    return cross_entropy(nnx.merge(graphdef, params)(tokens), targets)
+
+
+@partial(jax.jit, static_argnames="graphdef")
+def compute_logits(graphdef: nnx.GraphDef, params: nnx.State, tokens: Array) -> Array:
+    return nnx.merge(graphdef, params)(tokens)
+
+
+@partial(jax.jit, static_argnames="graphdef")
+def compute_trace(graphdef: nnx.GraphDef, params: nnx.State, tokens: Array) -> dict[str, Array]:
+    record: dict[str, Array] = {}
+    nnx.merge(graphdef, params)(tokens, tap=Tap(record))
+    return record
+
+
+compute_loss = jax.jit(loss_function, static_argnames="graphdef")
+compute_loss_and_grads = jax.jit(jax.value_and_grad(loss_function), static_argnames="graphdef")
+
+
+@partial(
+    jax.jit, static_argnames=("graphdef", "config"), donate_argnames=("params", "optimizer_state")
+)
+def train_step(
+    graphdef: nnx.GraphDef,
+    config: TrainConfig,
+    params: nnx.State,
+    optimizer_state: optax.OptState,
+    tokens: Array,
+    targets: Array,
+    learning_rate: Array,
+) -> tuple[nnx.State, optax.OptState, Array, Array]:
+    """One update, compiled as a whole. The old weights and moments are donated: the new ones take
+    their place in memory. Split modules and jax.jit, because nnx.jit walks the module at each call."""
+    loss, grads = jax.value_and_grad(loss_function)(params, graphdef, tokens, targets)
+    optimizer = build_optimizer(config, learning_rate)
+    updates, optimizer_state = optimizer.update(grads, optimizer_state, params)
+    return optax.apply_updates(params, updates), optimizer_state, loss, optax.tree.norm(grads)
+
+
+class JaxModel:
+    """`shared.backend.Model` for the JAX room."""
+
+    def __init__(
+        self, config: GPTConfig, graphdef: nnx.GraphDef, params: nnx.State, device: jax.Device
+    ) -> None:
+        self.config = config
+        self.graphdef = graphdef
+        self.params = params
+        self.device = device
+
+    def array(self, ids: np.ndarray) -> Array:
+        """Token ids where the model is, in one integer type, so that nothing compiles twice."""
+        return jax.device_put(ids.astype(np.int32), self.device)
+
+    def logits(self, tokens: np.ndarray) -> np.ndarray:
+        check_tokens(self.config, tokens)
+        return np.array(compute_logits(self.graphdef, self.params, self.array(tokens)))
+
+    def trace(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
+        check_tokens(self.config, tokens)
+        record = compute_trace(self.graphdef, self.params, self.array(tokens))
+        return {tap: np.array(record[tap]) for tap in tap_names(self.config)}  # jit sorts dicts
+
+    def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:
+        check_tokens(self.config, tokens, targets)
+        ids = self.array(tokens), self.array(targets)
+        return float(compute_loss(self.params, self.graphdef, *ids))
+
+    def loss_and_grads(
+        self, tokens: np.ndarray, targets: np.ndarray
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        check_tokens(self.config, tokens, targets)
+        ids = self.array(tokens), self.array(targets)
+        loss, grads = compute_loss_and_grads(self.params, self.graphdef, *ids)
+        return float(loss), to_numpy(grads)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        return to_numpy(self.params)
+
+    def trainer(self, config: TrainConfig) -> "JaxTrainer":
+        return JaxTrainer(self, config)
+
+    def generate(self, prompt: np.ndarray, config: SampleConfig) -> Iterator[int]:
+        check_prompt(self.config, prompt)
+        return generate(self.graphdef, self.params, self.config, prompt, config)
+
+
+class JaxTrainer:
+    """`shared.backend.Trainer` for the JAX room."""
+
+    def __init__(self, model: JaxModel, config: TrainConfig) -> None:
+        self.model, self.config = model, config
+        self.optimizer_state = build_optimizer(config, config.learning_rate).init(model.params)
+        self.count = 0
+
+    def step(self, tokens: np.ndarray, targets: np.ndarray) -> StepResult:
+        check_tokens(self.model.config, tokens, targets)
+        model, lr = self.model, learning_rate(self.config, self.count)
+        model.params, self.optimizer_state, loss, norm = train_step(
+            model.graphdef,
+            self.config,
+            model.params,
+            self.optimizer_state,
+            model.array(tokens),
+            model.array(targets),
+            lr,
+        )
+        self.count += 1
+        return StepResult(float(loss), float(norm), lr)
+
+    def state(self) -> TrainState:
+        adam = adam_state(self.optimizer_state)
+        moments = {} if adam is None else {"m": to_numpy(adam.mu), "v": to_numpy(adam.nu)}
+        return TrainState(self.count, self.model.weights(), moments)
+
+    def load_state(self, state: TrainState) -> None:
+        check_weights(self.model.config, state.weights)
+        params, device = self.model.params, self.model.device
+        self.model.params = from_numpy(params, state.weights, device)
+        self.count = state.step
+        self.optimizer_state = tuple(
+            optax.ScaleByAdamState(
+                count=jnp.array(state.step, jnp.int32),
+                mu=from_numpy(params, state.moments["m"], device),
+                nu=from_numpy(params, state.moments["v"], device),
+            )
+            if isinstance(part, optax.ScaleByAdamState)
+            else part
+            for part in self.optimizer_state
+        )

@@ -1,0 +1,101 @@
+"""Writing text: one token at a time, with the keys and values of the past kept in a cache."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float, Int
+
+from shared.config import GPTConfig, SampleConfig
+from shared.randomness import uniform
+
+Cache = list[dict[str, Array]]
+
+
+def empty_cache(config: GPTConfig, dtype: jnp.dtype) -> Cache:
+    """Room for the keys and values of one window in every block."""
+    shape = (1, config.n_head, config.block_size, config.head_size)
+    return [
+        {"k": jnp.zeros(shape, dtype), "v": jnp.zeros(shape, dtype)} for _ in range(config.n_layer)
+    ]
+
+
+def generate(
+    graphdef: nnx.GraphDef,
+    params: nnx.State,
+    model_config: GPTConfig,
+    prompt: Int[np.ndarray, " T0"],
+    config: SampleConfig,
+) -> Iterator[int]:
+    """The tokens that follow `prompt`, one by one.
+
+    Inside the window each new token costs one position: the past is in the cache. Once the window is
+    full it slides, every position moves, and nothing cached is right any more: from there on each
+    token costs a full forward over the last block_size tokens.
+    """
+    block_size = model_config.block_size
+    tokens = prompt.tolist()
+    cache = empty_cache(model_config, jax.tree.leaves(params)[0].dtype)
+    # Compiled code has fixed shapes: a short window is filled up, and what stands after the last
+    # token changes nothing before it.
+    window = np.zeros((1, block_size), np.int32)
+    seen = min(len(tokens), block_size)
+    window[0, :seen] = tokens[-seen:]
+    logits, cache = forward(graphdef, params, window, cache, 0)  # [1, block_size, V]
+    logits = logits[0, seen - 1]
+    for position in range(len(prompt), len(prompt) + config.max_new_tokens):
+        token = sample_token(logits, uniform(config.seed, position), config)
+        yield token
+        tokens.append(token)
+        if len(tokens) <= block_size:
+            new = np.array([[token]], np.int32)
+            logits, cache = forward(graphdef, params, new, cache, position)  # [1, 1, V]
+        else:
+            new = np.array([tokens[-block_size:]], np.int32)
+            logits, _ = forward(graphdef, params, new, None, 0)
+        logits = logits[0, -1]
+
+
+@partial(jax.jit, static_argnames="graphdef", donate_argnames="cache")
+def forward(
+    graphdef: nnx.GraphDef,
+    params: nnx.State,
+    tokens: Int[Array, "1 T"],
+    cache: Cache | None,
+    start: int | Int[Array, ""],
+) -> tuple[Float[Array, "1 T V"], Cache | None]:
+    """The logits, and the cache with the new keys and values in it."""
+    model = nnx.merge(graphdef, params)
+    return model(tokens, cache, start), cache
+
+
+def sample_token(logits: Float[Array, " V"], u: float, config: SampleConfig) -> int:
+    """The token that the uniform number u in [0, 1) falls on, by the inverse of the CDF.
+
+    In float64 whatever the model's precision, and the CDF in the order of the ids, so that backends
+    whose logits differ by rounding still choose the same token. Among equal probabilities the
+    lower id counts as the more likely.
+    """
+    if config.temperature == 0:
+        return int(logits.argmax())
+    top_k = logits.shape[0] if config.top_k is None else config.top_k
+    top_p = jnp.inf if config.top_p is None else config.top_p
+    return int(inverse_cdf(logits, u, config.temperature, top_k, top_p))
+
+
+@jax.jit
+def inverse_cdf(
+    logits: Float[Array, " V"], u: float, temperature: float, top_k: int, top_p: float
+) -> Int[Array, ""]:
+    """The sampling itself, compiled once for all settings."""
+    p = jax.nn.softmax(logits.astype(jnp.float64) / temperature)
+    order = jnp.argsort(p, descending=True, stable=True)  # most likely first
+    ranked = jnp.where(jnp.arange(p.shape[0]) < top_k, p[order], 0)
+    ranked = ranked / ranked.sum()
+    before = jnp.cumsum(ranked) - ranked  # the probability of all that are more likely
+    ranked = jnp.where(before < top_p, ranked, 0)  # never the first: nothing is before it
+    cdf = jnp.cumsum(p.at[order].set(ranked))
+    return jnp.searchsorted(cdf, u * cdf[-1], side="right")

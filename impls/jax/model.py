@@ -1,0 +1,196 @@
+"""The GPT in JAX: flax nnx modules for the parts, jax.grad for the gradients.
+
+Read it beside impls/numpy/model.py and impls/torch/model.py: the same classes, in the same order.
+Shapes: B batch, T tokens, S keys seen (T, or with a cache the whole window), C = n_embd,
+H = n_head, D = C/H, F = inner size, V = vocab_size.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from impls.jax.nn import Linear
+from shared.config import GPTConfig
+from shared.taps import NO_TAP, Tap
+
+ACTIVATIONS = {
+    "gelu_tanh": lambda x: jax.nn.gelu(x, approximate=True),
+    "gelu_erf": lambda x: jax.nn.gelu(x, approximate=False),  # jax's default is tanh
+    "relu": jax.nn.relu,
+}
+
+
+class LayerNorm(nnx.Module):
+    """Normalise each position to mean 0 and variance 1, then scale and shift (Ba et al. 2016)."""
+
+    def __init__(self, config: GPTConfig, dtype: jnp.dtype) -> None:
+        self.epsilon = config.layer_norm_epsilon
+        self.weight = nnx.Param(jnp.ones(config.n_embd, dtype))
+        self.bias = nnx.Param(jnp.zeros(config.n_embd, dtype)) if config.bias else None
+
+    def __call__(self, x: Float[Array, "B T C"]) -> Float[Array, "B T C"]:
+        x = x - x.mean(axis=-1, keepdims=True)  # nnx.LayerNorm's fast variance loses digits instead
+        std = jnp.sqrt((x * x).mean(axis=-1, keepdims=True) + self.epsilon)  # [B, T, 1]
+        y = x / std * self.weight
+        return y if self.bias is None else y + self.bias
+
+
+def split_heads(x: Float[Array, "B T C"], n_head: int) -> Float[Array, "B H T D"]:
+    """Give every head its own D of the C channels."""
+    B, T, C = x.shape
+    return x.reshape(B, T, n_head, C // n_head).swapaxes(1, 2)
+
+
+def merge_heads(x: Float[Array, "B H T D"]) -> Float[Array, "B T C"]:
+    """Put the heads' channels side by side again."""
+    B, H, T, D = x.shape
+    return x.swapaxes(1, 2).reshape(B, T, H * D)
+
+
+def causal_mask(T: int, S: int, start: int | Array) -> Bool[Array, "T S"]:
+    """True where key j lies in the future of query i, which stands at position start + i."""
+    i, j = jnp.arange(T), jnp.arange(S)
+    return j[None, :] > start + i[:, None]
+
+
+class CausalSelfAttention(nnx.Module):
+    """Every position gathers from itself and the past (Vaswani et al. 2017, §3.2)."""
+
+    def __init__(self, config: GPTConfig, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
+        self.n_head = config.n_head
+        options = {"use_bias": config.bias, "param_dtype": dtype, "rngs": rngs}
+        self.c_attn = Linear(config.n_embd, 3 * config.n_embd, **options)
+        self.c_proj = Linear(config.n_embd, config.n_embd, **options)
+
+    def __call__(
+        self,
+        x: Float[Array, "B T C"],
+        cache: dict[str, Array] | None = None,
+        start: int | Array = 0,
+        tap: Tap = NO_TAP,
+    ) -> Float[Array, "B T C"]:
+        T = x.shape[1]
+        q, k, v = jnp.split(self.c_attn(x), 3, axis=-1)  # 3 × [B, T, C]
+        q = tap("q", split_heads(q, self.n_head))  # [B, H, T, D]
+        k = tap("k", split_heads(k, self.n_head))
+        v = tap("v", split_heads(v, self.n_head))
+        if cache is not None:  # write the new keys and values; the mask hides the unwritten rest
+            cache["k"] = lax.dynamic_update_slice_in_dim(cache["k"], k, start, axis=2)
+            cache["v"] = lax.dynamic_update_slice_in_dim(cache["v"], v, start, axis=2)
+            k, v = cache["k"], cache["v"]  # [B, H, S, D]
+        mask = causal_mask(T, k.shape[2], start)
+        scores = tap("scores", q @ k.mT / math.sqrt(q.shape[-1]))  # [B, H, T, S]
+        att = jnp.where(mask, -jnp.inf, scores)
+        att = tap("weights", jax.nn.softmax(att, axis=-1))  # rows sum to 1
+        y = att @ v  # [B, H, T, D]
+        y = tap("y", merge_heads(y))  # [B, T, C]
+        return self.c_proj(y)
+
+
+class MLP(nnx.Module):
+    """Every position thinks for itself: widen, bend, narrow."""
+
+    def __init__(self, config: GPTConfig, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
+        options = {"use_bias": config.bias, "param_dtype": dtype, "rngs": rngs}
+        self.c_fc = Linear(config.n_embd, config.inner_size, **options)
+        self.activation = ACTIVATIONS[config.activation]
+        self.c_proj = Linear(config.inner_size, config.n_embd, **options)
+
+    def __call__(self, x: Float[Array, "B T C"], tap: Tap = NO_TAP) -> Float[Array, "B T C"]:
+        x = tap("fc", self.c_fc(x))  # [B, T, F]
+        x = tap("act", self.activation(x))
+        return self.c_proj(x)
+
+
+class Block(nnx.Module):
+    """Communicate, then compute, each added to the residual stream."""
+
+    def __init__(self, config: GPTConfig, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
+        self.norm = config.norm
+        self.ln_1 = LayerNorm(config, dtype)
+        self.attn = CausalSelfAttention(config, dtype, rngs)
+        self.ln_2 = LayerNorm(config, dtype)
+        self.mlp = MLP(config, dtype, rngs)
+
+    def __call__(
+        self,
+        x: Float[Array, "B T C"],
+        cache: dict[str, Array] | None = None,
+        start: int | Array = 0,
+        tap: Tap = NO_TAP,
+    ) -> Float[Array, "B T C"]:
+        if self.norm == "pre":  # GPT-2: the stream itself is never normalised
+            y = tap("ln_1", self.ln_1(x))
+            x = x + tap("attn", self.attn(y, cache, start, tap.inside("attn")))
+            y = tap("ln_2", self.ln_2(x))
+            x = x + tap("mlp", self.mlp(y, tap.inside("mlp")))
+        else:  # the original Transformer
+            y = tap("attn", self.attn(x, cache, start, tap.inside("attn")))
+            x = tap("ln_1", self.ln_1(x + y))
+            y = tap("mlp", self.mlp(x, tap.inside("mlp")))
+            x = tap("ln_2", self.ln_2(x + y))
+        return x
+
+
+class SinusoidalEmbedding(nnx.Module):
+    """Fixed positions: sines and cosines, wavelengths 2π to 10000·2π (Vaswani et al. 2017, §3.5)."""
+
+    def __init__(self, config: GPTConfig, dtype: jnp.dtype) -> None:
+        self.n_embd = config.n_embd
+        self.dtype = dtype
+
+    def __call__(self, positions: Int[Array, " T"]) -> Float[Array, "T C"]:
+        t = positions[:, None].astype(jnp.float64)  # [T, 1]
+        c = jnp.arange(0, self.n_embd, 2, dtype=jnp.float64)  # [C/2]
+        angle = t / 10000.0 ** (c / self.n_embd)  # [T, C/2]
+        table = jnp.stack([jnp.sin(angle), jnp.cos(angle)], axis=-1)  # sin even, cos odd
+        return table.reshape(-1, self.n_embd).astype(self.dtype)
+
+
+class GPT(nnx.Module):
+    """Embed, n_layer blocks, and a score for every token of the vocabulary."""
+
+    def __init__(self, config: GPTConfig, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
+        self.config = config
+        options = {"param_dtype": dtype, "rngs": rngs}
+        self.wte = nnx.Embed(config.vocab_size, config.n_embd, **options)
+        if config.position == "learned":
+            self.wpe = nnx.Embed(config.block_size, config.n_embd, **options)
+        else:
+            self.wpe = SinusoidalEmbedding(config, dtype)
+        self.h = nnx.List(Block(config, dtype, rngs) for _ in range(config.n_layer))
+        self.ln_f = LayerNorm(config, dtype) if config.norm == "pre" else None
+        if config.tie_weights:
+            self.lm_head = None  # wte.attend
+        else:
+            self.lm_head = Linear(config.n_embd, config.vocab_size, use_bias=False, **options)
+
+    def __call__(
+        self,
+        tokens: Int[Array, "B T"],
+        cache: list[dict[str, Array]] | None = None,
+        start: int | Array = 0,
+        tap: Tap = NO_TAP,
+    ) -> Float[Array, "B T V"]:
+        positions = start + jnp.arange(tokens.shape[1])
+        x = tap("embed", self.wte(tokens) + self.wpe(positions))  # [B, T, C]
+        for i, block in enumerate(self.h):
+            past = None if cache is None else cache[i]
+            x = tap(f"h.{i}", block(x, past, start, tap.inside(f"h.{i}")))
+        if self.ln_f is not None:
+            x = tap("ln_f", self.ln_f(x))
+        logits = self.wte.attend(x) if self.lm_head is None else self.lm_head(x)
+        logits = tap("logits", logits)  # [B, T, V]
+        if tap:
+            tap("probs", jax.nn.softmax(logits, axis=-1))
+        return logits
+
+
+def cross_entropy(logits: Float[Array, "B T V"], targets: Int[Array, "B T"]) -> Float[Array, ""]:
+    """Mean over all positions of −ln softmax(logits)[target], in nats."""
+    return optax.softmax_cross_entropy_with_integer_labels(logits, targets).mean()

@@ -1,0 +1,8 @@
+"""Write text with a trained GPT in JAX: python -m impls.jax.sample --help"""
+
+import sys
+
+from shared.cli import sample_main
+
+if __name__ == "__main__":
+    sys.exit(sample_main("jax"))

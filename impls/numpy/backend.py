@@ -1,0 +1,137 @@
+"""The adapter: the NumPy room behind the protocol of shared/backend.py."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from impls.numpy.generate import generate
+from impls.numpy.model import GPT, cross_entropy, cross_entropy_backward
+from impls.numpy.nn import Parameter
+from impls.numpy.optim import build_optimizer, clip_by_global_norm
+from shared.backend import (
+    StepResult,
+    TrainState,
+    check_dtype,
+    check_prompt,
+    check_tokens,
+    check_weights,
+)
+from shared.config import GPTConfig, SampleConfig, TrainConfig
+from shared.errors import ConfigError
+from shared.schedule import learning_rate
+from shared.taps import Tap
+
+name = "numpy"
+
+
+def build(
+    config: GPTConfig,
+    weights: Mapping[str, np.ndarray],
+    *,
+    dtype: str = "float32",
+    device: str = "cpu",
+) -> "NumpyModel":
+    """A model with a copy of `weights`. Raises `UserError` for weights or options that do not fit."""
+    check_weights(config, weights)
+    check_dtype(dtype)
+    if device != "cpu":
+        raise ConfigError(f"device is {device!r}; NumPy has only 'cpu'")
+    gpt = GPT(config)
+    gpt.astype(dtype)
+    for key, parameter in canonical_parameters(gpt).items():
+        parameter.value = np.array(weights[key], dtype=dtype)
+    return NumpyModel(gpt)
+
+
+def canonical_parameters(gpt: GPT) -> dict[str, Parameter]:
+    """The parameters by canonical name. The room's own layout is the canonical one already."""
+    return {
+        "lm_head.weight" if path == "lm_head" else f"transformer.{path}": parameter
+        for path, parameter in gpt.named_parameters()
+    }
+
+
+class NumpyModel:
+    """`shared.backend.Model` for the NumPy room."""
+
+    def __init__(self, gpt: GPT) -> None:
+        self.gpt = gpt
+        self.config = gpt.config
+        self.parameters = canonical_parameters(gpt)
+
+    def logits(self, tokens: np.ndarray) -> np.ndarray:
+        check_tokens(self.config, tokens)
+        return self.gpt(tokens)
+
+    def trace(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
+        check_tokens(self.config, tokens)
+        record: dict[str, np.ndarray] = {}
+        self.gpt(tokens, tap=Tap(record))
+        return record
+
+    def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:
+        check_tokens(self.config, tokens, targets)
+        return float(cross_entropy(self.gpt(tokens), targets))
+
+    def loss_and_grads(
+        self, tokens: np.ndarray, targets: np.ndarray
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        loss = self.forward_backward(tokens, targets)
+        return loss, {key: parameter.grad for key, parameter in self.parameters.items()}
+
+    def forward_backward(self, tokens: np.ndarray, targets: np.ndarray) -> float:
+        """The loss; the gradients are left on the parameters."""
+        check_tokens(self.config, tokens, targets)
+        for parameter in self.parameters.values():
+            parameter.grad = None
+        logits = self.gpt(tokens)
+        self.gpt.backward(cross_entropy_backward(logits, targets))
+        return float(cross_entropy(logits, targets))
+
+    def weights(self) -> dict[str, np.ndarray]:
+        return {key: parameter.value.copy() for key, parameter in self.parameters.items()}
+
+    def trainer(self, config: TrainConfig) -> "NumpyTrainer":
+        return NumpyTrainer(self, config)
+
+    def generate(self, prompt: np.ndarray, config: SampleConfig) -> Iterator[int]:
+        check_prompt(self.config, prompt)
+        return generate(self.gpt, prompt, config)
+
+
+class NumpyTrainer:
+    """`shared.backend.Trainer` for the NumPy room."""
+
+    def __init__(self, model: NumpyModel, config: TrainConfig) -> None:
+        self.model, self.config = model, config
+        self.optimizer = build_optimizer(model.parameters, config)
+        self.count = 0
+
+    def step(self, tokens: np.ndarray, targets: np.ndarray) -> StepResult:
+        lr = learning_rate(self.config, self.count)
+        loss = self.model.forward_backward(tokens, targets)
+        norm = clip_by_global_norm(self.model.parameters, self.config.grad_clip)
+        self.optimizer.step(lr)
+        self.count += 1
+        return StepResult(loss, norm, lr)
+
+    def state(self) -> TrainState:
+        moments = {
+            key: {name: value.copy() for name, value in moment.items()}
+            for key, moment in self.optimizer.moments().items()
+        }
+        return TrainState(self.count, self.model.weights(), moments)
+
+    def load_state(self, state: TrainState) -> None:
+        check_weights(self.model.config, state.weights)
+        for key, parameter in self.model.parameters.items():
+            parameter.value = state.weights[key].astype(parameter.value.dtype)
+        moments = {
+            key: {
+                name: value.astype(self.model.parameters[name].value.dtype)
+                for name, value in moment.items()
+            }
+            for key, moment in state.moments.items()
+        }
+        self.optimizer.load(moments, state.step)
+        self.count = state.step

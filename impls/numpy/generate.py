@@ -1,0 +1,65 @@
+"""Writing text: one token at a time, with the keys and values of the past kept in a cache."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from impls.numpy.model import GPT
+from impls.numpy.nn import softmax
+from shared.config import GPTConfig, SampleConfig
+from shared.randomness import uniform
+
+
+def empty_cache(config: GPTConfig, dtype: np.dtype) -> list[dict[str, np.ndarray]]:
+    """Room for the keys and values of one window in every block."""
+    shape = (1, config.n_head, config.block_size, config.head_size)
+    return [
+        {"k": np.zeros(shape, dtype), "v": np.zeros(shape, dtype)} for _ in range(config.n_layer)
+    ]
+
+
+def generate(
+    model: GPT, prompt: Int[np.ndarray, " T0"], config: SampleConfig
+) -> Iterator[int]:
+    """The tokens that follow `prompt`, one by one.
+
+    Inside the window each new token costs one position: the past is in the cache. Once the window is
+    full it slides, every position moves, and nothing cached is right any more: from there on each
+    token costs a full forward over the last block_size tokens.
+    """
+    block_size = model.config.block_size
+    tokens = prompt.tolist()
+    cache = empty_cache(model.config, model.wte.weight.value.dtype)
+    logits = model(np.array([tokens[-block_size:]]), cache)  # [1, T, V]
+    for position in range(len(prompt), len(prompt) + config.max_new_tokens):
+        token = sample_token(logits[0, -1], uniform(config.seed, position), config)
+        yield token
+        tokens.append(token)
+        if len(tokens) <= block_size:
+            logits = model(np.array([[token]]), cache, position)  # [1, 1, V]
+        else:
+            logits = model(np.array([tokens[-block_size:]]))
+
+
+def sample_token(logits: Float[np.ndarray, " V"], u: float, config: SampleConfig) -> int:
+    """The token that the uniform number u in [0, 1) falls on, by the inverse of the CDF.
+
+    In float64 whatever the model's precision, and the CDF in the order of the ids, so that backends
+    whose logits differ by rounding still choose the same token. Among equal probabilities the
+    lower id counts as the more likely.
+    """
+    if config.temperature == 0:
+        return int(logits.argmax())
+    p = softmax(logits.astype(np.float64) / config.temperature)
+    order = np.argsort(-p, kind="stable")  # most likely first
+    ranked = p[order]
+    if config.top_k is not None:
+        ranked[config.top_k :] = 0
+        ranked /= ranked.sum()
+    if config.top_p is not None:
+        before = np.cumsum(ranked) - ranked  # the probability of all that are more likely
+        ranked[before >= config.top_p] = 0  # never the first: nothing is before it
+    p[order] = ranked
+    cdf = np.cumsum(p)
+    return int(np.searchsorted(cdf, u * cdf[-1], side="right"))

@@ -1,0 +1,267 @@
+"""The GPT in NumPy: every forward has its backward directly under it.
+
+Read it beside impls/torch/model.py and impls/jax/model.py: the same classes, in the same order; what
+autograd does there is written out here. `dx` is the gradient of the loss by x.
+Shapes: B batch, T tokens, S keys seen (T, and with a cache those before it too), C = n_embd,
+H = n_head, D = C/H, F = inner size, V = vocab_size.
+"""
+
+import math
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from impls.numpy.nn import (
+    ACTIVATIONS,
+    Activation,
+    Embedding,
+    Linear,
+    Module,
+    Parameter,
+    rows,
+    softmax,
+    softmax_backward,
+    sum_rows,
+)
+from shared.config import GPTConfig
+from shared.taps import NO_TAP, Tap
+
+
+class LayerNorm(Module):
+    """Normalise each position to mean 0 and variance 1, then scale and shift (Ba et al. 2016)."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        self.epsilon = config.layer_norm_epsilon
+        self.weight = Parameter(config.n_embd)
+        self.bias = Parameter(config.n_embd) if config.bias else None
+
+    def forward(self, x: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
+        x = x - mean(x)
+        std = np.sqrt(mean(x * x) + self.epsilon)  # [B, T, 1]; the variance divides by C, not C − 1
+        x = x / std
+        self.saved = x, std
+        y = x * self.weight.value
+        return y if self.bias is None else y + self.bias.value
+
+    def backward(self, dy: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
+        x, std = self.saved  # x is normalised already
+        self.weight.add_grad(sum_rows(dy * x))
+        if self.bias is not None:
+            self.bias.add_grad(sum_rows(dy))
+        dx = dy * self.weight.value
+        return (dx - mean(dx) - x * mean(dx * x)) / std  # the mean and the variance depend on x too
+
+
+def mean(x: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T 1"]:
+    """Mean over the channels, as a product: BLAS sums faster than np.mean."""
+    C = x.shape[-1]
+    return x @ np.full((C, 1), 1 / C, dtype=x.dtype)
+
+
+def split_heads(x: Float[np.ndarray, "B T C"], n_head: int) -> Float[np.ndarray, "B H T D"]:
+    """Give every head its own D of the C channels."""
+    B, T, C = x.shape
+    return x.reshape(B, T, n_head, C // n_head).swapaxes(1, 2)
+
+
+def merge_heads(x: Float[np.ndarray, "B H T D"]) -> Float[np.ndarray, "B T C"]:
+    """Put the heads' channels side by side again."""
+    B, H, T, D = x.shape
+    return x.swapaxes(1, 2).reshape(B, T, H * D)
+
+
+def causal_mask(T: int, S: int, start: int) -> Bool[np.ndarray, "T S"]:
+    """True where key j lies in the future of query i, which stands at position start + i."""
+    i, j = np.arange(T), np.arange(S)
+    return j[None, :] > start + i[:, None]
+
+
+class CausalSelfAttention(Module):
+    """Every position gathers from itself and the past (Vaswani et al. 2017, §3.2)."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        self.n_head = config.n_head
+        self.c_attn = Linear(config.n_embd, 3 * config.n_embd, bias=config.bias)
+        self.c_proj = Linear(config.n_embd, config.n_embd, bias=config.bias)
+
+    def forward(
+        self,
+        x: Float[np.ndarray, "B T C"],
+        cache: dict[str, np.ndarray] | None = None,
+        start: int = 0,
+        tap: Tap = NO_TAP,
+    ) -> Float[np.ndarray, "B T C"]:
+        T = x.shape[1]
+        q, k, v = np.split(self.c_attn(x), 3, axis=-1)  # 3 × [B, T, C]
+        q = tap("q", split_heads(q, self.n_head))  # [B, H, T, D]
+        k = tap("k", split_heads(k, self.n_head))
+        v = tap("v", split_heads(v, self.n_head))
+        if cache is not None:  # write the new keys and values, attend to all so far
+            cache["k"][:, :, start : start + T] = k
+            cache["v"][:, :, start : start + T] = v
+            k, v = cache["k"][:, :, : start + T], cache["v"][:, :, : start + T]  # [B, H, S, D]
+        mask = causal_mask(T, k.shape[2], start)
+        scores = tap("scores", q @ k.mT / math.sqrt(q.shape[-1]))  # [B, H, T, S]
+        att = np.where(mask, -math.inf, scores)
+        att = tap("weights", softmax(att))  # rows sum to 1
+        y = att @ v  # [B, H, T, D]
+        self.saved = q, k, v, att
+        y = tap("y", merge_heads(y))  # [B, T, C]
+        return self.c_proj(y)
+
+    def backward(self, dy: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
+        q, k, v, att = self.saved
+        dy = split_heads(self.c_proj.backward(dy), self.n_head)  # [B, H, T, D]
+        datt = dy @ v.mT  # [B, H, T, T]
+        dv = att.mT @ dy  # [B, H, T, D]
+        dscores = softmax_backward(att, datt) / math.sqrt(q.shape[-1])  # 0 where masked: att is 0
+        dq = dscores @ k
+        dk = dscores.mT @ q
+        dqkv = np.concatenate([merge_heads(dq), merge_heads(dk), merge_heads(dv)], axis=-1)
+        return self.c_attn.backward(dqkv)
+
+
+class MLP(Module):
+    """Every position thinks for itself: widen, bend, narrow."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        self.c_fc = Linear(config.n_embd, config.inner_size, bias=config.bias)
+        self.activation = Activation(*ACTIVATIONS[config.activation])
+        self.c_proj = Linear(config.inner_size, config.n_embd, bias=config.bias)
+
+    def forward(
+        self, x: Float[np.ndarray, "B T C"], tap: Tap = NO_TAP
+    ) -> Float[np.ndarray, "B T C"]:
+        x = tap("fc", self.c_fc(x))  # [B, T, F]
+        x = tap("act", self.activation(x))
+        return self.c_proj(x)
+
+    def backward(self, dy: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
+        dx = self.c_proj.backward(dy)  # [B, T, F]
+        dx = self.activation.backward(dx)
+        return self.c_fc.backward(dx)
+
+
+class Block(Module):
+    """Communicate, then compute, each added to the residual stream."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        self.norm = config.norm
+        self.ln_1 = LayerNorm(config)
+        self.attn = CausalSelfAttention(config)
+        self.ln_2 = LayerNorm(config)
+        self.mlp = MLP(config)
+
+    def forward(
+        self,
+        x: Float[np.ndarray, "B T C"],
+        cache: dict[str, np.ndarray] | None = None,
+        start: int = 0,
+        tap: Tap = NO_TAP,
+    ) -> Float[np.ndarray, "B T C"]:
+        if self.norm == "pre":  # GPT-2: the stream itself is never normalised
+            y = tap("ln_1", self.ln_1(x))
+            x = x + tap("attn", self.attn(y, cache, start, tap.inside("attn")))
+            y = tap("ln_2", self.ln_2(x))
+            x = x + tap("mlp", self.mlp(y, tap.inside("mlp")))
+        else:  # the original Transformer
+            y = tap("attn", self.attn(x, cache, start, tap.inside("attn")))
+            x = tap("ln_1", self.ln_1(x + y))
+            y = tap("mlp", self.mlp(x, tap.inside("mlp")))
+            x = tap("ln_2", self.ln_2(x + y))
+        return x
+
+    def backward(self, dx: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
+        if self.norm == "pre":  # a sum hands its gradient to both of its terms
+            dx = dx + self.ln_2.backward(self.mlp.backward(dx))
+            dx = dx + self.ln_1.backward(self.attn.backward(dx))
+        else:
+            dx = self.ln_2.backward(dx)
+            dx = dx + self.mlp.backward(dx)
+            dx = self.ln_1.backward(dx)
+            dx = dx + self.attn.backward(dx)
+        return dx
+
+
+class SinusoidalEmbedding(Module):
+    """Fixed positions: sines and cosines, wavelengths 2π to 10000·2π (Vaswani et al. 2017, §3.5)."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        t = np.arange(config.block_size)[:, None]  # [T, 1]
+        c = np.arange(0, config.n_embd, 2)  # [C/2]
+        angle = t / 10000.0 ** (c / config.n_embd)  # [T, C/2]
+        table = np.stack([np.sin(angle), np.cos(angle)], axis=-1)  # sin even, cos odd
+        self.table = table.reshape(config.block_size, config.n_embd)
+
+    def forward(self, positions: Int[np.ndarray, " T"]) -> Float[np.ndarray, "T C"]:
+        return self.table[positions]
+
+    def backward(self, dx: Float[np.ndarray, "T C"]) -> None:
+        """Nothing to train."""
+
+
+class GPT(Module):
+    """Embed, n_layer blocks, and a score for every token of the vocabulary."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        self.config = config
+        self.wte = Embedding(config.vocab_size, config.n_embd)
+        if config.position == "learned":
+            self.wpe = Embedding(config.block_size, config.n_embd)
+        else:
+            self.wpe = SinusoidalEmbedding(config)
+        self.h = [Block(config) for _ in range(config.n_layer)]
+        self.ln_f = LayerNorm(config) if config.norm == "pre" else None
+        self.lm_head = self.wte.weight
+        if not config.tie_weights:
+            self.lm_head = Parameter(config.vocab_size, config.n_embd)
+
+    def forward(
+        self,
+        tokens: Int[np.ndarray, "B T"],
+        cache: list[dict[str, np.ndarray]] | None = None,
+        start: int = 0,
+        tap: Tap = NO_TAP,
+    ) -> Float[np.ndarray, "B T V"]:
+        positions = start + np.arange(tokens.shape[1])
+        x = tap("embed", self.wte(tokens) + self.wpe(positions))  # [B, T, C]
+        for i, block in enumerate(self.h):
+            past = None if cache is None else cache[i]
+            x = tap(f"h.{i}", block(x, past, start, tap.inside(f"h.{i}")))
+        if self.ln_f is not None:
+            x = tap("ln_f", self.ln_f(x))
+        self.saved = x
+        logits = tap("logits", x @ self.lm_head.value.T)  # [B, T, V]
+        if tap:
+            tap("probs", softmax(logits))
+        return logits
+
+    def backward(self, dlogits: Float[np.ndarray, "B T V"]) -> None:
+        x = self.saved
+        self.lm_head.add_grad(rows(dlogits).T @ rows(x))
+        dx = dlogits @ self.lm_head.value
+        if self.ln_f is not None:
+            dx = self.ln_f.backward(dx)
+        for block in reversed(self.h):
+            dx = block.backward(dx)
+        self.wte.backward(dx)
+        self.wpe.backward(dx.sum(axis=0))  # one table row served the whole batch
+
+
+def cross_entropy(
+    logits: Float[np.ndarray, "B T V"], targets: Int[np.ndarray, "B T"]
+) -> Float[np.ndarray, ""]:
+    """Mean over all positions of −ln softmax(logits)[target], in nats."""
+    top = logits.max(axis=-1, keepdims=True)
+    log_sum = top + np.log(np.exp(logits - top).sum(axis=-1, keepdims=True))  # [B, T, 1]
+    chosen = np.take_along_axis(logits, targets[..., None], axis=-1)  # [B, T, 1]
+    return (log_sum - chosen).mean()
+
+
+def cross_entropy_backward(
+    logits: Float[np.ndarray, "B T V"], targets: Int[np.ndarray, "B T"]
+) -> Float[np.ndarray, "B T V"]:
+    """(softmax(logits) − one-hot(target)) / (B·T)."""
+    dlogits = softmax(logits)
+    rows(dlogits)[np.arange(targets.size), targets.ravel()] -= 1
+    return dlogits / targets.size

@@ -1,0 +1,8 @@
+"""Write text with a trained GPT in NumPy: python -m impls.numpy.sample --help"""
+
+import sys
+
+from shared.cli import sample_main
+
+if __name__ == "__main__":
+    sys.exit(sample_main("numpy"))

@@ -1,0 +1,174 @@
+"""The adapter: the PyTorch room behind the protocol of shared/backend.py."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from impls.torch.generate import generate
+from impls.torch.model import GPT, cross_entropy
+from impls.torch.optim import build_optimizer, clip_by_global_norm, set_learning_rate
+from shared.backend import (
+    StepResult,
+    TrainState,
+    check_dtype,
+    check_prompt,
+    check_tokens,
+    check_weights,
+)
+from shared.config import GPTConfig, SampleConfig, TrainConfig
+from shared.errors import ConfigError
+from shared.schedule import learning_rate
+from shared.taps import Tap
+
+name = "torch"
+
+MOMENTS = {"m": "exp_avg", "v": "exp_avg_sq"}  # the paper's letters, torch's names
+
+
+def build(
+    config: GPTConfig,
+    weights: Mapping[str, np.ndarray],
+    *,
+    dtype: str = "float32",
+    device: str = "cpu",
+) -> "TorchModel":
+    """A model with a copy of `weights`. Raises `UserError` for weights or options that do not fit."""
+    check_weights(config, weights)
+    check_dtype(dtype)
+    try:
+        gpt = GPT(config).to(device=torch.device(device), dtype=getattr(torch, dtype))
+    except (RuntimeError, AssertionError) as error:  # torch raises either for a missing device
+        raise ConfigError(f"device {device!r} cannot be used by torch: {first_line(error)}") from None
+    model = TorchModel(gpt)
+    model.load_weights(weights)
+    return model
+
+
+def first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def canonical_parameters(gpt: GPT) -> dict[str, torch.nn.Parameter]:
+    """The parameters by canonical name; named_parameters gives a tied one once, as wte."""
+    return {
+        path if path.startswith("lm_head") else f"transformer.{path}": parameter
+        for path, parameter in gpt.named_parameters()
+    }
+
+
+def swap_layout(key: str, value: np.ndarray) -> np.ndarray:
+    """Canonical linears are (in, out), torch's (out, in); lm_head is [V, C] in both."""
+    return value.T if key.endswith((".c_attn.weight", ".c_fc.weight", ".c_proj.weight")) else value
+
+
+def to_numpy(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    """Copies in canonical layout."""
+    return {
+        key: np.array(swap_layout(key, tensor.detach().cpu().numpy()), order="C")
+        for key, tensor in tensors.items()
+    }
+
+
+class TorchModel:
+    """`shared.backend.Model` for the PyTorch room."""
+
+    def __init__(self, gpt: GPT) -> None:
+        self.gpt = gpt
+        self.config = gpt.config
+        self.parameters = canonical_parameters(gpt)
+
+    def tensor(self, ids: np.ndarray) -> Tensor:
+        """Token ids where the model is; cross-entropy wants int64."""
+        return torch.as_tensor(ids, dtype=torch.int64, device=self.gpt.wte.weight.device)
+
+    @torch.inference_mode()
+    def logits(self, tokens: np.ndarray) -> np.ndarray:
+        check_tokens(self.config, tokens)
+        return self.gpt(self.tensor(tokens)).cpu().numpy()
+
+    @torch.inference_mode()
+    def trace(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
+        check_tokens(self.config, tokens)
+        record: dict[str, Tensor] = {}
+        self.gpt(self.tensor(tokens), tap=Tap(record))
+        return {tap: value.cpu().numpy() for tap, value in record.items()}
+
+    @torch.inference_mode()
+    def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:
+        check_tokens(self.config, tokens, targets)
+        return cross_entropy(self.gpt(self.tensor(tokens)), self.tensor(targets)).item()
+
+    def loss_and_grads(
+        self, tokens: np.ndarray, targets: np.ndarray
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        loss = self.forward_backward(tokens, targets)
+        return loss.item(), to_numpy({key: p.grad for key, p in self.parameters.items()})
+
+    def forward_backward(self, tokens: np.ndarray, targets: np.ndarray) -> Tensor:
+        """The loss; the gradients are left on the parameters."""
+        check_tokens(self.config, tokens, targets)
+        self.gpt.zero_grad(set_to_none=True)
+        loss = cross_entropy(self.gpt(self.tensor(tokens)), self.tensor(targets))
+        loss.backward()
+        return loss.detach()
+
+    def weights(self) -> dict[str, np.ndarray]:
+        return to_numpy(self.parameters)
+
+    @torch.no_grad()
+    def load_weights(self, weights: Mapping[str, np.ndarray]) -> None:
+        for key, parameter in self.parameters.items():
+            parameter.copy_(torch.from_numpy(np.ascontiguousarray(swap_layout(key, weights[key]))))
+
+    def trainer(self, config: TrainConfig) -> "TorchTrainer":
+        return TorchTrainer(self, config)
+
+    def generate(self, prompt: np.ndarray, config: SampleConfig) -> Iterator[int]:
+        check_prompt(self.config, prompt)
+        return generate(self.gpt, prompt, config)
+
+
+class TorchTrainer:
+    """`shared.backend.Trainer` for the PyTorch room."""
+
+    def __init__(self, model: TorchModel, config: TrainConfig) -> None:
+        self.model, self.config = model, config
+        self.parameters = list(model.parameters.values())
+        self.optimizer = build_optimizer(self.parameters, config)
+        self.count = 0
+
+    def step(self, tokens: np.ndarray, targets: np.ndarray) -> StepResult:
+        lr = learning_rate(self.config, self.count)
+        set_learning_rate(self.optimizer, lr)
+        loss = self.model.forward_backward(tokens, targets)
+        norm = clip_by_global_norm(self.parameters, self.config.grad_clip)
+        self.optimizer.step()
+        self.count += 1
+        return StepResult(loss.item(), norm.item(), lr)
+
+    def state(self) -> TrainState:
+        moments: dict[str, dict[str, np.ndarray]] = {}
+        if self.config.optimizer == "adamw":
+            slots = self.optimizer.state
+            for letter, slot in MOMENTS.items():
+                moments[letter] = to_numpy(
+                    {  # a parameter has no slot before its first step
+                        key: slots[p][slot] if p in slots else torch.zeros_like(p)
+                        for key, p in self.model.parameters.items()
+                    }
+                )
+        return TrainState(self.count, self.model.weights(), moments)
+
+    def load_state(self, state: TrainState) -> None:
+        check_weights(self.model.config, state.weights)
+        self.model.load_weights(state.weights)
+        self.count = state.step
+        if self.config.optimizer == "adamw":
+            for key, p in self.model.parameters.items():
+                slots = {"step": torch.tensor(float(state.step), device=p.device)}
+                for letter, slot in MOMENTS.items():
+                    value = np.ascontiguousarray(swap_layout(key, state.moments[letter][key]))
+                    slots[slot] = torch.tensor(value, dtype=p.dtype, device=p.device)
+                self.optimizer.state[p] = slots

@@ -1,0 +1,77 @@
+"""Writing text: one token at a time, with the keys and values of the past kept in a cache."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from impls.torch.model import GPT
+from shared.config import GPTConfig, SampleConfig
+from shared.randomness import uniform
+
+
+def empty_cache(config: GPTConfig, like: Tensor) -> list[dict[str, Tensor]]:
+    """Room for the keys and values of one window in every block."""
+    shape = (1, config.n_head, config.block_size, config.head_size)
+    return [
+        {"k": like.new_zeros(shape), "v": like.new_zeros(shape)} for _ in range(config.n_layer)
+    ]
+
+
+def generate(
+    model: GPT, prompt: Int[np.ndarray, " T0"], config: SampleConfig
+) -> Iterator[int]:
+    """The tokens that follow `prompt`, one by one.
+
+    Inside the window each new token costs one position: the past is in the cache. Once the window is
+    full it slides, every position moves, and nothing cached is right any more: from there on each
+    token costs a full forward over the last block_size tokens.
+    """
+    block_size = model.config.block_size
+    device = model.wte.weight.device
+    tokens = prompt.tolist()
+    cache = empty_cache(model.config, model.wte.weight)
+    logits = forward(model, torch.tensor([tokens[-block_size:]], device=device), cache)
+    for position in range(len(prompt), len(prompt) + config.max_new_tokens):
+        token = sample_token(logits[0, -1], uniform(config.seed, position), config)
+        yield token
+        tokens.append(token)
+        if len(tokens) <= block_size:
+            logits = forward(model, torch.tensor([[token]], device=device), cache, position)
+        else:
+            logits = forward(model, torch.tensor([tokens[-block_size:]], device=device))
+
+
+@torch.inference_mode()
+def forward(
+    model: GPT,
+    tokens: Int[Tensor, "1 T"],
+    cache: list[dict[str, Tensor]] | None = None,
+    start: int = 0,
+) -> Float[Tensor, "1 T V"]:
+    """The model without autograd's records, which a generator must not leave switched off."""
+    return model(tokens, cache, start)
+
+
+def sample_token(logits: Float[Tensor, " V"], u: float, config: SampleConfig) -> int:
+    """The token that the uniform number u in [0, 1) falls on, by the inverse of the CDF.
+
+    In float64 whatever the model's precision, and the CDF in the order of the ids, so that backends
+    whose logits differ by rounding still choose the same token. Among equal probabilities the
+    lower id counts as the more likely.
+    """
+    if config.temperature == 0:
+        return int(logits.argmax())
+    p = torch.softmax(logits.double() / config.temperature, dim=-1)
+    ranked, order = torch.sort(p, descending=True, stable=True)  # most likely first
+    if config.top_k is not None:
+        ranked[config.top_k :] = 0
+        ranked /= ranked.sum()
+    if config.top_p is not None:
+        before = ranked.cumsum(dim=-1) - ranked  # the probability of all that are more likely
+        ranked[before >= config.top_p] = 0  # never the first: nothing is before it
+    p = torch.empty_like(p).scatter_(0, order, ranked)
+    cdf = p.cumsum(dim=-1)
+    return int(torch.searchsorted(cdf, u * cdf[-1], side="right"))

@@ -1,0 +1,51 @@
+"""Taps: named places in the forward pass where a value can be looked at.
+
+`tap("q", q)` gives back q, so a tap can stand anywhere in an expression and changes nothing. When a
+trace is wanted, it also records q under its full name, such as "h.0.attn.q". The names are the same
+in every backend; that is what lets a disagreement name the line where it begins.
+"""
+
+from typing import Any, TypeVar
+
+from shared.config import GPTConfig
+
+Array = TypeVar("Array")
+
+
+class Tap:
+    """Records values under a prefix, or, without a record, does nothing. False when it does nothing."""
+
+    def __init__(self, record: dict[str, Any] | None = None, prefix: str = "") -> None:
+        self.record = record
+        self.prefix = prefix
+
+    def __call__(self, name: str, value: Array) -> Array:
+        """Record `value` as PREFIX + `name` if somebody asked, and return it unchanged."""
+        if self.record is not None:
+            self.record[self.prefix + name] = value
+        return value
+
+    def inside(self, name: str) -> "Tap":
+        """The tap to hand to the submodule `name`."""
+        return Tap(self.record, f"{self.prefix}{name}.") if self else self
+
+    def __bool__(self) -> bool:
+        return self.record is not None
+
+
+NO_TAP = Tap()
+
+
+def tap_names(config: GPTConfig) -> list[str]:
+    """All taps of a model, in the order of the data flow."""
+    block = (
+        ["ln_1", "attn.q", "attn.k", "attn.v", "attn.scores", "attn.weights", "attn.y", "attn"]
+        + ["ln_2", "mlp.fc", "mlp.act", "mlp"]
+        if config.norm == "pre"
+        else ["attn.q", "attn.k", "attn.v", "attn.scores", "attn.weights", "attn.y", "attn"]
+        + ["ln_1", "mlp.fc", "mlp.act", "mlp", "ln_2"]
+    )
+    names = ["embed"]
+    for i in range(config.n_layer):
+        names += [f"h.{i}.{name}" for name in block] + [f"h.{i}"]
+    return names + (["ln_f"] if config.norm == "pre" else []) + ["logits", "probs"]
