@@ -43,6 +43,7 @@ class TrainState:
     """AdamW: {"m": first moments, "v": second moments} by tensor name. SGD: empty."""
 
 
+@runtime_checkable
 class Trainer(Protocol):
     """A model together with its optimizer."""
 
@@ -53,6 +54,7 @@ class Trainer(Protocol):
     def load_state(self, state: TrainState) -> None: ...
 
 
+@runtime_checkable
 class Model(Protocol):
     """A GPT with weights. Tokens are integers, [B, T] with T ≤ block_size; `InputError` otherwise."""
 
@@ -67,6 +69,29 @@ class Model(Protocol):
     def weights(self) -> dict[str, np.ndarray]: ...
     def trainer(self, config: TrainConfig) -> Trainer: ...
     def generate(self, prompt: Int[np.ndarray, " T0"], config: SampleConfig) -> Iterator[int]: ...
+
+
+class Bigram(Protocol):
+    """The baseline: a table [V, V] of scores for the next token, and its optimizer."""
+
+    def table(self) -> Float[np.ndarray, "V V"]: ...
+    def loss(self, tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]) -> float: ...
+    def loss_and_grad(
+        self, tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]
+    ) -> tuple[float, Float[np.ndarray, "V V"]]: ...
+    def step(self, tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]) -> float: ...
+
+
+@runtime_checkable
+class BigramBackend(Protocol):
+    """What a backend offers besides, if it has the baseline."""
+
+    def bigram(
+        self, table: Float[np.ndarray, "V V"], config: TrainConfig, dtype: str = "float32"
+    ) -> Bigram: ...
+    def count_bigrams(
+        self, ids: Int[np.ndarray, " N"], vocab_size: int
+    ) -> Int[np.ndarray, "V V"]: ...
 
 
 @runtime_checkable

@@ -1,7 +1,7 @@
 """The adapter: the JAX room behind the protocol of shared/backend.py."""
 
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,9 @@ import optax
 from flax import nnx
 from jaxtyping import Array
 
-from impls.jax.generate import generate
+from impls.jax.bigram import Bigram as bigram
+from impls.jax.bigram import count_bigrams
+from impls.jax.generate import forward, generate
 from impls.jax.model import GPT, cross_entropy
 from impls.jax.optim import adam_state, build_optimizer
 from shared.backend import (
@@ -25,6 +27,8 @@ from shared.config import GPTConfig, SampleConfig, TrainConfig
 from shared.errors import ConfigError
 from shared.schedule import learning_rate
 from shared.taps import Tap, tap_names
+
+__all__ = ["bigram", "build", "count_bigrams", "name"]
 
 name = "jax"
 
@@ -44,10 +48,14 @@ def build(
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError(f"device {device!r} cannot be used by jax: {reason}") from None
-    # Only the shapes: the weights come from outside.
-    abstract = nnx.eval_shape(lambda: GPT(config, jnp.dtype(dtype), nnx.Rngs(0)))
-    graphdef, params = nnx.split(abstract)
+    graphdef, params = abstract_model(config, dtype)
     return JaxModel(config, graphdef, from_numpy(params, weights, place), place)
+
+
+@cache
+def abstract_model(config: GPTConfig, dtype: str) -> tuple[nnx.GraphDef, nnx.State]:
+    """The module's structure, and the shapes of its weights without values: those come from outside."""
+    return nnx.split(nnx.eval_shape(lambda: GPT(config, jnp.dtype(dtype), nnx.Rngs(0))))
 
 
 # nnx has its own names for the arrays of its layers.
@@ -75,9 +83,7 @@ def to_numpy(state: nnx.State) -> dict[str, np.ndarray]:
     }
 
 
-def from_numpy(
-    like: nnx.State, arrays: Mapping[str, np.ndarray], device: jax.Device
-) -> nnx.State:
+def from_numpy(like: nnx.State, arrays: Mapping[str, np.ndarray], device: jax.Device) -> nnx.State:
     """A state with the structure and precisions of `like` and a copy of the values of `arrays`."""
     flat = []
     for path, leaf in nnx.to_flat_state(like):
@@ -91,11 +97,6 @@ def loss_function(
     params: nnx.State, graphdef: nnx.GraphDef, tokens: Array, targets: Array
 ) -> Array:
     return cross_entropy(nnx.merge(graphdef, params)(tokens), targets)
-
-
-@partial(jax.jit, static_argnames="graphdef")
-def compute_logits(graphdef: nnx.GraphDef, params: nnx.State, tokens: Array) -> Array:
-    return nnx.merge(graphdef, params)(tokens)
 
 
 @partial(jax.jit, static_argnames="graphdef")
@@ -146,7 +147,7 @@ class JaxModel:
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:
         check_tokens(self.config, tokens)
-        return np.array(compute_logits(self.graphdef, self.params, self.array(tokens)))
+        return np.array(forward(self.graphdef, self.params, self.array(tokens), None, 0)[0])
 
     def trace(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
         check_tokens(self.config, tokens)
@@ -182,7 +183,9 @@ class JaxTrainer:
 
     def __init__(self, model: JaxModel, config: TrainConfig) -> None:
         self.model, self.config = model, config
-        self.optimizer_state = build_optimizer(config, config.learning_rate).init(model.params)
+        state = build_optimizer(config, config.learning_rate).init(model.params)
+        # Where a step will put it: arrays bound to no device would make the second step compile anew.
+        self.optimizer_state = jax.device_put(state, model.device)
         self.count = 0
 
     def step(self, tokens: np.ndarray, targets: np.ndarray) -> StepResult:
@@ -212,7 +215,7 @@ class JaxTrainer:
         self.count = state.step
         self.optimizer_state = tuple(
             optax.ScaleByAdamState(
-                count=jnp.array(state.step, jnp.int32),
+                count=jax.device_put(np.int32(state.step), device),
                 mu=from_numpy(params, state.moments["m"], device),
                 nu=from_numpy(params, state.moments["v"], device),
             )

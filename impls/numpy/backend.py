@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from impls.numpy.bigram import Bigram as bigram
+from impls.numpy.bigram import count_bigrams
 from impls.numpy.generate import generate
 from impls.numpy.model import GPT, cross_entropy, cross_entropy_backward
 from impls.numpy.nn import Parameter
@@ -20,6 +22,8 @@ from shared.config import GPTConfig, SampleConfig, TrainConfig
 from shared.errors import ConfigError
 from shared.schedule import learning_rate
 from shared.taps import Tap
+
+__all__ = ["bigram", "build", "count_bigrams", "name"]
 
 name = "numpy"
 

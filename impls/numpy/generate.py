@@ -19,9 +19,7 @@ def empty_cache(config: GPTConfig, dtype: np.dtype) -> list[dict[str, np.ndarray
     ]
 
 
-def generate(
-    model: GPT, prompt: Int[np.ndarray, " T0"], config: SampleConfig
-) -> Iterator[int]:
+def generate(model: GPT, prompt: Int[np.ndarray, " T0"], config: SampleConfig) -> Iterator[int]:
     """The tokens that follow `prompt`, one by one.
 
     Inside the window each new token costs one position: the past is in the cache. Once the window is

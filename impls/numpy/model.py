@@ -250,7 +250,7 @@ class GPT(Module):
 
 def cross_entropy(
     logits: Float[np.ndarray, "B T V"], targets: Int[np.ndarray, "B T"]
-) -> Float[np.ndarray, ""]:
+) -> np.floating:
     """Mean over all positions of −ln softmax(logits)[target], in nats."""
     top = logits.max(axis=-1, keepdims=True)
     log_sum = top + np.log(np.exp(logits - top).sum(axis=-1, keepdims=True))  # [B, T, 1]

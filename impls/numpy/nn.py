@@ -150,7 +150,9 @@ class Activation(Module):
 
 def gelu_tanh(x: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
     """0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks & Gimpel 2016, §2)."""
-    tanh = np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x)))  # x**3 is 280 times slower
+    tanh = np.tanh(
+        math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))
+    )  # x**3 is 280 times slower
     return 0.5 * x * (1 + tanh), (x, tanh)
 
 

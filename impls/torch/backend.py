@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from impls.torch.bigram import Bigram as bigram
+from impls.torch.bigram import count_bigrams
 from impls.torch.generate import generate
 from impls.torch.model import GPT, cross_entropy
 from impls.torch.optim import build_optimizer, clip_by_global_norm, set_learning_rate
@@ -21,6 +23,8 @@ from shared.config import GPTConfig, SampleConfig, TrainConfig
 from shared.errors import ConfigError
 from shared.schedule import learning_rate
 from shared.taps import Tap
+
+__all__ = ["bigram", "build", "count_bigrams", "name"]
 
 name = "torch"
 
@@ -40,7 +44,9 @@ def build(
     try:
         gpt = GPT(config).to(device=torch.device(device), dtype=getattr(torch, dtype))
     except (RuntimeError, AssertionError) as error:  # torch raises either for a missing device
-        raise ConfigError(f"device {device!r} cannot be used by torch: {first_line(error)}") from None
+        raise ConfigError(
+            f"device {device!r} cannot be used by torch: {first_line(error)}"
+        ) from None
     model = TorchModel(gpt)
     model.load_weights(weights)
     return model

@@ -15,14 +15,10 @@ from shared.randomness import uniform
 def empty_cache(config: GPTConfig, like: Tensor) -> list[dict[str, Tensor]]:
     """Room for the keys and values of one window in every block."""
     shape = (1, config.n_head, config.block_size, config.head_size)
-    return [
-        {"k": like.new_zeros(shape), "v": like.new_zeros(shape)} for _ in range(config.n_layer)
-    ]
+    return [{"k": like.new_zeros(shape), "v": like.new_zeros(shape)} for _ in range(config.n_layer)]
 
 
-def generate(
-    model: GPT, prompt: Int[np.ndarray, " T0"], config: SampleConfig
-) -> Iterator[int]:
+def generate(model: GPT, prompt: Int[np.ndarray, " T0"], config: SampleConfig) -> Iterator[int]:
     """The tokens that follow `prompt`, one by one.
 
     Inside the window each new token costs one position: the past is in the cache. Once the window is

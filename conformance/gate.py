@@ -1,0 +1,104 @@
+"""The gate before every training: the conformance suite, or the knowledge that it has passed.
+
+`python -m conformance.gate` runs the suite, unless it has passed with exactly these sources and
+installed versions before. `--always` runs it in any case; further arguments are directories whose
+tests are run along with it.
+"""
+
+import argparse
+import hashlib
+import importlib.metadata
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+STAMP = ROOT / "build" / "conformance-passed.json"
+COVERED = ("shared", "impls", "conformance", "pyproject.toml", "constraints.txt")
+"""Files and directories whose change may change the suite's verdict."""
+
+# The shapes in the annotations are checked at every call: jaxtyping, with beartype for the rest,
+# which dislikes a type that flax's State is made of.
+RUNTIME_CHECKS = (
+    "--jaxtyping-packages=shared,impls,beartype.beartype",
+    "-W=ignore::beartype.roar.BeartypeDecorHintPep585DeprecationWarning",
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the suite if need be. Returns pytest's exit status; 0 if there was no need."""
+    parser = argparse.ArgumentParser(prog="python -m conformance.gate", description=__doc__)
+    parser.add_argument("--always", action="store_true", help="run it even if it has passed")
+    parser.add_argument("also", nargs="*", help="other directories of tests to run with it")
+    options = parser.parse_args(argv)
+    before = fingerprint()
+    passed = when_passed(before)
+    if passed and not options.always and not options.also:
+        print(f"conformance: passed on {passed}, nothing has changed since; skipped", flush=True)
+        return 0
+    STAMP.unlink(missing_ok=True)
+    status = run_suite(options.also)
+    if status == 0:  # of what was there at the start: what was edited meanwhile is not proven
+        record(before)
+    return status
+
+
+def run_suite(also: Sequence[str] = ()) -> int:
+    """Run pytest over the suite and the directories `also`."""
+    command = [sys.executable, "-m", "pytest", *RUNTIME_CHECKS, *also, "conformance"]
+    return subprocess.run(command, cwd=ROOT).returncode
+
+
+def fingerprint(root: Path = ROOT) -> str:
+    """A hash of everything the suite's verdict depends on: sources and installed versions."""
+    digest = hashlib.sha256()
+    for path in sorted(covered_files(root)):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(root).as_posix()} {content}\n".encode())
+    for line in installed():
+        digest.update(f"{line}\n".encode())
+    return digest.hexdigest()
+
+
+def covered_files(root: Path) -> Iterator[Path]:
+    """The files of COVERED, but for what Python makes itself."""
+    for name in COVERED:
+        top = root / name
+        for path in [top] if top.is_file() else top.rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path
+
+
+def installed() -> list[str]:
+    """Python, the platform, and every installed package with its version."""
+    packages = {f"{d.name.lower()}=={d.version}" for d in importlib.metadata.distributions()}
+    return [platform.python_version(), platform.platform(), *sorted(packages)]
+
+
+def when_passed(current: str) -> str | None:
+    """When the suite last passed with the fingerprint `current`; None if it did not.
+
+    A stamp that cannot be read is none: the worst that follows is a run too many.
+    """
+    try:
+        stamp = json.loads(STAMP.read_text(encoding="utf-8"))
+        return str(stamp["passed"]) if stamp["fingerprint"] == current else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def record(passed: str) -> None:
+    """Note that the suite has passed with this fingerprint."""
+    STAMP.parent.mkdir(exist_ok=True)
+    now = datetime.now().astimezone().isoformat(sep=" ", timespec="minutes")
+    part = STAMP.with_suffix(".part")
+    part.write_text(json.dumps({"fingerprint": passed, "passed": now}), encoding="utf-8")
+    part.replace(STAMP)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""The baseline: counted exactly, and trained alike."""
+
+import numpy as np
+import pytest
+
+from conformance.judge import Judge
+from shared.backend import Backend, BigramBackend
+from shared.config import TrainConfig
+
+V = 7
+CONFIG = TrainConfig(steps=20, warmup_steps=2, learning_rate=0.1, min_lr=0.01)
+
+pytestmark = [pytest.mark.cases("gpt2"), pytest.mark.dtypes("float64")]
+
+
+@pytest.fixture
+def bigrams(backends: dict[str, Backend]) -> dict[str, BigramBackend]:
+    """The backends that offer a bigram; fewer than two cannot be compared."""
+    offering = {name: b for name, b in backends.items() if isinstance(b, BigramBackend)}
+    if len(offering) < 2:
+        pytest.skip("not offered")
+    return offering
+
+
+def test_counts(bigrams: dict[str, BigramBackend]) -> None:
+    """Every pair counted once: 0→1 twice, 1→0 once, 1→6 once, nothing else."""
+    expected = np.zeros((V, V), dtype=int)
+    expected[0, 1], expected[1, 0], expected[1, 6] = 2, 1, 1
+    for name, backend in bigrams.items():
+        counts = backend.count_bigrams(np.array([0, 1, 0, 1, 6]), V)
+        np.testing.assert_array_equal(counts, expected, err_msg=name)
+
+
+def test_training(bigrams: dict[str, BigramBackend], judge: Judge, dtype: str) -> None:
+    """Loss, gradient, and the table after twenty steps of AdamW."""
+    rng = np.random.default_rng(0)
+    table = rng.standard_normal((V, V))
+    batches = rng.integers(0, V, (20, 2, 3, 5))  # steps, tokens and targets, B, T
+    models = {name: backend.bigram(table, CONFIG, dtype) for name, backend in bigrams.items()}
+    judge.agree("bigram", {name: model.loss(*batches[0]) for name, model in models.items()})
+    both = {name: model.loss_and_grad(*batches[0]) for name, model in models.items()}
+    judge.agree("bigram", {name: loss for name, (loss, _) in both.items()})
+    judge.agree("bigram", {name: grad for name, (_, grad) in both.items()})
+    for batch in batches:
+        judge.agree("bigram", {name: model.step(*batch) for name, model in models.items()})
+    judge.agree("bigram", {name: model.table() for name, model in models.items()})

@@ -1,0 +1,79 @@
+"""What cannot be understood alike by every backend is refused alike by every backend."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from conformance.cases import Case, random_weights
+from shared.backend import Backend, Model
+from shared.config import SampleConfig
+from shared.errors import ConfigError, InputError
+
+pytestmark = pytest.mark.cases("gpt2")
+
+GOOD = np.array([[1, 2, 3]])
+BAD_TOKENS = {
+    "an id too large": np.array([[1, 37]]),
+    "a negative id": np.array([[-1, 2]]),
+    "longer than the window": np.zeros((1, 12), dtype=int),
+    "one dimension": np.array([1, 2, 3]),
+    "three dimensions": np.zeros((1, 2, 3), dtype=int),
+    "empty": np.zeros((1, 0), dtype=int),
+    "no rows": np.zeros((0, 3), dtype=int),
+    "floats": np.array([[1.0, 2.0]]),
+    "booleans": np.array([[True, False]]),
+}
+
+
+@pytest.mark.parametrize("tokens", BAD_TOKENS.values(), ids=BAD_TOKENS.keys())
+def test_bad_tokens(model: Model, tokens: np.ndarray) -> None:
+    """Out of range, too long, of another shape or type: InputError from every method."""
+    calls: list[Callable[[], object]] = [
+        lambda: model.logits(tokens),
+        lambda: model.trace(tokens),
+        lambda: model.loss(tokens, tokens),
+        lambda: model.loss_and_grads(tokens, tokens),
+    ]
+    for call in calls:
+        with pytest.raises(InputError):
+            call()
+
+
+@pytest.mark.parametrize("targets", [np.array([[1, 2]]), np.array([[1, 2, 37]]), GOOD * 1.0])
+def test_bad_targets(model: Model, targets: np.ndarray) -> None:
+    """Targets of another shape, range or type than the tokens. (−100 means nothing here.)"""
+    for call in (model.loss, model.loss_and_grads):
+        with pytest.raises(InputError):
+            call(GOOD, targets)
+
+
+@pytest.mark.parametrize("prompt", [np.array([], dtype=int), GOOD, np.array([1, 99])])
+def test_bad_prompts(model: Model, prompt: np.ndarray) -> None:
+    """An empty prompt, one with two dimensions, one with an unknown id."""
+    with pytest.raises(InputError):
+        list(model.generate(prompt, SampleConfig(max_new_tokens=1)))
+
+
+@pytest.mark.parametrize("dtype_of_ids", ["int8", "uint16", "int32", "int64"])
+def test_all_integer_types(model: Model, dtype_of_ids: str) -> None:
+    """Any integer type will do, and gives the same."""
+    np.testing.assert_array_equal(model.logits(GOOD.astype(dtype_of_ids)), model.logits(GOOD))
+
+
+def test_bad_weights(backends: dict[str, Backend], backend_name: str, case: Case) -> None:
+    """A tensor missing, one too many, one transposed; an unknown precision or device."""
+    build, good = backends[backend_name].build, random_weights(case)
+    key = "transformer.h.0.mlp.c_fc.weight"
+    bad = [
+        {name: value for name, value in good.items() if name != key},
+        good | {"extra": np.zeros(3)},
+        good | {key: good[key].T},
+    ]
+    for weights in bad:
+        with pytest.raises(InputError):
+            build(case.config, weights)
+    with pytest.raises(ConfigError):
+        build(case.config, good, dtype="float16")
+    with pytest.raises(ConfigError):
+        build(case.config, good, device="abacus")

@@ -1,0 +1,58 @@
+"""The forward pass: weights arrive unchanged, every intermediate value and the logits agree."""
+
+import numpy as np
+
+from conformance.cases import Case, random_weights
+from conformance.judge import Judge
+from shared.backend import Backend, Model
+
+
+def test_weights_are_kept(model: Model, backend_name: str, case: Case, judge: Judge) -> None:
+    """What was loaded comes back bit for bit: nothing transposed, merged or rounded on the way."""
+    given = random_weights(case)
+    kept = model.weights()
+    assert set(kept) == set(given)
+    for key, value in kept.items():
+        assert value.dtype == judge.dtype
+        assert value.shape == given[key].shape
+        difference = np.abs(value - given[key].astype(judge.dtype)).max()
+        judge.holds("weights kept", backend_name, difference, f"{key} changed on loading")
+
+
+def test_weights_are_copied(
+    backends: dict[str, Backend], backend_name: str, case: Case, dtype: str, judge: Judge
+) -> None:
+    """The model neither sees later changes of the arrays it was given, nor hands out its own."""
+    given = {key: value.astype(dtype) for key, value in random_weights(case).items()}
+    model = backends[backend_name].build(case.config, given, dtype=dtype)
+    before = model.weights()
+    for array in [*given.values(), *model.weights().values()]:
+        array += 1
+    for key, value in model.weights().items():
+        difference = np.abs(value - before[key]).max()
+        judge.holds("weights kept", backend_name, difference, f"{key} is aliased, not copied")
+
+
+def test_taps(models: dict[str, Model], batch: tuple, judge: Judge) -> None:
+    """Every named value of the forward pass, in the order of the data flow."""
+    judge.taps_agree(models, batch[0])
+
+
+def test_logits(models: dict[str, Model], batch: tuple, judge: Judge) -> None:
+    """The logits, from the fast path: no trace is asked for, so a fused kernel may be used."""
+    judge.agree("logits", {name: model.logits(batch[0]) for name, model in models.items()})
+
+
+def test_logits_of_one_token(models: dict[str, Model], batch: tuple, judge: Judge) -> None:
+    """One token in one row: the smallest input there is."""
+    tokens = batch[0][:1, :1]
+    judge.agree("logits", {name: model.logits(tokens) for name, model in models.items()})
+
+
+def test_trace_and_logits_are_one_function(
+    model: Model, backend_name: str, batch: tuple, judge: Judge
+) -> None:
+    """A backend's traced path and its fast path give the same logits."""
+    fast, traced = model.logits(batch[0]), model.trace(batch[0])["logits"]
+    error = np.abs(fast - traced).max() / np.abs(fast).max()
+    judge.holds("logits", backend_name, error, "trace and logits differ")

@@ -1,0 +1,136 @@
+"""Optimizer steps: clipping, AdamW and SGD, one step and twenty, and a change of backend midway."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from conformance.cases import Case, random_batch, random_weights
+from conformance.compare import relative_error
+from conformance.judge import Judge
+from shared.backend import Backend, Model, StepResult, TrainState
+from shared.config import TrainConfig
+from shared.schedule import learning_rate
+
+# A warm-up and a decay that both happen within twenty steps, and a clip that bites.
+ADAMW = TrainConfig(
+    steps=20, warmup_steps=3, learning_rate=1e-2, min_lr=1e-3, weight_decay=0.1, grad_clip=1.0
+)
+ADAMW_UNCLIPPED = replace(ADAMW, grad_clip=0.0, epsilon=1e-3, beta1=0.8, beta2=0.95)
+SGD = replace(ADAMW, optimizer="sgd", learning_rate=0.1)
+
+
+def run(
+    backend: Backend, case: Case, dtype: str, config: TrainConfig
+) -> tuple[list[StepResult], dict[int, TrainState]]:
+    """Twenty steps from the random weights, a new batch at every step; the states after 1 and 20."""
+    trainer = backend.build(case.config, random_weights(case), dtype=dtype).trainer(config)
+    results, states = [], {}
+    for step in range(20):
+        results.append(trainer.step(*random_batch(case.config, seed=step)))
+        if step + 1 in (1, 20):
+            states[step + 1] = trainer.state()
+    return results, states
+
+
+@pytest.mark.cases("gpt2", "original", "post-erf")
+def test_adamw(backends: dict, models: dict, case: Case, dtype: str, judge: Judge) -> None:
+    """AdamW, with clipping, decay, warm-up and cosine."""
+    optimizers_agree("AdamW", ADAMW, backends, models, case, dtype, judge)
+
+
+@pytest.mark.cases("gpt2")
+@pytest.mark.dtypes("float64")
+def test_adamw_unclipped(
+    backends: dict, models: dict, case: Case, dtype: str, judge: Judge
+) -> None:
+    """No clipping, other betas, and an epsilon large enough to show on which side of the root it is."""
+    optimizers_agree("AdamW", ADAMW_UNCLIPPED, backends, models, case, dtype, judge)
+
+
+@pytest.mark.cases("gpt2", "original")
+def test_sgd(backends: dict, models: dict, case: Case, dtype: str, judge: Judge) -> None:
+    """Plain SGD, with clipping; no moments and no decay."""
+    optimizers_agree("SGD", SGD, backends, models, case, dtype, judge)
+
+
+def optimizers_agree(
+    optimizer: str,
+    config: TrainConfig,
+    backends: dict[str, Backend],
+    models: dict[str, Model],
+    case: Case,
+    dtype: str,
+    judge: Judge,
+) -> None:
+    """Loss, gradient norm and learning rate at every step; weights and moments after 1 and 20."""
+    runs = {key: run(backend, case, dtype, config) for key, backend in backends.items()}
+    for step in range(20):
+        results = {key: results[step] for key, (results, _) in runs.items()}
+        assert all(r.learning_rate == learning_rate(config, step) for r in results.values())
+        check = f"{optimizer}, 1 step" if step == 0 else f"{optimizer}, 20 steps"
+        for quantity in ("loss", "grad_norm"):
+            values = {key: float(getattr(result, quantity)) for key, result in results.items()}
+            judge.agree(check, values, f"{optimizer}: {quantity} at step {step}")
+    for steps, check in ((1, f"{optimizer}, 1 step"), (20, f"{optimizer}, 20 steps")):
+        states = {key: states[steps] for key, (_, states) in runs.items()}
+        assert {state.step for state in states.values()} == {steps}
+        weights = {key: comparable(state.weights, case, dtype) for key, state in states.items()}
+        judge.tensors_agree(check, weights, models, f"{optimizer}: weights after {steps}")
+        letters = {"m", "v"} if config.optimizer == "adamw" else set()
+        assert all(set(state.moments) == letters for state in states.values())
+        for letter in sorted(letters):
+            moments = {key: state.moments[letter] for key, state in states.items()}
+            judge.tensors_agree(check, moments, models, f"{optimizer}: {letter} after {steps}")
+
+
+def comparable(weights: dict[str, np.ndarray], case: Case, dtype: str) -> dict[str, np.ndarray]:
+    """The weights without the key biases, in float32.
+
+    Softmax does not change when all scores of a row move alike, so the key bias has gradient zero and
+    what comes out is rounding noise, which AdamW divides by its own size: in float32 the key biases
+    of two correct backends walk apart. They change nothing else. In float64 they are compared too.
+    """
+    if dtype == "float64":
+        return weights
+    C = case.config.n_embd
+    kept = {key: value.copy() for key, value in weights.items()}
+    for key in kept:
+        if key.endswith("c_attn.bias"):
+            kept[key][C : 2 * C] = 0
+    return kept
+
+
+@pytest.mark.cases("gpt2")
+@pytest.mark.dtypes("float64")
+def test_state_goes_from_backend_to_backend(
+    backends: dict[str, Backend], backend_name: str, case: Case, dtype: str, judge: Judge
+) -> None:
+    """Five steps here, then five in every other backend from this one's state, and back: as if
+    nobody had moved. Handing a state to a new trainer of the same backend changes not one bit."""
+    batches = [random_batch(case.config, seed=step) for step in range(20)]
+
+    def go_on(name: str, state: TrainState | None, start: int) -> TrainState:
+        trainer = (
+            backends[name].build(case.config, random_weights(case, 1), dtype=dtype).trainer(ADAMW)
+        )
+        if state is not None:
+            trainer.load_state(state)
+        for step in range(start, start + 5):
+            trainer.step(*batches[step])
+        return trainer.state()
+
+    start = go_on(backend_name, None, 0)
+    unbroken = backends[backend_name].build(case.config, random_weights(case, 1), dtype=dtype)
+    trainer = unbroken.trainer(ADAMW)
+    for step in range(10):
+        trainer.step(*batches[step])
+    here = go_on(backend_name, start, 5)
+    for key, value in trainer.state().weights.items():
+        np.testing.assert_array_equal(here.weights[key], value, err_msg=key)
+    for other in backends:
+        there = go_on(other, start, 5)
+        assert there.step == 10
+        for key, value in trainer.state().weights.items():
+            error = relative_error(there.weights[key], value)
+            judge.holds("relay", other, error, f"{key}, {backend_name} then {other}")

@@ -1,0 +1,88 @@
+"""The baseline: guess the next token from the last one alone, with a table of scores.
+
+`python -m impls.jax.bigram` trains the table and shows what it approaches: the table of counts.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int
+
+from impls.jax.model import cross_entropy
+from impls.jax.optim import build_optimizer
+from shared.config import TrainConfig
+from shared.schedule import learning_rate
+
+
+class Bigram:
+    """Row a of the table holds the scores of every token after token a: an embedding of size V."""
+
+    def __init__(
+        self, table: Float[np.ndarray, "V V"], config: TrainConfig, dtype: str = "float32"
+    ) -> None:
+        self.weight = jnp.array(table, dtype=dtype)
+        self.config = config
+        self.optimizer_state = build_optimizer(config, config.learning_rate).init(self.weight)
+        self.count = 0
+
+    def table(self) -> Float[np.ndarray, "V V"]:
+        return np.array(self.weight)
+
+    def loss(self, tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]) -> float:
+        return float(compute_loss(self.weight, tokens, targets))
+
+    def loss_and_grad(
+        self, tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]
+    ) -> tuple[float, Float[np.ndarray, "V V"]]:
+        loss, grad = compute_loss_and_grad(self.weight, tokens, targets)
+        return float(loss), np.array(grad)
+
+    def step(self, tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]) -> float:
+        """One update; the loss before it."""
+        lr = learning_rate(self.config, self.count)
+        self.weight, self.optimizer_state, loss = train_step(
+            self.config, self.weight, self.optimizer_state, tokens, targets, lr
+        )
+        self.count += 1
+        return float(loss)
+
+
+def loss_function(
+    table: Float[Array, "V V"], tokens: Int[Array, "B T"], targets: Int[Array, "B T"]
+) -> Float[Array, ""]:
+    return cross_entropy(table[tokens], targets)
+
+
+compute_loss = jax.jit(loss_function)
+compute_loss_and_grad = jax.jit(jax.value_and_grad(loss_function))
+
+
+@partial(jax.jit, static_argnames="config")
+def train_step(
+    config: TrainConfig,
+    table: Float[Array, "V V"],
+    optimizer_state: optax.OptState,
+    tokens: Int[Array, "B T"],
+    targets: Int[Array, "B T"],
+    learning_rate: Float[Array, ""],
+) -> tuple[Float[Array, "V V"], optax.OptState, Float[Array, ""]]:
+    loss, grad = jax.value_and_grad(loss_function)(table, tokens, targets)
+    optimizer = build_optimizer(config, learning_rate)
+    updates, optimizer_state = optimizer.update(grad, optimizer_state, table)
+    return optax.apply_updates(table, updates), optimizer_state, loss
+
+
+def count_bigrams(ids: Int[np.ndarray, " N"], vocab_size: int) -> Int[np.ndarray, "V V"]:
+    """How often token b follows token a, at [a, b]."""
+    ids = jnp.asarray(ids)
+    counts = jnp.zeros((vocab_size, vocab_size), jnp.int64).at[ids[:-1], ids[1:]].add(1)
+    return np.array(counts)
+
+
+if __name__ == "__main__":
+    from shared.bigram import bigram_main
+
+    raise SystemExit(bigram_main("jax"))
