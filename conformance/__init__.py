@@ -1,1 +1,1 @@
-"""The specification, as tests. Backends are known here by the protocol of shared/backend.py only."""
+"""The specification, as tests. They know backends by the protocol of shared/backend.py only."""

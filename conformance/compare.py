@@ -31,7 +31,7 @@ class Errors:
         return alone[0] if len(alone) == 1 and len(self.names) > 2 else None
 
     def of(self, name: str, limit: float) -> float:
-        """The largest error of one backend, not counting pairs in which the other is the outlier."""
+        """The largest error of one backend, without pairs in which the other is the outlier."""
         outlier = self.outlier(limit)
         return max(
             error

@@ -1,12 +1,15 @@
 """Which backends are judged, on what, and the table at the end."""
 
 import functools
+import io
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from conformance import cases
 from conformance.cases import CASES, Case, random_batch, random_weights
 from conformance.judge import Judge, Ledger
 from conformance.table import render_table
@@ -20,13 +23,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--backend",
         action="append",
         metavar="NAME",
-        help="a backend to judge, by name or import path; repeat it (default: numpy, torch and jax)",
+        help="a backend to judge, by name or import path; repeatable (default: numpy torch jax)",
     )
+    parser.addoption("--seed", type=int, default=0, help="judge on other weights and batches")
+    parser.addoption("--errors-json", metavar="FILE", help="also write the table's numbers")
     parser.addoption("--table-svg", metavar="FILE", help="also draw the final table as a picture")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEDGER] = Ledger()
+    cases.base_seed = config.getoption("--seed")
     config.addinivalue_line("markers", "cases(*names): run on these configurations only")
     config.addinivalue_line("markers", "dtypes(*names): run in these precisions only")
 
@@ -113,7 +119,13 @@ def pytest_terminal_summary(
     width = terminalreporter._tw.fullwidth
     console = Console(file=terminalreporter._tw._file, width=max(width, 80))
     console.print(table)
+    if path := config.getoption("--errors-json"):
+        rows = [
+            {"check": row.check, "dtype": row.dtype, "limit": row.limit, "errors": row.errors}
+            for row in ledger.in_order()
+        ]
+        Path(path).write_text(json.dumps(rows, indent=1), encoding="utf-8")
     if path := config.getoption("--table-svg"):
-        picture = Console(record=True, width=88, file=Path("/dev/null").open("w"))
+        picture = Console(record=True, width=88, file=io.StringIO())
         picture.print(table)
         picture.save_svg(path, title="nox -s conformance")

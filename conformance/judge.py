@@ -117,8 +117,8 @@ class Judge:
         models: Mapping[str, Model],
         what: str = "",
     ) -> None:
-        """Every tensor of the manifest agrees, looked at from the loss backwards: the first that does
-        not is where a wrong backward begins."""
+        """Every tensor of the manifest agrees, looked at from the loss backwards: the first that
+        does not is where a wrong backward begins."""
         shapes = tensor_shapes(next(iter(models.values())).config)
         for name, tensors in values.items():
             if set(tensors) != set(shapes):

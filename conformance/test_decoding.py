@@ -1,4 +1,4 @@
-"""Decoding with a cache: the same text as full forwards would give, and the same in all backends."""
+"""Decoding with a cache: the text that full forwards would give, and the same in all backends."""
 
 from dataclasses import replace
 
@@ -50,7 +50,8 @@ def test_text(models: dict[str, Model], case: Case, judge: Judge, name: str) -> 
 @pytest.mark.cases("gpt2", "original")
 def test_text_continues_itself(model: Model, backend_name: str, case: Case, judge: Judge) -> None:
     """The token at position n depends on the seed, n and what came before, not on where the prompt
-    ended: started again from its own middle, the text goes on the same, across the window's edge."""
+    ended: started again from its own middle, the text goes on the same, across the window's
+    edge."""
     prompt = random_batch(case.config, seed=8)[0][0, :5]
     config = SampleConfig(temperature=1.5, max_new_tokens=16, seed=6)
     text = list(model.generate(prompt, config))

@@ -35,8 +35,8 @@ def test_finite_differences(
     batch: tuple,
     judge: Judge,
 ) -> None:
-    """The slope of the loss along a random direction in every tensor, measured by two losses a small
-    step apart, equals the gradient times the direction. No other backend is needed to judge.
+    """The slope of the loss along a random direction in every tensor, measured by two losses a
+    small step apart, equals the gradient times the direction. No other backend is needed to judge.
 
     The two-sided difference is wrong by about h²/6 times the third derivative, and by rounding,
     about 1e-16/h; h = 1e-5 makes both about 1e-10 of the loss.

@@ -23,7 +23,7 @@ SGD = replace(ADAMW, optimizer="sgd", learning_rate=0.1)
 def run(
     backend: Backend, case: Case, dtype: str, config: TrainConfig
 ) -> tuple[list[StepResult], dict[int, TrainState]]:
-    """Twenty steps from the random weights, a new batch at every step; the states after 1 and 20."""
+    """Twenty steps from the random weights, a batch each; the states after 1 and 20."""
     trainer = backend.build(case.config, random_weights(case), dtype=dtype).trainer(config)
     results, states = [], {}
     for step in range(20):
@@ -44,7 +44,7 @@ def test_adamw(backends: dict, models: dict, case: Case, dtype: str, judge: Judg
 def test_adamw_unclipped(
     backends: dict, models: dict, case: Case, dtype: str, judge: Judge
 ) -> None:
-    """No clipping, other betas, and an epsilon large enough to show on which side of the root it is."""
+    """No clipping, other betas, and an epsilon large enough to show where it is added."""
     optimizers_agree("AdamW", ADAMW_UNCLIPPED, backends, models, case, dtype, judge)
 
 
@@ -87,9 +87,10 @@ def optimizers_agree(
 def comparable(weights: dict[str, np.ndarray], case: Case, dtype: str) -> dict[str, np.ndarray]:
     """The weights without the key biases, in float32.
 
-    Softmax does not change when all scores of a row move alike, so the key bias has gradient zero and
-    what comes out is rounding noise, which AdamW divides by its own size: in float32 the key biases
-    of two correct backends walk apart. They change nothing else. In float64 they are compared too.
+    Softmax does not change when all scores of a row move alike, so the key bias has gradient zero
+    and what comes out is rounding noise, which AdamW divides by its own size: in float32 the key
+    biases of two correct backends walk apart. They change nothing else. In float64 they are
+    compared too.
     """
     if dtype == "float64":
         return weights

@@ -56,7 +56,7 @@ class Trainer(Protocol):
 
 @runtime_checkable
 class Model(Protocol):
-    """A GPT with weights. Tokens are integers, [B, T] with T ≤ block_size; `InputError` otherwise."""
+    """A GPT with weights. Tokens are integers [B, T], T ≤ block_size; else `InputError`."""
 
     config: GPTConfig
 
@@ -178,9 +178,7 @@ def check_dtype(dtype: str) -> None:
         raise ConfigError(f"dtype is {dtype!r}; it must be one of {', '.join(get_args(Dtype))}")
 
 
-def check_tokens(
-    config: GPTConfig, tokens: np.ndarray, targets: np.ndarray | None = None
-) -> None:
+def check_tokens(config: GPTConfig, tokens: np.ndarray, targets: np.ndarray | None = None) -> None:
     """The door: every backend lets in only what every backend understands alike.
 
     Out-of-range ids, for one, are an error in NumPy and torch, but clamp or become NaN in JAX.

@@ -188,7 +188,7 @@ def preset_names() -> list[str]:
 
 
 def load_preset(name: str = DEFAULT_PRESET) -> Preset:
-    """Read `shared/presets/NAME.toml`. Raises `ConfigError` for a name or key that does not exist."""
+    """Read `shared/presets/NAME.toml`. Raises `ConfigError` for an unknown name or key."""
     if name not in preset_names():
         raise ConfigError(f"there is no preset {name!r}; there are: {', '.join(preset_names())}")
     table = tomllib.loads((PRESETS / f"{name}.toml").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The one place where initial weights are drawn, so that every backend starts from the same ones."""
+"""The one place where initial weights are drawn: every backend starts from the same ones."""
 
 import math
 

@@ -13,7 +13,7 @@ Array = TypeVar("Array")
 
 
 class Tap:
-    """Records values under a prefix, or, without a record, does nothing. False when it does nothing."""
+    """Records values under a prefix, or, without a record, does nothing and is false."""
 
     def __init__(self, record: dict[str, Any] | None = None, prefix: str = "") -> None:
         self.record = record
@@ -38,13 +38,11 @@ NO_TAP = Tap()
 
 def tap_names(config: GPTConfig) -> list[str]:
     """All taps of a model, in the order of the data flow."""
-    block = (
-        ["ln_1", "attn.q", "attn.k", "attn.v", "attn.scores", "attn.weights", "attn.y", "attn"]
-        + ["ln_2", "mlp.fc", "mlp.act", "mlp"]
-        if config.norm == "pre"
-        else ["attn.q", "attn.k", "attn.v", "attn.scores", "attn.weights", "attn.y", "attn"]
-        + ["ln_1", "mlp.fc", "mlp.act", "mlp", "ln_2"]
-    )
+    attention = ["q", "k", "v", "scores", "weights", "y"]
+    attn = [*(f"attn.{name}" for name in attention), "attn"]
+    mlp = ["mlp.fc", "mlp.act", "mlp"]
+    pre, post = ["ln_1", *attn, "ln_2", *mlp], [*attn, "ln_1", *mlp, "ln_2"]
+    block = pre if config.norm == "pre" else post
     names = ["embed"]
     for i in range(config.n_layer):
         names += [f"h.{i}.{name}" for name in block] + [f"h.{i}"]

@@ -40,7 +40,7 @@ def build(
     dtype: str = "float32",
     device: str = "cpu",
 ) -> "JaxModel":
-    """A model with a copy of `weights`. Raises `UserError` for weights or options that do not fit."""
+    """A model with a copy of `weights`. Raises `UserError` for what does not fit."""
     check_weights(config, weights)
     check_dtype(dtype)
     try:
@@ -54,7 +54,7 @@ def build(
 
 @cache
 def abstract_model(config: GPTConfig, dtype: str) -> tuple[nnx.GraphDef, nnx.State]:
-    """The module's structure, and the shapes of its weights without values: those come from outside."""
+    """The module's structure and the shapes of its weights; their values come from outside."""
     return nnx.split(nnx.eval_shape(lambda: GPT(config, jnp.dtype(dtype), nnx.Rngs(0))))
 
 
@@ -123,7 +123,8 @@ def train_step(
     learning_rate: Array,
 ) -> tuple[nnx.State, optax.OptState, Array, Array]:
     """One update, compiled as a whole. The old weights and moments are donated: the new ones take
-    their place in memory. Split modules and jax.jit, because nnx.jit walks the module at each call."""
+    their place in memory. Split modules and jax.jit, because nnx.jit walks the module at each
+    call."""
     loss, grads = jax.value_and_grad(loss_function)(params, graphdef, tokens, targets)
     optimizer = build_optimizer(config, learning_rate)
     updates, optimizer_state = optimizer.update(grads, optimizer_state, params)
@@ -184,7 +185,8 @@ class JaxTrainer:
     def __init__(self, model: JaxModel, config: TrainConfig) -> None:
         self.model, self.config = model, config
         state = build_optimizer(config, config.learning_rate).init(model.params)
-        # Where a step will put it: arrays bound to no device would make the second step compile anew.
+        # Where a step will put it: arrays bound to no device would make the second step compile
+        # anew.
         self.optimizer_state = jax.device_put(state, model.device)
         self.count = 0
 

@@ -18,6 +18,10 @@ from impls.jax.nn import Linear
 from shared.config import GPTConfig
 from shared.taps import NO_TAP, Tap
 
+# Without this JAX silently makes float32 of every float64. With it, all arrays state their
+# precision.
+jax.config.update("jax_enable_x64", True)
+
 ACTIVATIONS = {
     "gelu_tanh": lambda x: jax.nn.gelu(x, approximate=True),
     "gelu_erf": lambda x: jax.nn.gelu(x, approximate=False),  # jax's default is tanh
@@ -138,7 +142,7 @@ class Block(nnx.Module):
 
 
 class SinusoidalEmbedding(nnx.Module):
-    """Fixed positions: sines and cosines, wavelengths 2π to 10000·2π (Vaswani et al. 2017, §3.5)."""
+    """Fixed positions: sines and cosines of many wavelengths (Vaswani et al. 2017, §3.5)."""
 
     def __init__(self, config: GPTConfig, dtype: jnp.dtype) -> None:
         self.n_embd = config.n_embd

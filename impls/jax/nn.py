@@ -1,4 +1,4 @@
-"""Two nnx layers, adjusted to run fast on a CPU."""
+"""The one nnx layer that is adjusted to run fast on a CPU."""
 
 import jax
 from flax import nnx

@@ -35,7 +35,7 @@ def build(
     dtype: str = "float32",
     device: str = "cpu",
 ) -> "NumpyModel":
-    """A model with a copy of `weights`. Raises `UserError` for weights or options that do not fit."""
+    """A model with a copy of `weights`. Raises `UserError` for what does not fit."""
     check_weights(config, weights)
     check_dtype(dtype)
     if device != "cpu":

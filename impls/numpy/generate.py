@@ -22,9 +22,9 @@ def empty_cache(config: GPTConfig, dtype: np.dtype) -> list[dict[str, np.ndarray
 def generate(model: GPT, prompt: Int[np.ndarray, " T0"], config: SampleConfig) -> Iterator[int]:
     """The tokens that follow `prompt`, one by one.
 
-    Inside the window each new token costs one position: the past is in the cache. Once the window is
-    full it slides, every position moves, and nothing cached is right any more: from there on each
-    token costs a full forward over the last block_size tokens.
+    Inside the window each new token costs one position: the past is in the cache. Once the window
+    is full it slides, every position moves, and nothing cached is right any more: from there on
+    each token costs a full forward over the last block_size tokens.
     """
     block_size = model.config.block_size
     tokens = prompt.tolist()

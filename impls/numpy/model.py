@@ -1,7 +1,7 @@
 """The GPT in NumPy: every forward has its backward directly under it.
 
-Read it beside impls/torch/model.py and impls/jax/model.py: the same classes, in the same order; what
-autograd does there is written out here. `dx` is the gradient of the loss by x.
+Read it beside impls/torch/model.py and impls/jax/model.py: the same classes, in the same order;
+what autograd does there is written out here. `dx` is the gradient of the loss by x.
 Shapes: B batch, T tokens, S keys seen (T, and with a cache those before it too), C = n_embd,
 H = n_head, D = C/H, F = inner size, V = vocab_size.
 """
@@ -184,7 +184,7 @@ class Block(Module):
 
 
 class SinusoidalEmbedding(Module):
-    """Fixed positions: sines and cosines, wavelengths 2π to 10000·2π (Vaswani et al. 2017, §3.5)."""
+    """Fixed positions: sines and cosines of many wavelengths (Vaswani et al. 2017, §3.5)."""
 
     def __init__(self, config: GPTConfig) -> None:
         t = np.arange(config.block_size)[:, None]  # [T, 1]

@@ -99,8 +99,8 @@ class Embedding(Module):
         return self.weight.value[ids]
 
     def backward(self, dy: Float[np.ndarray, "*N C"]) -> None:
-        """Sum the gradients of equal ids. `grad[ids] += dy` would keep one of each and lose the rest;
-        `np.add.at` is right but slow; sorting brings equal ids together."""
+        """Sum the gradients of equal ids. `grad[ids] += dy` would keep one of each and lose the
+        rest; `np.add.at` is right but slow; sorting brings equal ids together."""
         ids, dy = self.saved.ravel(), rows(dy)
         order = np.argsort(ids, kind="stable")
         unique, starts = np.unique(ids[order], return_index=True)
@@ -120,8 +120,8 @@ def sum_rows(x: Float[np.ndarray, "*N C"]) -> Float[np.ndarray, " C"]:
 
 
 def softmax(x: Float[np.ndarray, "*N S"]) -> Float[np.ndarray, "*N S"]:
-    """exp(x) / Σ exp(x) along the last axis. Subtracting the largest x changes nothing but keeps exp
-    from overflowing; −inf becomes exactly 0."""
+    """exp(x) / Σ exp(x) along the last axis. Subtracting the largest x changes nothing but keeps
+    exp from overflowing; −inf becomes exactly 0."""
     e = np.exp(x - x.max(axis=-1, keepdims=True))
     e /= e.sum(axis=-1, keepdims=True)
     return e

@@ -11,7 +11,7 @@ Parameters = dict[str, Parameter]
 
 
 def clip_by_global_norm(parameters: Parameters, max_norm: float) -> float:
-    """Scale all gradients by min(1, max_norm / norm), so their direction stays (Pascanu et al. 2013).
+    """Scale all gradients by min(1, max_norm / norm): the direction stays (Pascanu et al. 2013).
 
     Returns the norm over all gradients before clipping. A max_norm of 0 switches clipping off.
     """

@@ -38,7 +38,7 @@ def build(
     dtype: str = "float32",
     device: str = "cpu",
 ) -> "TorchModel":
-    """A model with a copy of `weights`. Raises `UserError` for weights or options that do not fit."""
+    """A model with a copy of `weights`. Raises `UserError` for what does not fit."""
     check_weights(config, weights)
     check_dtype(dtype)
     try:

@@ -137,7 +137,7 @@ class Block(nn.Module):
 
 
 class SinusoidalEmbedding(nn.Module):
-    """Fixed positions: sines and cosines, wavelengths 2π to 10000·2π (Vaswani et al. 2017, §3.5)."""
+    """Fixed positions: sines and cosines of many wavelengths (Vaswani et al. 2017, §3.5)."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ from shared.config import TrainConfig
 
 
 def clip_by_global_norm(parameters: list[nn.Parameter], max_norm: float) -> Tensor:
-    """Scale all gradients by min(1, max_norm / norm), so their direction stays (Pascanu et al. 2013).
+    """Scale all gradients by min(1, max_norm / norm): the direction stays (Pascanu et al. 2013).
 
     Returns the norm over all gradients before clipping. A max_norm of 0 switches clipping off.
     `clip_grad_norm_` would divide by norm + 1e-6.

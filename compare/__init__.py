@@ -1,0 +1,1 @@
+"""What lays the three backends side by side."""

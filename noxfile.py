@@ -1,0 +1,167 @@
+"""Every job of the project: `nox -l` lists them, `nox -s NAME` runs one.
+
+Environments are made on first use, by sessions of their own: `env-all`, with all three frameworks,
+serves conformance, compare and tests alike, for it takes 1.9 GB; and every room has one of its own,
+with no more than the packages it claims to need.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.10.20"
+nox.options.sessions = ["lint", "tests"]
+nox.options.default_venv_backend = "virtualenv"
+nox.options.error_on_missing_interpreters = True
+
+HERE = Path(__file__).parent
+CONSTRAINTS = HERE / "constraints.txt"
+PYPROJECT = nox.project.load_toml(HERE / "pyproject.toml")
+
+ROOMS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
+ENVIRONMENTS = {"all": ("all", "test"), "numpy": ("numpy",), "torch": ("torch",), "jax": ("jax",)}
+"""Name of the environment: the dependency groups of pyproject.toml that it holds."""
+
+SECONDS_TO_SAVE = 60.0
+"""After Ctrl-C a training saves a checkpoint. nox would kill it after 0.3 s."""
+
+
+# Environments
+
+
+def requirements(*groups: str) -> list[str]:
+    """What pip is asked for, with the versions that constraints.txt allows."""
+    return sorted(set(nox.project.dependency_groups(PYPROJECT, *groups)))  # groups overlap
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install dependency groups into the session's environment, unless they are there already.
+
+    What was installed is noted in the environment. One made for other requirements or another
+    Python, or only half, is emptied first: what is left over would hide what is missing.
+    """
+    wanted = json.dumps(
+        {
+            "python": sys.version,
+            "requirements": requirements(*groups),
+            "constraints": hashlib.sha256(CONSTRAINTS.read_bytes()).hexdigest(),
+        }
+    )
+    note = session.env_dir / "installed.json"
+    found = note.read_text(encoding="utf-8") if note.exists() else None
+    if found == wanted:
+        session.log("environment is up to date")
+        return
+    if found is not None:
+        session.log("requirements have changed: making the environment anew")
+        session.run_install(
+            *(sys.executable, "-m", "virtualenv", "--clear", str(session.env_dir)),
+            silent=True,
+            external=True,
+        )
+    note.write_text("unfinished", encoding="utf-8")
+    session.log(f"installing {', '.join(groups)}: a minute or so, the first time only")
+    session.install("--constraint", str(CONSTRAINTS), *requirements(*groups))
+    note.write_text(wanted, encoding="utf-8")
+
+
+def define_environment(name: str) -> None:
+    groups = ENVIRONMENTS[name]
+
+    def env(session: nox.Session) -> None:
+        install(session, *groups)
+
+    env.__doc__ = f"The environment for others: dependency groups {', '.join(groups)}."
+    nox.session(env, name=f"env-{name}", reuse_venv=True, default=False)
+
+
+def python(session: nox.Session, environment: str) -> str:
+    """The interpreter of one of ENVIRONMENTS."""
+    directory = session.cache_dir.parent / f"env-{environment}"
+    inside = "Scripts/python.exe" if os.name == "nt" else "bin/python"
+    return str(directory.absolute() / inside)
+
+
+# The three rooms
+
+
+def pass_conformance(session: nox.Session) -> None:
+    """Run the conformance suite, unless nothing has changed since it last passed.
+
+    A call and not `requires=["conformance"]`: nox hands what stands after `--` to required sessions
+    too, and `-- --steps 50` is meant for the training alone.
+    """
+    session.run(python(session, "all"), "-m", "conformance.gate")
+
+
+def define_room(backend: str) -> None:
+    def train(session: nox.Session) -> None:
+        pass_conformance(session)
+        session.run(
+            *(python(session, backend), "-m", f"impls.{backend}.train", *session.posargs),
+            stderr=None,
+            interrupt_timeout=SECONDS_TO_SAVE,
+        )
+
+    def sample(session: nox.Session) -> None:
+        session.run(
+            *(python(session, backend), "-m", f"impls.{backend}.sample", *session.posargs),
+            stderr=None,  # nox would mix it into standard output, which is for the text alone
+        )
+
+    train.__doc__ = (
+        f"Train in {ROOMS[backend]}; first the conformance suite, unless it has passed already. "
+        f"`-- --help`: its options."
+    )
+    sample.__doc__ = f"Write text with the newest {ROOMS[backend]} run. `-- --help`: its options."
+    own = f"env-{backend}"
+    nox.session(train, name=f"train-{backend}", venv_backend="none", requires=["env-all", own])
+    nox.session(sample, name=f"sample-{backend}", venv_backend="none", requires=[own])
+
+
+for backend in ROOMS:
+    define_room(backend)
+
+
+# All three together
+
+
+@nox.session(venv_backend="none", requires=["env-all"])
+def conformance(session: nox.Session) -> None:
+    """Prove that the three backends are one function. After `--`: arguments for pytest."""
+    if session.posargs:  # a part of the suite proves nothing about the rest: not noted as passed
+        session.run(python(session, "all"), "-m", "pytest", "conformance", *session.posargs)
+    else:
+        session.run(python(session, "all"), "-m", "conformance.gate", "--always")
+
+
+@nox.session(venv_backend="none", requires=["env-all"])
+def compare(session: nox.Session) -> None:
+    """Train all three from the same weights on the same batches and lay them side by side."""
+    session.run(python(session, "all"), "-m", "compare", *session.posargs, stderr=None)
+
+
+@nox.session(venv_backend="none", requires=["env-all"])
+def tests(session: nox.Session) -> None:
+    """The unit tests and the conformance suite. After `--`: arguments for pytest instead."""
+    if session.posargs:
+        session.run(python(session, "all"), "-m", "pytest", *session.posargs)
+    else:
+        session.run(python(session, "all"), "-m", "conformance.gate", "--always", "tests")
+
+
+@nox.session(reuse_venv=True)
+def lint(session: nox.Session) -> None:
+    """Lint, formatting and types."""
+    install(session, "shared", "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+
+
+for name in ENVIRONMENTS:  # last, so that `nox -l` lists the jobs first
+    define_environment(name)

@@ -1,0 +1,106 @@
+"""From options to everything that a training needs, before anything is written."""
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from shared.backend import TrainState
+from shared.config import GPTConfig
+from shared.datasets import Dataset, TokenData, encode_dataset, load_dataset
+from shared.errors import RunError
+from shared.init import init_weights
+from shared.options import TrainOptions
+from shared.tokenizers import Tokenizer, build_tokenizer
+from shared.weights import Checkpoint, TrainingRecord
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What to train, on what, from where."""
+
+    config: GPTConfig
+    weights: Mapping[str, np.ndarray]
+    dataset: Dataset
+    tokenizer: Tokenizer
+    data: TokenData
+    record: TrainingRecord
+    start: TrainState | None
+    """None for a new run."""
+
+
+def prepare(backend: str, options: TrainOptions, checkpoint: Checkpoint | None) -> Preparation:
+    """Read the data and find the weights to begin with: those of `checkpoint`, or new ones.
+
+    Raises:
+        DatasetError, TokenizerError, ConfigError: what was asked for cannot be had.
+        RunError: the checkpoint cannot be gone on from.
+    """
+    return _new(backend, options) if checkpoint is None else _resumed(backend, options, checkpoint)
+
+
+def _new(backend: str, options: TrainOptions) -> Preparation:
+    kind = options.data.tokenizer
+    dataset = load_dataset(options.data.dataset)
+    # A char tokenizer has to know every character. Words and merges are learned, and nothing may be
+    # learned from the validation text.
+    text = dataset.text if kind == "char" else dataset.train_text
+    tokenizer = build_tokenizer(kind, text, options.data.vocab_size)
+    config = options.model.config(tokenizer.vocab_size)
+    data = encode_dataset(dataset, tokenizer, config.block_size)
+    weights = init_weights(config, options.train.seed, options.run.dtype)
+    record = _record(backend, options, dataset)
+    return Preparation(config, weights, dataset, tokenizer, data, record, None)
+
+
+def _resumed(backend: str, options: TrainOptions, checkpoint: Checkpoint) -> Preparation:
+    before, tokenizer, moments = checkpoint.training, checkpoint.tokenizer, checkpoint.moments
+    if before is None or tokenizer is None or moments is None:
+        raise RunError(
+            f"{options.run.out} cannot be resumed: its checkpoint was made without the optimizer's "
+            f"moments"
+        )
+    if options.train.steps < before.step:
+        raise RunError(
+            f"{options.run.out} has done {before.step} steps; --steps {options.train.steps} is less"
+        )
+    dataset = load_dataset(options.data.dataset)
+    if dataset.sha256 != before.dataset_sha256:
+        raise RunError(
+            f"{options.data.dataset} is not the text that {options.run.out} was trained on: its "
+            f"sha256 is {dataset.sha256[:12]}…, that of {before.dataset} was "
+            f"{before.dataset_sha256[:12]}…"
+        )
+    data = encode_dataset(dataset, tokenizer, checkpoint.config.block_size)
+    start = TrainState(before.step, dict(checkpoint.weights), moments)
+    record = _record(backend, options, dataset)
+    config, weights = checkpoint.config, checkpoint.weights
+    return Preparation(config, weights, dataset, tokenizer, data, record, start)
+
+
+def _record(backend: str, options: TrainOptions, dataset: Dataset) -> TrainingRecord:
+    """What every checkpoint of this training says of it; step and loss are filled in then."""
+    return TrainingRecord(
+        step=0,
+        seed=options.train.seed,
+        dataset=dataset.name,
+        dataset_sha256=dataset.sha256,
+        train=options.train,
+        tokenizer=options.data.tokenizer,
+        backend=backend,
+        dtype=options.run.dtype,
+        val_loss=None,
+        versions=_versions(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    """Of Python and of what may have taken part in the computing, as far as it is installed."""
+    found = {"python": platform.python_version()}
+    for package in ("numpy", "torch", "jax", "jaxlib", "flax", "optax", "tokenizers"):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found

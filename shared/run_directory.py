@@ -1,0 +1,114 @@
+"""The directory of one training run, and the rules for writing to it.
+
+    RUN/metrics.jsonl          one line per step
+    RUN/loss.png               the same as a picture
+    RUN/checkpoints/000500/    what one can sample and resume from
+    RUN/.lock                  held by the one process that writes
+
+One writer at a time; nothing of an earlier run is lost unless told; nothing else is ever touched.
+"""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from shared.checkpoint_parts import FILES
+from shared.directories import clean_leftovers
+from shared.errors import RunError
+from shared.files import explained
+
+
+class RunDirectory:
+    """A path and what stands where in it. Making one of these touches nothing on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.metrics = path / "metrics.jsonl"
+        self.plot = path / "loss.png"
+        self.checkpoints = path / "checkpoints"
+
+    def holds_a_run(self) -> bool:
+        """Whether somebody has trained here."""
+        return self.metrics.exists() or self.checkpoints.exists()
+
+    def check_writable_as(self, *, resume: bool = False, overwrite: bool = False) -> None:
+        """Refuse early, before anything slow is done, what `claim` would refuse.
+
+        Raises:
+            RunError: the path is a file; it holds a run and neither `resume` nor `overwrite` says
+                what to do with it; or it holds what a run does not and `overwrite` would delete.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise RunError(f"{self.path} is a file; a run needs a directory")
+        if not self.holds_a_run() or resume:
+            return
+        if not overwrite:
+            raise RunError(
+                f"{self.path} already holds a run: go on with --resume, replace it with "
+                f"--overwrite, or choose another --out"
+            )
+        self._own_files()
+
+    @contextmanager
+    def claim(self, *, resume: bool = False, overwrite: bool = False) -> Iterator[None]:
+        """Be the only writer for a while; with `overwrite`, remove the run that was here.
+
+        The lock is the operating system's: it ends with the process that holds it, however that
+        ends, so a .lock file that is left over means nothing.
+
+        Raises:
+            RunError: as `check_writable_as`, or the directory is in use or cannot be written.
+        """
+        self.check_writable_as(resume=resume, overwrite=overwrite)
+        with explained("write to", self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path / ".lock", timeout=0)
+            try:
+                lock.acquire()
+            except Timeout:
+                raise RunError(f"{self.path} is in use: another training writes to it") from None
+        try:
+            # Again, now that nobody else can write: another training may have come in between.
+            self.check_writable_as(resume=resume, overwrite=overwrite)
+            if overwrite and not resume:
+                self._remove_own_files()
+            with explained("write to", self.path):
+                self.checkpoints.mkdir(exist_ok=True)
+                clean_leftovers(self.checkpoints)
+            yield
+        finally:
+            lock.release()
+
+    def _own_files(self) -> list[Path]:
+        """Everything here that a training wrote.
+
+        Raises `RunError` if checkpoints/ holds anything else: this may not be a run at all, and to
+        delete it would be a loss.
+        """
+        inside = sorted(self.checkpoints.iterdir()) if self.checkpoints.is_dir() else []
+        for entry in inside:
+            if not _is_checkpoint(entry):
+                raise RunError(f"{entry} is not part of a run: nothing of {self.path} was deleted")
+        return [path for path in (self.metrics, self.plot, *inside) if path.exists()]
+
+    def _remove_own_files(self) -> None:
+        for path in self._own_files():
+            with explained("remove", path):
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+
+
+def _is_checkpoint(entry: Path) -> bool:
+    """Whether this is a directory that `save_checkpoint` made, or had begun to make."""
+    return (
+        re.fullmatch(r"\d{6,}|\..*", entry.name) is not None
+        and entry.is_dir()
+        and not entry.is_symlink()
+        and {file.name for file in entry.iterdir()} <= FILES
+    )

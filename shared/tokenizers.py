@@ -1,0 +1,336 @@
+"""The four tokenizers: bytes, characters, words, and byte-pair encoding.
+
+All are built from the parts of Hugging Face's `tokenizers` library and saved as its
+tokenizer.json, so that any program which knows the format can read them; GPT-2's own file loads
+too. What the library leaves open is settled here: text that cannot be encoded and ids that mean
+nothing are errors instead of silent losses, and the spelling of a special token in a text, such as
+"<|endoftext|>", is text like any other.
+"""
+
+import codecs
+import json
+import operator
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tokenizers as hf
+from jaxtyping import Int
+from tokenizers import decoders, models, pre_tokenizers, trainers
+
+from shared.errors import TokenizerError
+
+TOKENIZERS = ("byte", "char", "word", "bpe")
+
+UNKNOWN = "<unk>"
+DEFAULT_WORDS = 8000
+DEFAULT_BPE = 1024
+
+CHARACTER = r"[\s\S]"  # "." would not match a newline
+WORD = r"\w+|\s|[^\w\s]"  # no piece can read "<unk>", so that spelling stays text
+
+# The library keeps offsets and strings for every token, 400 bytes each: a long text is encoded in
+# chunks. No token of any of the four crosses a newline between two visible characters.
+CHUNK = 1 << 16
+_SEAM = re.compile(r"(?<=[!-~]\n)(?=[!-~])")
+
+
+def _byte_characters() -> list[str]:
+    """The printable character by which GPT-2 writes each byte (Radford et al. 2019, encoder.py).
+
+    Bytes that print as themselves stand for themselves; the others are U+0100 onwards, in order.
+    """
+    printable = {*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAC + 1), *range(0xAE, 0xFF + 1)}
+    others = iter(range(0x100, 0x200))
+    return [chr(byte if byte in printable else next(others)) for byte in range(256)]
+
+
+BYTE_CHARACTERS = _byte_characters()
+_BYTE_OF = {character: byte for byte, character in enumerate(BYTE_CHARACTERS)}
+
+
+class Tokenizer:
+    """Text to token ids and back.
+
+    Attributes:
+        kind: "byte", "char", "word" or "bpe".
+        vocab_size: number of different tokens; the ids are 0 to vocab_size - 1.
+    """
+
+    def __init__(self, library_tokenizer: hf.Tokenizer) -> None:
+        """Wrap a tokenizer of the library. Raises `TokenizerError` if it is none of the four."""
+        library_tokenizer.no_truncation()
+        library_tokenizer.no_padding()
+        library_tokenizer.encode_special_tokens = True  # encode their spelling as text
+        self._library = library_tokenizer
+        vocabulary: dict[str, int] = library_tokenizer.get_vocab(with_added_tokens=True)
+        self.kind = _kind(json.loads(library_tokenizer.to_str()), vocabulary)
+        self.vocab_size = len(vocabulary)
+        self._vocabulary = vocabulary
+        # What each token writes, as bytes: a token of byte or bpe may be part of a character.
+        to_bytes = _spelled_bytes if self.kind in ("byte", "bpe") else str.encode
+        self._pieces = [to_bytes(token) for token in sorted(vocabulary, key=vocabulary.__getitem__)]
+
+    def encode(self, text: str) -> Int[np.ndarray, " T"]:
+        """The ids of a text, int64. Raises `TokenizerError` where `check` does."""
+        self.check(text)
+        encoded = (
+            np.array(self._library.encode(chunk, add_special_tokens=False).ids, dtype=np.int64)
+            for chunk in _chunks(text)
+        )
+        return np.concatenate([np.empty(0, dtype=np.int64), *encoded])
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of a sequence of ids; bytes that are no UTF-8 become U+FFFD.
+
+        Raises `TokenizerError` for an id outside the vocabulary.
+        """
+        return "".join(self.decode_stream(ids))
+
+    def decode_stream(self, ids: Iterable[int]) -> Iterator[str]:
+        """Decode ids as they come: each character as soon as it is complete, never half of one.
+
+        The parts joined are what `decode` gives. At most three bytes are ever held back: the
+        beginning of a character whose end may still come.
+        """
+        utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        for token in ids:
+            if text := utf8.decode(self._piece(token)):
+                yield text
+        if text := utf8.decode(b"", final=True):
+            yield text
+
+    def check(self, text: str) -> None:
+        """Raise `TokenizerError`, with the character and its place, if a text cannot be encoded."""
+        if self.kind != "char":
+            _check_unicode(text)
+        elif unknown := set(text) - self._vocabulary.keys():
+            where = _first(text, unknown)
+            raise TokenizerError(f"the char tokenizer does not know {_at(text, where)}")
+
+    def unknown_words(self, text: str) -> Counter[str]:
+        """The words that become "<unk>", and how often each. Always empty but for "word"."""
+        if self.kind != "word":
+            return Counter()
+        return Counter(word for word in _words(text) if word not in self._vocabulary)
+
+    def first_token_bytes(self, text: str) -> int:
+        """How many bytes of UTF-8 the first token of a text stands for; 0 if it has none."""
+        if not text:
+            return 0
+        chunk = next(_chunks(text))
+        if self.kind == "word":  # "<unk>" is not as long as what it stands for
+            return len(next(_words(chunk)).encode())
+        return len(self._piece(self.encode(chunk)[0]))
+
+    def to_json(self) -> str:
+        """The contents of a tokenizer.json."""
+        return str(self._library.to_str())
+
+    @classmethod
+    def from_json(cls, text: str) -> "Tokenizer":
+        """Read the contents of a tokenizer.json. Raises `TokenizerError` if it is none of ours."""
+        try:
+            library_tokenizer = hf.Tokenizer.from_str(text)
+        except Exception as error:  # the library raises nothing more particular
+            reason = " ".join(str(error).split())
+            raise TokenizerError(f"this is no tokenizer.json: {reason}") from error
+        return cls(library_tokenizer)
+
+    def save(self, path: str | Path) -> None:
+        """Write a tokenizer.json."""
+        Path(path).write_text(self.to_json(), encoding="utf-8", newline="\n")
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Tokenizer":
+        """Read a tokenizer.json. Raises `TokenizerError`, which names the file."""
+        try:
+            return cls.from_json(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise TokenizerError(f"{path}: there is no such file") from error
+        except OSError as error:
+            raise TokenizerError(f"{path}: {error.strerror or error}") from error
+        except (TokenizerError, UnicodeDecodeError) as error:
+            raise TokenizerError(f"{path}: {error}") from error
+
+    def _piece(self, token: int) -> bytes:
+        index = operator.index(token)
+        if not 0 <= index < self.vocab_size:
+            raise TokenizerError(
+                f"token id {index} is outside the vocabulary: ids are 0 to {self.vocab_size - 1}"
+            )
+        return self._pieces[index]
+
+
+def build_tokenizer(kind: str, text: str, vocab_size: int | None = None) -> Tokenizer:
+    """Make the tokenizer of a text. The same arguments always give the same ids.
+
+    Args:
+        kind: one of `TOKENIZERS`.
+        text: what the vocabulary is taken from; "byte" does not look at it.
+        vocab_size: the most tokens there may be, for "word" (default 8,000, "<unk>" included) and
+            "bpe" (default 1,024; at least 256, one per byte). A short text may fill fewer. "byte"
+            and "char" have as many as they need, and it can only be that.
+
+    Raises:
+        TokenizerError: for a kind or size that cannot be, and for a text with no words or
+            characters, or with halves of surrogate pairs.
+    """
+    if kind not in TOKENIZERS:
+        raise TokenizerError(f"there is no tokenizer {kind!r}; there are: {', '.join(TOKENIZERS)}")
+    _check_unicode(text)
+    if not text and kind in ("char", "word"):
+        raise TokenizerError(f"an empty text has no {kind}s to build a tokenizer from")
+    match kind:
+        case "byte":
+            return Tokenizer(_build_byte(vocab_size))
+        case "char":
+            return Tokenizer(_build_char(text, vocab_size))
+        case "word":
+            return Tokenizer(_build_word(text, DEFAULT_WORDS if vocab_size is None else vocab_size))
+        case _:
+            return Tokenizer(_build_bpe(text, DEFAULT_BPE if vocab_size is None else vocab_size))
+
+
+def _build_byte(vocab_size: int | None) -> hf.Tokenizer:
+    _check_fixed_size("byte", vocab_size, 256)
+    vocabulary = {character: byte for byte, character in enumerate(BYTE_CHARACTERS)}
+    tokenizer = hf.Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def _build_char(text: str, vocab_size: int | None) -> hf.Tokenizer:
+    characters = sorted(set(text))
+    _check_fixed_size("char", vocab_size, len(characters))
+    return _word_level({c: i for i, c in enumerate(characters)}, CHARACTER)
+
+
+def _build_word(text: str, vocab_size: int) -> hf.Tokenizer:
+    if vocab_size < 2:
+        raise TokenizerError(f"a word tokenizer needs a vocab_size of 2 or more, not {vocab_size}")
+    counts = Counter(_words(text))
+    by_frequency = sorted(counts, key=lambda word: (-counts[word], word))
+    words = [UNKNOWN, *by_frequency[: vocab_size - 1]]
+    return _word_level({word: i for i, word in enumerate(words)}, WORD)
+
+
+def _word_level(vocabulary: dict[str, int], pattern: str) -> hf.Tokenizer:
+    tokenizer = hf.Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(hf.Regex(pattern), "isolated")
+    tokenizer.decoder = decoders.Fuse()
+    return tokenizer
+
+
+def _build_bpe(text: str, vocab_size: int) -> hf.Tokenizer:
+    if vocab_size < 256:
+        raise TokenizerError(
+            f"a bpe tokenizer needs a vocab_size of 256 (one per byte) or more, not {vocab_size}"
+        )
+    tokenizer = hf.Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        initial_alphabet=BYTE_CHARACTERS,  # without it, bytes that the text lacks vanish silently
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_chunks(text), trainer)
+    return tokenizer
+
+
+def _check_fixed_size(kind: str, vocab_size: int | None, needed: int) -> None:
+    if vocab_size not in (None, needed):
+        raise TokenizerError(
+            f"vocab_size is {vocab_size}, but this {kind} tokenizer has {needed} tokens; "
+            f"leave vocab_size away"
+        )
+
+
+def _kind(spec: dict[str, Any], vocabulary: dict[str, int]) -> str:
+    """Which of the four a tokenizer.json describes. Raises `TokenizerError` if none."""
+    if sorted(vocabulary.values()) != list(range(len(vocabulary))):
+        raise TokenizerError("the ids of this tokenizer are not 0, 1, 2 … without gaps")
+    if spec["normalizer"] is not None:
+        raise TokenizerError("this tokenizer has a normalizer, which would change the text")
+    kind = {"WordLevel": _word_level_kind, "BPE": _bpe_kind}.get(spec["model"]["type"])
+    splitter = spec["pre_tokenizer"] or {}
+    found = kind(spec, splitter, vocabulary) if kind else None
+    if found is None:
+        raise TokenizerError(f"this tokenizer is none of the four ({', '.join(TOKENIZERS)})")
+    return found
+
+
+def _word_level_kind(
+    spec: dict[str, Any], splitter: dict[str, Any], vocabulary: dict[str, int]
+) -> str | None:
+    if (spec["decoder"] or {}).get("type") != "Fuse" or splitter.get("type") != "Split":
+        return None
+    pattern = splitter["pattern"].get("Regex")
+    if pattern == CHARACTER and all(len(token) == 1 for token in vocabulary):
+        return "char"
+    if pattern == WORD and vocabulary.get(UNKNOWN) == 0 and spec["model"]["unk_token"] == UNKNOWN:
+        return "word"
+    return None
+
+
+def _bpe_kind(
+    spec: dict[str, Any], splitter: dict[str, Any], vocabulary: dict[str, int]
+) -> str | None:
+    byte_level = (spec["decoder"] or {}).get("type") == "ByteLevel" == splitter.get("type")
+    if not byte_level or splitter["add_prefix_space"] or spec["model"]["dropout"]:
+        return None
+    if vocabulary == _BYTE_OF:
+        return "byte"
+    if not splitter["use_regex"]:  # tokens could cross newlines, and chunks would matter
+        return None
+    if not vocabulary.keys() >= _BYTE_OF.keys():
+        raise TokenizerError("this bpe tokenizer lacks tokens for some bytes, which would vanish")
+    return "bpe"
+
+
+def _spelled_bytes(token: str) -> bytes:
+    """The bytes of a token in GPT-2's spelling; an added token may be spelled as plain text."""
+    if all(character in _BYTE_OF for character in token):
+        return bytes(_BYTE_OF[character] for character in token)
+    return token.encode()
+
+
+def _chunks(text: str) -> Iterator[str]:
+    start = 0
+    for seam in _SEAM.finditer(text):
+        if seam.start() - start >= CHUNK:
+            yield text[start : seam.start()]
+            start = seam.start()
+    yield text[start:]
+
+
+def _words(text: str) -> Iterator[str]:
+    split = pre_tokenizers.Split(hf.Regex(WORD), "isolated")
+    for chunk in _chunks(text):
+        yield from (word for word, _ in split.pre_tokenize_str(chunk))
+
+
+def _check_unicode(text: str) -> None:
+    if surrogates := {character for character in set(text) if "\ud800" <= character <= "\udfff"}:
+        where = _first(text, surrogates)
+        raise TokenizerError(f"half a surrogate pair is no character: {_at(text, where)}")
+
+
+def _first(text: str, characters: set[str]) -> int:
+    return min(text.index(character) for character in characters)
+
+
+def _at(text: str, offset: int) -> str:
+    """A character of a text and where it stands: line and column as editors count them."""
+    character = text[offset]
+    line = text.count("\n", 0, offset) + 1
+    column = offset - text.rfind("\n", 0, offset)
+    return (
+        f"{character!r} (U+{ord(character):04X}), "
+        f"at line {line}, column {column} (offset {offset} in characters)"
+    )

@@ -1,0 +1,125 @@
+"""Reading files that nobody vouches for: nothing found in them may crash, hang or fill the memory.
+
+Everything here raises `CheckpointError`, in one line that names the file, and nothing else.
+"""
+
+import json
+import math
+import reprlib
+import stat
+from collections import Counter
+from pathlib import Path
+from typing import Any, NoReturn
+
+from shared.errors import CheckpointError
+
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = 80
+_repr.maxlevel = 2
+
+
+def show(value: object) -> str:
+    """A value out of a file as a message can show it: short, on one line, no control characters."""
+    return _repr.repr(value)
+
+
+def refuse(file: Path, problem: object) -> NoReturn:
+    """Raise the `CheckpointError` that says what is wrong with `file`."""
+    text = str(problem)
+    raise CheckpointError(f"{file}: {text if len(text) <= 400 else text[:400] + '…'}")
+
+
+def regular_file(directory: Path, name: str) -> Path:
+    """`directory`/`name`, if it is a regular file that lies inside the directory.
+
+    Raises:
+        CheckpointError: it is missing, something else than a file (a pipe would block the reader),
+            or a symbolic link that leads out of the directory.
+    """
+    path = directory / name
+    try:
+        target = path.resolve(strict=True)
+        inside = target.is_relative_to(directory.resolve(strict=True))
+        is_file = stat.S_ISREG(target.stat().st_mode)
+    except FileNotFoundError:
+        refuse(path, "a symbolic link to nothing" if path.is_symlink() else "this file is missing")
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
+        refuse(path, f"cannot be read: {reason(error)}")
+    if not inside:
+        refuse(path, "a symbolic link out of the checkpoint; only files inside it are read")
+    if not is_file:
+        refuse(path, "not a regular file")
+    return path
+
+
+def read_bytes(directory: Path, name: str, limit: int) -> bytes:
+    """The content of a regular file of at most `limit` bytes. Raises `CheckpointError`."""
+    path = regular_file(directory, name)
+    try:
+        size = path.stat().st_size
+        if size > limit:
+            refuse(path, f"too large: {size} bytes; at most {limit} are read")
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError as error:
+        refuse(path, f"cannot be read: {reason(error)}")
+
+
+def decode(file: Path, data: bytes) -> str:
+    """The text that `data` is in UTF-8. Raises `CheckpointError`."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        refuse(file, f"not UTF-8 at byte {error.start}")
+
+
+def parse_object(file: Path, data: bytes) -> dict[str, Any]:
+    """The JSON object in `data`, read more strictly than `json.loads` does.
+
+    Python's reader takes the last of two equal keys, NaN, and numbers of any size. Another reader
+    would understand something else, so all three are refused, as is nesting without end.
+
+    Raises:
+        CheckpointError: not UTF-8, not JSON, not an object, or one of the above.
+    """
+    try:
+        value = json.loads(
+            decode(file, data),
+            object_pairs_hook=_distinct,
+            parse_int=_integer,
+            parse_float=_finite,
+            parse_constant=_finite,
+        )
+    except RecursionError:
+        refuse(file, "JSON nested too deeply")
+    except ValueError as error:
+        refuse(file, f"not valid JSON: {error}")
+    if not isinstance(value, dict):
+        refuse(file, f"expected a JSON object, found {show(value)}")
+    return value
+
+
+def reason(error: Exception) -> str:
+    """What the operating system said, without the file name that the message has already."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the key {show(twice)} stands twice")
+    return table
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 20 or not -(2**63) <= int(digits) < 2**63:
+        raise ValueError(f"the integer {digits[:30]} does not fit into 64 bits")
+    return int(digits)
+
+
+def _finite(literal: str) -> float:
+    value = float(literal)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {literal[:30]} is not finite")
+    return value

@@ -1,0 +1,32 @@
+"""Fixtures of the tests of the command lines."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.cli import train_main
+from tests.command_line import SMALL, TEXT
+
+
+@pytest.fixture
+def empty_directory(tmp_path, monkeypatch) -> None:
+    """The test stands in a directory of its own: default paths lead to nothing of the user's."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def text(tmp_path) -> str:
+    """The path of a small text."""
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory) -> Path:
+    """A run of a few steps. Only to be read."""
+    directory = tmp_path_factory.mktemp("trained")
+    (directory / "text.txt").write_text(TEXT)
+    options = ["--dataset", str(directory / "text.txt"), "--out", str(directory / "run")]
+    assert train_main("numpy", [*SMALL, *options]) == 0
+    return directory / "run"

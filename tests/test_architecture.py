@@ -1,0 +1,195 @@
+"""The rules of the house: who may import whom, how long a file may be, that shapes are checked."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from jaxtyping import TypeCheckError
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("numpy", "torch", "jax")
+HOUSE = ("shared", "impls", "conformance", "compare", "tests")
+FRAMEWORKS = {"torch", "jax", "jaxlib", "flax", "optax"}
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The dotted names of all that a file imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{relative(path)}:{node.lineno}: a relative import"
+            assert node.module is not None
+            # `from impls import torch` imports impls.torch
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def forbidden_imports(path: Path, packages: set[str]) -> list[str]:
+    return [
+        name
+        for name in sorted(imported_modules(path))
+        if any(name == package or name.startswith(f"{package}.") for package in packages)
+    ]
+
+
+# Who may import whom
+
+
+@pytest.mark.parametrize("path", sources("shared"), ids=relative)
+def test_shared_imports_no_framework_and_no_room(path: Path) -> None:
+    others = {"impls", "conformance", "compare", "tests"}
+    assert not forbidden_imports(path, FRAMEWORKS | others)
+
+
+@pytest.mark.parametrize("path", sources("conformance", "compare"), ids=relative)
+def test_the_judges_know_backends_by_the_protocol_only(path: Path) -> None:
+    assert not forbidden_imports(path, FRAMEWORKS | {"impls"})
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_no_other_room_and_nobody_who_uses_it(room: str) -> None:
+    others = {f"impls.{other}" for other in ROOMS if other != room}
+    for path in sources(f"impls/{room}"):
+        found = forbidden_imports(path, others | {"conformance", "compare", "tests"})
+        assert not found, f"{relative(path)} imports {found}"
+
+
+@pytest.mark.parametrize(
+    ("room", "foreign"),
+    [
+        ("numpy", FRAMEWORKS),
+        ("torch", {"jax", "jaxlib", "flax", "optax"}),
+        ("jax", {"torch"}),
+    ],
+)
+def test_a_room_imports_only_its_own_framework(room: str, foreign: set[str]) -> None:
+    for path in sources(f"impls/{room}"):
+        assert not forbidden_imports(path, foreign), relative(path)
+
+
+def test_the_import_rules_can_fail(tmp_path: Path) -> None:
+    path = tmp_path / "bad.py"
+    path.write_text("def f():\n    from impls import torch\n    import jax.numpy as jnp\n")
+    assert forbidden_imports(path, {"impls.torch", "jax"}) == ["impls.torch", "jax.numpy"]
+
+
+BLOCKED = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {frameworks!r}:
+            raise ModuleNotFoundError(f"{{name}} is blocked", name=name)
+sys.meta_path.insert(0, Blocker())
+import numpy as np
+from shared.backend import load_backend
+from shared.config import GPTConfig, TrainConfig
+from shared.init import init_weights
+config = GPTConfig(vocab_size=5, block_size=4, n_layer=1, n_head=1, n_embd=4)
+model = load_backend("numpy").build(config, init_weights(config, 0))
+ids = np.array([[0, 1, 2, 3]])
+print(model.trainer(TrainConfig()).step(ids, ids).loss)
+import impls.numpy.train, impls.numpy.sample
+"""
+
+
+def test_numpy_trains_where_no_framework_is_installed() -> None:
+    done = run_python("-c", BLOCKED.format(frameworks=FRAMEWORKS))
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == pytest.approx(np.log(5), abs=0.1)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_python_started_inside_impls_says_what_is_wrong(room: str) -> None:
+    done = run_python("-c", f"import {room}", cwd=ROOT / "impls")
+    assert done.returncode == 1
+    message = done.stderr.strip().splitlines()[-1]
+    assert message.startswith("ImportError:")
+    assert f"hides the real package '{room}'" in message
+    assert "from the top of the repository" in message
+
+
+def run_python(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+
+
+# Code for reading
+
+
+LIMITS = {"impls/numpy/model.py": 400, "impls/torch/model.py": 200, "impls/jax/model.py": 200}
+
+
+@pytest.mark.parametrize("path", [*sources(*HOUSE), ROOT / "noxfile.py"], ids=relative)
+def test_no_file_is_too_long_to_read(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").count("\n")
+    assert lines <= LIMITS.get(relative(path), 500)
+
+
+def test_the_limited_files_exist() -> None:
+    assert all((ROOT / path).is_file() for path in LIMITS)
+
+
+# Shapes in annotations, checked at run time
+
+
+@pytest.mark.parametrize("path", sources("shared", "impls"), ids=relative)
+def test_annotations_are_objects_and_not_strings(path: Path) -> None:
+    """jaxtyping reads the annotations of a function when it is defined."""
+    assert "__future__.annotations" not in imported_modules(path)
+
+
+@pytest.fixture
+def checking(request: pytest.FixtureRequest) -> None:
+    """These tests are about the checks that conformance.gate switches on."""
+    if not request.config.getoption("jaxtyping_packages"):
+        pytest.skip("pytest was started without --jaxtyping-packages; nox -s tests has it")
+
+
+def zeros(room: str, *shape: int) -> Any:
+    module = importlib.import_module({"jax": "jax.numpy"}.get(room, room))
+    return module.zeros(shape)
+
+
+@pytest.mark.usefixtures("checking")
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_wrong_shape_is_caught_in_every_room(room: str) -> None:
+    model = importlib.import_module(f"impls.{room}.model")
+    assert model.merge_heads(zeros(room, 2, 1, 3, 4)).shape == (2, 3, 4)
+    with pytest.raises(TypeCheckError):
+        model.merge_heads(zeros(room, 2, 3, 4))
+
+
+@pytest.mark.usefixtures("checking")
+@pytest.mark.parametrize("room", ROOMS)
+def test_dimensions_of_one_name_must_agree_in_every_room(room: str) -> None:
+    model = importlib.import_module(f"impls.{room}.model")
+    logits, targets = zeros(room, 2, 3, 5), zeros(room, 2, 4)
+    with pytest.raises(TypeCheckError):
+        model.cross_entropy(logits, whole_numbers(targets))
+
+
+@pytest.mark.usefixtures("checking")
+def test_a_wrong_shape_is_caught_in_shared() -> None:
+    from shared.datasets import batch
+
+    with pytest.raises(TypeCheckError):
+        batch(np.zeros((4, 4), int), batch_size=1, block_size=2, seed=0, step=0)
+
+
+def whole_numbers(x: Any) -> Any:
+    return x.astype(int) if hasattr(x, "astype") else x.long()

@@ -1,0 +1,330 @@
+"""Datasets: where they come from, what is refused, and what a model sees of them."""
+
+import gc
+import hashlib
+import http.server
+import math
+import os
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared import datasets
+from shared.datasets import Dataset, batch, encode_dataset, load_dataset, validation_windows
+from shared.errors import DatasetError, TokenizerError
+from shared.playlets import generate
+from shared.tokenizers import TOKENIZERS, build_tokenizer
+
+STAND_IN = b"First Citizen:\nBefore we proceed any further, hear me speak.\n" * 20
+
+
+def dataset_of(text: str, floor_nats: float | None = None) -> Dataset:
+    return Dataset("a test", text, 9 * len(text) // 10, "", floor_nats, "")
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch) -> tuple[Path, Path]:
+    """An empty data directory and an empty cache, and a server that nobody runs."""
+    data, cache = tmp_path / "data", tmp_path / "cache"
+    data.mkdir()
+    monkeypatch.setenv("MINIGPT_DATA_DIR", str(data))
+    monkeypatch.setattr("pooch.os_cache", lambda name: cache / name)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(datasets, "TINYSHAKESPEARE_URL", "http://127.0.0.1:9/input.txt")
+    return data / "tinyshakespeare.txt", cache / "minigpt" / "tinyshakespeare.txt"
+
+
+@pytest.fixture
+def stand_in(monkeypatch) -> bytes:
+    """A short text that passes for tinyshakespeare."""
+    digest = hashlib.sha256(STAND_IN).hexdigest()
+    monkeypatch.setattr(datasets, "TINYSHAKESPEARE_SHA256", digest)
+    return STAND_IN
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """Answer the download with a status and a body, after a delay."""
+    servers = []
+
+    def start(body: bytes, status: int = 200, delay: float = 0.0, size: int | None = None) -> None:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                time.sleep(delay)
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body) if size is None else size))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        servers.append((server, thread))
+        url = f"http://127.0.0.1:{server.server_port}/input.txt"
+        monkeypatch.setattr(datasets, "TINYSHAKESPEARE_URL", url)
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+# --- where tinyshakespeare comes from -------------------------------------------------------------
+
+
+def test_tinyshakespeare_itself():
+    path = Path(os.environ.get("MINIGPT_DATA_DIR", "")) / "tinyshakespeare.txt"
+    if not path.exists():
+        pytest.skip("MINIGPT_DATA_DIR has no tinyshakespeare.txt")
+    dataset = load_dataset("tinyshakespeare")
+    assert (len(dataset.train_text), len(dataset.val_text)) == (1_003_854, 111_540)
+    assert dataset.train_text + dataset.val_text == path.read_text(encoding="utf-8")
+    assert dataset.sha256 == datasets.TINYSHAKESPEARE_SHA256
+    assert dataset.floor_nats is None
+    data = encode_dataset(dataset, build_tokenizer("char", dataset.text), block_size=64)
+    assert (len(data.train), len(data.val), data.val_bytes) == (1_003_854, 111_540, 111_539)
+    assert load_dataset("auto") == dataset
+
+
+@pytest.mark.parametrize("name", ["tinyshakespeare", "auto"])
+def test_the_data_directory_comes_before_the_cache(name, places, stand_in):
+    in_data, in_cache = places
+    in_cache.parent.mkdir(parents=True)
+    in_cache.write_bytes(stand_in)
+    dataset = load_dataset(name)
+    assert (dataset.name, dataset.text) == ("tinyshakespeare", stand_in.decode())
+    assert str(in_cache) in dataset.note
+    in_data.write_bytes(stand_in)
+    assert str(in_data) in load_dataset(name).note
+
+
+def test_a_download_is_kept(places, stand_in, serve, capfd, monkeypatch):
+    serve(stand_in)
+    assert load_dataset("tinyshakespeare").text == stand_in.decode()
+    assert [path.name for path in places[1].parent.iterdir()] == ["tinyshakespeare.txt"]
+    monkeypatch.setattr(datasets, "TINYSHAKESPEARE_URL", "http://127.0.0.1:9/")
+    assert load_dataset("tinyshakespeare").text == stand_in.decode()
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,  # nobody listens
+        {"body": b"not found", "status": 404},
+        {"body": STAND_IN, "delay": 1.5},
+        {"body": STAND_IN[:100], "size": len(STAND_IN)},
+    ],
+    ids=["refused", "404", "silence", "cut off"],
+)
+# pooch leaves it to the garbage collector to close a failed response.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_failed_download(answer, places, stand_in, serve, monkeypatch):
+    monkeypatch.setattr(datasets, "DOWNLOAD_TIMEOUT", 0.3)
+    if answer:
+        serve(**answer)
+    started = time.monotonic()
+    with pytest.raises(DatasetError) as caught:
+        load_dataset("tinyshakespeare")
+    assert time.monotonic() - started < 10
+    message = str(caught.value)
+    for part in (*map(str, places), datasets.TINYSHAKESPEARE_URL, "MINIGPT_DATA_DIR"):
+        assert part in message
+    assert "\n" not in message
+    assert not places[1].parent.exists() or not list(places[1].parent.iterdir())
+    del caught
+    gc.collect()
+
+
+def test_a_download_with_another_hash_is_not_kept(places, serve):
+    serve(STAND_IN)
+    with pytest.raises(DatasetError) as caught:
+        load_dataset("tinyshakespeare")
+    for part in (datasets.TINYSHAKESPEARE_URL, hashlib.sha256(STAND_IN).hexdigest()):
+        assert part in str(caught.value)
+    assert not list(places[1].parent.iterdir())
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["data directory", "cache"])
+def test_a_file_with_another_hash_is_an_error(which, places):
+    places[which].parent.mkdir(parents=True, exist_ok=True)
+    places[which].write_bytes(STAND_IN)
+    with pytest.raises(DatasetError) as caught:
+        load_dataset("tinyshakespeare")
+    found = hashlib.sha256(STAND_IN).hexdigest()
+    for part in (str(places[which]), found, datasets.TINYSHAKESPEARE_SHA256):
+        assert part in str(caught.value)
+    assert places[which].read_bytes() == STAND_IN
+    note = load_dataset("auto").note
+    assert note.startswith("playlets, because")
+    assert found in note
+
+
+def test_auto_falls_back_to_playlets_and_says_why(places):
+    dataset = load_dataset("auto")
+    assert dataset.name == "playlets"
+    assert dataset.note.startswith("playlets, because tinyshakespeare is not at")
+    assert "\n" not in dataset.note
+
+
+# --- playlets and files ---------------------------------------------------------------------------
+
+
+def test_playlets_know_their_floor():
+    dataset = load_dataset("playlets")
+    playlets = generate()
+    assert (dataset.text, dataset.split) == (playlets.text, playlets.split)
+    assert dataset.sha256 == hashlib.sha256(playlets.text.encode()).hexdigest()
+    for kind in ("byte", "char"):
+        data = encode_dataset(dataset, build_tokenizer(kind, dataset.text), block_size=64)
+        assert data.floor == playlets.floor_nats / (len(dataset.val_text) - 1)
+        assert data.bytes_per_token == 1
+    words = build_tokenizer("word", dataset.text, vocab_size=50)
+    assert encode_dataset(dataset, words, block_size=64).floor is None
+
+
+def test_files_are_read_as_they_stand(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = " \r\nDéjà vu\r\rune ligne\n\u2028\t \n"
+    Path("foo.txt").write_bytes(text.encode())
+    Path("foo").write_bytes(text.encode())
+    for name in ("foo.txt", "./foo.txt", "foo", str(tmp_path / "foo.txt")):
+        dataset = load_dataset(name)
+        assert (dataset.name, dataset.text) == (name, text)
+        assert dataset.split == int(len(text) * 0.9)
+        assert dataset.sha256 == hashlib.sha256(text.encode()).hexdigest()
+        assert dataset.floor_nats is None
+        assert name in dataset.note
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path):
+    (tmp_path / "bom.txt").write_bytes(b"\xef\xbb\xbfText \xef\xbb\xbf")
+    assert load_dataset(str(tmp_path / "bom.txt")).text == "Text \ufeff"
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        (b"", "empty"),
+        (b"\xef\xbb\xbf", "empty"),
+        (b"caf\xe9 au lait", "UTF-8.*0xe9.*offset 3"),
+        (b"\xef\xbb\xbfab\xff", "0xff.*offset 5"),
+        ("Ünïcode".encode("utf-16"), "0xff.*offset 0"),
+    ],
+)
+def test_files_that_are_no_text(contents, message, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(contents)
+    with pytest.raises(DatasetError, match=message) as caught:
+        load_dataset(str(path))
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["shakespear", "./missing.txt", "missing/corpus.txt", "a\0b", "x" * 5000]
+)
+def test_what_is_neither_a_dataset_nor_a_file(name):
+    with pytest.raises(DatasetError) as caught:
+        load_dataset(name)
+    assert len(str(caught.value).splitlines()) == 1
+    if len(name) < 100 and "\0" not in name:
+        assert "auto, tinyshakespeare, playlets" in str(caught.value)
+
+
+def test_a_directory_is_no_text(tmp_path):
+    with pytest.raises(DatasetError, match="is a directory"):
+        load_dataset(str(tmp_path))
+
+
+# --- tokens ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_both_parts_are_encoded_and_measured(kind):
+    text = "Où est-il? Là-bas, près de l'église.\n" * 50
+    dataset = dataset_of(text, floor_nats=100.0)
+    tokenizer = build_tokenizer(kind, text)
+    data = encode_dataset(dataset, tokenizer, block_size=8)
+    assert tokenizer.decode(data.train) == dataset.train_text
+    assert tokenizer.decode(data.val) == dataset.val_text
+    assert data.train.dtype == data.val.dtype == np.int64
+    after_the_first = tokenizer.decode(data.val[1:])
+    assert data.val_bytes == len(after_the_first.encode())
+    assert data.val_targets == len(data.val) - 1
+    assert data.bytes_per_token == data.val_bytes / (len(data.val) - 1)
+    assert data.floor == 100.0 / (len(data.val) - 1)
+
+
+def test_the_place_of_an_unknown_character_is_that_in_the_whole_text():
+    text = "abc\n" * 49 + "aéc\n"
+    with pytest.raises(TokenizerError, match="line 50, column 2"):
+        encode_dataset(dataset_of(text), build_tokenizer("char", "abc\n"), block_size=2)
+
+
+def test_a_part_needs_one_window_and_its_last_target():
+    tokenizer = build_tokenizer("byte", "")
+    encode_dataset(dataset_of("x" * 90), tokenizer, block_size=8)  # 81 and 9
+    with pytest.raises(DatasetError, match=r"validation part has 9 tokens.*10"):
+        encode_dataset(dataset_of("x" * 90), tokenizer, block_size=9)
+    uneven = Dataset("uneven", "x" * 90, 9, "", None, "")
+    with pytest.raises(DatasetError, match=r"training part has 9 tokens.*10"):
+        encode_dataset(uneven, tokenizer, block_size=9)
+
+
+def test_batches_are_windows_and_what_follows_them():
+    ids = np.arange(100, 150)
+    tokens, targets = batch(ids, batch_size=64, block_size=8, seed=3, step=5)
+    assert tokens.shape == targets.shape == (64, 8)
+    assert tokens.dtype == targets.dtype == np.int64
+    assert (np.diff(tokens, axis=1) == 1).all()
+    assert (targets == tokens + 1).all()
+
+
+def test_batches_depend_on_seed_and_step_alone():
+    ids = np.arange(10_000)
+
+    def first(seed: int, step: int) -> list[int]:
+        return batch(ids, batch_size=4, block_size=8, seed=seed, step=step)[0][:, 0].tolist()
+
+    assert first(1, 7) == first(1, 7) == [2609, 7941, 6546, 3565]
+    assert len({tuple(first(seed, step)) for seed in range(10) for step in range(10)}) == 100
+
+
+def test_every_window_can_be_drawn_and_none_beyond_the_end():
+    ids = np.arange(12)
+    tokens, targets = batch(ids, batch_size=1000, block_size=8, seed=0, step=0)
+    assert set(tokens[:, 0]) == {0, 1, 2, 3}
+    assert targets.max() == 11
+    tokens, _ = batch(ids[:9], batch_size=3, block_size=8, seed=0, step=0)
+    assert (tokens == np.arange(8)).all()
+
+
+@given(length=st.integers(2, 300), block_size=st.integers(1, 70), batch_size=st.integers(1, 9))
+@settings(deadline=None)
+def test_validation_windows_hold_every_target_once(length, block_size, batch_size):
+    windows = list(validation_windows(np.arange(length), block_size, batch_size))
+    for tokens, targets in windows:
+        assert tokens.dtype == targets.dtype == np.int64
+        assert (targets == tokens + 1).all()
+    assert [t for _, targets in windows for t in targets.flat] == list(range(1, length))
+    rows = (length - 1) // block_size
+    expected = [(batch_size, block_size)] * (rows // batch_size)
+    expected += [(rows % batch_size, block_size)] if rows % batch_size else []
+    expected += [(1, (length - 1) % block_size)] if (length - 1) % block_size else []
+    assert [tokens.shape for tokens, _ in windows] == expected
+
+
+def test_the_floor_of_a_coin_is_ln_2():
+    """The grammar of one fair coin per character: the floor is in nats per token."""
+    text = "".join("ht"[int(bit)] for bit in np.random.default_rng(0).integers(2, size=1000))
+    data = encode_dataset(dataset_of(text, 99 * math.log(2)), build_tokenizer("char", text), 8)
+    assert data.floor == pytest.approx(math.log(2))

@@ -1,0 +1,281 @@
+"""The three rooms have the same furniture: same classes, functions, arguments and local names.
+
+Each file becomes an outline, one line for every class, function, argument and assigned name:
+
+    CausalSelfAttention.forward             a function
+    CausalSelfAttention.forward(cache)      its argument
+    CausalSelfAttention.forward: att        a name assigned in it
+
+Take away the lines that are declared as differences, and the three outlines must be equal. A
+declared difference that is no longer one is an error, too.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+IMPLS = Path(__file__).resolve().parent.parent / "impls"
+ROOMS = ("numpy", "torch", "jax")
+
+WITH_NAMES = {"model.py"}
+"""Files that are also compared inside of the functions. The others do their work differently."""
+
+# file: room: why it differs: lines of its outline
+DIFFERENCES: dict[str, dict[str, dict[str, list[str]]]] = {
+    "model.py": {
+        "numpy": {
+            "the backward by hand": [
+                "LayerNorm.backward",
+                "CausalSelfAttention.backward",
+                "MLP.backward",
+                "Block.backward",
+                "SinusoidalEmbedding.backward",
+                "GPT.backward",
+                "cross_entropy_backward",
+            ],
+            "what the backward needs": [
+                "LayerNorm.forward: self.saved",
+                "CausalSelfAttention.forward: self.saved",
+                "GPT.forward: self.saved",
+            ],
+            "no library to call": [
+                "mean",
+                "LayerNorm.forward: x",
+                "LayerNorm.forward: std",
+                "LayerNorm.forward: y",
+                "cross_entropy: top",
+                "cross_entropy: log_sum",
+                "cross_entropy: chosen",
+            ],
+            "the table is computed once": [
+                "SinusoidalEmbedding.__init__: t",
+                "SinusoidalEmbedding.__init__: c",
+                "SinusoidalEmbedding.__init__: angle",
+                "SinusoidalEmbedding.__init__: table",
+                "SinusoidalEmbedding.__init__: self.table",
+            ],
+        },
+        "torch": {
+            "the table is computed once and registered as a buffer": [
+                "SinusoidalEmbedding.__init__: t",
+                "SinusoidalEmbedding.__init__: c",
+                "SinusoidalEmbedding.__init__: angle",
+                "SinusoidalEmbedding.__init__: table",
+            ],
+            "a tensor is made where one says": ["causal_mask(device)"],
+            "modules are tied by assigning the parameter": ["GPT.__init__: self.lm_head.weight"],
+        },
+        "jax": {
+            "nnx makes float32 unless told otherwise": [
+                "LayerNorm.__init__(dtype)",
+                "CausalSelfAttention.__init__(dtype)",
+                "MLP.__init__(dtype)",
+                "Block.__init__(dtype)",
+                "SinusoidalEmbedding.__init__(dtype)",
+                "GPT.__init__(dtype)",
+            ],
+            "nnx layers draw their weights from it": [
+                "CausalSelfAttention.__init__(rngs)",
+                "MLP.__init__(rngs)",
+                "Block.__init__(rngs)",
+                "GPT.__init__(rngs)",
+            ],
+            "what every nnx layer must be given": [
+                "CausalSelfAttention.__init__: options",
+                "MLP.__init__: options",
+                "GPT.__init__: options",
+            ],
+            "nnx's own LayerNorm computes the variance with less precision": [
+                "LayerNorm.forward: x",
+                "LayerNorm.forward: std",
+                "LayerNorm.forward: y",
+            ],
+            "a table in a module would be a parameter to nnx; XLA folds it into the program": [
+                "SinusoidalEmbedding.__init__: self.n_embd",
+                "SinusoidalEmbedding.__init__: self.dtype",
+                "SinusoidalEmbedding.forward: t",
+                "SinusoidalEmbedding.forward: c",
+                "SinusoidalEmbedding.forward: angle",
+                "SinusoidalEmbedding.forward: table",
+            ],
+        },
+    },
+    "optim.py": {
+        "numpy": {
+            "torch.optim and optax have the optimizers": ["AdamW", "SGD"],
+            "optax has the clipping": ["clip_by_global_norm"],
+            "the optimizer holds the parameters": ["build_optimizer(parameters)"],
+        },
+        "torch": {
+            "torch's own clipping divides by norm + 1e-6": ["clip_by_global_norm"],
+            "the optimizer holds the parameters": ["build_optimizer(parameters)"],
+            "the optimizer holds the learning rate": ["set_learning_rate"],
+        },
+        "jax": {
+            "an optimizer without state is built anew in each step": [
+                "build_optimizer(learning_rate)"
+            ],
+            "optax asks a function which tensors decay": ["decays"],
+            "optax keeps the moments inside of a chain": ["adam_state"],
+        },
+    },
+    "generate.py": {
+        "numpy": {
+            "an array has no device": ["empty_cache(dtype)"],
+            "a module holds its weights": ["generate(model)"],
+        },
+        "torch": {
+            "a tensor has dtype and device": ["empty_cache(like)"],
+            "a module holds its weights": ["generate(model)"],
+            "autograd's records are switched off in here": ["forward"],
+        },
+        "jax": {
+            "jax.jit places an array itself": ["empty_cache(dtype)"],
+            "what is compiled is a function of arrays": ["forward", "inverse_cdf"],
+            "a module comes apart for jax.jit": [
+                "generate(graphdef)",
+                "generate(params)",
+                "generate(model_config)",
+            ],
+        },
+    },
+    "backend.py": {
+        "numpy": {
+            "a module holds its weights and gradients": [
+                "canonical_parameters",
+                "Model.__init__(gpt)",
+                "Model.forward_backward",
+            ],
+        },
+        "torch": {
+            "a module holds its weights and gradients": [
+                "canonical_parameters",
+                "Model.__init__(gpt)",
+                "Model.forward_backward",
+                "Model.load_weights",
+            ],
+            "torch's errors are pages long": ["first_line"],
+            "arrays become tensors and come back in another layout": [
+                "swap_layout",
+                "to_numpy",
+                "Model.tensor",
+            ],
+        },
+        "jax": {
+            "a module comes apart for jax.jit": [
+                "abstract_model",
+                "canonical_name",
+                "Model.__init__(config)",
+                "Model.__init__(graphdef)",
+                "Model.__init__(params)",
+                "Model.__init__(device)",
+            ],
+            "what is compiled is a function of arrays": [
+                "loss_function",
+                "compute_logits",
+                "compute_trace",
+                "train_step",
+            ],
+            "arrays move to the device and come back in another layout": [
+                "swap_layout",
+                "to_numpy",
+                "from_numpy",
+                "Model.array",
+            ],
+        },
+    },
+}
+
+
+def outline(room: str, file: str) -> list[str]:
+    """The lines of a file, with the room's own names for common things made common."""
+    tree = ast.parse((IMPLS / room / file).read_text(encoding="utf-8"))
+    lines = _lines(tree, "", names=file in WITH_NAMES)
+    return [line.replace(room.capitalize(), "") for line in lines]
+
+
+def _lines(node: ast.Module | ast.ClassDef, prefix: str, *, names: bool) -> Iterator[str]:
+    for part in node.body:
+        if isinstance(part, ast.ClassDef):
+            yield prefix + part.name
+            yield from _lines(part, f"{prefix}{part.name}.", names=names)
+        elif isinstance(part, ast.FunctionDef):
+            # nnx calls a module where torch calls its forward
+            function = prefix + ("forward" if part.name == "__call__" else part.name)
+            yield function
+            yield from (f"{function}({argument})" for argument in _arguments(part))
+            if names:
+                yield from (f"{function}: {name}" for name in _assigned(part))
+
+
+def _arguments(function: ast.FunctionDef) -> list[str]:
+    given = function.args
+    every = [*given.posonlyargs, *given.args, given.vararg, *given.kwonlyargs, given.kwarg]
+    return [argument.arg for argument in every if argument]
+
+
+def _assigned(function: ast.FunctionDef) -> list[str]:
+    """Names and attributes that a function assigns; sorted, for torch's fast path comes first."""
+    return sorted(
+        {
+            ast.unparse(part)
+            for part in ast.walk(function)
+            if isinstance(part, ast.Name | ast.Attribute) and isinstance(part.ctx, ast.Store)
+        }
+    )
+
+
+def belongs_to(line: str, declared: str) -> bool:
+    """Whether a line is the declared one or, where that is a class or function, inside of it."""
+    return line == declared or line.startswith((f"{declared}.", f"{declared}(", f"{declared}: "))
+
+
+def common_lines(room: str, file: str) -> list[str]:
+    declared = [line for lines in DIFFERENCES[file][room].values() for line in lines]
+    return [
+        line
+        for line in outline(room, file)
+        if not any(belongs_to(line, difference) for difference in declared)
+    ]
+
+
+@pytest.mark.parametrize("file", DIFFERENCES)
+@pytest.mark.parametrize("room", ["numpy", "jax"])
+def test_the_rooms_are_alike_but_for_declared_differences(file: str, room: str) -> None:
+    assert common_lines(room, file) == common_lines("torch", file)
+
+
+@pytest.mark.parametrize("file", DIFFERENCES)
+def test_every_declared_difference_is_one(file: str) -> None:
+    outlines = {room: outline(room, file) for room in ROOMS}
+    for room, reasons in DIFFERENCES[file].items():
+        for line in (line for lines in reasons.values() for line in lines):
+            assert line in outlines[room], f"{room}: {line} is declared but not there"
+            everywhere = all(line in outlines[other] for other in ROOMS)
+            assert not everywhere, f"{room}: {line} is declared but in every room"
+
+
+def test_all_files_that_the_rooms_share_are_compared() -> None:
+    files = [{path.name for path in (IMPLS / room).glob("*.py")} for room in ROOMS]
+    alike = {"__init__.py", "train.py", "sample.py"}  # a few lines each, without furniture
+    assert set.intersection(*files) - alike <= set(DIFFERENCES)
+
+
+def test_every_backward_stands_directly_under_its_forward() -> None:
+    lines = [line for line in outline("numpy", "model.py") if "(" not in line and ":" not in line]
+    for forward, backward in (("forward", "backward"), ("cross_entropy", "cross_entropy_backward")):
+        found = [i for i, line in enumerate(lines) if line.split(".")[-1] == forward]
+        assert found
+        for i in found:
+            prefix = lines[i].removesuffix(forward)
+            assert lines[i + 1 : i + 2] == [prefix + backward], f"below {lines[i]}"
+
+
+def test_an_outline_has_what_is_compared() -> None:
+    lines = outline("jax", "model.py")
+    assert "CausalSelfAttention.forward" in lines  # __call__ there
+    assert "CausalSelfAttention.forward(tap)" in lines
+    for name in ("q", "k", "v", "att", "y", "scores", "mask"):
+        assert f"CausalSelfAttention.forward: {name}" in lines

@@ -1,0 +1,289 @@
+"""Checkpoints: what is saved is what is loaded, and only what can be loaded is saved."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+
+from shared import gpt2_format
+from shared.config import GPTConfig, TrainConfig
+from shared.errors import CheckpointError, ConfigError
+from shared.tokenizers import build_tokenizer
+from shared.untrusted import parse_object
+from shared.weights import (
+    Checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+    tensor_shapes,
+)
+from tests.checkpoint_samples import (
+    CHAR,
+    CONFIG,
+    ONE_PER_OPTION,
+    TEXT,
+    TIED,
+    WQ,
+    hub_tensors,
+    random_tensors,
+    record,
+    refused,
+    same,
+    same_tensors,
+    save_everything,
+    write_hub,
+)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    return save_everything(tmp_path / "000500")
+
+
+# What is saved is what is loaded
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("config", ONE_PER_OPTION)
+def test_everything_comes_back_bit_for_bit(tmp_path, config, dtype):
+    weights = random_tensors(config, dtype)
+    moments = {"m": random_tensors(config, dtype, 1), "v": random_tensors(config, dtype, 2)}
+    training = record(dtype)
+    save_checkpoint(
+        tmp_path / "c", config, weights, tokenizer=CHAR, training=training, moments=moments
+    )
+    expected = Checkpoint(config, weights, dtype, CHAR, training, moments)
+    assert same(load_checkpoint(tmp_path / "c"), expected)
+    assert {e.name for e in tmp_path.iterdir()} == {"c"}
+
+
+def test_weights_alone(tmp_path):
+    save_checkpoint(tmp_path / "c", CONFIG, random_tensors(CONFIG))
+    assert {e.name for e in (tmp_path / "c").iterdir()} == {"config.json", "model.safetensors"}
+    loaded = load_checkpoint(str(tmp_path / "c"))
+    assert (loaded.tokenizer, loaded.training, loaded.moments) == (None, None, None)
+
+
+def test_sgd_has_no_moments_but_can_be_resumed(tmp_path):
+    training = record(train=TrainConfig(optimizer="sgd", seed=7))
+    save_everything(tmp_path / "c", training=training, moments={})
+    assert load_checkpoint(tmp_path / "c").moments == {}
+    save_everything(tmp_path / "d", training=training, moments=None)
+    assert load_checkpoint(tmp_path / "d").moments is None
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda a: np.ascontiguousarray(a.T).T,
+        lambda a: np.asfortranarray(a),
+        lambda a: np.repeat(a, 2, axis=0)[::2],
+        lambda a: np.flip(a)[::-1, ::-1].copy(order="K"),
+        lambda a: a.astype(a.dtype.newbyteorder(">")),
+    ],
+    ids=["transposed", "fortran", "strided", "flipped", "big-endian"],
+)
+def test_values_are_saved_whatever_the_memory_layout(tmp_path, view):
+    weights = random_tensors(CONFIG)
+    awkward = {name: view(a) if a.ndim == 2 else a for name, a in weights.items()}
+    save_checkpoint(tmp_path / "c", CONFIG, awkward)
+    assert same_tensors(load_checkpoint(tmp_path / "c").weights, weights)
+
+
+def test_loaded_arrays_can_be_trained_on(saved):
+    for array in load_checkpoint(saved).weights.values():
+        assert array.flags.writeable
+        assert array.flags.c_contiguous
+        assert array.flags.aligned
+
+
+def test_the_same_state_gives_the_same_bytes(tmp_path):
+    # The library orders metadata at random: eight saves would agree by chance once in a thousand.
+    copies = [save_everything(tmp_path / str(i)) for i in range(8)]
+    for name in ("config.json", "model.safetensors", "training.json", "optimizer.safetensors"):
+        assert len({(copy / name).read_bytes() for copy in copies}) == 1
+
+
+def test_the_names_are_gpt2s(tmp_path):
+    config = replace(CONFIG, tie_weights=True)
+    save_checkpoint(tmp_path / "c", config, random_tensors(config))
+    with safe_open(tmp_path / "c" / "model.safetensors", "np") as file:
+        assert sorted(file.keys()) == sorted(tensor_shapes(config))
+        assert "lm_head.weight" not in file.keys()  # noqa: SIM118
+        assert file.metadata()["format"] == "pt"
+    table = json.loads((tmp_path / "c" / "config.json").read_text())
+    assert (table["model_type"], table["architectures"]) == ("gpt2", ["GPT2LMHeadModel"])
+    assert (table["dtype"], table["format_version"]) == ("float32", 1)
+
+
+@pytest.mark.parametrize("change", [{"norm": "post"}, {"bias": False}, {"position": "sinusoidal"}])
+def test_a_model_that_gpt2_is_not_does_not_claim_to_be_one(change):
+    assert gpt2_format.config_to_json(replace(CONFIG, **change))["model_type"] == "minigpt"
+
+
+configs = st.builds(
+    lambda heads, size, **options: GPTConfig(n_head=heads, n_embd=2 * heads * size, **options),
+    heads=st.integers(1, 9),
+    size=st.integers(1, 99),
+    vocab_size=st.integers(1, 10**6),
+    block_size=st.integers(1, 10**6),
+    n_layer=st.integers(1, 10**6),
+    n_inner=st.none() | st.integers(1, 10**6),
+    activation=st.sampled_from(["gelu_tanh", "gelu_erf", "relu"]),
+    norm=st.sampled_from(["pre", "post"]),
+    position=st.sampled_from(["learned", "sinusoidal"]),
+    bias=st.booleans(),
+    tie_weights=st.booleans(),
+    layer_norm_epsilon=st.floats(0, 1, exclude_min=True),
+)
+
+
+@given(configs)
+@settings(deadline=None, max_examples=200)
+def test_config_json_expresses_every_configuration(config):
+    text = json.dumps(gpt2_format.config_to_json(config)).encode()
+    table = parse_object(Path("config.json"), text)
+    assert gpt2_format.config_from_json(Path("config.json"), table) == config
+
+
+def test_training_json_is_readable(saved):
+    text = (saved / "training.json").read_text()
+    table = json.loads(text)
+    assert text == json.dumps(table, indent=2, sort_keys=True) + "\n"
+    assert table["step"] == 500
+    assert table["train"]["learning_rate"] == 3e-4
+
+
+# What must not be saved
+
+
+def test_what_could_not_be_loaded_is_not_saved(tmp_path):
+    good = random_tensors(CONFIG)
+    moments = {"m": good, "v": good}
+    nan = good | {WQ: good[WQ] * np.float32("nan")}
+    adamw = {"training": record(), "moments": moments}
+    short = {name: array for name, array in good.items() if name != WQ}
+    cases = [
+        ("is missing; expected F32 [4, 12]", short, {}),
+        ("'lm_tail.weight', F32 [1], is no part", good | {"lm_tail.weight": np.ones(1, "f")}, {}),
+        ("expected F32 [4, 12], found F32 [12, 4]", good | {WQ: good[WQ].T}, {}),
+        ("expected F32 [4, 12], found F64 [4, 12]", good | {WQ: good[WQ].astype("d")}, {}),
+        ("expected finite values, found nan at [0, 0]", nan, {}),
+        ("expected float32 or float64, found float16", {WQ: good[WQ].astype("float16")}, {}),
+        ("expected float32 or float64, found none", {}, {}),
+        (
+            "tensor m.transformer.wte.weight is missing",
+            good,
+            adamw | {"moments": {"m": {}, "v": {}}},
+        ),
+        ("tensor v." + WQ, good, adamw | {"moments": {"m": good, "v": nan}}),
+        ("expected ['m', 'v'], found ['m']", good, adamw | {"moments": {"m": good}}),
+        ("moments, but no training.json", good, {"moments": moments}),
+        ("dtype: expected 'float32', found 'float64'", good, {"training": record("float64")}),
+        ("vocab_size: expected", good, {"tokenizer": build_tokenizer("byte", TEXT)}),
+        ("found 'bpe'", good, {"tokenizer": CHAR, "training": record(tokenizer="bpe")}),
+    ]
+    for fragment, weights, parts in cases:
+        with pytest.raises(CheckpointError, match=re.escape(fragment)):
+            save_checkpoint(tmp_path / "c", CONFIG, weights, **parts)
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"step": -1},
+        {"step": 2**63},
+        {"step": 1.0},
+        {"step": True},
+        {"seed": 8},
+        {"dataset": ""},
+        {"dataset": None},
+        {"dataset_sha256": "0" * 63},
+        {"dataset_sha256": "0" * 63 + "G"},
+        {"train": {}},
+        {"dtype": "float16"},
+        {"dtype": []},
+        {"val_loss": float("nan")},
+        {"val_loss": "low"},
+        {"val_loss": True},
+        {"versions": {"numpy": 2}},
+        {"versions": []},
+    ],
+    ids=str,
+)
+def test_a_record_that_no_training_made(change):
+    with pytest.raises(ConfigError, match=next(iter(change))):
+        record(**change)
+
+
+# GPT-2's files from the hub
+
+
+@pytest.mark.parametrize("prefix", ["", "transformer."])
+@pytest.mark.parametrize("metadata", [None, {"format": "pt"}])
+def test_a_directory_from_the_hub(tmp_path, prefix, metadata):
+    loaded = load_checkpoint(write_hub(tmp_path / "hub", hub_tensors(prefix), metadata))
+    assert loaded.config == TIED
+    assert loaded.dtype == "float32"
+    assert same_tensors(loaded.weights, random_tensors(TIED))
+    assert (loaded.tokenizer, loaded.training, loaded.moments) == (None, None, None)
+
+
+def test_hub_a_tied_lm_head_may_be_stored_twice(tmp_path):
+    tensors = hub_tensors()
+    wte = tensors["wte.weight"]
+    hub = write_hub(tmp_path / "hub", tensors | {"lm_head.weight": wte.copy()})
+    assert same_tensors(load_checkpoint(hub).weights, random_tensors(TIED))
+    write_hub(hub, tensors | {"lm_head.weight": wte + 1})
+    refused(hub, "lm_head.weight", "expected that of wte")
+    write_hub(hub, tensors | {"lm_head.weight": wte + 1}, tie_word_embeddings=False)
+    assert load_checkpoint(hub).config == CONFIG
+    write_hub(hub, tensors, tie_word_embeddings=False)
+    refused(hub, "tensor lm_head.weight is missing")
+
+
+def test_hub_only_masks_are_dropped(tmp_path):
+    tensors = hub_tensors()
+    hub = tmp_path / "hub"
+    write_hub(hub, {k: v for k, v in tensors.items() if k != "h.0.attn.c_attn.bias"})
+    refused(hub, "tensor transformer.h.0.attn.c_attn.bias is missing")
+    write_hub(hub, tensors | {"h.0.attn.bias": np.ones((1, 1, 7, 7), np.float32)})
+    refused(hub, "h.0.attn.bias", "(1, 1, 6, 6)", "(1, 1, 7, 7)")
+    write_hub(hub, tensors | {"score.weight": np.ones((2, 4), np.float32)})
+    refused(hub, "score.weight", "no part of this model")
+    write_hub(hub, tensors | {"transformer.wte.weight": tensors["wte.weight"]})
+    refused(hub, "wte.weight' is there twice")
+    booleans = {k: v.astype(bool) if ".attn.bias" in k else v for k, v in tensors.items()}
+    assert same_tensors(load_checkpoint(write_hub(hub, booleans)).weights, random_tensors(TIED))
+
+
+def test_hub_half_precision_is_refused_and_double_is_not(tmp_path):
+    def weights(dtype):
+        return {k: v.astype(dtype) for k, v in hub_tensors().items() if ".attn.bias" not in k}
+
+    refused(write_hub(tmp_path / "h", weights("float16")), "expected F32", "found F16")
+    assert load_checkpoint(write_hub(tmp_path / "d", weights("float64"))).dtype == "float64"
+
+
+def test_hub_a_tokenizer_must_fit(tmp_path):
+    hub = write_hub(tmp_path / "hub")
+    (hub / "tokenizer.json").write_text(CHAR.to_json())
+    assert load_checkpoint(hub).tokenizer.vocab_size == CONFIG.vocab_size
+    (hub / "tokenizer.json").write_text(build_tokenizer("byte", TEXT).to_json())
+    refused(hub, f"tokenizer.json: vocab_size: expected {CONFIG.vocab_size}, found 256")
+    (hub / "tokenizer.json").write_text("{}")
+    refused(hub, "tokenizer.json")
+
+
+def test_hub_a_tokenizer_on_which_the_library_panics(tmp_path):
+    hub = write_hub(tmp_path / "hub")
+    table = json.loads(build_tokenizer("bpe", TEXT * 3, 270).to_json())
+    table["model"]["continuing_subword_prefix"] = "x" * 99
+    (hub / "tokenizer.json").write_text(json.dumps(table))
+    refused(hub, "tokenizer.json")
