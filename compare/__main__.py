@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Annotated
 
-import tyro
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -19,12 +18,11 @@ from tyro.conf import arg
 from compare.alone import run_alone
 from compare.training import Report, Task, train_backend
 from shared.backend import BACKENDS
-from shared.cli import _with_short_errors as with_short_errors
+from shared.cli import run_command
 from shared.config import DEFAULT_PRESET, GPTConfig, SampleConfig, load_preset, preset_names
 from shared.datasets import DATASETS, encode_dataset, load_dataset
 from shared.init import init_weights
-from shared.options import UsageError
-from shared.options import _short_complaints as short_complaints
+from shared.options import UsageError, parse
 from shared.sampling import escape_controls
 from shared.tokenizers import Tokenizer, build_tokenizer
 
@@ -53,12 +51,11 @@ class Options:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Compare as the command line says. Returns the exit status."""
-    return with_short_errors(lambda: _compare(argv))
+    return run_command(lambda: _compare(argv))
 
 
 def _compare(argv: Sequence[str] | None) -> int:
-    with short_complaints(PROGRAM):
-        options = tyro.cli(Options, args=argv, prog=PROGRAM, description=__doc__)
+    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
     if not options.prompt:
         raise UsageError("the prompt is empty: there is no token to go on from")
     task, tokenizer, note = _prepare(options)
@@ -94,8 +91,8 @@ def side_by_side(reports: dict[str, Report]) -> Table:
     """The measurements, a backend to a column."""
     table = Table(
         title="The same weights, the same batches, three implementations",
-        caption="Losses in nats per token. JAX compiles in its first step, which counts only
-    there.", )
+        caption="Losses in nats per token. JAX compiles in its first step, counted only there.",
+    )
     for heading in ("", *reports, "largest difference"):
         table.add_column(heading, justify="right" if heading else "left")
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import tyro
 from rich.console import Console
 from rich.table import Table
 from tyro.conf import arg
@@ -23,7 +22,7 @@ from tyro.conf import arg
 from compare.alone import peak_memory, run_alone
 from compare.products import numpy_products, step_operations
 from shared.backend import BACKENDS, load_backend
-from shared.cli import _with_short_errors as with_short_errors
+from shared.cli import run_command
 from shared.config import (
     DEFAULT_PRESET,
     GPTConfig,
@@ -35,7 +34,7 @@ from shared.config import (
 from shared.datasets import batch
 from shared.errors import ConfigError, RunError
 from shared.init import init_weights
-from shared.options import _short_complaints as short_complaints
+from shared.options import parse
 
 PROGRAM = "python -m compare.bench"
 REPEATS = 10
@@ -125,12 +124,11 @@ def render(measured: dict[str, Measurement]) -> Table:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure as the command line says. Returns the exit status."""
-    return with_short_errors(lambda: _bench(argv))
+    return run_command(lambda: _bench(argv))
 
 
 def _bench(argv: Sequence[str] | None) -> int:
-    with short_complaints(PROGRAM):
-        options = tyro.cli(Options, args=argv, prog=PROGRAM, description=__doc__)
+    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
     if options.rounds < 1:
         raise ConfigError(f"rounds is {options.rounds}; it must be a whole number, 1 or more")
     preset = load_preset(options.preset)

@@ -70,8 +70,8 @@ def backends(request: pytest.FixtureRequest) -> dict[str, Backend]:
 
 
 @functools.cache
-def build(backend: Backend, case: Case, dtype: str) -> Model:
-    """A model that several tests look at and none changes."""
+def build(backend: Backend, case: Case, dtype: str, seed: int) -> Model:
+    """A model that several tests look at and none changes; `seed` is that of its weights."""
     return backend.build(case.config, random_weights(case), dtype=dtype)
 
 
@@ -88,7 +88,7 @@ def dtype(setting: tuple[Case, str]) -> str:
 @pytest.fixture
 def models(backends: dict[str, Backend], setting: tuple[Case, str]) -> dict[str, Model]:
     """The same weights in every backend. For looking at: what trains builds its own."""
-    return {name: build(backend, *setting) for name, backend in backends.items()}
+    return {name: build(backend, *setting, cases.base_seed) for name, backend in backends.items()}
 
 
 @pytest.fixture

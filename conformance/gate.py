@@ -1,8 +1,7 @@
 """The gate before every training: the conformance suite, or the knowledge that it has passed.
 
 `python -m conformance.gate` runs the suite, unless it has passed with exactly these sources and
-installed versions before. `--always` runs it in any case; further arguments are directories whose
-tests are run along with it.
+installed versions before. `--always` runs it in any case.
 """
 
 import argparse
@@ -21,36 +20,27 @@ STAMP = ROOT / "build" / "conformance-passed.json"
 COVERED = ("shared", "impls", "conformance", "pyproject.toml", "constraints.txt")
 """Files and directories whose change may change the suite's verdict."""
 
-# The shapes in the annotations are checked at every call: jaxtyping, with beartype for the rest,
-# which dislikes a type that flax's State is made of.
-RUNTIME_CHECKS = (
-    "--jaxtyping-packages=shared,impls,beartype.beartype",
-    "-W=ignore::beartype.roar.BeartypeDecorHintPep585DeprecationWarning",
-)
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the suite if need be. Returns pytest's exit status; 0 if there was no need."""
     parser = argparse.ArgumentParser(prog="python -m conformance.gate", description=__doc__)
     parser.add_argument("--always", action="store_true", help="run it even if it has passed")
-    parser.add_argument("also", nargs="*", help="other directories of tests to run with it")
     options = parser.parse_args(argv)
     before = fingerprint()
     passed = when_passed(before)
-    if passed and not options.always and not options.also:
+    if passed and not options.always:
         print(f"conformance: passed on {passed}, nothing has changed since; skipped", flush=True)
         return 0
     STAMP.unlink(missing_ok=True)
-    status = run_suite(options.also)
+    status = run_suite()
     if status == 0:  # of what was there at the start: what was edited meanwhile is not proven
         record(before)
     return status
 
 
-def run_suite(also: Sequence[str] = ()) -> int:
-    """Run pytest over the suite and the directories `also`."""
-    command = [sys.executable, "-m", "pytest", *RUNTIME_CHECKS, *also, "conformance"]
-    return subprocess.run(command, cwd=ROOT).returncode
+def run_suite() -> int:
+    """Run pytest over the suite."""
+    return subprocess.run([sys.executable, "-m", "pytest", "conformance"], cwd=ROOT).returncode
 
 
 def fingerprint(root: Path = ROOT) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from conformance.compare import Disagreement, Errors, compare
-from conformance.limits import LIMITS, limit_of
+from conformance.limits import ORDER, limit_of
 from shared.backend import Model
 from shared.taps import tap_names
 from shared.weights import tensor_shapes
@@ -36,10 +36,9 @@ class Ledger:
         self.rows: dict[tuple[str, str], Row] = {}
 
     def in_order(self) -> list[Row]:
-        """In the order of the limits, which is that of the data flow; float64 first."""
-        order = list(LIMITS)
+        """In the order of the data flow; float64 first."""
         return sorted(
-            self.rows.values(), key=lambda row: (row.dtype != "float64", order.index(row.check))
+            self.rows.values(), key=lambda row: (row.dtype != "float64", ORDER.index(row.check))
         )
 
     def row(self, check: str, dtype: str, limit: float) -> Row:

@@ -24,7 +24,7 @@ def test_gradients_do_not_pile_up(model: Model, batch: tuple) -> None:
         np.testing.assert_array_equal(second[key], grad, err_msg=key)
 
 
-# Not in float32, where h is lost in rounding, nor on "large", whose softmax is saturated.
+# Not in float32, where h is lost in rounding, nor on "large", whose curvature is.
 @pytest.mark.dtypes("float64")
 @pytest.mark.cases("gpt2", "nanogpt", "original", "erf", "post-erf")
 def test_finite_differences(
@@ -39,21 +39,24 @@ def test_finite_differences(
     small step apart, equals the gradient times the direction. No other backend is needed to judge.
 
     The two-sided difference is wrong by about h²/6 times the third derivative, and by rounding,
-    about 1e-16/h; h = 1e-5 makes both about 1e-10 of the loss.
+    about 1e-16/h; both are small for h around 1e-5. Where a ReLU bends within the step it is wrong
+    for another reason, and a smaller step is right: so the better of two steps counts.
     """
     backend, weights = backends[backend_name], random_weights(case)
     _, grads = backend.build(case.config, weights, dtype=dtype).loss_and_grads(*batch)
     rng = randomness.generator(1, randomness.WEIGHTS)
-    h = 1e-5
     for key, weight in weights.items():
         direction = rng.standard_normal(weight.shape)
         direction /= np.linalg.norm(direction)
-        up, down = (
-            backend.build(
-                case.config, weights | {key: weight + step * direction}, dtype=dtype
-            ).loss(*batch)
-            for step in (h, -h)
-        )
-        slope = (up - down) / (2 * h)
-        error = abs(slope - float((grads[key] * direction).sum())) / np.linalg.norm(grads[key])
+        expected = float((grads[key] * direction).sum())
+        slopes = []
+        for h in (1e-5, 1e-6):
+            up, down = (
+                backend.build(
+                    case.config, weights | {key: weight + step * direction}, dtype=dtype
+                ).loss(*batch)
+                for step in (h, -h)
+            )
+            slopes.append((up - down) / (2 * h))
+        error = min(abs(slope - expected) for slope in slopes) / np.linalg.norm(grads[key])
         judge.holds("finite differences", backend_name, error, f"the gradient of {key}")

@@ -71,6 +71,7 @@ class Model(Protocol):
     def generate(self, prompt: Int[np.ndarray, " T0"], config: SampleConfig) -> Iterator[int]: ...
 
 
+@runtime_checkable
 class Bigram(Protocol):
     """The baseline: a table [V, V] of scores for the next token, and its optimizer."""
 

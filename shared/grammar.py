@@ -1,10 +1,13 @@
-"""The grammar of the playlets: a comedy of wizards, who speak half in verse and half in spells.
+"""The grammar of the playlets: a comedy of wizards, who would rather cast spells than converse.
 
 What stands in braces is replaced by one of its alternatives, `{^line}` by one with a capital
 letter; the number at an alternative is its weight. `shared.playlets` reads these tables and draws
-scenes from them. No text can come about in two ways, which a test holds: so the weights give each
-scene its exact probability. Spells carry many nats per letter and plain verse few; their share sets
-the floor.
+scenes from them. No scene can come about in two ways, which a test holds; so the weights give each
+its exact probability.
+
+The tables are kept small, and what depends on what is kept close together, so that a model with a
+context of 64 characters comes near the floor in 2,000 steps: what it lacks then, it lacks because
+every window of the validation begins in the middle of something.
 """
 
 Weights = dict[str, float]
@@ -18,21 +21,21 @@ def _evenly(words: str) -> Weights:
 # is not the word with an "s". Nouns and adjectives begin with a consonant, for the sake of "a".
 WORDS = {
     "noun": """
-        moon star cat king sea/seas bell crow ship rose cup dog fox/foxes toad hat key ring pig pie
-        tree door book lute bone tooth/teeth nose wig witch/witches
+        moon star cat king bell crow ship rose cup fox/foxes toad hat key ring pie tooth/teeth wig
+        witch/witches
         """,
-    "adjective": "red cold old wild sweet blue proud wise soft bold fat kind mad sly",
-    "transitive": "love keep find fear hide want bring paint mock curse guard feed",
-    "intransitive": "sleep sing fall dance weep sink hum float",
+    "adjective": "red cold wild sweet blue proud soft fat mad",
+    "transitive": "love keep fear hide want bring mock curse",
+    "intransitive": "sleep sing fall dance weep",
 }
 
 RULES: dict[str, Weights] = {
     # Noun phrases: .one and .many agree with their verbs.
     "phrase": {"{phrase.one}": 3, "{phrase.many}": 1},
-    "phrase.one": {"{the.one} {noun.one}": 2, "{the.one} {adjective} {noun.one}": 2, "{name}": 3},
-    "phrase.many": {"{the.many} {noun.many}": 1, "{the.many} {adjective} {noun.many}": 1},
-    "the.one": {"the": 4, "a": 4, "my": 3, "your": 2, "his": 2, "her": 2, "no": 1},
-    "the.many": {"the": 4, "my": 3, "your": 2, "all": 2, "two": 2, "ten": 1},
+    "phrase.one": {"{the.one} {noun.one}": 2, "{the.one} {adjective} {noun.one}": 1, "{name}": 2},
+    "phrase.many": {"{the.many} {noun.many}": 2, "{the.many} {adjective} {noun.many}": 1},
+    "the.one": {"the": 2, "a": 2, "my": 1, "your": 1, "no": 1},
+    "the.many": {"the": 2, "my": 1, "your": 1, "two": 1, "six": 1},
     # Names and words of magic are syllables, drawn evenly. Whether a word goes on depends on no
     # more than its last letter, so that a reader who sees one letter knows nearly all there is.
     "name": {"{^syllable}{rest}": 1},
@@ -45,20 +48,17 @@ RULES: dict[str, Weights] = {
     "spell": {"{word}": 1, "{word} {spell}": 3},
     # Verse: a line ends in a mark, a speech has one line or more.
     "speech": {"{line}": 1, "{line}\n{speech}": 2},
-    "line": {"{verse}": 2, '"{^spell}!"': 3},
+    "line": {"{verse}": 1, '"{^spell}!"': 2},
     "verse": {
-        "{^phrase.one} {intransitive.one} {where}{mark}": 3,
-        "{^phrase.many} {intransitive.many} {where}{mark}": 2,
-        "{^phrase.one} {transitive.one} {phrase}{mark}": 3,
+        "{^phrase.one} {transitive.one} {phrase}{mark}": 4,
         "{^phrase.many} {transitive.many} {phrase}{mark}": 2,
-        "{^phrase.one} is {adjective} as {phrase.one}{mark}": 2,
-        "I {transitive.many} {phrase}{mark}": 2,
-        "O {adjective} {noun.one}, {transitive.many} {phrase}!": 2,
-        "Who {transitive.one} {phrase}?": 1,
+        "{^phrase.one} {intransitive.one} {near} {phrase}{mark}": 3,
+        "{^phrase.many} {intransitive.many} {near} {phrase}{mark}": 1,
+        "I {transitive.many} {phrase}{mark}": 3,
         "By {name} and {name}, I {transitive.many} {phrase}!": 2,
+        "O {adjective} {noun.one}, {transitive.many} {phrase}!": 2,
     },
-    "where": {"{near} {phrase}": 1},
-    "near": {"in": 3, "by": 3, "under": 2, "near": 2, "with": 2},
+    "near": {"in": 1, "by": 1, "with": 1},
     "mark": {".": 3, ";": 2, "!": 1},
     "place": {"the {noun.one} of {name}": 2, "a {adjective} {noun.one} near {name}": 1},
     "hour": {"by day": 1, "by night": 1, "at dusk": 1, "at dawn": 1},
@@ -76,7 +76,7 @@ SCENES: dict[str, Weights] = {
         "Scene: {place}, {hour}.\nEnter $A.\n$A: {speech}\nEnter $B.\n{$B speaks}": 1,
     },
     "$A speaks": {
-        "$A: {speech}\n{$B speaks}": 5,
+        "$A: {speech}\n{$B speaks}": 7,
         "$A: {speech}\n[$A {transitive.one} $HIS {noun.one}.]\n{$B speaks}": 1,
         "$A: {speech}\nExeunt.\n\n": 1,
         "$A: {speech}\nExit $A.\n$B: {speech}\nExit $B.\n\n": 1,

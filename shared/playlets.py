@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from shared.grammar import COUPLES, PRONOUN, RULES, SCENES, WORDS, Weights
 from shared.randomness import PLAYLETS, generator
 
-SEED = 0  # of the seeds tried, one after which the text can end early (see `generate`)
+SEED = 19  # of 0 to 47, the one after which the text can end soonest (see `generate`)
 LENGTH = 1_000_000  # characters, at least
 ZIPF_OFFSET = 10  # the word of rank r weighs 1 / (r + 10), r from 1 (Mandelbrot 1953)
 
@@ -62,7 +62,7 @@ class Symbol:
 
 @functools.cache
 def generate(seed: int = SEED) -> Playlets:
-    """Write the corpus: the same text on every machine, in about a second.
+    """Write the corpus: the same text on every machine, in less than a second.
 
     It stops at the first scene end past a million characters for which nine tenths of the length
     is also a scene end, so that the split falls between two scenes and the floor is exact. Where
@@ -125,31 +125,32 @@ def _word_rules() -> dict[str, Weights]:
     """noun.one, noun.many, transitive.one and so on; adjectives have but one form."""
     rules: dict[str, Weights] = {}
     for kind, words in WORDS.items():
-        weights = [1 / (rank + ZIPF_OFFSET) for rank in range(1, len(words.split()) + 1)]
-        plain, _, _ = zip(*(word.partition("/") for word in words.split()), strict=True)
-        inflected = [word.partition("/")[2] or f"{word}s" for word in words.split()]
-        one, many = (plain, inflected) if kind == "noun" else (inflected, plain)
-        if kind == "adjective":
-            rules[kind] = dict(zip(plain, weights, strict=True))
-        else:
-            rules[f"{kind}.one"] = dict(zip(one, weights, strict=True))
-            rules[f"{kind}.many"] = dict(zip(many, weights, strict=True))
+        for rank, entry in enumerate(words.split(), start=1):
+            word, _, other = entry.partition("/")
+            other = other or f"{word}s"
+            if kind == "adjective":
+                forms = {kind: word}
+            elif kind == "noun":
+                forms = {f"{kind}.one": word, f"{kind}.many": other}
+            else:
+                forms = {f"{kind}.one": other, f"{kind}.many": word}
+            for name, form in forms.items():
+                rules.setdefault(name, {})[form] = 1 / (rank + ZIPF_OFFSET)
     return rules
 
 
 def _scene_rules() -> dict[str, Weights]:
     """The rules of SCENES once for every member of the company."""
     rules: dict[str, Weights] = {"scene": {}}
-    for couple in COUPLES:
-        for a, b in (couple, couple[::-1]):
-
-            def cast(template: str, a: str = a, b: str = b) -> str:
-                return template.replace("$A", a).replace("$B", b).replace("$HIS", PRONOUN[a])
-
-            rules["scene"][cast("{$A opens}")] = 1
-            for name, weights in SCENES.items():
-                rules[cast(name)] = {cast(template): w for template, w in weights.items()}
+    for a, b in [pair for couple in COUPLES for pair in (couple, couple[::-1])]:
+        rules["scene"][_cast("{$A opens}", a, b)] = 1
+        for name, weights in SCENES.items():
+            rules[_cast(name, a, b)] = {_cast(t, a, b): w for t, w in weights.items()}
     return rules
+
+
+def _cast(template: str, a: str, b: str) -> str:
+    return template.replace("$A", a).replace("$B", b).replace("$HIS", PRONOUN[a])
 
 
 def _add_capitalised(rules: dict[str, Weights], name: str) -> None:

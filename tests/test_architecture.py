@@ -11,6 +11,12 @@ import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
 
+from shared.backend import load_backend
+from shared.config import GPTConfig, SampleConfig, TrainConfig
+from shared.init import init_weights
+from shared.taps import tap_names
+from shared.weights import tensor_shapes
+
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("numpy", "torch", "jax")
 HOUSE = ("shared", "impls", "conformance", "compare", "tests")
@@ -155,9 +161,9 @@ def test_annotations_are_objects_and_not_strings(path: Path) -> None:
 
 @pytest.fixture
 def checking(request: pytest.FixtureRequest) -> None:
-    """These tests are about the checks that conformance.gate switches on."""
-    if not request.config.getoption("jaxtyping_packages"):
-        pytest.skip("pytest was started without --jaxtyping-packages; nox -s tests has it")
+    """These tests are about the checks that `nox -s tests` switches on."""
+    if not request.config.pluginmanager.hasplugin("tests.runtime_checks"):
+        pytest.skip("pytest was started without -p tests.runtime_checks; nox -s tests has it")
 
 
 def zeros(room: str, *shape: int) -> Any:
@@ -193,3 +199,33 @@ def test_a_wrong_shape_is_caught_in_shared() -> None:
 
 def whole_numbers(x: Any) -> Any:
     return x.astype(int) if hasattr(x, "astype") else x.long()
+
+
+@pytest.mark.usefixtures("checking")
+@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_every_room_keeps_to_its_annotations(room: str, norm: Any) -> None:
+    """All that the protocol offers, once: an annotation that is not true raises."""
+    config = GPTConfig(
+        vocab_size=7,
+        block_size=4,
+        n_layer=1,
+        n_head=2,
+        n_embd=8,
+        norm=norm,
+        position="learned" if norm == "pre" else "sinusoidal",
+        activation="gelu_tanh" if norm == "pre" else "gelu_erf",
+        tie_weights=norm == "pre",
+    )
+    model = load_backend(room).build(config, init_weights(config, seed=0))
+    tokens = np.arange(12).reshape(3, 4) % 7
+    assert model.logits(tokens).shape == (3, 4, 7)
+    assert set(model.trace(tokens)) == set(tap_names(config))
+    assert model.loss(tokens, tokens) == pytest.approx(np.log(7), abs=0.1)
+    assert set(model.loss_and_grads(tokens, tokens)[1]) == set(tensor_shapes(config))
+    for optimizer in ("adamw", "sgd"):
+        trainer = model.trainer(TrainConfig(optimizer=optimizer))
+        trainer.step(tokens, tokens)
+        trainer.load_state(trainer.state())
+    for sampling in (SampleConfig(6), SampleConfig(6, 0.0), SampleConfig(6, 0.8, 3, 0.9)):
+        assert len(list(model.generate(np.array([1, 2]), sampling))) == 6

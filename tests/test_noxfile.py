@@ -117,7 +117,16 @@ def test_a_part_of_the_suite_does_not_count_as_the_suite(
 def test_tests_run_both_suites(sessions: dict[str, Any], tmp_path: Path) -> None:
     session = FakeSession(tmp_path)
     sessions["tests"](session)
-    assert session.commands[0][1:] == ["-m", "conformance.gate", "--always", "tests"]
+    unit, suite = (command[1:] for command in session.commands)
+    assert unit == ["-m", "pytest", "-p", "tests.runtime_checks", "tests"]
+    assert suite == ["-m", "conformance.gate", "--always"]
+
+
+def test_arguments_choose_among_the_tests(sessions: dict[str, Any], tmp_path: Path) -> None:
+    session = FakeSession(tmp_path, "tests/test_config.py", "-x")
+    sessions["tests"](session)
+    ((*_, file, option),) = session.commands
+    assert (file, option) == ("tests/test_config.py", "-x")
 
 
 # The environments
@@ -193,7 +202,7 @@ def test_every_dependency_is_pinned_to_one_version() -> None:
 
 def test_continuous_integration_runs_the_command_of_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    commands = [line for line in readme if re.match(r"pip install nox\b.* tests$", line)]
+    commands = [line for line in readme if re.search(r"\bnox -s .*tests$", line)]
     assert len(commands) == 1, "README.md should have one line that runs the tests"
     assert commands[0] in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
 
@@ -210,11 +219,11 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         else:
             (tmp_path / name).mkdir()
             (tmp_path / name / "a.py").write_text("a = 1\n")
-    runs: list[list[str]] = []
+    runs: list[str] = []
     house = SimpleNamespace(path=tmp_path, runs=runs, status=0, stamp=tmp_path / "build/stamp.json")
 
-    def run_suite(also: list[str]) -> int:
-        runs.append(list(also))
+    def run_suite() -> int:
+        runs.append("ran")
         return house.status
 
     original = gate.fingerprint
@@ -238,8 +247,8 @@ def test_conformance_runs_once_and_is_skipped_with_one_line(
 
 def test_always_is_always(house: SimpleNamespace) -> None:
     gate.main([])
-    gate.main(["--always", "tests"])
-    assert house.runs == [[], ["tests"]]
+    gate.main(["--always"])
+    assert len(house.runs) == 2
     gate.main([])
     assert len(house.runs) == 2
 
@@ -300,9 +309,9 @@ def test_a_failure_is_passed_on_and_not_noted(house: SimpleNamespace) -> None:
 def test_what_was_edited_during_the_run_is_not_proven(
     house: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run_and_edit(also: list[str]) -> int:
+    def run_and_edit() -> int:
         (house.path / "impls" / "a.py").write_text(f"a = {len(house.runs) + 2}\n")
-        house.runs.append(also)
+        house.runs.append("ran")
         return 0
 
     monkeypatch.setattr(gate, "run_suite", run_and_edit)
@@ -320,7 +329,9 @@ def test_an_unreadable_stamp_is_none(house: SimpleNamespace, content: str) -> No
     assert gate.when_passed(gate.fingerprint()) is not None
 
 
-def test_the_real_suite_is_started_with_runtime_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gate_starts_the_suite_and_passes_its_status_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     commands: list[list[str]] = []
 
     def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
@@ -328,11 +339,8 @@ def test_the_real_suite_is_started_with_runtime_checks(monkeypatch: pytest.Monke
         return subprocess.CompletedProcess(command, 5)
 
     monkeypatch.setattr(subprocess, "run", run)
-    assert gate.run_suite(["tests"]) == 5
-    (command,) = commands
-    assert command[:3] == [sys.executable, "-m", "pytest"]
-    assert "--jaxtyping-packages=shared,impls,beartype.beartype" in command
-    assert command[-2:] == ["tests", "conformance"]
+    assert gate.run_suite() == 5
+    assert commands == [[sys.executable, "-m", "pytest", "conformance"]]
 
 
 def test_the_gate_covers_the_real_sources() -> None:

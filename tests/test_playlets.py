@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from shared.grammar import COUPLES, PRONOUN, WORDS
-from shared.playlets import Scene, Slot, generate, read_grammar, scenes
+from shared.playlets import Scene, Slot, Symbol, generate, read_grammar, scenes
 
 GRAMMAR = read_grammar()
 
@@ -89,15 +89,14 @@ def test_what_the_grammar_does_not_write_has_no_derivation(was, becomes):
 
 def test_the_parser_counts_every_derivation(monkeypatch):
     """The proof of unambiguity is worth something only if an ambiguity would be seen."""
-    scene = first_scenes(1)[0]
-    name, symbol = "the.one", GRAMMAR["the.one"]
-    twice = type(symbol)(
-        tuple(p / 2 for p in symbol.probabilities) * 2, symbol.bodies * 2
-    )
-    monkeypatch.setitem(GRAMMAR, name, twice)
-    log_p, ways = derivations(scene.text)
-    assert ways > 1
-    assert -log_p == pytest.approx(scene.nats, rel=1e-9)
+    before = first_scenes(3)
+    onset = GRAMMAR["onset"]
+    twice = Symbol(tuple(p / 2 for p in onset.probabilities) * 2, onset.bodies * 2)
+    monkeypatch.setitem(GRAMMAR, "onset", twice)
+    for scene in before:
+        log_p, ways = derivations(scene.text)
+        assert ways > 1
+        assert -log_p == pytest.approx(scene.nats, rel=1e-9)
 
 
 def test_scenes_are_drawn_with_the_probabilities_of_the_grammar():
@@ -134,9 +133,9 @@ def test_probabilities_sum_to_one_and_every_rule_is_of_use():
 def test_the_text_is_the_same_everywhere():
     playlets = generate()
     assert hashlib.sha256(playlets.text.encode("ascii")).hexdigest() == (
-        "@SHA@"
+        "2662b9f2f19d745c1929d122e733b9e5673bd775ef60326861d97b98ac24d48f"
     ), "the playlets have changed; if that is meant, their floor in the README changes too"
-    assert playlets.floor_nats == pytest.approx(@FLOOR@, rel=1e-12)
+    assert playlets.floor_nats == pytest.approx(132312.16705876734, rel=1e-12)
 
 
 def test_the_split_lies_between_scenes():
@@ -177,11 +176,12 @@ def test_nobody_speaks_or_leaves_who_has_not_entered():
 def test_nouns_agree_with_what_counts_them():
     adjectives = WORDS["adjective"].split()
     plurals = {word.partition("/")[2] or f"{word}s" for word in WORDS["noun"].split()}
-    phrases = re.findall(r"\b(a|no|two|ten|all) ([a-z]+)(?: ([a-z]+))?", generate().text, re.I)
+    verse = re.sub('".*"', "", generate().text)
+    phrases = re.findall(r"\b(a|no|two|six) (\w+)(?: (\w+))?", verse, flags=re.IGNORECASE)
     assert len(phrases) > 1000
     for determiner, first, second in phrases:
         noun = second if first in adjectives else first
-        assert (noun in plurals) == (determiner.lower() in ("two", "ten", "all")), (first, second)
+        assert (noun in plurals) == (determiner.lower() in ("two", "six")), (first, second)
 
 
 def test_pronouns_agree_with_the_character():

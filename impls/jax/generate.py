@@ -63,10 +63,10 @@ def generate(
 def forward(
     graphdef: nnx.GraphDef,
     params: nnx.State,
-    tokens: Int[Array, "1 T"],
+    tokens: Int[Array, "B T"],
     cache: Cache | None,
     start: int | Int[Array, ""],
-) -> tuple[Float[Array, "1 T V"], Cache | None]:
+) -> tuple[Float[Array, "B T V"], Cache | None]:
     """The logits, and the cache with the new keys and values in it."""
     model = nnx.merge(graphdef, params)
     return model(tokens, cache, start), cache
@@ -88,7 +88,11 @@ def sample_token(logits: Float[Array, " V"], u: float, config: SampleConfig) -> 
 
 @jax.jit
 def inverse_cdf(
-    logits: Float[Array, " V"], u: float, temperature: float, top_k: int, top_p: float
+    logits: Float[Array, " V"],
+    u: float | Array,
+    temperature: float | Array,
+    top_k: int | Array,
+    top_p: float | Array,
 ) -> Int[Array, ""]:
     """The sampling itself, compiled once for all settings."""
     p = jax.nn.softmax(logits.astype(jnp.float64) / temperature)
