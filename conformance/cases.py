@@ -77,7 +77,7 @@ def random_weights(case: Case, seed: int = 0) -> dict[str, np.ndarray]:
             value += 1
         if case.large and name.endswith("c_attn.bias"):
             C = case.config.n_embd
-            value[C : 2 * C] *= 3000  # of the keys: shifts all scores of a row alike
+            value[C : 2 * C] *= 1500  # of the keys: shifts all scores of a row alike
         if case.large and name == "lm_head.weight":
             value *= 500
         weights[name] = value
