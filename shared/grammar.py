@@ -10,7 +10,7 @@ context of 64 characters comes near the floor in 2,000 steps: what it lacks then
 every window of the validation begins in the middle of something.
 """
 
-Weights = dict[str, float]
+Weights = dict[str, int | float]
 
 
 def _evenly(words: str) -> Weights:

@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import tokenizers as hf
@@ -83,14 +83,14 @@ class Tokenizer:
         )
         return np.concatenate([np.empty(0, dtype=np.int64), *encoded])
 
-    def decode(self, ids: Iterable[int]) -> str:
+    def decode(self, ids: Iterable[SupportsIndex]) -> str:
         """The text of a sequence of ids; bytes that are no UTF-8 become U+FFFD.
 
         Raises `TokenizerError` for an id outside the vocabulary.
         """
         return "".join(self.decode_stream(ids))
 
-    def decode_stream(self, ids: Iterable[int]) -> Iterator[str]:
+    def decode_stream(self, ids: Iterable[SupportsIndex]) -> Iterator[str]:
         """Decode ids as they come: each character as soon as it is complete, never half of one.
 
         The parts joined are what `decode` gives. At most three bytes are ever held back: the
@@ -156,7 +156,7 @@ class Tokenizer:
         except (TokenizerError, UnicodeDecodeError) as error:
             raise TokenizerError(f"{path}: {error}") from error
 
-    def _piece(self, token: int) -> bytes:
+    def _piece(self, token: SupportsIndex) -> bytes:
         index = operator.index(token)
         if not 0 <= index < self.vocab_size:
             raise TokenizerError(

@@ -189,14 +189,6 @@ def test_dimensions_of_one_name_must_agree_in_every_room(room: str) -> None:
         model.cross_entropy(logits, whole_numbers(targets))
 
 
-@pytest.mark.usefixtures("checking")
-def test_a_wrong_shape_is_caught_in_shared() -> None:
-    from shared.datasets import batch
-
-    with pytest.raises(TypeCheckError):
-        batch(np.zeros((4, 4), int), batch_size=1, block_size=2, seed=0, step=0)
-
-
 def whole_numbers(x: Any) -> Any:
     return x.astype(int) if hasattr(x, "astype") else x.long()
 

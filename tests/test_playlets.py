@@ -173,15 +173,29 @@ def test_nobody_speaks_or_leaves_who_has_not_entered():
         assert tuple(sorted(company)) in COUPLES, text
 
 
-def test_nouns_agree_with_what_counts_them():
-    adjectives = WORDS["adjective"].split()
-    plurals = {word.partition("/")[2] or f"{word}s" for word in WORDS["noun"].split()}
+def forms(kind: str) -> tuple[set[str], set[str]]:
+    """The words of a kind as they stand in the grammar, and inflected."""
+    entries = [entry.partition("/") for entry in WORDS[kind].split()]
+    return {word for word, _, _ in entries}, {other or f"{word}s" for word, _, other in entries}
+
+
+def test_nouns_agree_with_determiners_and_verbs():
+    singular, plural = forms("noun")
+    bases, inflected = (
+        a | b for a, b in zip(forms("transitive"), forms("intransitive"), strict=True)
+    )
+    adjective = "|".join(forms("adjective")[0])
     verse = re.sub('".*"', "", generate().text)
-    phrases = re.findall(r"\b(a|no|two|six) (\w+)(?: (\w+))?", verse, flags=re.IGNORECASE)
-    assert len(phrases) > 1000
-    for determiner, first, second in phrases:
-        noun = second if first in adjectives else first
-        assert (noun in plurals) == (determiner.lower() in ("two", "six")), (first, second)
+    clauses = re.findall(
+        rf"\b(the|my|your|a|no|two|six) (?:(?:{adjective}) )?(\w+)(?: (\w+))?", verse, re.IGNORECASE
+    )
+    assert len(clauses) > 1000
+    for determiner, noun, following in clauses:
+        assert noun in (singular | plural)
+        if determiner.lower() in ("two", "six", "a", "no"):
+            assert (noun in plural) == (determiner.lower() in ("two", "six")), (determiner, noun)
+        if following in bases | inflected:
+            assert (noun in plural) == (following in bases), (noun, following)
 
 
 def test_pronouns_agree_with_the_character():
