@@ -6,6 +6,7 @@ option on the line beats, is that of the preset asked for; with `--resume`, that
 
 import contextlib
 import io
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -34,6 +35,9 @@ from shared.weights import Checkpoint
 
 Directory = Annotated[Path, arg(metavar="DIR")]
 Device = Annotated[str, arg(metavar="NAME")]
+
+NOX_SESSIONS = ("train", "sample")
+"""The command lines that noxfile.py has sessions for, one per backend."""
 
 FLAT = (OmitArgPrefixes,)
 """--n-layer, not --model.n-layer."""
@@ -140,7 +144,12 @@ def default_run(backend: str) -> Path:
 
 
 def program(backend: str, command: str) -> str:
-    """How a command line is started, for help and hints: python -m impls.torch.train."""
+    """How a command line is started, for help and hints: python -m impls.torch.train.
+
+    Inside a nox session it is that session, whose environment the user's own Python may lack.
+    """
+    if backend in BACKENDS and "NOX_CURRENT_SESSION" in os.environ and command in NOX_SESSIONS:
+        return f"nox -s {command}-{backend} --"
     return f"python -m {'impls.' if backend in BACKENDS else ''}{backend}.{command}"
 
 

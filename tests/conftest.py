@@ -1,11 +1,20 @@
 """Fixtures of the tests of the command lines."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from shared.cli import train_main
 from tests.command_line import SMALL, TEXT
+
+
+@pytest.fixture(autouse=True, scope="session")
+def outside_nox() -> Iterator[None]:
+    """Hints name the commands of a user's own shell, though nox may be running these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("NOX_CURRENT_SESSION", raising=False)
+        yield
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("empty_directory")
     ("options", "message"),
     [
         (["--preset", "gpt5"], "there is no preset 'gpt5'; there are: .*nanogpt-cpu"),
-        (["--dataset", "bible"], "no dataset and no file 'bible'"),
+        (["--dataset", "bible"], "neither a dataset nor a file 'bible'"),
         (["--tokenizer", "chars", "--dataset", "bible"], "no tokenizer 'chars'; .*byte, char"),
         (["--tokenizer", "bpe", "--vocab-size", "9"], "256"),
         (["--vocab-size", "9"], "vocab_size is 9"),
@@ -50,7 +50,7 @@ def test_training_refuses(capsys, text, tmp_path, options, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "no dataset and no file"),
+        (None, "neither a dataset nor a file"),
         (b"", "is empty"),
         (b"caf\xe9", "not UTF-8: byte 0xe9 at offset 3"),
         (b"too short", "bad.txt is too short: .*8"),

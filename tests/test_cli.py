@@ -15,7 +15,7 @@ import pytest
 from shared.backend import BACKENDS
 from shared.cli import sample_main, train_main
 from shared.config import GPTConfig, SampleConfig, TrainConfig, load_preset
-from shared.options import TrainOptions, parse_train
+from shared.options import TrainOptions, parse_train, program
 from shared.sampling import SEPARATOR, write_samples
 from shared.weights import load_checkpoint, newest_checkpoint
 from tests.command_line import REPOSITORY, SMALL, start
@@ -32,14 +32,14 @@ def options_of(*argv: str) -> TrainOptions:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_help_is_readable_and_quick(backend):
-    program = (
+    code = (
         "import sys; from shared.cli import train_main, sample_main\n"
         f"status = (train_main({backend!r}, ['--help']), sample_main({backend!r}, ['--help']))\n"
         "assert not {'torch', 'jax', 'matplotlib'} & sys.modules.keys(), 'slow to import'\n"
         "sys.exit(status != (0, 0))"
     )
     shown = subprocess.run(
-        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, check=False
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, check=False
     )
     assert shown.returncode == 0, shown.stderr.decode()
     assert shown.stderr == b""
@@ -262,3 +262,12 @@ def test_errors_are_for_users_only(monkeypatch):
     monkeypatch.setattr("shared.cli.parse_train", lambda *_: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         train_main("numpy", [])
+
+
+def test_hints_in_a_nox_session_name_that_session(monkeypatch):
+    """Its environment has the packages; the Python of the user's shell may not."""
+    assert program("torch", "sample") == "python -m impls.torch.sample"
+    monkeypatch.setenv("NOX_CURRENT_SESSION", "train-torch")
+    assert program("torch", "sample") == "nox -s sample-torch --"
+    assert program("torch", "bigram") == "python -m impls.torch.bigram"
+    assert program("my.gpt", "train") == "python -m my.gpt.train"

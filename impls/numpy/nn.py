@@ -153,7 +153,7 @@ class Activation(Module):
 def gelu_tanh(x: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
     """0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks & Gimpel 2016, §2).
 
-    Here and below in place where it can be: each new array of this size costs more than its numbers.
+    Here and below in place where it can be: a new array of this size costs more than its numbers.
     """
     c = math.sqrt(2 / math.pi)
     tanh = x * x  # x**3 is 280 times slower
