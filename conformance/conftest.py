@@ -1,7 +1,6 @@
 """Which backends are judged, on what, and the table at the end."""
 
 import functools
-import io
 import json
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from rich.console import Console
 from conformance import cases
 from conformance.cases import CASES, Case, random_batch, random_weights
 from conformance.judge import Judge, Ledger
-from conformance.table import render_table
+from conformance.table import render_table, save_picture
 from shared.backend import BACKENDS, Backend, Model, load_backend
 
 LEDGER = pytest.StashKey[Ledger]()
@@ -126,6 +125,4 @@ def pytest_terminal_summary(
         ]
         Path(path).write_text(json.dumps(rows, indent=1), encoding="utf-8")
     if path := config.getoption("--table-svg"):
-        picture = Console(record=True, width=88, file=io.StringIO())
-        picture.print(table)
-        picture.save_svg(path, title="nox -s conformance")
+        save_picture(table, path)
