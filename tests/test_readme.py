@@ -1,0 +1,76 @@
+"""Every command that README.md shows is run here, on a small model, in the order shown."""
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from compare.__main__ import main as compare_main
+from shared.cli import sample_main, train_main
+from tests.command_line import REPOSITORY, SMALL, TEXT
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+RUN_BY_CI = {"conformance", "lint", "tests"}
+"""Sessions that continuous integration runs as they are: this very test is part of them."""
+
+
+def commands() -> list[list[str]]:
+    """The words of every command in the README's shell blocks, without comments."""
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def nox_sessions(words: list[str]) -> tuple[list[str], list[str]]:
+    """The sessions that a command asks nox for, and what it hands to them after --."""
+    at = words.index("-s")
+    assert words[at - 1] in ("nox", ".venv/bin/nox")
+    end = words.index("--") if "--" in words else len(words)
+    return words[at + 1 : end], words[end + 1 :]
+
+
+def test_the_readme_has_two_commands_to_start_with():
+    start = README.partition("## Start")[2].partition("\n## ")[0]
+    assert start.count("```sh") == 2
+    for block in re.findall(r"```sh\n(.*?)```", start, re.DOTALL):
+        assert len(block.strip().splitlines()) == 1
+
+
+def test_every_command_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    """Trainings are cut to a few steps of a small model; then the later ones find their runs."""
+    monkeypatch.chdir(tmp_path)
+    Path("text.txt").write_text(TEXT)
+    small = [*SMALL, "--dataset", "text.txt"]
+    texts: list[str] = []
+
+    def train(backend: str, options: list[str]) -> int:
+        return train_main(backend, [*options, *small, "--overwrite"])
+
+    def sample(backend: str, options: list[str]) -> int:
+        capsys.readouterr()
+        status = sample_main(backend, [*options, "--max-new-tokens", "30"])
+        texts.append(capsys.readouterr().out)
+        return status
+
+    run: dict[str, Callable[[str, list[str]], int]] = {"train": train, "sample": sample}
+    for words in commands():
+        sessions, options = nox_sessions(words)
+        for session in sessions:
+            kind, _, backend = session.partition("-")
+            if session == "compare":
+                assert compare_main([*options, "--steps", "2", "--dataset", "text.txt"]) == 0
+            elif session not in RUN_BY_CI:
+                assert run[kind](backend, options) == 0, words
+    assert len(texts) == 2
+    assert texts[0] == texts[1], "the README says that these two write the same text"
+    assert texts[0].startswith("ROMEO:")
+
+
+def test_every_file_that_is_linked_exists():
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
+    assert len(links) > 5
+    for link in links:
+        assert (REPOSITORY / link).exists(), link
