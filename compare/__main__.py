@@ -20,11 +20,11 @@ from compare.training import Report, Task, train_backend
 from shared.backend import BACKENDS
 from shared.cli import run_command
 from shared.config import DEFAULT_PRESET, GPTConfig, SampleConfig, load_preset, preset_names
-from shared.datasets import DATASETS, encode_dataset, load_dataset
+from shared.datasets import DATASETS, encode_dataset, fit_tokenizer, load_dataset
 from shared.init import init_weights
 from shared.options import UsageError, parse
 from shared.sampling import escape_controls
-from shared.tokenizers import Tokenizer, build_tokenizer
+from shared.tokenizers import Tokenizer
 
 PROGRAM = "python -m compare"
 MILESTONES = 6
@@ -76,11 +76,7 @@ def _prepare(options: Options) -> tuple[Task, Tokenizer, str]:
     train = replace(preset.train, steps=options.steps, seed=options.seed)
     sampling = SampleConfig(options.max_new_tokens, temperature=0.8)
     dataset = load_dataset(options.dataset)
-    tokenizer = build_tokenizer(
-        preset.tokenizer,
-        dataset.text if preset.tokenizer == "char" else dataset.train_text,
-        preset.model.get("vocab_size"),
-    )
+    tokenizer = fit_tokenizer(dataset, preset.tokenizer, preset.model.get("vocab_size"))
     config = GPTConfig(**(preset.model | {"vocab_size": tokenizer.vocab_size}))
     data = encode_dataset(dataset, tokenizer, config.block_size)
     weights, prompt = init_weights(config, train.seed), tokenizer.encode(options.prompt)

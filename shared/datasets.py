@@ -16,7 +16,7 @@ from jaxtyping import Int
 from shared.errors import DatasetError
 from shared.playlets import Playlets, generate
 from shared.randomness import BATCHES, generator
-from shared.tokenizers import Tokenizer
+from shared.tokenizers import Tokenizer, build_tokenizer
 
 DATASETS = ("auto", "tinyshakespeare", "playlets")
 
@@ -106,6 +106,16 @@ def load_dataset(name_or_path: str) -> Dataset:
             )
         case _:
             return _text_file(name_or_path)
+
+
+def fit_tokenizer(dataset: Dataset, kind: str, vocab_size: int | None = None) -> Tokenizer:
+    """The tokenizer of `kind` for a dataset.
+
+    A char tokenizer has to know every character. Words and merges are learned, and nothing may be
+    learned from the validation text. Raises `TokenizerError` as `build_tokenizer` does.
+    """
+    text = dataset.text if kind == "char" else dataset.train_text
+    return build_tokenizer(kind, text, vocab_size)
 
 
 def encode_dataset(dataset: Dataset, tokenizer: Tokenizer, block_size: int) -> TokenData:

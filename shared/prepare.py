@@ -10,11 +10,11 @@ import numpy as np
 
 from shared.backend import TrainState
 from shared.config import GPTConfig
-from shared.datasets import Dataset, TokenData, encode_dataset, load_dataset
+from shared.datasets import Dataset, TokenData, encode_dataset, fit_tokenizer, load_dataset
 from shared.errors import RunError
 from shared.init import init_weights
 from shared.options import TrainOptions
-from shared.tokenizers import Tokenizer, build_tokenizer
+from shared.tokenizers import Tokenizer
 from shared.weights import Checkpoint, TrainingRecord
 
 
@@ -43,12 +43,8 @@ def prepare(backend: str, options: TrainOptions, checkpoint: Checkpoint | None) 
 
 
 def _new(backend: str, options: TrainOptions) -> Preparation:
-    kind = options.data.tokenizer
     dataset = load_dataset(options.data.dataset)
-    # A char tokenizer has to know every character. Words and merges are learned, and nothing may be
-    # learned from the validation text.
-    text = dataset.text if kind == "char" else dataset.train_text
-    tokenizer = build_tokenizer(kind, text, options.data.vocab_size)
+    tokenizer = fit_tokenizer(dataset, options.data.tokenizer, options.data.vocab_size)
     config = options.model.config(tokenizer.vocab_size)
     data = encode_dataset(dataset, tokenizer, config.block_size)
     weights = init_weights(config, options.train.seed, options.run.dtype)
