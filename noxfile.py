@@ -23,7 +23,13 @@ CONSTRAINTS = HERE / "constraints.txt"
 PYPROJECT = nox.project.load_toml(HERE / "pyproject.toml")
 
 ROOMS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
-ENVIRONMENTS = {"all": ("all", "test"), "numpy": ("numpy",), "torch": ("torch",), "jax": ("jax",)}
+ENVIRONMENTS = {
+    "all": ("all", "test"),
+    "oracles": ("oracles",),
+    "numpy": ("numpy",),
+    "torch": ("torch",),
+    "jax": ("jax",),
+}
 """Name of the environment: the dependency groups of pyproject.toml that it holds."""
 
 SECONDS_TO_SAVE = 60.0
@@ -132,11 +138,43 @@ for backend in ROOMS:
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def conformance(session: nox.Session) -> None:
-    """Prove that the three backends are one function. After `--`: arguments for pytest."""
+    """Prove that the three backends are one function. `-- --backend my_package.my_gpt`: yours, too.
+
+    After `--`: arguments for pytest. The report: build/conformance.html, and .json for programs.
+    """
     if session.posargs:  # a part of the suite proves nothing about the rest: not noted as passed
-        session.run(python(session, "all"), "-m", "pytest", "conformance", *session.posargs)
+        # A test that is named is run, and not all the others besides.
+        named = any(argument.startswith("conformance/") for argument in session.posargs)
+        suite = [] if named else ["conformance"]
+        options = [*suite, "--report", "build", *session.posargs]
+        session.run(python(session, "all"), "-m", "pytest", *options)
     else:
         session.run(python(session, "all"), "-m", "conformance.gate", "--always")
+
+
+@nox.session(venv_backend="none", requires=["env-oracles"])
+def oracles(session: nox.Session) -> None:
+    """Judge the backends by programs that nobody here wrote. After `--`: arguments for pytest."""
+    session.run(python(session, "oracles"), "-m", "pytest", "oracles", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["env-numpy"])
+def exercise(session: nox.Session) -> None:
+    """How far your own GPT is, and what comes next. `-- --solution my_gpt`: of your copy."""
+    command = python(session, "numpy"), "-m", "conformance.ladder", *session.posargs
+    session.run(*command, stderr=None)
+
+
+@nox.session(venv_backend="none", requires=["env-all"])
+def mutants(session: nox.Session) -> None:
+    """Plant every bug of the catalogue and require that the suite sees it. `-- swap_qk`: one."""
+    session.run(python(session, "all"), "-m", "mutants", *session.posargs, stderr=None)
+
+
+@nox.session(name="break", venv_backend="none", requires=["env-all"])
+def break_(session: nox.Session) -> None:
+    """Plant one bug and show what the suite says: `-- swap_qk --backend torch`, `-- --list`."""
+    session.run(python(session, "all"), "-m", "mutants.show", *session.posargs, stderr=None)
 
 
 @nox.session(venv_backend="none", requires=["env-all"])

@@ -1,5 +1,6 @@
 """How two results are compared, and how three of them say who is wrong."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -22,13 +23,13 @@ class Errors:
 
     def outlier(self, limit: float) -> str | None:
         """The one backend that disagrees with all others while they agree among themselves."""
-        alone = [
+        alone = [  # both, if there are but two: then nobody can say
             name
             for name in self.names
-            if all(error > limit for pair, error in self.pairs.items() if name in pair)
+            if all(not error <= limit for pair, error in self.pairs.items() if name in pair)
             and all(error <= limit for pair, error in self.pairs.items() if name not in pair)
         ]
-        return alone[0] if len(alone) == 1 and len(self.names) > 2 else None
+        return alone[0] if len(alone) == 1 else None
 
     def of(self, name: str, limit: float) -> float:
         """The largest error of one backend, without pairs in which the other is the outlier."""
@@ -43,35 +44,56 @@ class Errors:
 class Disagreement(AssertionError):
     """Backends differ by more than the limit, or a result is not fit to be compared."""
 
-    def __init__(self, message: str, errors: Errors | None = None) -> None:
+    def __init__(
+        self, message: str, errors: Errors | None = None, culprits: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.errors = errors
+        self.culprits = culprits
+        """The backends at fault; empty if nobody can say which."""
+        self.check = ""
+        """The check that failed, once the judge knows."""
+        self.at = ""
+        """The tap or tensor at which backends depart."""
 
 
-def check_fit(name: str, value: np.ndarray, dtype: str | None) -> None:
-    """A result must be a non-empty array of the promised precision, without NaN or infinity."""
+def unfit(value: object, dtype: str | None) -> str | None:
+    """What keeps a result from being compared; None if it is a non-empty array of the promised
+    precision, without NaN or infinity."""
     if not isinstance(value, np.ndarray):
-        raise Disagreement(f"{name} gave a {type(value).__name__} instead of a NumPy array")
+        return f"a {type(value).__name__} instead of a NumPy array"
     if value.size == 0:
-        raise Disagreement(f"{name} gave an empty array {value.shape}")
+        return f"an empty array {value.shape}"
     if dtype is not None and value.dtype != dtype:
-        raise Disagreement(f"{name} gave {value.dtype} where {dtype} was asked for")
+        return f"{value.dtype} where {dtype} was asked for"
     if not np.isfinite(value).all():
-        at = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
-        raise Disagreement(f"{name} gave {value[at]} at {at}")
+        at = [int(i) for i in np.argwhere(~np.isfinite(value))[0]]
+        return f"{value[tuple(at)]} at {at}"
+    return None
+
+
+def check_fit(name: str, value: object, dtype: str | None) -> None:
+    """Raises `Disagreement`, naming who gave it, for a result that is not fit to be compared."""
+    if fault := unfit(value, dtype):
+        raise Disagreement(f"{name} gave {fault}", culprits=(name,))
 
 
 def relative_error(a: np.ndarray, b: np.ndarray) -> float:
-    """max |a − b| / max(|a|, |b|). Shapes must be equal, not just broadcast; 0/0 is 0."""
+    """max |a − b| / max(|a|, |b|). Shapes must be equal, not just broadcast; 0/0 is 0; NaN on
+    either side is NaN, which is within no limit."""
     if a.shape != b.shape:
         raise Disagreement(f"shapes {a.shape} and {b.shape}")
+    if a.size == 0:
+        raise Disagreement(f"nothing to compare: shape {a.shape}")
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return float("nan")
     difference = float(np.abs(a - b).max())
     scale = float(max(np.abs(a).max(), np.abs(b).max()))
     return 0.0 if difference == 0.0 else difference / scale
 
 
-def compare(values: dict[str, np.ndarray], limit: float, dtype: str | None) -> Errors:
+def compare(values: Mapping[str, np.ndarray], limit: float, dtype: str | None) -> Errors:
     """The errors of all pairs, each against each.
 
     Raises:
@@ -80,27 +102,44 @@ def compare(values: dict[str, np.ndarray], limit: float, dtype: str | None) -> E
     """
     if len(values) < 2:
         raise Disagreement("a comparison needs at least two backends")
-    for name, value in values.items():
-        check_fit(name, value, dtype)
+    faults = {name: fault for name, value in values.items() if (fault := unfit(value, dtype))}
+    if faults:
+        gave = "; ".join(f"{name} gave {fault}" for name, fault in faults.items())
+        raise Disagreement(gave, culprits=tuple(faults))
     shapes = {name: value.shape for name, value in values.items()}
     if len(set(shapes.values())) > 1:
-        raise Disagreement(f"shapes differ: {shapes}")
+        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise Disagreement(f"shapes differ: {listed}", culprits=odd_one(shapes))
     pairs = {(a, b): relative_error(values[a], values[b]) for a, b in combinations(values, 2)}
     errors = Errors(pairs)
-    if not errors.largest <= limit:
-        raise Disagreement(describe(values, errors, limit), errors)
+    if not all(error <= limit for error in pairs.values()):
+        outlier = errors.outlier(limit)
+        culprits = (outlier,) if outlier else ()
+        raise Disagreement(describe(values, errors, limit), errors, culprits)
     return errors
 
 
-def describe(values: dict[str, np.ndarray], errors: Errors, limit: float) -> str:
+def odd_one(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
+    """The one backend whose shape is unlike that which all others share, if there is one."""
+    odd = [
+        name
+        for name in shapes
+        if len({shape for other, shape in shapes.items() if other != name}) == 1
+    ]
+    return tuple(odd) if len(odd) == 1 else ()
+
+
+def describe(values: Mapping[str, np.ndarray], errors: Errors, limit: float) -> str:
     """Who stands alone, by how much, and the entry where the difference is largest."""
     outlier = errors.outlier(limit)
     (a, b), _ = max(errors.pairs.items(), key=lambda item: item[1])
     difference = np.abs(np.asarray(values[a], np.float64) - np.asarray(values[b], np.float64))
-    at = tuple(int(i) for i in np.unravel_index(difference.argmax(), difference.shape))
+    at = [int(i) for i in np.unravel_index(difference.argmax(), difference.shape)]
     who = f"{outlier} stands alone" if outlier else "no backend stands alone: every one is suspect"
     if len(values) == 2:
         who = f"{a} and {b} differ, and with two backends nobody can say which is right"
-    table = ", ".join(f"{a}–{b} {error:.1e}" for (a, b), error in errors.pairs.items())
-    entries = ", ".join(f"{name} {value[at]!r}" for name, value in values.items())
-    return f"{who}; relative errors {table}; limit {limit:.0e}; at {at}: {entries}"
+    lines = [who, f"  errors, where the limit is {limit:.0e}:"]
+    lines += [f"    {a}–{b} {error:.1e}" for (a, b), error in errors.pairs.items()]
+    lines += [f"  largest at {at}:"]
+    lines += [f"    {name} {value[tuple(at)]}" for name, value in values.items()]
+    return "\n".join(lines)

@@ -1,43 +1,69 @@
-"""Which backends are judged, on what, and the table at the end."""
+"""Which backends are judged, on what, and what is left when they have been."""
 
-import functools
-import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
+from threadpoolctl import threadpool_limits
 
 from conformance import cases
-from conformance.cases import CASES, Case, random_batch, random_weights
-from conformance.judge import Judge, Ledger
+from conformance.cases import CASES, Case, random_batch
+from conformance.judge import Judge
+from conformance.panel import Panel, judged
+from conformance.recorder import Recorder
+from conformance.report import load_failure, report_of, write_report
 from conformance.table import render_table, save_picture
-from shared.backend import BACKENDS, Backend, Model, load_backend
+from shared.backend import Backend, Model, load_backend
 
-LEDGER = pytest.StashKey[Ledger]()
+RECORDER = pytest.StashKey[Recorder]()
+
+BACKEND_HELP = """a backend to judge: numpy, torch, jax, or the import path of your own;
+repeatable. Your own is judged together with the three: --backend my_package.my_gpt. Built-in ones
+that are named stand for the three: --backend numpy --backend torch. What yours does not claim
+(shared/backend.py) is reported as not offered."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--backend",
-        action="append",
-        metavar="NAME",
-        help="a backend to judge, by name or import path; repeatable (default: numpy torch jax)",
-    )
+    parser.addoption("--backend", action="append", default=[], metavar="NAME", help=BACKEND_HELP)
     parser.addoption("--seed", type=int, default=0, help="judge on other weights and batches")
-    parser.addoption("--errors-json", metavar="FILE", help="also write the table's numbers")
+    parser.addoption(
+        "--report", metavar="DIR", help="write DIR/conformance.json and DIR/conformance.html"
+    )
     parser.addoption("--table-svg", metavar="FILE", help="also draw the final table as a picture")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[LEDGER] = Ledger()
     cases.base_seed = config.getoption("--seed")
-    config.addinivalue_line("markers", "cases(*names): run on these configurations only")
-    config.addinivalue_line("markers", "dtypes(*names): run in these precisions only")
+    for marker in (
+        "cases(*names): run on these configurations only",
+        "dtypes(*names): run in these precisions only",
+        "needs(*capabilities): only for backends that claim them",
+        "fills(*checks): the rows of the table that the test writes to",
+    ):
+        config.addinivalue_line("markers", marker)
 
 
-def backend_names(config: pytest.Config) -> list[str]:
-    return list(dict.fromkeys(config.getoption("--backend") or BACKENDS))
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Load the backends. One that cannot be had is an error, never a skip."""
+    config = session.config
+    if config.option.collectonly:
+        return
+    named, loaded = config.getoption("--backend"), {}
+    for name in judged(named):
+        try:
+            loaded[name] = load_backend(name)
+        except Exception as error:  # whatever it is that somebody's module does when imported
+            if directory := config.getoption("--report"):
+                write_report(load_failure(name, error, config), Path(directory))
+            raise pytest.UsageError(f"{name} cannot be judged: {error}") from error
+    config.stash[RECORDER] = Recorder(Panel(loaded), named, cases.base_seed)
+    # Products of 24 × 24: more threads only wait for each other, and the pools of three libraries
+    # for one another. On busy cores that makes the suite many times slower.
+    limits = threadpool_limits(limits=1)
+    config.add_cleanup(limits.restore_original_limits)
 
 
 def chosen(metafunc: pytest.Metafunc, marker: str, name: str) -> bool:
@@ -58,20 +84,37 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ids = [f"{case.name}-{dtype}" for case, dtype in settings]
         metafunc.parametrize("setting", settings, ids=ids, scope="session")
     if "backend_name" in metafunc.fixturenames:
-        names = backend_names(metafunc.config)
+        names = judged(metafunc.config.getoption("--backend"))
         metafunc.parametrize("backend_name", names, scope="session")
 
 
-@pytest.fixture(scope="session")
-def backends(request: pytest.FixtureRequest) -> dict[str, Backend]:
-    """The backends by name. One that cannot be loaded is an error, never a skip."""
-    return {name: load_backend(name) for name in backend_names(request.config)}
+@pytest.fixture
+def recorder(request: pytest.FixtureRequest) -> Recorder:
+    return request.config.stash[RECORDER]
 
 
-@functools.cache
-def build(backend: Backend, case: Case, dtype: str, seed: int) -> Model:
-    """A model that several tests look at and none changes; `seed` is that of its weights."""
-    return backend.build(case.config, random_weights(case), dtype=dtype)
+@pytest.fixture(autouse=True)
+def not_offered(request: pytest.FixtureRequest, recorder: Recorder) -> set[str]:
+    """The backends that do not claim what the test needs. They take no part in it, and where
+    nothing is left to compare, the test is skipped: that is not to have passed."""
+    needs = {need for mark in request.node.iter_markers("needs") for need in mark.args}
+    lacking = recorder.panel.lacking(needs)
+    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    name = parameters.get("backend_name")
+    alone = len(recorder.panel.backends) - len(lacking) < 2
+    if lacking and (name in lacking or (name is None and alone)):
+        for mark in request.node.iter_markers("fills"):
+            for check in mark.args:
+                recorder.ledger.row(check, parameters["setting"][1]).not_offered |= lacking
+        pytest.skip(f"{', '.join(sorted(lacking))}: {', '.join(sorted(needs))} not offered")
+    return lacking
+
+
+@pytest.fixture
+def backends(recorder: Recorder, not_offered: set[str]) -> dict[str, Backend]:
+    """The backends by name, but for those that do not offer what the test needs."""
+    everyone = recorder.panel.backends
+    return {name: backend for name, backend in everyone.items() if name not in not_offered}
 
 
 @pytest.fixture
@@ -85,14 +128,16 @@ def dtype(setting: tuple[Case, str]) -> str:
 
 
 @pytest.fixture
-def models(backends: dict[str, Backend], setting: tuple[Case, str]) -> dict[str, Model]:
+def models(
+    backends: dict[str, Backend], recorder: Recorder, setting: tuple[Case, str]
+) -> dict[str, Model]:
     """The same weights in every backend. For looking at: what trains builds its own."""
-    return {name: build(backend, *setting, cases.base_seed) for name, backend in backends.items()}
+    return {name: recorder.panel.model(name, *setting) for name in backends}
 
 
 @pytest.fixture
-def model(models: dict[str, Model], backend_name: str) -> Model:
-    return models[backend_name]
+def model(recorder: Recorder, setting: tuple[Case, str], backend_name: str) -> Model:
+    return recorder.panel.model(backend_name, *setting)
 
 
 @pytest.fixture
@@ -101,28 +146,40 @@ def batch(case: Case) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture
-def judge(request: pytest.FixtureRequest, setting: tuple[Case, str]) -> Judge:
+def judge(recorder: Recorder, setting: tuple[Case, str], not_offered: set[str]) -> Judge:
     case, dtype = setting
-    return Judge(request.config.stash[LEDGER], case.name, dtype)
+    return Judge(recorder.ledger, case.name, dtype, not_offered)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo
+) -> Iterator[None] | pytest.TestReport:
+    """Note what happened, and say it shortly. `--tb` given on the line is respected."""
+    style = item.config.option.tbstyle
+    item.config.option.tbstyle = "short" if style == "auto" else style
+    try:
+        report: Any = yield
+        item.config.stash[RECORDER].observe(item, call, report)
+    finally:
+        item.config.option.tbstyle = style
+    return report
 
 
 def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
 ) -> None:
-    """The table: checks down, backends across."""
-    ledger = config.stash[LEDGER]
-    if not ledger.rows:
+    """The table, checks down, backends across; and the reports."""
+    recorder = config.stash.get(RECORDER, None)
+    if recorder is None:
         return
-    table = render_table(ledger, backend_names(config))
-    terminalreporter.section("conformance")
-    width = terminalreporter._tw.fullwidth
-    console = Console(file=terminalreporter._tw._file, width=max(width, 80))
-    console.print(table)
-    if path := config.getoption("--errors-json"):
-        rows = [
-            {"check": row.check, "dtype": row.dtype, "limit": row.limit, "errors": row.errors}
-            for row in ledger.in_order()
-        ]
-        Path(path).write_text(json.dumps(rows, indent=1), encoding="utf-8")
-    if path := config.getoption("--table-svg"):
-        save_picture(table, path)
+    if recorder.ledger.rows:
+        table = render_table(recorder.ledger, list(recorder.panel.backends), recorder.outcomes)
+        terminalreporter.section("conformance")
+        width = max(terminalreporter._tw.fullwidth, 80)
+        Console(file=terminalreporter._tw._file, width=width).print(table)
+        if path := config.getoption("--table-svg"):
+            save_picture(table, path)
+    if directory := config.getoption("--report"):
+        for path in write_report(report_of(recorder, config, exitstatus), Path(directory)):
+            terminalreporter.write_line(f"report: {path}")

@@ -1,55 +1,48 @@
 """The judge: compares, remembers the largest error of every check, and locates what is wrong."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 import numpy as np
 
 from conformance.compare import Disagreement, Errors, compare
-from conformance.limits import ORDER, limit_of
+from conformance.ledger import Ledger, Row
 from shared.backend import Model
+from shared.config import GPTConfig
 from shared.taps import tap_names
 from shared.weights import tensor_shapes
 
-
-@dataclass
-class Row:
-    """One line of the final table: a check in one precision."""
-
-    check: str
-    dtype: str
-    limit: float
-    errors: dict[str, float] = field(default_factory=dict)
-    """Largest error so far by backend."""
-    failed: set[str] = field(default_factory=set)
-    """Backends that stand alone, or all of them when nobody can say which."""
-    cases: set[str] = field(default_factory=set)
-
-    def add(self, backend: str, error: float) -> None:
-        self.errors[backend] = max(error, self.errors.get(backend, 0.0))
-
-
-class Ledger:
-    """The rows of the table."""
-
-    def __init__(self) -> None:
-        self.rows: dict[tuple[str, str], Row] = {}
-
-    def in_order(self) -> list[Row]:
-        """In the order of the data flow; float64 first."""
-        return sorted(
-            self.rows.values(), key=lambda row: (row.dtype != "float64", ORDER.index(row.check))
-        )
-
-    def row(self, check: str, dtype: str, limit: float) -> Row:
-        return self.rows.setdefault((check, dtype), Row(check, dtype, limit))
+Witness, Answer = TypeVar("Witness"), TypeVar("Answer")
 
 
 class Judge:
     """Judges the backends on one case in one precision."""
 
-    def __init__(self, ledger: Ledger, case: str, dtype: str) -> None:
+    def __init__(
+        self, ledger: Ledger, case: str, dtype: str, not_offered: Iterable[str] = ()
+    ) -> None:
         self.ledger, self.case, self.dtype = ledger, case, dtype
+        self.not_offered = frozenset(not_offered)
+        """Backends that take no part, for they do not claim to be able to."""
+        self.touched: dict[str, Row] = {}
+        """The rows that this judge has written to, by check."""
+        self.asked: str | None = None
+        """The backend whose answer is awaited: the one to blame should it raise."""
+
+    def row(self, check: str) -> Row:
+        row = self.touched[check] = self.ledger.row(check, self.dtype)
+        row.not_offered |= self.not_offered
+        return row
+
+    def each(
+        self, witnesses: Mapping[str, Witness], ask: Callable[[Witness], Answer]
+    ) -> dict[str, Answer]:
+        """What every backend, or model, answers. One that raises will be blamed for it."""
+        answers = {}
+        for self.asked, witness in witnesses.items():
+            answers[self.asked] = ask(witness)
+        self.asked = None
+        return answers
 
     def agree(self, check: str, values: Mapping[str, np.ndarray | float], what: str = "") -> Errors:
         """All backends gave the same, within the limit of `check`; a float stands for one number.
@@ -57,57 +50,51 @@ class Judge:
         Raises:
             Disagreement: with the check, the case, and what `compare` has to say.
         """
-        limit = limit_of(check, self.dtype)
-        row = self.ledger.row(check, self.dtype, limit)
-        row.cases.add(self.case)
+        __tracebackhide__ = True
+        row = self.row(check)
+        numbers = any(isinstance(value, float) for value in values.values())
         arrays = {
             name: np.array([value]) if isinstance(value, float) else value
             for name, value in values.items()
         }
-        dtype = None if any(isinstance(v, float) for v in values.values()) else self.dtype
         try:
-            errors = compare(arrays, limit, dtype)
-        except Disagreement as disagreement:
-            self._blame(row, disagreement.errors, list(values))
-            raise Disagreement(
-                f"{what or check} [{self.case}, {self.dtype}]: {disagreement}"
-            ) from None
+            errors = compare(arrays, row.limit, "float64" if numbers else self.dtype)
+        except Disagreement as found:
+            row.fail(found.culprits or tuple(values))
+            for name in values:
+                if found.errors is not None:
+                    row.add(self.case, name, found.errors.of(name, row.limit))
+                elif name in (found.culprits or values):
+                    row.add(self.case, name, np.inf)
+            message = f"{what or check} [{self.case}, {self.dtype}]: {found}"
+            raise self._named(check, message, found) from None
         for name in errors.names:
-            row.add(name, errors.of(name, limit))
+            row.add(self.case, name, errors.of(name, row.limit))
         return errors
-
-    def _blame(self, row: Row, errors: Errors | None, names: list[str]) -> None:
-        outlier = errors.outlier(row.limit) if errors else None
-        row.failed |= {outlier} if outlier else set(names)
-        for name in names:
-            row.add(name, errors.of(name, row.limit) if errors else np.inf)
 
     def holds(self, check: str, backend: str, error: float, message: str) -> None:
         """A property of one backend alone: `error` is within the limit of `check`."""
-        limit = limit_of(check, self.dtype)
-        row = self.ledger.row(check, self.dtype, limit)
-        row.cases.add(self.case)
-        row.add(backend, float(error))
-        if not error <= limit:
-            row.failed.add(backend)
-            raise Disagreement(
-                f"{backend}: {message} [{self.case}, {self.dtype}]: {error:.1e}, limit {limit:.0e}"
-            )
+        __tracebackhide__ = True
+        row = self.row(check)
+        row.add(self.case, backend, error)
+        if not error <= row.limit:
+            row.fail((backend,))
+            size = f"{error:.1e}; limit {row.limit:.0e}"
+            text = f"{check} [{self.case}, {self.dtype}]: {backend} fails\n  {message}: {size}"
+            raise self._named(check, text, Disagreement("", culprits=(backend,)))
 
     def taps_agree(self, models: Mapping[str, Model], tokens: np.ndarray) -> None:
         """Every tap agrees, looked at in the order of the data flow: the first that does not is
         where the difference begins."""
-        traces = {name: model.trace(tokens) for name, model in models.items()}
-        config = next(iter(models.values())).config
-        expected = tap_names(config)
+        __tracebackhide__ = True
+        traces = self.each(models, lambda model: model.trace(tokens))
+        expected = tap_names(config_of(models))
         for name, trace in traces.items():
-            if set(trace) != set(expected):
-                odd = sorted(set(trace) ^ set(expected))
-                raise Disagreement(f"{name}: trace lacks or invents {', '.join(odd)}")
+            self._complete("taps", name, trace, expected)
         for before, tap in zip([None, *expected], expected, strict=False):
-            right = f"all before it agree, up to {before}" if before else "it is the first"
-            what = f"the difference begins at tap {tap} ({right})"
-            self.agree("taps", {name: trace[tap] for name, trace in traces.items()}, what)
+            right = f"all before it agree, up to {before}" if before else "it is the first of all"
+            values = {name: trace[tap] for name, trace in traces.items()}
+            self._agree_at(tap, "taps", values, f"the difference begins at tap {tap}", right)
 
     def tensors_agree(
         self,
@@ -118,16 +105,73 @@ class Judge:
     ) -> None:
         """Every tensor of the manifest agrees, looked at from the loss backwards: the first that
         does not is where a wrong backward begins."""
-        shapes = tensor_shapes(next(iter(models.values())).config)
+        __tracebackhide__ = True
+        config = config_of(models)
+        shapes = tensor_shapes(config)
         for name, tensors in values.items():
-            if set(tensors) != set(shapes):
-                odd = sorted(set(tensors) ^ set(shapes))
-                raise Disagreement(f"{name}: {check} lack or invent {', '.join(odd)}")
+            self._complete(check, name, tensors, list(shapes))
             for key, tensor in tensors.items():
                 if tensor.shape != shapes[key]:
-                    raise Disagreement(f"{name}: {key} has shape {tensor.shape}, not {shapes[key]}")
-        backwards = list(reversed(shapes))
+                    problem = f"{key} has shape {tensor.shape}, not {shapes[key]}"
+                    raise self._refuse(check, name, problem)
+        backwards = backward_order(config)
         for before, key in zip([None, *backwards], backwards, strict=False):
-            right = f"right until {before}, in backward order" if before else "the first backwards"
-            where = f"{what or check} of {key} ({right})"
-            self.agree(check, {name: tensors[key] for name, tensors in values.items()}, where)
+            right = "on the way back " + (f"all agree up to {before}" if before else "the first")
+            found = {name: tensors[key] for name, tensors in values.items()}
+            self._agree_at(key, check, found, f"{what or check} of {key}", right)
+
+    def _agree_at(
+        self, at: str, check: str, values: Mapping[str, np.ndarray], what: str, right: str
+    ) -> None:
+        """The values agree; if not, the message also says what is still right."""
+        __tracebackhide__ = True
+        try:
+            self.agree(check, values, what)
+        except Disagreement as found:
+            first, _, rest = str(found).partition("\n")
+            found.args = (f"{first}\n  {right}\n{rest}",)
+            found.at = at
+            raise
+
+    def _complete(
+        self, check: str, backend: str, found: Mapping[str, object], expected: list[str]
+    ) -> None:
+        """The backend gave what was expected, nothing more and nothing less."""
+        __tracebackhide__ = True
+        if odd := sorted(set(found) ^ set(expected)):
+            raise self._refuse(check, backend, f"lacks or invents {', '.join(odd)}")
+
+    def _refuse(self, check: str, backend: str, problem: str) -> Disagreement:
+        row = self.row(check)
+        row.add(self.case, backend, np.inf)
+        row.fail((backend,))
+        message = f"{check} [{self.case}, {self.dtype}]: {backend} {problem}"
+        return self._named(check, message, Disagreement("", culprits=(backend,)))
+
+    def _named(self, check: str, message: str, found: Disagreement) -> Disagreement:
+        """The disagreement under its full name."""
+        named = Disagreement(message, found.errors, found.culprits)
+        named.check = check
+        return named
+
+
+def config_of(models: Mapping[str, Model]) -> GPTConfig:
+    """The configuration that the models share."""
+    if not models:
+        raise Disagreement("there is nothing to compare: no backend")
+    return next(iter(models.values())).config
+
+
+def backward_order(config: GPTConfig) -> list[str]:
+    """The tensors in the order in which the backward pass reaches them.
+
+    A tied embedding comes last: its gradient is complete only when the pass has come to its end.
+    """
+    parts = ("ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj")
+    if config.norm == "post":
+        parts = ("attn.c_attn", "attn.c_proj", "ln_1", "mlp.c_fc", "mlp.c_proj", "ln_2")
+    blocks = [f"h.{i}.{part}" for i in range(config.n_layer) for part in parts]
+    layers = [f"transformer.{layer}" for layer in ("wte", "wpe", *blocks, "ln_f")]
+    forward = [f"{layer}.{kind}" for layer in (*layers, "lm_head") for kind in ("weight", "bias")]
+    shapes = tensor_shapes(config)
+    return [key for key in reversed(forward) if key in shapes]

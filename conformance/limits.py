@@ -10,6 +10,14 @@ error of each entry would mean nothing where an entry is nearly zero.
   of correct backends over ten seeds of weights and batches. Eight, because the largest error of one
   seed and of another differ by less than that, and other processors add in other orders.
 
+Two hundred steps of training: in float64 the weights must agree to 1e-8 at the end. The noise is
+that of the key bias, as after twenty steps. In float32 the key biases walk one part in fifty apart,
+and the losses, which do not notice, are compared instead: within eight times their noise, as
+everywhere.
+
+How far a limit lies above the noise and below the smallest mutant is for every run in
+build/conformance.json and .html, computed from the numbers here (`distances`).
+
 No limit is ever raised to let something pass: `python -m conformance.noise` measures anew.
 """
 
@@ -39,6 +47,8 @@ FLOAT64 = {
     "SGD, 20 steps": 1e-10,
     "relay": 1e-9,  # ten of these steps and more
     "bigram": 1e-10,
+    "200 steps: losses": 1e-10,
+    "200 steps: weights": 1e-8,
 }
 
 MARGIN = 8
@@ -54,14 +64,21 @@ NOISE = {
     "AdamW, 20 steps": {"float64": 7.1e-11, "float32": 8e-05},
     "SGD, 1 step": {"float64": 4.1e-16, "float32": 2.2e-07},
     "SGD, 20 steps": {"float64": 7.8e-16, "float32": 4.1e-07},
+    "200 steps: losses": {"float64": 1.7e-15, "float32": 7.1e-07},
+    "200 steps: weights": {"float64": 5.4e-11},
 }
 """What `python -m conformance.noise --seeds 10` printed. (AdamW in float32 without key biases.)"""
+
+SMALLEST_MUTANT: dict[str, dict[str, float]] = {}
+"""By check and precision, the smallest error of a mutant that this check caught: to be copied from
+build/mutants.json after `nox -s mutants`. Empty: not measured yet."""
 
 ORDER = [
     *("weights kept", "taps", "logits", "softmax rows sum to 1", "weights on the future"),
     *("future has no influence", "loss", "gradients", "finite differences"),
     *("no gradient from the past", "AdamW, 1 step", "AdamW, 20 steps", "SGD, 1 step"),
-    *("SGD, 20 steps", "relay", "cached decoding", "same text", "bigram"),
+    *("SGD, 20 steps", "relay", "200 steps: losses", "200 steps: weights", "cached decoding"),
+    *("same text", "bigram"),
 ]
 """The order of the table: that of the data flow."""
 
@@ -73,6 +90,18 @@ def limit_of(check: str, dtype: str) -> float:
     if dtype == "float64" and check in FLOAT64:
         return FLOAT64[check]
     return one_digit_up(MARGIN * NOISE[check][dtype])
+
+
+def distances(check: str, dtype: str) -> tuple[float | None, float | None]:
+    """How many times larger than the noise a limit is, and how many times smaller than the smallest
+    mutant; None where one is not known, or the limit is 0."""
+    limit = limit_of(check, dtype)
+    noise = NOISE.get(check, {}).get(dtype)
+    mutant = SMALLEST_MUTANT.get(check, {}).get(dtype)
+    return (
+        limit / noise if limit and noise else None,
+        mutant / limit if limit and mutant else None,
+    )
 
 
 def one_digit_up(value: float) -> float:

@@ -2,19 +2,26 @@
 
 import io
 import re
+from collections.abc import Mapping
 
 from rich.console import CONSOLE_SVG_FORMAT, Console
 from rich.table import Table
 from rich.text import Text
 
-from conformance.judge import Ledger, Row
+from conformance.ledger import Ledger, Row
+
+MARKS = {
+    "passed": Text("✓", "green"),
+    "failed": Text("✗", "bold red"),
+    "not offered": Text("–", "dim"),
+}
 
 
-def render_table(ledger: Ledger, backends: list[str]) -> Table:
+def render_table(ledger: Ledger, backends: list[str], outcomes: Mapping[str, int]) -> Table:
     """Checks down, backends across, float64 above float32; fits into 80 columns."""
     table = Table(
         title="Largest relative error against the other backends",
-        caption="✓ within the limit, in every case; 0 means not one bit",
+        caption=f"✓ within the limit, in every case; 0 means not one bit\n{counts(outcomes)}",
     )
     table.add_column("check", no_wrap=True)
     for name in backends:
@@ -28,14 +35,20 @@ def render_table(ledger: Ledger, backends: list[str]) -> Table:
             table.add_section()
             table.add_row(Text(dtype, "bold"))
         cells = [cell(row, name) for name in backends]
-        verdict = Text("✗", "bold red") if row.failed else Text("✓", "green")
-        table.add_row(row.check, *cells, number(row.limit), verdict)
+        table.add_row(row.check, *cells, number(row.limit), MARKS[row.verdict])
     return table
+
+
+def counts(outcomes: Mapping[str, int]) -> str:
+    """How the tests went, also those that compare nothing and have no line in the table."""
+    words = {"passed": "passed", "failed": "failed", "skipped": "not offered"}
+    told = [f"{outcomes[key]} {word}" for key, word in words.items() if outcomes.get(key)]
+    return f"tests: {', '.join(told) or 'none'}"
 
 
 def cell(row: Row, backend: str) -> Text:
     if backend not in row.errors:
-        return Text("–", "dim")
+        return Text("not offered" if backend in row.not_offered else "–", "dim")
     return Text(number(row.errors[backend]), "bold red" if backend in row.failed else "")
 
 

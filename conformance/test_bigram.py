@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from conformance.judge import Judge
-from shared.backend import Backend, BigramBackend
+from shared.backend import BACKENDS, Backend, BigramBackend
 from shared.config import TrainConfig
 
 V = 7
@@ -14,11 +14,17 @@ pytestmark = [pytest.mark.cases("gpt2"), pytest.mark.dtypes("float64")]
 
 
 @pytest.fixture
-def bigrams(backends: dict[str, Backend]) -> dict[str, BigramBackend]:
-    """The backends that offer a bigram; fewer than two cannot be compared."""
-    offering = {name: b for name, b in backends.items() if isinstance(b, BigramBackend)}
-    if len(offering) < 2:
-        pytest.skip("not offered")
+def bigrams(backends: dict[str, Backend], judge: Judge) -> dict[str, BigramBackend]:
+    """The backends that offer a bigram: the built-in ones, and any other that has it."""
+    offering = {
+        name: backend
+        for name, backend in backends.items()
+        if name in BACKENDS or isinstance(backend, BigramBackend)
+    }
+    judge.not_offered |= set(backends) - set(offering)
+    if judge.not_offered and len(offering) < 2:
+        judge.row("bigram")
+        pytest.skip(f"{', '.join(sorted(judge.not_offered))}: bigram not offered")
     return offering
 
 
@@ -31,6 +37,7 @@ def test_counts(bigrams: dict[str, BigramBackend]) -> None:
         np.testing.assert_array_equal(counts, expected, err_msg=name)
 
 
+@pytest.mark.fills("bigram")
 def test_training(bigrams: dict[str, BigramBackend], judge: Judge, dtype: str) -> None:
     """Loss, gradient, and the table after twenty steps of AdamW."""
     rng = np.random.default_rng(0)

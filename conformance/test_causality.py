@@ -8,6 +8,7 @@ from conformance.judge import Judge
 from shared.backend import Model
 
 
+@pytest.mark.fills("future has no influence")
 def test_future_tokens_change_nothing(
     model: Model, backend_name: str, case: Case, batch: tuple, judge: Judge
 ) -> None:
@@ -24,6 +25,7 @@ def test_future_tokens_change_nothing(
         assert difference[:, t + 1 :].max() > 0, "the changed tokens themselves must matter"
 
 
+@pytest.mark.fills("future has no influence")
 def test_past_tokens_are_seen(model: Model, case: Case, batch: tuple) -> None:
     """The opposite mistake, a mask that hides too much: the last position sees every token, and
     each position sees itself."""
@@ -39,6 +41,8 @@ def test_past_tokens_are_seen(model: Model, case: Case, batch: tuple) -> None:
 
 # "post-erf" has no row of a table that only one position touches.
 @pytest.mark.cases("gpt2", "nanogpt", "original", "erf", "large")
+@pytest.mark.needs("grads")
+@pytest.mark.fills("no gradient from the past")
 def test_no_gradient_flows_back_from_the_past(
     model: Model, backend_name: str, case: Case, batch: tuple, judge: Judge
 ) -> None:

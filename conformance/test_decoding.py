@@ -11,6 +11,8 @@ from conformance.reference import continue_text
 from shared.backend import Model
 from shared.config import SampleConfig
 
+pytestmark = pytest.mark.needs("generate")
+
 CONFIGS = {
     "greedy": SampleConfig(temperature=0.0),
     "plain": SampleConfig(temperature=1.0, seed=2),
@@ -28,16 +30,16 @@ def differing(a: list[int], b: list[int]) -> float:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.fills("cached decoding", "same text")
 def test_text(models: dict[str, Model], case: Case, judge: Judge, name: str) -> None:
     """Two windows of text: equal to what full forwards give, and to what the others write."""
     config = replace(CONFIGS[name], max_new_tokens=2 * case.config.block_size)
     tokens = np.concatenate(random_batch(case.config, seed=7)[0])
     prompt = tokens[: PROMPT_LENGTHS[name]].copy()
-    texts = {}
+    texts = judge.each(models, lambda model: list(map(int, model.generate(prompt, config))))
+    np.testing.assert_array_equal(prompt, tokens[: len(prompt)], "the prompt was changed")
     for key, model in models.items():
-        texts[key] = [int(token) for token in model.generate(prompt, config)]
-        assert len(texts[key]) == config.max_new_tokens
-        np.testing.assert_array_equal(prompt, tokens[: len(prompt)], "the prompt was changed")
+        assert len(texts[key]) == config.max_new_tokens, key
         error = differing(texts[key], continue_text(model, prompt, config))
         judge.holds("cached decoding", key, error, f"{name}: tokens unlike the full forward's")
     first, *others = texts
@@ -48,6 +50,7 @@ def test_text(models: dict[str, Model], case: Case, judge: Judge, name: str) -> 
 
 
 @pytest.mark.cases("gpt2", "original")
+@pytest.mark.fills("cached decoding")
 def test_text_continues_itself(model: Model, backend_name: str, case: Case, judge: Judge) -> None:
     """The token at position n depends on the seed, n and what came before, not on where the prompt
     ended: started again from its own middle, the text goes on the same, across the window's
@@ -65,6 +68,7 @@ def test_text_continues_itself(model: Model, backend_name: str, case: Case, judg
 
 
 @pytest.mark.cases("gpt2")
+@pytest.mark.fills("cached decoding")
 def test_text_comes_token_by_token(model: Model, case: Case) -> None:
     """`generate` yields as it goes, and a text of no tokens is none."""
     prompt = random_batch(case.config)[0][0, :2]

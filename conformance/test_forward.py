@@ -1,12 +1,14 @@
 """The forward pass: weights arrive unchanged, every intermediate value and the logits agree."""
 
 import numpy as np
+import pytest
 
 from conformance.cases import Case, random_weights
 from conformance.judge import Judge
 from shared.backend import Backend, Model
 
 
+@pytest.mark.fills("weights kept")
 def test_weights_are_kept(model: Model, backend_name: str, case: Case, judge: Judge) -> None:
     """What was loaded comes back bit for bit: nothing transposed, merged or rounded on the way."""
     given = random_weights(case)
@@ -19,6 +21,7 @@ def test_weights_are_kept(model: Model, backend_name: str, case: Case, judge: Ju
         judge.holds("weights kept", backend_name, difference, f"{key} changed on loading")
 
 
+@pytest.mark.fills("weights kept")
 def test_weights_are_copied(
     backends: dict[str, Backend], backend_name: str, case: Case, dtype: str, judge: Judge
 ) -> None:
@@ -33,22 +36,28 @@ def test_weights_are_copied(
         judge.holds("weights kept", backend_name, difference, f"{key} is aliased, not copied")
 
 
+@pytest.mark.needs("trace")
+@pytest.mark.fills("taps")
 def test_taps(models: dict[str, Model], batch: tuple, judge: Judge) -> None:
     """Every named value of the forward pass, in the order of the data flow."""
     judge.taps_agree(models, batch[0])
 
 
+@pytest.mark.fills("logits")
 def test_logits(models: dict[str, Model], batch: tuple, judge: Judge) -> None:
     """The logits, from the fast path: no trace is asked for, so a fused kernel may be used."""
-    judge.agree("logits", {name: model.logits(batch[0]) for name, model in models.items()})
+    judge.agree("logits", judge.each(models, lambda model: model.logits(batch[0])))
 
 
+@pytest.mark.fills("logits")
 def test_logits_of_one_token(models: dict[str, Model], batch: tuple, judge: Judge) -> None:
     """One token in one row: the smallest input there is."""
     tokens = batch[0][:1, :1]
-    judge.agree("logits", {name: model.logits(tokens) for name, model in models.items()})
+    judge.agree("logits", judge.each(models, lambda model: model.logits(tokens)))
 
 
+@pytest.mark.needs("trace")
+@pytest.mark.fills("logits")
 def test_trace_and_logits_are_one_function(
     model: Model, backend_name: str, batch: tuple, judge: Judge
 ) -> None:

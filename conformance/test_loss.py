@@ -1,16 +1,19 @@
 """The loss: mean negative log probability of the targets, in nats per token."""
 
 import numpy as np
+import pytest
 
 from conformance.judge import Judge
 from shared.backend import Model
 
 
+@pytest.mark.fills("loss")
 def test_loss(models: dict[str, Model], batch: tuple, judge: Judge) -> None:
     """The loss agrees."""
-    judge.agree("loss", {name: model.loss(*batch) for name, model in models.items()})
+    judge.agree("loss", judge.each(models, lambda model: model.loss(*batch)))
 
 
+@pytest.mark.fills("loss")
 def test_loss_is_the_mean_of_minus_log_probs(
     model: Model, backend_name: str, batch: tuple, judge: Judge
 ) -> None:
@@ -26,6 +29,8 @@ def test_loss_is_the_mean_of_minus_log_probs(
     judge.holds("loss", backend_name, error, "the loss is not the mean of −ln probs[target]")
 
 
+@pytest.mark.needs("grads")
+@pytest.mark.fills("loss")
 def test_loss_with_gradients_is_the_same_loss(
     model: Model, backend_name: str, batch: tuple, judge: Judge
 ) -> None:

@@ -12,6 +12,8 @@ from shared.backend import Backend, Model, StepResult, TrainState
 from shared.config import TrainConfig
 from shared.schedule import learning_rate
 
+pytestmark = pytest.mark.needs("trainer")
+
 # A warm-up and a decay that both happen within twenty steps, and a clip that bites.
 ADAMW = TrainConfig(
     steps=20, warmup_steps=3, learning_rate=1e-2, min_lr=1e-3, weight_decay=0.1, grad_clip=1.0
@@ -34,6 +36,7 @@ def run(
 
 
 @pytest.mark.cases("gpt2", "original", "post-erf")
+@pytest.mark.fills("AdamW, 1 step", "AdamW, 20 steps")
 def test_adamw(backends: dict, models: dict, case: Case, dtype: str, judge: Judge) -> None:
     """AdamW, with clipping, decay, warm-up and cosine."""
     optimizers_agree("AdamW", ADAMW, backends, models, case, dtype, judge)
@@ -41,6 +44,7 @@ def test_adamw(backends: dict, models: dict, case: Case, dtype: str, judge: Judg
 
 @pytest.mark.cases("gpt2")
 @pytest.mark.dtypes("float64")
+@pytest.mark.fills("AdamW, 1 step", "AdamW, 20 steps")
 def test_adamw_unclipped(
     backends: dict, models: dict, case: Case, dtype: str, judge: Judge
 ) -> None:
@@ -49,6 +53,7 @@ def test_adamw_unclipped(
 
 
 @pytest.mark.cases("gpt2", "original")
+@pytest.mark.fills("SGD, 1 step", "SGD, 20 steps")
 def test_sgd(backends: dict, models: dict, case: Case, dtype: str, judge: Judge) -> None:
     """Plain SGD, with clipping; no moments and no decay."""
     optimizers_agree("SGD", SGD, backends, models, case, dtype, judge)
@@ -64,7 +69,7 @@ def optimizers_agree(
     judge: Judge,
 ) -> None:
     """Loss, gradient norm and learning rate at every step; weights and moments after 1 and 20."""
-    runs = {key: run(backend, case, dtype, config) for key, backend in backends.items()}
+    runs = judge.each(backends, lambda backend: run(backend, case, dtype, config))
     for step in range(20):
         results = {key: results[step] for key, (results, _) in runs.items()}
         assert all(r.learning_rate == learning_rate(config, step) for r in results.values())
@@ -104,6 +109,7 @@ def comparable(weights: dict[str, np.ndarray], case: Case, dtype: str) -> dict[s
 
 @pytest.mark.cases("gpt2")
 @pytest.mark.dtypes("float64")
+@pytest.mark.fills("relay")
 def test_state_goes_from_backend_to_backend(
     backends: dict[str, Backend], backend_name: str, case: Case, dtype: str, judge: Judge
 ) -> None:

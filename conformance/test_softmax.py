@@ -1,12 +1,16 @@
 """Attention weights and probabilities are distributions, with nothing on the future."""
 
 import numpy as np
+import pytest
 
 from conformance.cases import Case
 from conformance.judge import Judge
 from shared.backend import Model
 
+pytestmark = pytest.mark.needs("trace")
 
+
+@pytest.mark.fills("weights on the future", "softmax rows sum to 1")
 def test_attention_weights(
     model: Model, backend_name: str, case: Case, batch: tuple, judge: Judge
 ) -> None:
@@ -24,6 +28,7 @@ def test_attention_weights(
         judge.holds("softmax rows sum to 1", backend_name, error, f"layer {i}'s weights")
 
 
+@pytest.mark.fills("softmax rows sum to 1")
 def test_probabilities(model: Model, backend_name: str, batch: tuple, judge: Judge) -> None:
     """`probs` is the softmax of `logits`: non-negative rows that sum to 1, in the same order."""
     trace = model.trace(batch[0])

@@ -19,6 +19,14 @@ from shared.weights import tensor_shapes
 
 BACKENDS = ("numpy", "torch", "jax")
 
+CAPABILITIES = {
+    "trace": "trace",
+    "grads": "loss_and_grads",
+    "trainer": "trainer",
+    "generate": "generate",
+}
+"""What a model may leave out, and the method that it then lacks. The built-in ones have it all."""
+
 
 @dataclass(frozen=True)
 class StepResult:
@@ -56,7 +64,10 @@ class Trainer(Protocol):
 
 @runtime_checkable
 class Model(Protocol):
-    """A GPT with weights. Tokens are integers [B, T], T ≤ block_size; else `InputError`."""
+    """A GPT with weights. Tokens are integers [B, T], T ≤ block_size; else `InputError`.
+
+    A model of your own may lack the methods of `CAPABILITIES`: see `claimed`.
+    """
 
     config: GPTConfig
 
@@ -97,7 +108,11 @@ class BigramBackend(Protocol):
 
 @runtime_checkable
 class Backend(Protocol):
-    """A module (or object) that builds models."""
+    """A module (or object) that builds models.
+
+    It may say in `capabilities`, a tuple of keys of `CAPABILITIES`, what its models can do. The
+    conformance suite then holds it to that and reports the rest as not offered.
+    """
 
     name: str
 
@@ -128,7 +143,21 @@ def load_backend(name: str) -> Backend:
             f"{module.__name__} is not a backend: it needs a string `name` and a function `build` "
             f"(see shared/backend.py)"
         )
+    claims = getattr(module, "capabilities", ())
+    if isinstance(claims, str) or not set(claims) <= set(CAPABILITIES):
+        known = ", ".join(map(repr, CAPABILITIES))
+        raise BackendError(f"{module.__name__}: capabilities is {claims!r}, not a tuple of {known}")
     return cast(Backend, module)
+
+
+def claimed(backend: Backend, model: Model) -> frozenset[str]:
+    """The keys of `CAPABILITIES` that a backend claims.
+
+    Those of its attribute `capabilities`, if it has one, else those whose methods its models have.
+    So a method may simply be left out; and what is claimed but missing is a fault.
+    """
+    has = [key for key, method in CAPABILITIES.items() if hasattr(model, method)]
+    return frozenset(getattr(backend, "capabilities", has))
 
 
 def _exists(path: str) -> bool:

@@ -68,7 +68,7 @@ def test_every_job_has_its_session_and_says_what_it_does() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20)
     assert done.returncode == 0, done.stderr
     listed = dict(re.findall(r"^[*-] ([\w-]+) -> (.+)$", done.stdout, re.MULTILINE))
-    jobs = {"conformance", "compare", "tests", "lint"}
+    jobs = {"conformance", "oracles", "compare", "tests", "lint"}
     jobs |= {f"{job}-{backend}" for job in ("train", "sample") for backend in BACKENDS}
     assert jobs <= set(listed)
 
@@ -108,7 +108,11 @@ def test_a_part_of_the_suite_does_not_count_as_the_suite(
 ) -> None:
     part = FakeSession(tmp_path / "part", "-k", "gradients")
     sessions["conformance"](part)
-    assert part.commands[0][1:] == ["-m", "pytest", "conformance", "-k", "gradients"]
+    report = ["--report", "build"]
+    assert part.commands[0][1:] == ["-m", "pytest", "conformance", *report, "-k", "gradients"]
+    one = FakeSession(tmp_path / "one", "conformance/test_forward.py::test_taps[gpt2-float64]")
+    sessions["conformance"](one)
+    assert one.commands[0][1:] == ["-m", "pytest", *report, *one.posargs]
     whole = FakeSession(tmp_path / "whole")
     sessions["conformance"](whole)
     assert whole.commands[0][1:] == ["-m", "conformance.gate", "--always"]
@@ -130,6 +134,12 @@ def test_arguments_choose_among_the_tests(sessions: dict[str, Any], tmp_path: Pa
 
 
 # The environments
+
+
+def test_only_the_oracles_need_transformers(noxfile: ModuleType) -> None:
+    groups = noxfile.ENVIRONMENTS
+    needing = {name for name in groups if "transformers" in noxfile.requirements(*groups[name])}
+    assert needing == {"oracles"}
 
 
 @pytest.mark.parametrize(
@@ -340,7 +350,7 @@ def test_the_gate_starts_the_suite_and_passes_its_status_on(
 
     monkeypatch.setattr(subprocess, "run", run)
     assert gate.run_suite() == 5
-    assert commands == [[sys.executable, "-m", "pytest", "conformance"]]
+    assert commands == [[sys.executable, "-m", "pytest", "conformance", "--report", "build"]]
 
 
 def test_the_gate_covers_the_real_sources() -> None:

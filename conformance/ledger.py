@@ -1,0 +1,68 @@
+"""What the judges have found: the rows of the table that a run ends with."""
+
+import math
+from dataclasses import dataclass, field
+
+from conformance.limits import ORDER, limit_of
+
+
+@dataclass
+class Row:
+    """One line of the table: a check in one precision."""
+
+    check: str
+    dtype: str
+    limit: float
+    by_case: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Largest error so far, by case and backend."""
+    failed: set[str] = field(default_factory=set)
+    """Backends that stand alone, or all of them when nobody can say which."""
+    failures: int = 0
+    """Comparisons and tests that failed, also such as no backend can be blamed for."""
+    not_offered: set[str] = field(default_factory=set)
+    """Backends that do not claim to be able to do what is checked."""
+    seconds: float = 0.0
+    """Duration of the tests that fill this row. (A test may fill two rows, and counts for both.)"""
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """Largest error by backend."""
+        largest: dict[str, float] = {}
+        for errors in self.by_case.values():
+            for backend, error in errors.items():
+                largest[backend] = max(error, largest.get(backend, 0.0))
+        return largest
+
+    @property
+    def verdict(self) -> str:
+        """ "failed", "passed", or "not offered" if nothing was compared: that proves nothing."""
+        if self.failures or self.failed:
+            return "failed"
+        return "passed" if self.by_case else "not offered"
+
+    def add(self, case: str, backend: str, error: float) -> None:
+        """Remember an error if it is the largest. NaN counts as infinite: no error is larger."""
+        error = math.inf if math.isnan(error) else float(error)
+        errors = self.by_case.setdefault(case, {})
+        errors[backend] = max(error, errors.get(backend, 0.0))
+
+    def fail(self, backends: set[str] | frozenset[str] | tuple[str, ...]) -> None:
+        self.failures += 1
+        self.failed |= set(backends)
+
+
+class Ledger:
+    """The rows of the table, by check and precision."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], Row] = {}
+
+    def in_order(self) -> list[Row]:
+        """In the order of the data flow; float64 first."""
+        return sorted(
+            self.rows.values(), key=lambda row: (row.dtype != "float64", ORDER.index(row.check))
+        )
+
+    def row(self, check: str, dtype: str) -> Row:
+        """The row of a check, made if need be. Raises `KeyError` for a check without a limit."""
+        return self.rows.setdefault((check, dtype), Row(check, dtype, limit_of(check, dtype)))

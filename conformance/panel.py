@@ -1,0 +1,55 @@
+"""The panel: which backends are judged, what they claim to be able to do, and their models."""
+
+from collections.abc import Collection, Sequence
+
+from conformance import cases
+from conformance.cases import CASES, Case, random_weights
+from shared.backend import BACKENDS, CAPABILITIES, Backend, Model, claimed
+from shared.errors import BackendError
+
+
+def judged(named: Sequence[str]) -> list[str]:
+    """Who is judged when these are named: built-in ones that are named stand for the usual three,
+    and any other joins them."""
+    built_in = [name for name in BACKENDS if name in named] or list(BACKENDS)
+    return [*built_in, *dict.fromkeys(name for name in named if name not in BACKENDS)]
+
+
+class Panel:
+    """The backends by the names they were asked for."""
+
+    def __init__(self, backends: dict[str, Backend]) -> None:
+        self.backends = backends
+        self._claims: dict[str, frozenset[str]] = {}
+        self._models: dict[tuple[str, str, str, int], Model] = {}
+
+    def model(self, name: str, case: Case, dtype: str) -> Model:
+        """A model that several tests look at and none changes: the same for the same arguments."""
+        key = (name, case.name, dtype, cases.base_seed)
+        if key not in self._models:
+            build = self.backends[name].build
+            self._models[key] = build(case.config, random_weights(case), dtype=dtype)
+        return self._models[key]
+
+    def claims(self, name: str) -> frozenset[str]:
+        """What a backend claims. The built-in ones claim everything, and so does one that builds
+        no model: then the tests fail and say why."""
+        if name not in self._claims:
+            self._claims[name] = frozenset(CAPABILITIES)
+            if name not in BACKENDS:
+                try:
+                    model = self.model(name, CASES[0], CASES[0].dtypes[0])
+                except Exception:
+                    return self._claims[name]
+                self._claims[name] = claimed(self.backends[name], model)
+        return self._claims[name]
+
+    def lacking(self, needs: Collection[str]) -> set[str]:
+        """The backends that do not claim all of these capabilities.
+
+        Raises:
+            BackendError: no such capability.
+        """
+        if unknown := set(needs) - set(CAPABILITIES):
+            raise BackendError(f"there is no capability {', '.join(sorted(unknown))}")
+        return {name for name in self.backends if set(needs) - self.claims(name)}

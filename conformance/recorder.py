@@ -1,0 +1,116 @@
+"""Watches the tests run: how long they take, what fails, who is to blame, where it begins."""
+
+import textwrap
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from conformance.blame import Locator, repeat_command
+from conformance.compare import Disagreement
+from conformance.judge import Judge
+from conformance.ledger import Ledger
+from conformance.panel import Panel
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One test that failed, told for people and for programs."""
+
+    test: str
+    check: str
+    """Empty if the test compares nothing."""
+    case: str
+    dtype: str
+    blamed: list[str]
+    """The backends at fault; empty if nobody can say which."""
+    begins: str
+    """The first tap or tensor at which the backends depart, if that is known."""
+    message: str
+    repeat: str
+    """The command that runs just this test."""
+
+
+class Recorder:
+    """What happened in one run of the suite."""
+
+    def __init__(self, panel: Panel, named: Sequence[str], seed: int) -> None:
+        self.panel, self.named, self.seed = panel, named, seed
+        self.ledger = Ledger()
+        self.locator = Locator(panel)
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        """Duration by test function, all its cases together."""
+        self.outcomes: Counter[str] = Counter()
+        """How many tests "passed", "failed", or were "skipped" as not offered."""
+        self.failures: list[Failure] = []
+
+    def observe(self, item: Any, call: pytest.CallInfo, report: pytest.TestReport) -> None:
+        """Take note of one phase of one test. A failure's report is rewritten to be read."""
+        self.seconds[item.nodeid.partition("[")[0]] += report.duration
+        judge: Judge | None = getattr(item, "funcargs", {}).get("judge")
+        if judge is not None and report.when == "call":
+            for row in judge.touched.values():
+                row.seconds += report.duration
+        if report.when == "call" or not report.passed:
+            self.outcomes[report.outcome] += 1
+        if report.failed and call.excinfo is not None:
+            self._fail(item, call.excinfo.value, report, judge)
+
+    def _fail(
+        self, item: Any, error: BaseException, report: pytest.TestReport, judge: Judge | None
+    ) -> None:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        case, dtype = parameters.get("setting", (None, ""))
+        blamed, check = blame(error, judge, parameters.get("backend_name")), ""
+        fills = item.get_closest_marker("fills")
+        if isinstance(error, Disagreement):
+            check = error.check
+        elif fills and case:
+            check = fills.args[0]
+            for name in fills.args:  # what did not come to be compared has not passed either
+                with suppress(KeyError):  # of a check that has no limit: then that is what failed
+                    self.ledger.row(name, dtype).fail(blamed or tuple(self.panel.backends))
+        begins, sentence = getattr(error, "at", ""), ""
+        judged = isinstance(error, Disagreement)
+        if check and case and (found := self._begins(check, case, dtype)):
+            if found[0]:
+                begins, sentence = found[0], f"begins earlier:\n{textwrap.indent(found[1], '  ')}"
+            elif judged:  # of an exception it says nothing that all values before agree
+                sentence = found[1]
+        message = str(error) if judged else plain(error)
+        if sentence:
+            message += f"\n{textwrap.indent(sentence, '  ')}"
+        repeat = repeat_command(item.nodeid, self.named, self.seed)
+        failure = Failure(
+            *(item.nodeid, check, case.name if case else "", dtype),
+            *(list(blamed), begins, message, repeat),
+        )
+        self.failures.append(failure)
+        if judged and item.config.option.tbstyle == "short":
+            report.longrepr = f"{message}\n  repeat:\n    {repeat}"
+        else:
+            report.sections.append(("conformance", f"{message}\n  repeat:\n    {repeat}"))
+
+    def _begins(self, check: str, case: Any, dtype: str) -> tuple[str, str] | None:
+        """Where it begins, if that can be found out: a backend that fails may fail at this too."""
+        try:
+            return self.locator.begins(check, case, dtype)
+        except Exception as error:
+            return "", f"where it begins cannot be told: {plain(error)}"
+
+
+def blame(error: BaseException, judge: Judge | None, backend: str | None) -> tuple[str, ...]:
+    """Whose fault it is: as the judge found, or who was asked, or whom the test was about."""
+    if isinstance(error, Disagreement) and error.check:
+        return error.culprits
+    if judge is not None and judge.asked is not None:
+        return (judge.asked,)
+    return (backend,) if backend is not None else ()
+
+
+def plain(error: BaseException) -> str:
+    """An exception in one or a few lines."""
+    return f"{type(error).__name__}: {error}"

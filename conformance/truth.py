@@ -1,0 +1,36 @@
+"""One result against a value known to be right: worked by hand, or by a program not of ours."""
+
+import numpy as np
+
+from conformance.compare import Disagreement, check_fit, relative_error
+
+
+def check_truth(
+    backend: str,
+    found: np.ndarray,
+    truth: np.ndarray,
+    limit: float,
+    what: str,
+    source: str = "by hand",
+) -> float:
+    """The relative error of `found`, which is no more than `limit`.
+
+    Raises:
+        Disagreement: it is more, or either side is empty, not finite, or of another shape or
+            precision than the other. The message gives the entry with the largest error.
+    """
+    check_fit(source, truth, None)
+    try:
+        check_fit(backend, found, truth.dtype.name)
+        error = relative_error(found, truth)
+    except Disagreement as disagreement:
+        raise Disagreement(f"{what}: {disagreement}", culprits=(backend,)) from None
+    if not error <= limit:
+        difference = np.abs(found - truth)
+        at = tuple(int(i) for i in np.unravel_index(difference.argmax(), difference.shape))
+        raise Disagreement(
+            f"{what}: {backend} is wrong by {error:.1e}, limit {limit:.0e}\n"
+            f"  largest at {list(at)}:\n    {backend} {found[at]}\n    {source} {truth[at]}",
+            culprits=(backend,),
+        )
+    return error

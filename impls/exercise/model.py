@@ -1,0 +1,260 @@
+"""The GPT, with its mathematics left out: every `todo` is yours, forward first, then backward.
+
+The calls of `tap` show the ladder what you have computed. Rewrite what you like, but keep them.
+`dx` is the gradient of the loss by x.
+Shapes: B batch, T tokens, S keys seen (T, and with a cache those before it too), C = n_embd,
+H = n_head, D = C/H, F = inner size, V = vocab_size.
+"""
+
+import math
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from shared.config import GPTConfig
+from shared.taps import NO_TAP, Tap
+
+from .nn import (
+    ACTIVATIONS,
+    Activation,
+    Embedding,
+    Linear,
+    Module,
+    Parameter,
+    rows,
+    softmax,
+    softmax_backward,
+    sum_rows,
+    todo,
+)
+
+
+class LayerNorm(Module):
+    """Normalise each position to mean 0 and variance 1, then scale and shift (Ba et al. 2016)."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        self.epsilon = config.layer_norm_epsilon
+        self.weight = Parameter(config.n_embd)
+        self.bias = Parameter(config.n_embd) if config.bias else None
+
+    def forward(self, x: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
+        """y = (x − μ) / √(σ² + ε) · weight + bias, with μ and σ² over the channels.
+
+        σ² divides by C, not C − 1; `self.bias` may be None.
+        """
+        return todo("y; keep in self.saved what the backward needs")
+
+    def backward(self, dy: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
+        """With x̂ the normalised x, s = √(σ² + ε), g = dy · weight and means over the channels:
+
+        dweight = Σ dy x̂ and dbias = Σ dy over all positions; dx = (g − mean(g) − x̂ mean(g x̂)) / s
+        """
+        return todo("add_grad to weight and bias, return dx")
+
+
+def split_heads(x: Float[np.ndarray, "B T C"], n_head: int) -> Float[np.ndarray, "B H T D"]:
+    """Give every head its own D of the C channels: head 0 the first D, head 1 the next."""
+    return todo("[B, T, C] → [B, T, H, D] → [B, H, T, D]")
+
+
+def merge_heads(x: Float[np.ndarray, "B H T D"]) -> Float[np.ndarray, "B T C"]:
+    """Put the heads' channels side by side again: the inverse of `split_heads`."""
+    return todo("[B, H, T, D] → [B, T, H, D] → [B, T, C]")
+
+
+def causal_mask(T: int, S: int, start: int) -> Bool[np.ndarray, "T S"]:
+    """True where key j lies in the future of query i, which stands at position start + i."""
+    return todo("a matrix of truth values, [T, S]")
+
+
+class CausalSelfAttention(Module):
+    """Every position gathers from itself and the past (Vaswani et al. 2017, §3.2)."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        self.n_head = config.n_head
+        self.c_attn = Linear(config.n_embd, 3 * config.n_embd, bias=config.bias)
+        self.c_proj = Linear(config.n_embd, config.n_embd, bias=config.bias)
+
+    def forward(
+        self,
+        x: Float[np.ndarray, "B T C"],
+        cache: dict[str, np.ndarray] | None = None,
+        start: int = 0,
+        tap: Tap = NO_TAP,
+    ) -> Float[np.ndarray, "B T C"]:
+        """softmax(q kᵀ / √D + mask) v in every head, where mask is −inf at the keys of the future.
+
+        Leave the cache for last: cache["k"] and cache["v"] are [B, H, block_size, D] and hold what
+        was computed for positions before `start`.
+        """
+        T = x.shape[1]
+        q, k, v = todo("c_attn(x), cut into three along the channels")  # 3 × [B, T, C]
+        q = tap("q", split_heads(q, self.n_head))  # [B, H, T, D]
+        k = tap("k", split_heads(k, self.n_head))
+        v = tap("v", split_heads(v, self.n_head))
+        if cache is not None:
+            k, v = todo("write k and v at start : start + T, go on with all up to there")
+        scores = tap("scores", todo("q kᵀ / √D"))  # [B, H, T, S]
+        mask = causal_mask(T, k.shape[2], start)
+        att = tap("weights", todo("softmax of the scores, those of the future −inf"))
+        y = todo("the weighted sums of v")  # [B, H, T, D]
+        self.saved = q, k, v, att
+        y = tap("y", merge_heads(y))  # [B, T, C]
+        return todo("the projection c_proj of y")
+
+    def backward(self, dy: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
+        """From y = att v: datt = dy vᵀ and dv = attᵀ dy. Through the softmax: dscores. From
+        scores = q kᵀ / √D: dq = dscores k / √D and dk = dscoresᵀ q / √D."""
+        q, k, v, att = self.saved
+        dy = todo("back through c_proj, and split into heads")  # [B, H, T, D]
+        dv = todo("the gradient by v")
+        datt = todo("the gradient by att")  # [B, H, T, T]
+        dscores = todo("the gradient by the scores; √D can be divided by here")
+        dq, dk = todo("the gradients by q and k")
+        return todo("merge the heads of dq, dk, dv, side by side again, back through c_attn")
+
+
+class MLP(Module):
+    """Every position thinks for itself: widen, bend, narrow."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        self.c_fc = Linear(config.n_embd, config.inner_size, bias=config.bias)
+        self.activation = Activation(*ACTIVATIONS[config.activation])
+        self.c_proj = Linear(config.inner_size, config.n_embd, bias=config.bias)
+
+    def forward(
+        self, x: Float[np.ndarray, "B T C"], tap: Tap = NO_TAP
+    ) -> Float[np.ndarray, "B T C"]:
+        """c_proj(activation(c_fc(x)))."""
+        x = tap("fc", todo("c_fc"))  # [B, T, F]
+        x = tap("act", todo("the activation"))
+        return todo("c_proj")
+
+    def backward(self, dy: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
+        """The same three in reverse, each by its own backward."""
+        return todo("dx")
+
+
+class Block(Module):
+    """Communicate, then compute, each added to the residual stream."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        self.norm = config.norm
+        self.ln_1 = LayerNorm(config)
+        self.attn = CausalSelfAttention(config)
+        self.ln_2 = LayerNorm(config)
+        self.mlp = MLP(config)
+
+    def forward(
+        self,
+        x: Float[np.ndarray, "B T C"],
+        cache: dict[str, np.ndarray] | None = None,
+        start: int = 0,
+        tap: Tap = NO_TAP,
+    ) -> Float[np.ndarray, "B T C"]:
+        """pre:  x ← x + attn(ln_1(x)); x ← x + mlp(ln_2(x)) (GPT-2; Radford et al. 2019, §2.3)
+
+        post: x ← ln_1(x + attn(x)); x ← ln_2(x + mlp(x)) (Vaswani et al. 2017, §3.1)
+        """
+        if self.norm == "pre":
+            y = tap("ln_1", self.ln_1(x))
+            y = tap("attn", self.attn(y, cache, start, tap.inside("attn")))
+            x = todo("the residual stream: x and what attention adds to it")
+            y = tap("ln_2", self.ln_2(x))
+            y = tap("mlp", self.mlp(y, tap.inside("mlp")))
+            x = todo("the residual stream: x and what the MLP adds to it")
+        else:  # leave it for last
+            x = todo("the original Transformer, with the same four taps")
+        return x
+
+    def backward(self, dx: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
+        """A sum hands its gradient to both of its terms. Last sublayer first."""
+        if self.norm == "pre":
+            dx = todo("back through the MLP and ln_2, and around them")
+            dx = todo("back through attention and ln_1, and around them")
+        else:  # leave it for last
+            dx = todo("the same for the original Transformer")
+        return dx
+
+
+class SinusoidalEmbedding(Module):
+    """Fixed positions: sines and cosines of many wavelengths (Vaswani et al. 2017, §3.5)."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        # table[t, 2c] = sin(t / 10000^(2c/C)) and table[t, 2c + 1] = cos of the same
+        self.table = todo("the table of positions, [block_size, C]; leave it for last")
+
+    def forward(self, positions: Int[np.ndarray, " T"]) -> Float[np.ndarray, "T C"]:
+        return self.table[positions]
+
+    def backward(self, dx: Float[np.ndarray, "T C"]) -> None:
+        """Nothing to train."""
+
+
+class GPT(Module):
+    """Embed, n_layer blocks, and a score for every token of the vocabulary."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        self.config = config
+        self.wte = Embedding(config.vocab_size, config.n_embd)
+        if config.position == "learned":
+            self.wpe = Embedding(config.block_size, config.n_embd)
+        else:
+            self.wpe = SinusoidalEmbedding(config)
+        self.h = [Block(config) for _ in range(config.n_layer)]
+        self.ln_f = LayerNorm(config) if config.norm == "pre" else None
+        self.lm_head = self.wte.weight  # one parameter in two places (Press & Wolf 2017)
+        if not config.tie_weights:
+            self.lm_head = Parameter(config.vocab_size, config.n_embd)
+
+    def forward(
+        self,
+        tokens: Int[np.ndarray, "B T"],
+        cache: list[dict[str, np.ndarray]] | None = None,
+        start: int = 0,
+        tap: Tap = NO_TAP,
+    ) -> Float[np.ndarray, "B T V"]:
+        """x = wte[tokens] + wpe[positions], then the blocks, ln_f, and logits = x lm_headᵀ."""
+        positions = start + np.arange(tokens.shape[1])  # [T]
+        x = tap("embed", todo("the embeddings of tokens and positions, added"))  # [B, T, C]
+        for i, block in enumerate(self.h):
+            past = None if cache is None else cache[i]
+            x = tap(f"h.{i}", block(x, past, start, tap.inside(f"h.{i}")))
+        if self.ln_f is not None:
+            x = tap("ln_f", self.ln_f(x))
+        self.saved = x
+        logits = tap("logits", todo("a score for every token, by lm_head"))  # [B, T, V]
+        if tap:
+            tap("probs", softmax(logits))
+        return logits
+
+    def backward(self, dlogits: Float[np.ndarray, "B T V"]) -> None:
+        """From logits = x lm_headᵀ: dlm_head = dlogitsᵀ x over all positions, dx = dlogits lm_head.
+        Then everything of the forward in reverse. A row of wpe served the whole batch."""
+        x = self.saved
+        self.lm_head.add_grad(todo("the gradient by lm_head"))  # [V, C]
+        dx = todo("the gradient by x")  # [B, T, C]
+        if self.ln_f is not None:
+            dx = self.ln_f.backward(dx)
+        for block in reversed(self.h):
+            dx = block.backward(dx)
+        self.wte.backward(dx)
+        self.wpe.backward(todo("the gradient by the positions' rows"))  # [T, C]
+
+
+def cross_entropy(
+    logits: Float[np.ndarray, "B T V"], targets: Int[np.ndarray, "B T"]
+) -> np.floating:
+    """Mean over all positions of −ln softmax(logits)[target], in nats.
+
+    As log Σ exp(logits) − logits[target], which neither overflows (if the largest is subtracted
+    first) nor takes the logarithm of 0.
+    """
+    return todo("one number")
+
+
+def cross_entropy_backward(
+    logits: Float[np.ndarray, "B T V"], targets: Int[np.ndarray, "B T"]
+) -> Float[np.ndarray, "B T V"]:
+    """dlogits = (softmax(logits) − one-hot(target)) / (B·T)."""
+    return todo("dlogits")

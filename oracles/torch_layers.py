@@ -1,0 +1,128 @@
+"""The model put together from torch's own Transformer layers, in every configuration that it has.
+
+`torch.nn.TransformerEncoderLayer` is the original post-norm block, or with `norm_first` the
+pre-norm one, and a causal mask makes a decoder of it. What torch has no module for, the positions
+by sines and cosines, is written down from the paper, a number at a time.
+"""
+
+from collections.abc import Mapping
+from math import cos, sin
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from shared.config import GPTConfig
+
+SOURCE = "TransformerEncoderLayer"
+
+ACTIVATIONS = {
+    "gelu_tanh": nn.GELU(approximate="tanh"),
+    "gelu_erf": nn.GELU(),
+    "relu": nn.ReLU(),
+}
+PARTS = {
+    "ln_1": "norm1.",
+    "attn.c_attn": "self_attn.in_proj_",
+    "attn.c_proj": "self_attn.out_proj.",
+    "ln_2": "norm2.",
+    "mlp.c_fc": "linear1.",
+    "mlp.c_proj": "linear2.",
+}
+"""Our names and torch's. Its linears are (out, in), GPT-2's (in, out)."""
+
+
+def positions(config: GPTConfig) -> Tensor:
+    """Vaswani et al. 2017, §3.5: PE(t, 2i) = sin(t / 10000^(2i/C)), PE(t, 2i+1) the cosine."""
+    C = config.n_embd
+    table = torch.empty(config.block_size, C, dtype=torch.float64)
+    for t in range(config.block_size):
+        for i in range(C // 2):
+            angle = t / 10000 ** (2 * i / C)
+            table[t, 2 * i], table[t, 2 * i + 1] = sin(angle), cos(angle)
+    return table
+
+
+class Stack(nn.Module):
+    """The GPT of a configuration, in float64, with a copy of canonical weights."""
+
+    def __init__(self, config: GPTConfig, weights: Mapping[str, np.ndarray]) -> None:
+        super().__init__()
+        C, dtype = config.n_embd, torch.float64
+        self.wte = nn.Embedding(config.vocab_size, C, dtype=dtype)
+        self.wpe = nn.Parameter(positions(config), requires_grad=config.position == "learned")
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                d_model=C,
+                nhead=config.n_head,
+                dim_feedforward=config.inner_size,
+                dropout=0.0,
+                activation=ACTIVATIONS[config.activation],
+                layer_norm_eps=config.layer_norm_epsilon,
+                batch_first=True,
+                norm_first=config.norm == "pre",
+                bias=config.bias,
+                dtype=dtype,
+            )
+            for _ in range(config.n_layer)
+        )
+        self.ln_f = (
+            nn.LayerNorm(C, config.layer_norm_epsilon, bias=config.bias, dtype=dtype)
+            if config.norm == "pre"
+            else nn.Identity()
+        )
+        self.lm_head = nn.Linear(C, config.vocab_size, bias=False, dtype=dtype)
+        if config.tie_weights:
+            self.lm_head.weight = self.wte.weight
+        self.by_canonical_name = self._canonical_parameters(config)
+        assert set(self.by_canonical_name) == set(weights)
+        with torch.no_grad():
+            for name, parameter in self.by_canonical_name.items():
+                parameter.copy_(torch.from_numpy(swap_layout(name, weights[name])))
+
+    def _canonical_parameters(self, config: GPTConfig) -> dict[str, nn.Parameter]:
+        """The trained parameters; a tied one only once, as wte."""
+        names = {
+            "wte.weight": "transformer.wte.weight",
+            "wpe": "transformer.wpe.weight",
+            "ln_f.weight": "transformer.ln_f.weight",
+            "ln_f.bias": "transformer.ln_f.bias",
+            "lm_head.weight": "lm_head.weight",
+        }
+        for i in range(config.n_layer):
+            for ours, theirs in PARTS.items():
+                for kind in ("weight", "bias"):
+                    names[f"layers.{i}.{theirs}{kind}"] = f"transformer.h.{i}.{ours}.{kind}"
+        return {names[path]: p for path, p in self.named_parameters() if p.requires_grad}
+
+    def block(self, i: int, x: Tensor) -> Tensor:
+        """Block number i, alone."""
+        mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1], dtype=x.dtype)
+        return self.layers[i](x, src_mask=mask, is_causal=True)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.wte(tokens) + self.wpe[: tokens.shape[1]]
+        for i in range(len(self.layers)):
+            x = self.block(i, x)
+        return self.lm_head(self.ln_f(x))
+
+    def loss_and_grads(
+        self, tokens: np.ndarray, targets: np.ndarray
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        """Mean cross-entropy, and its gradients in canonical names and layout."""
+        self.zero_grad()
+        logits = self(torch.from_numpy(tokens))
+        loss = nn.functional.cross_entropy(
+            logits.flatten(0, 1), torch.from_numpy(targets).flatten()
+        )
+        loss.backward()
+        return loss.item(), {
+            name: swap_layout(name, parameter.grad.numpy())
+            for name, parameter in self.by_canonical_name.items()
+        }
+
+
+def swap_layout(name: str, value: np.ndarray) -> np.ndarray:
+    """Between GPT-2's (in, out) and torch's (out, in); embeddings and lm_head are alike in both."""
+    linear = name.startswith("transformer.h.") and value.ndim == 2
+    return np.ascontiguousarray(value.T) if linear else value

@@ -1,0 +1,92 @@
+"""Backends that nobody here wrote: files of a package `guest`, as somebody might bring them."""
+
+from pathlib import Path
+
+HEALTHY = '''
+from shared.backend import load_backend
+
+name = "guest"
+
+
+class Guest:
+    """The NumPy room in a coat, without `generate`."""
+
+    def __init__(self, model):
+        self.model, self.config = model, model.config
+
+    def logits(self, tokens):
+        return self.model.logits(tokens)
+
+    def trace(self, tokens):
+        return self.model.trace(tokens)
+
+    def loss(self, tokens, targets):
+        return self.model.loss(tokens, targets)
+
+    def loss_and_grads(self, tokens, targets):
+        return self.model.loss_and_grads(tokens, targets)
+
+    def weights(self):
+        return self.model.weights()
+
+    def trainer(self, config):
+        return self.model.trainer(config)
+
+
+def build(config, weights, *, dtype="float32", device="cpu"):
+    return Guest(load_backend("numpy").build(config, weights, dtype=dtype, device=device))
+'''
+
+# What differs: names of modules of the package, and the lines that they add to the healthy one.
+CHANGES = {
+    "healthy": "",
+    # In the last block the scores are divided by D, not by its root. (Here: queries by the root.)
+    "scaled_twice": """
+def build(config, weights, *, dtype="float32", device="cpu"):
+    last = f"transformer.h.{config.n_layer - 1}.attn.c_attn."
+    changed = {key: value.copy() for key, value in weights.items()}
+    for key in changed:
+        if key.startswith(last):
+            changed[key][..., : config.n_embd] /= (config.n_embd / config.n_head) ** 0.5
+    return Guest(load_backend("numpy").build(config, changed, dtype=dtype, device=device))
+""",
+    "fast_path_only": """
+Guest.logits = lambda self, tokens: self.model.logits(tokens) * 1.001
+""",
+    "wrong_gradient": """
+def loss_and_grads(self, tokens, targets):
+    loss, grads = self.model.loss_and_grads(tokens, targets)
+    return loss, grads | {key: 2 * grad for key, grad in grads.items() if ".h.0." in key}
+
+
+Guest.loss_and_grads = loss_and_grads
+""",
+    "raises": """
+def logits(self, tokens):
+    raise RuntimeError("out of order")
+
+
+Guest.logits = logits
+""",
+    "boastful": """
+capabilities = ("trace", "grads", "trainer", "generate")
+""",
+    "modest": """
+capabilities = ()
+""",
+    "mistaken": """
+capabilities = ("gradients",)
+""",
+    "without_framework": """
+import no_such_framework
+""",
+}
+
+
+def write_guests(directory: Path) -> None:
+    """Make the package under a directory, from which it can be imported."""
+    package = directory / "guest"
+    package.mkdir()
+    (package / "__init__.py").write_text("", encoding="utf-8")
+    for name, change in CHANGES.items():
+        (package / f"{name}.py").write_text(HEALTHY + change, encoding="utf-8")

@@ -1,0 +1,170 @@
+"""Wrong solutions of the exercise: one line of a right one changed, and where that must show."""
+
+from typing import NamedTuple
+
+
+class Mistake(NamedTuple):
+    file: str
+    old: str
+    new: str
+    rung: str
+    told: str
+    """Words that the learner is to see."""
+
+
+MISTAKES = {
+    "swapped q and k": Mistake(
+        "model.py",
+        "q, k, v = np.split(",
+        "k, q, v = np.split(",
+        "h.0.attn.q",
+        "would be right for h.0.attn.k",
+    ),
+    "no scaling": Mistake(
+        "model.py",
+        "q @ k.mT / math.sqrt(q.shape[-1])",
+        "q @ k.mT",
+        "h.0.attn.scores",
+        "all of yours is 2.449 times what is expected",
+    ),
+    "mask off by one": Mistake(
+        "model.py",
+        "return j[None, :] > start",
+        "return j[None, :] > 1 + start",
+        "h.0.attn.weights",
+        "expected 0, at",
+    ),
+    "wrong shape": Mistake(
+        "model.py",
+        "y = att @ v",
+        "y = (att @ v)[:, :1]",
+        "h.0.attn.y",
+        "shape [3, 11, 6]",
+    ),
+    "NaN": Mistake(
+        "nn.py",
+        "    y *= 0.5\n",
+        "    y *= math.nan\n",
+        "h.0.mlp.act",
+        "1320 of 1320 entries are NaN or infinite; the first is nan at [0, 0, 0]",
+    ),
+    "float32": Mistake(
+        "model.py",
+        'tap("ln_f", self.ln_f(x))',
+        'tap("ln_f", self.ln_f(x).astype("f4"))',
+        "ln_f",
+        "float32 instead of float64",
+    ),
+    "no array": Mistake(
+        "model.py",
+        "        return self.c_proj(y)\n",
+        "        return self.c_proj(y).tolist()\n",
+        "h.0.attn",
+        "list instead of a NumPy array",
+    ),
+    "tap removed": Mistake(
+        "model.py",
+        'k = tap("k", split_heads(k, self.n_head))',
+        "k = split_heads(k, self.n_head)",
+        "h.0.attn.k",
+        'is tap("k", …) still there?',
+    ),
+    "exception": Mistake(
+        "model.py",
+        "mask = causal_mask(T, k.shape[2], start)",
+        "mask = causal_musk(T)",
+        "h.0.attn.scores",
+        "NameError: name 'causal_musk' is not defined",
+    ),
+    "sys.exit": Mistake(
+        "model.py",
+        "return (log_sum - chosen).mean()",
+        "raise SystemExit('bye')",
+        "loss",
+        "SystemExit: bye",
+    ),
+    "loss summed": Mistake(
+        "model.py",
+        "(log_sum - chosen).mean()",
+        "(log_sum - chosen).sum()",
+        "loss",
+        "expected",
+    ),
+    "LayerNorm's second term": Mistake(
+        "model.py",
+        "dx - mean(dx) - x * mean(dx * x)",
+        "dx - mean(dx)",
+        "h.1.mlp.c_proj",
+        "transformer.h.1.mlp.c_proj",
+    ),
+    "dk not transposed": Mistake(
+        "model.py",
+        "dk = dscores.mT @ q",
+        "dk = dscores @ q",
+        "h.1.attn.c_attn",
+        "the third that belongs to k",
+    ),
+    "repeated ids": Mistake(
+        "nn.py",
+        "grad[unique] = np.add.reduceat(dy[order], starts, axis=0)",
+        "grad[ids] += dy",
+        "wte",
+        "of the entries differ",
+    ),
+    "clipped to nothing": Mistake(
+        "optim.py",
+        "if 0 < max_norm < norm:",
+        "if max_norm < norm:",
+        "clip off",
+        "",
+    ),
+    "epsilon inside of the root": Mistake(
+        "optim.py",
+        "update = np.sqrt(v / correction_2)",
+        "update = np.sqrt(v / correction_2 + 1e-3)",
+        "AdamW, 1 step",
+        "expected",
+    ),
+    "no t": Mistake(
+        "optim.py",
+        "self.count += 1",
+        "self.count = 1",
+        "AdamW, 20 steps",
+        "expected",
+    ),
+    "top-k off by one": Mistake(
+        "generate.py",
+        "ranked[config.top_k :] = 0",
+        "ranked[config.top_k + 1 :] = 0",
+        "top-k",
+        "expected",
+    ),
+    "a float for a token": Mistake(
+        "generate.py",
+        "return int(logits.argmax())",
+        "return float(logits.argmax())",
+        "greedy",
+        "a token must be a whole number",
+    ),
+    "position off by one": Mistake(
+        "generate.py",
+        "model(np.array([[token]]), cache, position)  # [1, 1, V]",
+        "model(np.array([[token]]), cache, position - 1)",
+        "greedy",
+        "expected",
+    ),
+    "a window too far": Mistake(
+        "generate.py",
+        "if len(tokens) <= block_size:",
+        "if len(tokens) <= block_size + 1:",
+        "past the window",
+        "raised",
+    ),
+    "exp overflows": Mistake(
+        "nn.py",
+        "e = np.exp(x - x.max(axis=-1, keepdims=True))",
+        "e = np.exp(x)",
+        "large numbers",
+        "NaN or infinite",
+    ),
+}
