@@ -1,0 +1,130 @@
+"""The kill matrix: every mutant against the suite, and every check against the mutants.
+
+Exit status 1 if a mutant survives, or if a check kills none and nothing says why it is kept.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+from tyro.conf import Positional, UseAppendAction, arg
+
+from mutants.catalogue import CATALOGUE, JUSTIFIED, find
+from mutants.judging import Verdict
+from mutants.workers import Task, judge_all
+from shared.backend import BACKENDS
+from shared.cli import run_command
+from shared.options import parse
+
+PROGRAM = "nox -s mutants --"
+REPORT = Path(__file__).resolve().parent.parent / "build" / "mutants.json"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which mutants, in which backends."""
+
+    names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAME")] = ()
+    """Mutants; none named: all of them."""
+    backend: UseAppendAction[tuple[Literal["numpy", "torch", "jax"], ...]] = field(default=())
+    """A backend to plant them in; repeatable. None: all three."""
+    processes: int = 2
+    """How many mutants are judged at a time."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Judge mutants as the command line says. Returns the exit status."""
+    return run_command(lambda: _matrix(argv))
+
+
+def _matrix(argv: Sequence[str] | None) -> int:
+    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
+    names = [find(name).name for name in options.names] or list(CATALOGUE)
+    backends = options.backend or BACKENDS
+    verdicts = run(tasks(names, backends), max(1, options.processes))
+    whole = not options.names and set(backends) == set(BACKENDS)
+    console = Console(highlight=False)
+    console.print(render(verdicts, backends))
+    survivors = [
+        f"{v.mutant} in {v.backend}" for v in verdicts if not v.killed and v.mutant != "healthy"
+    ]
+    sick = [
+        f"{v.backend}: {check}: {how}"
+        for v in verdicts
+        if v.mutant == "healthy"
+        for check, how in v.fallen.items()
+    ]
+    idle = [check for check in idle_checks(verdicts) if check not in JUSTIFIED] if whole else []
+    for what, which in (
+        ("the healthy copy fails", sick),
+        ("survived", survivors),
+        ("checks that killed nothing", idle),
+    ):
+        if which:
+            console.print(Text(f"{what}: {', '.join(which)}", "bold red"))
+    judged = [v for v in verdicts if v.mutant != "healthy"]
+    console.print(f"{sum(v.killed for v in judged)} of {len(judged)} killed")
+    for check, why in JUSTIFIED.items() if whole else ():
+        console.print(f"kept without a kill: {check}: {why}")
+    REPORT.parent.mkdir(exist_ok=True)
+    REPORT.write_text(json.dumps([asdict(v) for v in verdicts], indent=1), encoding="utf-8")
+    return 1 if survivors or sick or idle else 0
+
+
+def tasks(names: Sequence[str], backends: Sequence[str]) -> list[Task]:
+    """The slowest first; the healthy copy in each backend besides, which must not fall."""
+    order = sorted(backends, key=lambda backend: backend != "jax")
+    mutants = [(n, b) for b in order for n in names if b in CATALOGUE[n].edits]
+    return [*mutants, *((None, b) for b in order)]
+
+
+def run(wanted: list[Task], processes: int) -> list[Verdict]:
+    """All verdicts, in the catalogue's order, with a bar that shows how far it is."""
+    progress = Console(stderr=True)
+    found = track(
+        judge_all(wanted, processes), "judging", total=len(wanted), console=progress, transient=True
+    )
+    order = ["healthy", *CATALOGUE]
+    return sorted(found, key=lambda v: (order.index(v.mutant), BACKENDS.index(v.backend)))
+
+
+def idle_checks(verdicts: Sequence[Verdict]) -> list[str]:
+    """Checks of the suite that saw mutants and killed none."""
+    seen = {check for v in verdicts for check in v.passed}
+    deadly = {check for v in verdicts if v.mutant != "healthy" for check in v.fallen}
+    return sorted(seen - deadly)
+
+
+def render(verdicts: Sequence[Verdict], backends: Sequence[str]) -> Table:
+    """Mutants down, backends across: how many checks fell, and the first of them."""
+    table = Table(
+        title="How many checks fell, and the first", caption="– has no such bug; ✗ survived"
+    )
+    table.add_column("mutant", no_wrap=True)
+    for backend in backends:
+        table.add_column(backend, overflow="ellipsis", no_wrap=True)
+    by_task = {(v.mutant, v.backend): v for v in verdicts}
+    for name in CATALOGUE:
+        if any((name, backend) in by_task for backend in backends):
+            table.add_row(name, *(cell(by_task.get((name, backend))) for backend in backends))
+    return table
+
+
+def cell(verdict: Verdict | None) -> Text:
+    if verdict is None:
+        return Text("–", "dim")
+    if not verdict.killed:
+        return Text("✗ survived", "bold red")
+    first = next(iter(verdict.fallen)).rpartition("::")[2].removeprefix("test_")
+    return Text(f"{len(verdict.fallen):2} {first}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""All mutants, and the checks of which none is required."""
+
+from mutants.entries import (
+    adapters,
+    attention,
+    blocks,
+    decoding,
+    embeddings,
+    losses,
+    norms,
+    optimizers,
+)
+from mutants.mutant import Mutant
+from mutants.plant import MutantError
+from shared.backend import BACKENDS
+
+THEMES = (embeddings, norms, attention, blocks, losses, optimizers, decoding, adapters)
+CATALOGUE: dict[str, Mutant] = {mutant.name: mutant for theme in THEMES for mutant in theme.MUTANTS}
+"""By name, in the order of the data flow."""
+
+JUSTIFIED: dict[str, str] = {}
+"""Checks that need not kill a mutant: why they are kept."""
+
+
+def find(name: str) -> Mutant:
+    """The mutant called `name`. Raises `MutantError` for one that does not exist."""
+    if name not in CATALOGUE:
+        raise MutantError(f"there is no mutant {name!r}; `nox -s break -- --list` lists them")
+    return CATALOGUE[name]
+
+
+def check_backend(name: str) -> str:
+    """Raises `MutantError` for a backend whose sources are not ours to break."""
+    if name not in BACKENDS:
+        raise MutantError(f"there is no backend {name!r} to break; there are {', '.join(BACKENDS)}")
+    return name

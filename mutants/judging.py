@@ -1,0 +1,191 @@
+"""Judging: the conformance suite run on one mutant in this process, and what fell."""
+
+import contextlib
+import io
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from mutants.mutant import DECODING, FORWARD, OPTIMIZER, Mutant
+from mutants.plant import plant
+
+ROOT = Path(__file__).resolve().parent.parent
+
+REFERENCE = {"numpy": "torch", "torch": "numpy", "jax": "numpy"}
+"""The healthy backend that a mutant is compared with: the fastest of the other two."""
+
+SETTINGS = {"gpt2-float64", "original-float64", "erf-float64", "nanogpt-float64", "large-float64"}
+"""Float64 shows every bug; four configurations have all options, the fifth what overflows."""
+
+SECONDS_PER_TEST = 20.0
+"""A mutant may loop without end. Of the processor's time: a busy machine is not the fault."""
+
+
+class TooSlow(Exception):
+    """A test that has not come to an end."""
+
+
+@dataclass
+class Verdict:
+    """What the suite says of one mutant in one backend."""
+
+    mutant: str
+    backend: str
+    fallen: dict[str, str] = field(default_factory=dict)
+    """Check (file::function): the message of its first failure."""
+    passed: list[str] = field(default_factory=list)
+    """Checks that ran and saw nothing."""
+    seconds: float = 0.0
+
+    @property
+    def killed(self) -> bool:
+        return bool(self.fallen)
+
+
+class Watcher:
+    """A pytest plugin: runs each check until it falls for the first time, and notes how."""
+
+    def __init__(self, healthy: tuple[str, ...], wanted: Callable[[str, str | None], bool]) -> None:
+        self.healthy, self.wanted = healthy, wanted
+        self.fallen: dict[str, str] = {}
+        self.ran: dict[str, None] = {}
+
+    def accuses(self, item: pytest.Item) -> bool:
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        if params.get("backend_name") in self.healthy:  # it is not the accused
+            return False
+        case, dtype = params.get("setting", (None, None))
+        return self.wanted(check_of(item), f"{case.name}-{dtype}" if case else None)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if self.accuses(item)]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        if check_of(item) in self.fallen:
+            pytest.skip("one failure is enough")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Any:
+        with time_limit(SECONDS_PER_TEST):
+            return (yield)
+
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo) -> None:
+        if call.when == "teardown" or (
+            call.excinfo and call.excinfo.errisinstance(pytest.skip.Exception)
+        ):
+            return
+        check = check_of(item)
+        self.ran[check] = None
+        if call.excinfo is not None:
+            self.fallen[check] = call.excinfo.exconly()
+
+
+def check_of(item: pytest.Item) -> str:
+    """test_forward.py::test_taps, whatever the case, precision and backend."""
+    return f"{item.path.name}::{getattr(item, 'originalname', None) or item.name}"
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raises `TooSlow` in the block when its time is up. (In the main thread only.)"""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        raise TooSlow(f"no end after {seconds:g} s")
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def run_suite(watcher: Watcher, *backends: str) -> None:
+    """The suite on these backends in this process, without a word."""
+    options = [
+        "--tb=no",
+        "-q",
+        "--disable-plugin-autoload",
+        "--assert=plain",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(ROOT),
+    ]
+    for backend in backends:
+        options += ["--backend", backend]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        pytest.main([str(ROOT / "conformance"), *options], plugins=[watcher])
+
+
+def wanted(mutant: Mutant | None, backend: str) -> Callable[[str, str | None], bool]:
+    """Which checks a mutant is held to, in which settings."""
+    chapters = mutant.chapters if mutant else FORWARD
+
+    def all_of_it(check: str, setting: str | None) -> bool:
+        if check.startswith("test_training.py") and chapters != OPTIMIZER:
+            return False  # hundreds of steps with what one step has shown to be wrong
+        return setting is None or setting in SETTINGS
+
+    def a_part(check: str, setting: str | None) -> bool:
+        if not check.startswith(tuple(f"{chapter}.py" for chapter in chapters)):
+            return False
+        if "finite_differences" in check:  # a hundred losses; test_gradients sees as much
+            return False
+        many = compiled(chapters) or check.startswith("test_causality.py")
+        return setting in ({"gpt2-float64"} if many else {*SETTINGS, None} - {"nanogpt-float64"})
+
+    return a_part if backend == "jax" else all_of_it
+
+
+def compiled(chapters: tuple[str, ...]) -> bool:
+    """Whether JAX compiles these checks: many steps of one function are worth it, one is not."""
+    return chapters in (OPTIMIZER, DECODING)
+
+
+@contextlib.contextmanager
+def jax_compiles(answer: bool) -> Iterator[None]:
+    """JAX runs line by line in the block, or compiles; what was compiled is forgotten after it."""
+    import jax
+
+    jax.config.update("jax_disable_jit", not answer)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_disable_jit", False)
+
+
+def judge(
+    mutant: Mutant | None, backend: str, directory: Path, beside: tuple[str, ...] = ()
+) -> Verdict:
+    """Plant a mutant under `directory` and let the suite judge it.
+
+    It is compared with the healthy backends `beside` it: two of them can say who is wrong. None
+    given: the one that is fastest.
+    """
+    healthy = beside or (REFERENCE[backend],)
+    chosen = wanted(mutant, "jax" if "jax" in healthy else backend)
+    began = time.perf_counter()
+    package = plant(mutant, backend, directory)
+    if str(directory) not in sys.path:
+        sys.path.insert(0, str(directory))
+    watcher = Watcher(healthy, chosen)
+    with contextlib.ExitStack() as stack:
+        if "jax" in (*healthy, backend):
+            compiles = compiled(mutant.chapters if mutant else FORWARD)
+            stack.enter_context(jax_compiles(compiles))
+        run_suite(watcher, *healthy, package)
+    verdict = Verdict(mutant.name if mutant else "healthy", backend, dict(watcher.fallen))
+    verdict.passed = [check for check in watcher.ran if check not in watcher.fallen]
+    verdict.seconds = time.perf_counter() - began
+    return verdict

@@ -1,0 +1,55 @@
+"""What a mutant is: one bug, under a name, as replacements in the sources of the rooms."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from shared.backend import BACKENDS
+
+# What of the suite a mutant in JAX is held to: its time goes into compiling, and what a bug in the
+# optimizer leaves alone need not be compiled to be known. NumPy and torch are held to everything.
+FORWARD = ("test_forward", "test_softmax", "test_loss", "test_gradients", "test_causality")
+OPTIMIZER = ("test_optimizers", "test_bigram")
+DECODING = ("test_decoding",)
+ADAPTER = ("test_forward", "test_door", "test_bigram")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Put `new` where `old` stands in a file of a room, and `old` stands there `times` times."""
+
+    file: str
+    old: str
+    new: str
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A mistake that people make, and how it is planted in each backend that it makes sense in."""
+
+    name: str
+    story: str
+    """The real mistake it stands for, in one line."""
+    edits: dict[str, tuple[Edit, ...]]
+    """Backend: the replacements."""
+    chapters: tuple[str, ...] = FORWARD
+    """Files of the suite that it is held to in JAX."""
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        story: str,
+        *,
+        chapters: tuple[str, ...] = FORWARD,
+        **edits: Edit | tuple[Edit, ...],
+    ) -> Self:
+        """A mutant from one edit or several for each backend; `everywhere` is for all three."""
+        everywhere = edits.pop("everywhere", None)
+        chosen = dict.fromkeys(BACKENDS, everywhere) if everywhere else {}
+        planted = {
+            backend: (edit,) if isinstance(edit, Edit) else edit
+            for backend, edit in (chosen | edits).items()
+            if edit is not None
+        }
+        return cls(name, story, planted, chapters)

@@ -1,0 +1,111 @@
+"""Many mutants at once: two processes, and an end for those that come to none."""
+
+import contextlib
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from time import monotonic
+
+from mutants.catalogue import CATALOGUE
+from mutants.judging import Verdict, judge
+
+Task = tuple[str | None, str]
+"""The name of a mutant (None: the healthy copy) and of a backend."""
+
+SECONDS_PER_MUTANT = 120.0
+"""Then its process is ended; what does not come to an end is not right."""
+
+CONTEXT = multiprocessing.get_context("spawn")  # a fork of torch's or JAX's threads is no process
+
+
+@dataclass
+class Worker:
+    """A process, what it was asked last, and when."""
+
+    process: SpawnProcess
+    pipe: Connection
+    task: Task
+    began: float
+
+
+def judge_all(tasks: list[Task], processes: int = 2) -> Iterator[Verdict]:
+    """The verdicts, as they come. A mutant that hangs or takes its process with it has fallen."""
+    waiting = list(reversed(tasks))
+    with tempfile.TemporaryDirectory(prefix="mutants-") as directory, one_thread_each():
+        workers: list[Worker] = []
+        try:
+            while waiting or workers:
+                while waiting and len(workers) < processes:
+                    workers.append(start(waiting.pop(), Path(directory)))
+                ready = wait([worker.pipe for worker in workers], timeout=1.0)
+                for worker in list(workers):
+                    if worker.pipe in ready:
+                        verdict = receive(worker)
+                    elif monotonic() - worker.began > SECONDS_PER_MUTANT:
+                        verdict = fallen(worker, f"no end after {SECONDS_PER_MUTANT:g} s")
+                    else:
+                        continue
+                    if verdict.fallen.get("process") or not waiting:
+                        stop(worker)
+                        workers.remove(worker)
+                    else:
+                        worker.task, worker.began = waiting.pop(), monotonic()
+                        worker.pipe.send(worker.task)
+                    yield verdict
+        finally:
+            for worker in workers:
+                stop(worker)
+
+
+@contextlib.contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Processes started in the block compute with one thread: on matrices this small, more wait for
+    each other."""
+    before = dict(os.environ)
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ |= before
+
+
+def start(task: Task, directory: Path) -> Worker:
+    ours, theirs = CONTEXT.Pipe()
+    process = CONTEXT.Process(target=work, args=(theirs, directory), daemon=True)
+    process.start()
+    theirs.close()
+    ours.send(task)
+    return Worker(process, ours, task, monotonic())
+
+
+def stop(worker: Worker) -> None:
+    worker.process.kill()
+    worker.process.join()
+    worker.pipe.close()
+
+
+def receive(worker: Worker) -> Verdict:
+    try:
+        return worker.pipe.recv()
+    except EOFError:
+        return fallen(worker, "the process ended")
+
+
+def fallen(worker: Worker, how: str) -> Verdict:
+    name, backend = worker.task
+    return Verdict(name or "healthy", backend, {"process": how}, [], monotonic() - worker.began)
+
+
+def work(pipe: Connection, directory: Path) -> None:
+    """In a process of its own: judge what comes, until the pipe is closed."""
+    with contextlib.suppress(EOFError):
+        while True:
+            name, backend = pipe.recv()
+            own = directory / str(os.getpid())
+            pipe.send(judge(CATALOGUE[name] if name else None, backend, own))
