@@ -6,6 +6,7 @@ status 0 is success, 2 an error of the user's, 130 a stop by Ctrl-C.
 
 import io
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -51,6 +52,9 @@ def run_command(command: Callable[[], int]) -> int:
     except UserError as error:
         say(f"error: {error}")
         return USER_ERROR
+    except MemoryError as error:
+        say(f"error: not enough memory: {error}")
+        return USER_ERROR
     except KeyboardInterrupt:
         say("\nstopped")
         return INTERRUPTED
@@ -59,6 +63,9 @@ def run_command(command: Callable[[], int]) -> int:
         # standard output at exit, so it gets another one.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+    except OSError as error:  # a full disk behind standard output, a name too long
+        say(f"error: {error}")
+        return USER_ERROR
     except SystemExit as end:  # after --help
         return int(end.code or OK)
 
@@ -129,7 +136,10 @@ def _newest(run: Path) -> Checkpoint:
     """The checkpoint to resume from. Raises `RunError` if there is none."""
     path = newest_checkpoint(run)
     if path is None:
-        raise RunError(f"{run} holds no checkpoint to resume from; train without --resume")
+        raise RunError(
+            f"{run} holds no checkpoint to resume from; start anew, without --resume "
+            f"(and with --overwrite if a training was broken off there)"
+        )
     return load_checkpoint(path)
 
 
@@ -139,7 +149,9 @@ def _checkpoint_directory(backend: str, options: SampleOptions) -> Path:
         return options.run
     path = newest_checkpoint(options.run)
     if path is None:
-        out = "" if options.run == default_run(backend) else f" --out {options.run}"
+        out = (
+            "" if options.run == default_run(backend) else f" --out {shlex.quote(str(options.run))}"
+        )
         raise RunError(
             f"{options.run} holds no trained model; train one: {program(backend, 'train')}{out}"
         )
@@ -166,7 +178,7 @@ def _summarize(result: TrainingResult, ready: Preparation, run: RunDirectory, ba
     """Say how it ended, and what to do next."""
     default = run.path == default_run(backend)
     if result.stopped:
-        out = "" if default else f" --out {run.path}"
+        out = "" if default else f" --out {shlex.quote(str(run.path))}"
         say(
             f"stopped at step {result.last.step:,}; saved {result.checkpoint}\n"
             f"go on with: {program(backend, 'train')}{out} --resume"
@@ -178,7 +190,7 @@ def _summarize(result: TrainingResult, ready: Preparation, run: RunDirectory, ba
             f"validation loss {result.last.val_loss:.4f} nats per token, "
             f"{result.last.bits_per_byte:.4f} bits per byte{floor}"
         )
-    where = "" if default else f" --run {run.path}"
+    where = "" if default else f" --run {shlex.quote(str(run.path))}"
     say(f"saved {result.checkpoint}; curves in {run.plot}")
     say(f"sample from it: {program(backend, 'sample')}{where} --max-new-tokens 300")
 

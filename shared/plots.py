@@ -1,5 +1,6 @@
 """loss.png: a run at a glance."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,9 +45,11 @@ def plot_losses(
         )
     if floor is not None:
         axes.axhline(floor, color="tab:gray", ls="--", label=f"floor ({floor:.4f})")
-    axes.set(xlabel="step", ylabel="loss (nats per token)", title=title)
+    axes.set(xlabel="step", ylabel="loss (nats per token)")
+    axes.set_title(title, parse_math=False)  # a file's name may have dollars in it
     axes.grid(alpha=0.3)
     if train or validation:
         axes.legend()
-    with explained("write", path), replacing(path) as partial:
+    with explained("write", path), replacing(path) as partial, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # an empty box will do
         figure.savefig(partial, format="png")

@@ -13,6 +13,7 @@ from shared.config import GPTConfig
 from shared.datasets import Dataset, TokenData, encode_dataset, fit_tokenizer, load_dataset
 from shared.errors import RunError
 from shared.init import init_weights
+from shared.memory import check_memory
 from shared.options import TrainOptions
 from shared.tokenizers import Tokenizer
 from shared.weights import Checkpoint, TrainingRecord
@@ -46,6 +47,7 @@ def _new(backend: str, options: TrainOptions) -> Preparation:
     dataset = load_dataset(options.data.dataset)
     tokenizer = fit_tokenizer(dataset, options.data.tokenizer, options.data.vocab_size)
     config = options.model.config(tokenizer.vocab_size)
+    check_memory(config, options.train, options.run.dtype)
     data = encode_dataset(dataset, tokenizer, config.block_size)
     weights = init_weights(config, options.train.seed, options.run.dtype)
     record = _record(backend, options, dataset)

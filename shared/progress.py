@@ -52,11 +52,13 @@ class PlainLines(ProgressDisplay):
 
     def __init__(self, start: int, steps: int) -> None:
         self._start, self._steps = start, steps
-        self._began = time.monotonic()
+        self._began: float | None = None
         self._speed = _RecentSpeed()
 
     def update(self, row: Metrics) -> None:
         speed = self._speed.update(row)
+        if self._began is None and row.step > self._start:
+            self._began, self._start = time.monotonic(), row.step  # the first step may compile
         if row.val_loss is None and row.step % max(1, self._steps // LINES):
             return
         parts = [f"step {row.step:>{len(str(self._steps))}}/{self._steps}"]
@@ -66,7 +68,7 @@ class PlainLines(ProgressDisplay):
             parts.append(f"val {row.val_loss:.4f}")
         if speed is not None:
             parts.append(f"{speed:,.0f} tokens/s")
-        if row.step > self._start:
+        if self._began is not None and row.step > self._start:
             per_step = (time.monotonic() - self._began) / (row.step - self._start)
             parts.append(f"{_duration(per_step * (self._steps - row.step))} left")
         print("  ".join(parts), file=sys.stderr, flush=True)

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM as a request: the training stops where it can go on from later."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ def stop_on_signals() -> Iterator[StopRequest]:
     request = StopRequest()
 
     def handle(_number: int, _frame: FrameType | None) -> None:
+        if not request:
+            os.write(2, b"\nstopping: this step is finished and saved first\n")
         request.ask()
 
     if threading.current_thread() is not threading.main_thread():

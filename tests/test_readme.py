@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from compare.__main__ import main as compare_main
+from conformance.ladder.__main__ import main as ladder_main
+from mutants.show import main as break_main
 from shared.cli import sample_main, train_main
 from tests.command_line import REPOSITORY, SMALL, TEXT
 
@@ -15,6 +17,9 @@ README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 RUN_BY_CI = {"conformance", "lint", "tests"}
 """Sessions that continuous integration runs as they are: this very test is part of them."""
+
+TOO_LONG = {"oracles", "mutants"}
+"""Sessions of many minutes; tests/test_noxfile.py and tests/test_mutants.py try their parts."""
 
 
 def commands() -> list[list[str]]:
@@ -62,7 +67,11 @@ def test_every_command_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
             kind, _, backend = session.partition("-")
             if session == "compare":
                 assert compare_main([*options, "--steps", "2", "--dataset", "text.txt"]) == 0
-            elif session not in RUN_BY_CI:
+            elif session == "break":
+                assert break_main(options) == 0, words
+            elif session == "exercise":
+                assert ladder_main(options) == 1, "nobody has begun yet"
+            elif session not in RUN_BY_CI | TOO_LONG:
                 assert run[kind](backend, options) == 0, words
     assert len(texts) == 2
     assert texts[0] == texts[1], "the README says that these two write the same text"
