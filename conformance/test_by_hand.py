@@ -181,7 +181,8 @@ SGD = TrainConfig(
 @pytest.fixture
 def small(backends: dict[str, Backend], backend_name: str) -> Model:
     """The model of this file in the backend under test."""
-    return backends[backend_name].build(CONFIG, WEIGHTS, dtype="float64")
+    weights = {key: value.copy() for key, value in WEIGHTS.items()}  # a wrong one may change them
+    return backends[backend_name].build(CONFIG, weights, dtype="float64")
 
 
 @pytest.mark.needs("trace")

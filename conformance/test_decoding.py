@@ -16,12 +16,20 @@ pytestmark = pytest.mark.needs("generate")
 CONFIGS = {
     "greedy": SampleConfig(temperature=0.0),
     "plain": SampleConfig(temperature=1.0, seed=2),
+    "nearly greedy": SampleConfig(temperature=1e-30, seed=2),
     "top-k": SampleConfig(temperature=1.3, top_k=5, seed=3),
     "top-p": SampleConfig(temperature=1.5, top_p=0.9, seed=4),
     "top-k and top-p": SampleConfig(temperature=2.0, top_k=9, top_p=0.7, seed=5),
 }
 # A prompt of one token, one that just fits the window, one that is longer.
-PROMPT_LENGTHS = {"greedy": 1, "plain": 3, "top-k": 11, "top-p": 15, "top-k and top-p": 10}
+PROMPT_LENGTHS = {
+    "greedy": 1,
+    "plain": 3,
+    "nearly greedy": 2,
+    "top-k": 11,
+    "top-p": 15,
+    "top-k and top-p": 10,
+}
 
 
 def differing(a: list[int], b: list[int]) -> float:

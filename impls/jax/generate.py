@@ -95,7 +95,9 @@ def inverse_cdf(
     top_p: float | Array,
 ) -> Int[Array, ""]:
     """The sampling itself, compiled once for all settings."""
-    p = jax.nn.softmax(logits.astype(jnp.float64) / temperature)
+    gaps = logits.astype(jnp.float64) - logits.max()
+    # XLA's exp of less than about −1e20 is NaN; e^−10000 is 0 already.
+    p = jax.nn.softmax(jnp.maximum(gaps / temperature, -1e4))
     order = jnp.argsort(p, descending=True, stable=True)  # most likely first
     ranked = jnp.where(jnp.arange(p.shape[0]) < top_k, p[order], 0)
     ranked = ranked / ranked.sum()

@@ -68,7 +68,7 @@ MUTANTS = [
         "logits times the temperature instead of divided by it",
         numpy=Edit(FILE, "/ config.temperature", "* config.temperature"),
         torch=Edit(FILE, "/ config.temperature", "* config.temperature"),
-        jax=Edit(FILE, "/ temperature)", "* temperature)"),
+        jax=Edit(FILE, "/ temperature", "* temperature"),
     ),
     of(
         "temperature_after_softmax",
@@ -85,8 +85,8 @@ MUTANTS = [
         ),
         jax=Edit(
             FILE,
-            "softmax(logits.astype(jnp.float64) / temperature)",
-            "softmax(logits.astype(jnp.float64)) / temperature",
+            "softmax(jnp.maximum(gaps / temperature, -1e4))",
+            "softmax(jnp.maximum(gaps, -1e4)) / temperature",
         ),
     ),
     of(
