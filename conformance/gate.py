@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_suite() -> int:
     """Run pytest over the suite. The report, for people and programs, is left in build/."""
-    command = [sys.executable, "-m", "pytest", "conformance", "--report", "build"]
+    # Quietly: what a person wants to see before a training is the table.
+    command = [sys.executable, "-m", "pytest", "-q", "conformance", "--report", "build"]
     return subprocess.run(command, cwd=ROOT).returncode
 
 

@@ -350,7 +350,8 @@ def test_the_gate_starts_the_suite_and_passes_its_status_on(
 
     monkeypatch.setattr(subprocess, "run", run)
     assert gate.run_suite() == 5
-    assert commands == [[sys.executable, "-m", "pytest", "conformance", "--report", "build"]]
+    command = ["-m", "pytest", "-q", "conformance", "--report", "build"]
+    assert commands == [[sys.executable, *command]]
 
 
 def test_the_gate_covers_the_real_sources() -> None:
