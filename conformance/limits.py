@@ -4,8 +4,8 @@ An error is the largest |a − b| over a tensor, divided by the largest |a| or |
 error of each entry would mean nothing where an entry is nearly zero.
 
 - Some checks have no rounding in them. Their limit is 0.
-- In float64 the limit is 1e-10 where nothing amplifies rounding. That is far above the noise (below
-  1e-12) and far below the smallest bug that can be seen at all (above 1e-6).
+- In float64 the limit is 1e-10, far above the noise: below 1e-12, and below 1e-11 after a step of
+  AdamW. What amplifies rounding more has a limit of its own, with the reason beside it.
 - Elsewhere a limit is eight times the noise, rounded up to one digit. Noise is the largest error
   of correct backends over ten seeds of weights and batches. Eight, because the largest error of one
   seed and of another differ by less than that, and other processors add in other orders.

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance.cases import BASE, Case
+from conformance.judge import backward_order
 from conformance.ladder.hints import HINTS
-from conformance.ladder.subject import Subject, backward_order
+from conformance.ladder.subject import Subject
 from conformance.limits import limit_of
 from shared.config import SampleConfig, TrainConfig
 from shared.taps import tap_names
@@ -105,7 +106,7 @@ def grads(section: str, name: str, names: tuple[str, ...], case: Case = MAIN) ->
 def gradients() -> list[Rung]:
     """From the loss backwards: layer by layer through the last block, then the first at once."""
     groups: dict[str, list[str]] = {}
-    for parameter in backward_order(MAIN):
+    for parameter in backward_order(MAIN.config):
         module = parameter.removeprefix("transformer.").removesuffix(".weight")
         module = module.removesuffix(".bias")
         groups.setdefault("h.0" if module.startswith("h.0") else module, []).append(parameter)
@@ -127,7 +128,7 @@ def optimizer() -> list[Rung]:
 
     def rung(name: str, config: TrainConfig, part: str, check: str = "SGD, 1 step") -> Rung:
         steps = 20 if check == "AdamW, 20 steps" else 1
-        names, limit = tuple(backward_order(MAIN)), limit_of(check, "float64")
+        names, limit = tuple(backward_order(MAIN.config)), limit_of(check, "float64")
         return Rung("optimizer", name, names, state(config, steps, part), limit)
 
     return [
@@ -180,10 +181,10 @@ def variants() -> list[Rung]:
         taps(section, "large numbers", ("h.0.attn.weights", "probs"), LARGE),
         loss(section, "large loss", LARGE),
         taps(section, "no biases", tuple(tap_names(TIED.config)), TIED),
-        grads(section, "tied", tuple(backward_order(TIED)), TIED),
+        grads(section, "tied", tuple(backward_order(TIED.config)), TIED),
         taps(section, "sinusoidal", ("embed",), ORIGINAL),
         taps(section, "post-norm", tuple(names[1:]), ORIGINAL),
-        grads(section, "post-norm grads", tuple(backward_order(ORIGINAL)), ORIGINAL),
+        grads(section, "post-norm grads", tuple(backward_order(ORIGINAL.config)), ORIGINAL),
     ]
 
 

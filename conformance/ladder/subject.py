@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from conformance.cases import Case, random_batch, random_weights
+from conformance.judge import backward_order
 from shared.backend import Backend, Model, StepResult, TrainState
 from shared.config import SampleConfig, TrainConfig
 from shared.taps import tap_names
-from shared.weights import tensor_shapes
 
 
 class Missing(Exception):
@@ -44,27 +44,6 @@ class Partial:
         if self.error is None or any(other in self.values for other in later):
             raise Missing(self.missing.format(name=name, last=name.split(".")[-1]))
         raise self.error
-
-
-BACKWARD = {
-    "pre": ("mlp.c_proj", "mlp.c_fc", "ln_2", "attn.c_proj", "attn.c_attn", "ln_1"),
-    "post": ("ln_2", "mlp.c_proj", "mlp.c_fc", "ln_1", "attn.c_proj", "attn.c_attn"),
-}
-"""The modules of a block as the backward passes them."""
-
-
-def backward_order(case: Case) -> list[str]:
-    """The names of the parameters in the order in which their gradients are found."""
-    config = case.config
-    blocks = [
-        f"transformer.h.{i}.{module}"
-        for i in reversed(range(config.n_layer))
-        for module in BACKWARD[config.norm]
-    ]
-    modules = ["lm_head", "transformer.ln_f", *blocks, "transformer.wpe", "transformer.wte"]
-    names = [f"{module}.{kind}" for module in modules for kind in ("weight", "bias")]
-    shapes = tensor_shapes(config)
-    return [name for name in names if name in shapes]
 
 
 class Subject:
@@ -105,7 +84,7 @@ class Subject:
                 record.update(model.loss_and_grads(*batch)[1])
 
         missing = "{name} has got no gradient: does its backward call add_grad?"
-        return collect(compute, backward_order(case), missing)
+        return collect(compute, backward_order(case.config), missing)
 
     def loss(self, case: Case) -> float:
         return self.model(case).loss(*random_batch(case.config))

@@ -18,8 +18,7 @@ from impls.jax.nn import Linear
 from shared.config import GPTConfig
 from shared.taps import NO_TAP, Tap
 
-# Without this JAX silently makes float32 of every float64. With it, all arrays state their
-# precision.
+# Without this JAX silently makes float32 of every float64. With it, arrays state their precision.
 jax.config.update("jax_enable_x64", True)
 
 ACTIVATIONS = {
