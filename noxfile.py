@@ -185,12 +185,14 @@ def compare(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def tests(session: nox.Session) -> None:
-    """The unit tests and the conformance suite. After `--`: arguments for pytest instead."""
+    """The unit tests, the conformance suite, and all mutants. After `--`: arguments for pytest
+    instead."""
     # Annotations are checked at every call. It doubles the time of the suite, which runs without.
     pytest = python(session, "all"), "-m", "pytest", "-p", "tests.runtime_checks"
     session.run(*pytest, *(session.posargs or ["tests"]))
     if not session.posargs:
         session.run(python(session, "all"), "-m", "conformance.gate", "--always")
+        session.run(python(session, "all"), "-m", "mutants", stderr=None)
 
 
 @nox.session(reuse_venv=True)

@@ -120,6 +120,11 @@ def write_report(report: dict[str, Any], directory: Path) -> list[Path]:
     return [directory / name for name in pages]
 
 
+def times(ratio: float | None) -> str:
+    """How many times larger: 1.2 and 170 and 54,000, never 5.4e+04."""
+    return "–" if ratio is None else f"{float(f'{ratio:.1e}'):,.{1 if ratio < 10 else 0}f}"
+
+
 def finite(value: Any) -> Any:
     """The same with "inf" where JSON has no number for it."""
     if isinstance(value, dict):
@@ -135,5 +140,6 @@ def render_page(report: dict[str, Any]) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["number"] = lambda value: "–" if value is None else number(value)
+    environment.filters["times"] = times
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(report=report, dtypes=("float64", "float32"))

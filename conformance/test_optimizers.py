@@ -14,12 +14,13 @@ from shared.schedule import learning_rate
 
 pytestmark = pytest.mark.needs("trainer")
 
-# A warm-up and a decay that both happen within twenty steps, and a clip that bites.
+# A warm-up and a decay that both happen within twenty steps, and a clip that bites in the first
+# steps and not in all: there, the gradient must stay as it is.
 ADAMW = TrainConfig(
-    steps=20, warmup_steps=3, learning_rate=1e-2, min_lr=1e-3, weight_decay=0.1, grad_clip=1.0
+    steps=20, warmup_steps=3, learning_rate=1e-2, min_lr=1e-3, weight_decay=0.1, grad_clip=2.0
 )
 ADAMW_UNCLIPPED = replace(ADAMW, grad_clip=0.0, epsilon=1e-3, beta1=0.8, beta2=0.95)
-SGD = replace(ADAMW, optimizer="sgd", learning_rate=0.1)
+SGD = replace(ADAMW, optimizer="sgd", learning_rate=0.1, grad_clip=3.0)
 
 
 def run(

@@ -36,7 +36,7 @@ class Worker:
 def judge_all(tasks: list[Task], processes: int = 2) -> Iterator[Verdict]:
     """The verdicts, as they come. A mutant that hangs or takes its process with it has fallen."""
     waiting = list(reversed(tasks))
-    with tempfile.TemporaryDirectory(prefix="mutants-") as directory, one_thread_each():
+    with tempfile.TemporaryDirectory(prefix="mutants-") as directory, environment():
         workers: list[Worker] = []
         try:
             while waiting or workers:
@@ -62,12 +62,19 @@ def judge_all(tasks: list[Task], processes: int = 2) -> Iterator[Verdict]:
                 stop(worker)
 
 
+ENVIRONMENT = {
+    # On matrices this small, more threads than one wait for each other.
+    **{"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"},
+    # What is compiled runs a few times only: to make it fast costs more than it saves.
+    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+}
+
+
 @contextlib.contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Processes started in the block compute with one thread: on matrices this small, more wait for
-    each other."""
+def environment() -> Iterator[None]:
+    """Processes started in the block are made for many small computations."""
     before = dict(os.environ)
-    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
+    os.environ |= ENVIRONMENT
     try:
         yield
     finally:

@@ -77,6 +77,29 @@ def test_the_matrix_fails_when_a_mutant_survives(
     assert matrix.idle_checks([alive, dead]) == []
 
 
+def test_smallest_errors_are_those_that_the_limits_speak_of(monkeypatch) -> None:
+    caught = [
+        Verdict("swap_qk", "numpy", errors={"logits": 3e-5, "same text": 2.0}),
+        Verdict("swap_qk", "torch", errors={"logits": 2e-5}),
+    ]
+    assert matrix.smallest_errors(caught) == {"logits": 2e-5}, "what is exact has no smallest"
+    noted: dict[str, dict[str, float]] = {"logits": {"float64": 2.1e-5}}
+    monkeypatch.setattr(matrix, "SMALLEST_MUTANT", noted)
+    assert matrix.stale_limits(caught) == []
+    noted["logits"]["float64"] = 4e-5
+    assert matrix.stale_limits(caught) == ['"logits": {"float64": 2.0e-05}']
+    noted.clear()
+    assert matrix.stale_limits(caught) == ['"logits": {"float64": 2.0e-05}']
+
+
+def test_a_mutant_leaves_its_errors() -> None:
+    """Of the rows that it did not pass, and no others."""
+    (verdict,) = judge_all([("weights_rounded", "numpy")], processes=1)
+    assert 1e-10 < verdict.errors["logits"] < 1e-6
+    assert verdict.errors["weights kept"] > 0
+    assert "bigram" not in verdict.errors
+
+
 @pytest.mark.parametrize("program", [matrix, show])
 @pytest.mark.parametrize(
     "argv", [["no_such_bug"], ["swap_qk", "--backend", "lisp"], ["--no-such-option"]]

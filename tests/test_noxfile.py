@@ -118,12 +118,13 @@ def test_a_part_of_the_suite_does_not_count_as_the_suite(
     assert whole.commands[0][1:] == ["-m", "conformance.gate", "--always"]
 
 
-def test_tests_run_both_suites(sessions: dict[str, Any], tmp_path: Path) -> None:
+def test_tests_run_the_suites_and_the_mutants(sessions: dict[str, Any], tmp_path: Path) -> None:
     session = FakeSession(tmp_path)
     sessions["tests"](session)
-    unit, suite = (command[1:] for command in session.commands)
+    unit, suite, mutants = (command[1:] for command in session.commands)
     assert unit == ["-m", "pytest", "-p", "tests.runtime_checks", "tests"]
     assert suite == ["-m", "conformance.gate", "--always"]
+    assert mutants == ["-m", "mutants"]
 
 
 def test_arguments_choose_among_the_tests(sessions: dict[str, Any], tmp_path: Path) -> None:
