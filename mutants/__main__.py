@@ -29,6 +29,8 @@ from shared.options import parse
 PROGRAM = "nox -s mutants --"
 LINES_EVERY = 50
 """Verdicts, where there is no terminal to draw a bar on."""
+WIDTH = 110
+"""Columns, where there is no terminal that has its own number."""
 REPORT = Path(__file__).resolve().parent.parent / "build" / "mutants.json"
 
 
@@ -56,6 +58,7 @@ def _matrix(argv: Sequence[str] | None) -> int:
     verdicts = run(tasks(names, backends), max(1, options.processes))
     whole = not options.names and set(backends) == set(BACKENDS)
     console = Console(highlight=False)
+    console.width = console.width if console.is_terminal else WIDTH
     console.print(render(verdicts, backends))
     survivors = [
         f"{v.mutant} in {v.backend}" for v in verdicts if not v.killed and v.mutant != "healthy"
@@ -137,11 +140,13 @@ def stale_limits(verdicts: Sequence[Verdict]) -> list[str]:
 def render(verdicts: Sequence[Verdict], backends: Sequence[str]) -> Table:
     """Mutants down, backends across: how many checks fell, and the first of them."""
     table = Table(
-        title="How many checks fell, and the first", caption="– has no such bug; ✗ survived"
+        title="How many checks fell, and the first",
+        caption="– has no such bug; ✗ survived",
+        expand=True,
     )
-    table.add_column("mutant", no_wrap=True)
+    table.add_column("mutant", no_wrap=True, min_width=20)
     for backend in backends:
-        table.add_column(backend, overflow="ellipsis", no_wrap=True)
+        table.add_column(backend, overflow="ellipsis", no_wrap=True, ratio=1)
     by_task = {(v.mutant, v.backend): v for v in verdicts}
     for name in CATALOGUE:
         if any((name, backend) in by_task for backend in backends):
