@@ -24,7 +24,7 @@ PYPROJECT = nox.project.load_toml(HERE / "pyproject.toml")
 
 ROOMS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
 ENVIRONMENTS = {
-    "all": ("all", "test"),
+    "all": ("all", "test", "docs"),
     "oracles": ("oracles",),
     "numpy": ("numpy",),
     "torch": ("torch",),
@@ -181,6 +181,34 @@ def break_(session: nox.Session) -> None:
 def compare(session: nox.Session) -> None:
     """Train all three from the same weights on the same batches and lay them side by side."""
     session.run(python(session, "all"), "-m", "compare", *session.posargs, stderr=None)
+
+
+@nox.session(venv_backend="none", requires=["env-all"])
+def relay(session: nox.Session) -> None:
+    """Hand one training from backend to backend on disk; it ends where each ends alone."""
+    session.run(python(session, "all"), "-m", "compare.relay", *session.posargs, stderr=None)
+
+
+@nox.session(venv_backend="none", requires=["env-all"])
+def results(session: nox.Session) -> None:
+    """Train every preset in every backend: the README's table. `-- --long`: also the long one."""
+    command = python(session, "all"), "-m", "results", *session.posargs
+    session.run(*command, stderr=None, interrupt_timeout=SECONDS_TO_SAVE)
+
+
+@nox.session(venv_backend="none", requires=["env-all"])
+def reliability(session: nox.Session) -> None:
+    """Try to lose something: 100 kills, 5,000 corruptions, 50,000 strings. `-- --help`: less."""
+    session.run(python(session, "all"), "-m", "reliability", *session.posargs, stderr=None)
+
+
+@nox.session(venv_backend="none", requires=["env-all"])
+def docs(session: nox.Session) -> None:
+    """Build the lesson as a site, build/site. `-- --serve`: show it, `-- --strict`: all of it."""
+    # A suite that fails is no reason to have no site: the pages show it, and --strict minds.
+    gate = python(session, "all"), "-m", "conformance.gate"
+    session.run(*gate, success_codes=range(6))
+    session.run(python(session, "all"), "-m", "docs.build", *session.posargs, stderr=None)
 
 
 @nox.session(venv_backend="none", requires=["env-all"])

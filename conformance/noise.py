@@ -13,7 +13,7 @@ import pytest
 
 NOISY = (
     "taps or logits or loss or softmax or attention or gradients or differences or adamw or sgd "
-    "or state_goes or training"
+    "or state_goes or training or bigram"
 )
 """The tests with rounding in them, for pytest's -k; the others compare bit for bit."""
 

@@ -5,7 +5,8 @@ import pytest
 
 from conformance import cases
 from conformance.judge import Judge
-from shared.backend import BACKENDS, Backend, BigramBackend
+from conformance.offers import offering
+from shared.backend import Backend, BigramBackend
 from shared.config import TrainConfig
 
 V = 7
@@ -17,16 +18,11 @@ pytestmark = [pytest.mark.cases("gpt2"), pytest.mark.dtypes("float64")]
 @pytest.fixture
 def bigrams(backends: dict[str, Backend], judge: Judge) -> dict[str, BigramBackend]:
     """The backends that offer a bigram: the built-in ones, and any other that has it."""
-    offering = {
-        name: backend
-        for name, backend in backends.items()
-        if name in BACKENDS or isinstance(backend, BigramBackend)
-    }
-    judge.not_offered |= set(backends) - set(offering)
-    if judge.not_offered and len(offering) < 2:
+    found = offering(backends, BigramBackend, judge)
+    if judge.not_offered and len(found) < 2:
         judge.row("bigram")
         pytest.skip(f"{', '.join(sorted(judge.not_offered))}: bigram not offered")
-    return offering
+    return found
 
 
 def test_counts(bigrams: dict[str, BigramBackend]) -> None:

@@ -6,6 +6,7 @@ from mutants.entries import (
     blocks,
     decoding,
     embeddings,
+    lessons,
     losses,
     norms,
     optimizers,
@@ -14,7 +15,7 @@ from mutants.mutant import Mutant
 from mutants.plant import MutantError
 from shared.backend import BACKENDS
 
-THEMES = (embeddings, norms, attention, blocks, losses, optimizers, decoding, adapters)
+THEMES = (embeddings, norms, attention, blocks, losses, optimizers, decoding, adapters, lessons)
 CATALOGUE: dict[str, Mutant] = {mutant.name: mutant for theme in THEMES for mutant in theme.MUTANTS}
 """By name, in the order of the data flow."""
 

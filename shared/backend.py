@@ -107,6 +107,24 @@ class BigramBackend(Protocol):
 
 
 @runtime_checkable
+class AttentionStepsBackend(Protocol):
+    """What a backend offers besides, if it has the four steps from averaging to self-attention."""
+
+    def attention_steps(
+        self,
+        x: Float[np.ndarray, "B T C"],
+        weight: Float[np.ndarray, "C E"],
+        bias: Float[np.ndarray, " E"],
+    ) -> dict[str, np.ndarray]:
+        """Every value that `shared.attention_steps.step_names` names, in the precision of x.
+
+        `weight` and `bias` are one head's part of c_attn: queries, keys and values side by side,
+        E = 3·D.
+        """
+        ...
+
+
+@runtime_checkable
 class Backend(Protocol):
     """A module (or object) that builds models.
 

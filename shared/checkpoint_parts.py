@@ -30,7 +30,9 @@ FILES = frozenset((CONFIG, MODEL, TOKENIZER, TRAINING, OPTIMIZER))
 
 FORMAT_VERSION = 1
 JSON_LIMIT = 64 * 1024
-TOKENIZER_LIMIT = 64 * 1024 * 1024
+TOKENIZER_LIMIT = 8 * 1024 * 1024
+"""GPT-2's takes 1.4 to 3.6 MB. The library may need fifty times as much memory as a malicious one
+has bytes, so this is what bounds it."""
 
 
 def encode_config(config: GPTConfig, dtype: str) -> bytes:

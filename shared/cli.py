@@ -12,10 +12,15 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Int
+
 from shared.backend import load_backend
-from shared.errors import RunError, UserError
+from shared.errors import CheckpointError, RunError, UserError
+from shared.fine_tuning import note_of_unknown_words
+from shared.next_tokens import show_next_tokens
 from shared.options import (
-    SampleOptions,
+    RunOptions,
     UsageError,
     default_run,
     parse_sample,
@@ -27,6 +32,7 @@ from shared.progress import progress_display
 from shared.run_directory import RunDirectory
 from shared.sampling import sample_texts, write_samples
 from shared.stopping import stop_on_signals
+from shared.tokenizers import Tokenizer
 from shared.training import TrainingResult, train
 from shared.weights import Checkpoint, load_checkpoint, newest_checkpoint
 
@@ -71,7 +77,7 @@ def run_command(command: Callable[[], int]) -> int:
 
 
 def _train(backend: str, argv: Sequence[str] | None) -> int:
-    options, checkpoint = parse_train(backend, argv, _newest)
+    options, checkpoint = parse_train(backend, argv, lambda asked: _beginning(backend, asked))
     run = RunDirectory(options.run.out)
     mode = {"resume": options.run.resume, "overwrite": options.run.overwrite}
     run.check_writable_as(**mode)
@@ -95,41 +101,77 @@ def _train(backend: str, argv: Sequence[str] | None) -> int:
             run,
             start=ready.start,
             stop=stop,
+            limits=options.limits,
             display=display,
         )
     _summarize(result, ready, run, backend)
-    return INTERRUPTED if result.stopped else OK
+    return INTERRUPTED if result.stopped and not result.reason else OK
 
 
 def _sample(backend: str, argv: Sequence[str] | None) -> int:
     options = parse_sample(backend, argv)
-    if not options.prompt:
-        raise UsageError("the prompt is empty: there is no token to go on from")
-    checkpoint = load_checkpoint(_checkpoint_directory(backend, options))
-    tokenizer, config = checkpoint.tokenizer, checkpoint.config
-    if tokenizer is None:
-        raise RunError(f"{options.run} has no tokenizer.json: its tokens are not known")
-    prompt_length = len(tokenizer.encode(options.prompt))
-    if prompt_length > config.block_size:
-        say(
-            f"note: the prompt has {prompt_length} tokens; the model sees only the last "
-            f"{config.block_size} of them (block_size)"
-        )
+    checkpoint, tokenizer = load_trained(backend, options.run)
+    ids = encode_prompt(tokenizer, options.prompt, checkpoint.config.block_size)
     model = load_backend(backend).build(
-        config,
+        checkpoint.config,
         checkpoint.weights,
         dtype=options.dtype or checkpoint.dtype,
         device=options.device,
     )
+    same_output_everywhere()
+    if options.top is not None:
+        show_next_tokens(model, tokenizer, ids, options.sampling, options.top)
+        return OK
     samples = sample_texts(model, tokenizer, options.prompt, options.sampling, options.num_samples)
+    write_samples(samples, options.prompt)
+    return OK
+
+
+def load_trained(backend: str, run: Path) -> tuple[Checkpoint, Tokenizer]:
+    """What `backend` is to go on from: the newest checkpoint of a run, or the one that `run` is.
+
+    Raises:
+        RunError: nothing was trained there (the message says how to), or no tokenizer was kept.
+        CheckpointError: what is there is not a checkpoint as it was saved.
+    """
+    checkpoint = _load_newest(_checkpoint_directory(backend, run))
+    if checkpoint.tokenizer is None:
+        raise RunError(f"{run} has no tokenizer.json: its tokens are not known")
+    return checkpoint, checkpoint.tokenizer
+
+
+def encode_prompt(tokenizer: Tokenizer, prompt: str, block_size: int) -> Int[np.ndarray, " T0"]:
+    """The ids of a prompt, all of them; a note says so if the model cannot see the first ones.
+
+    Raises:
+        UsageError: there is no token in it.
+        TokenizerError: it has a character that the tokenizer does not know.
+    """
+    ids = tokenizer.encode(prompt)
+    if not ids.size:
+        raise UsageError("the prompt is empty: there is no token to go on from")
+    if ids.size > block_size:
+        say(
+            f"note: the prompt has {ids.size} tokens; the model sees only the last "
+            f"{block_size} of them (block_size)"
+        )
+    return ids
+
+
+def same_output_everywhere() -> None:
+    """Standard output in UTF-8 whatever the locale, so that texts can be compared."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         if sys.stdout.isatty():
             sys.stdout.reconfigure(errors="backslashreplace")  # what it cannot show
         else:
-            # The same bytes whatever the locale, so that texts can be compared.
             sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-    write_samples(samples, options.prompt)
-    return OK
+
+
+def _beginning(backend: str, asked: RunOptions) -> Checkpoint:
+    """The checkpoint that a training is to begin with. Raises `RunError` if there is none."""
+    if asked.init_from is not None:
+        return load_trained(backend, asked.init_from)[0]
+    return _newest(asked.out)
 
 
 def _newest(run: Path) -> Checkpoint:
@@ -140,21 +182,32 @@ def _newest(run: Path) -> Checkpoint:
             f"{run} holds no checkpoint to resume from; start anew, without --resume "
             f"(and with --overwrite if a training was broken off there)"
         )
-    return load_checkpoint(path)
+    return _load_newest(path)
 
 
-def _checkpoint_directory(backend: str, options: SampleOptions) -> Path:
-    """What to sample from: `options.run` itself or its newest checkpoint."""
-    if (options.run / "config.json").exists():
-        return options.run
-    path = newest_checkpoint(options.run)
+def _load_newest(path: Path) -> Checkpoint:
+    """A run's newest checkpoint. If it is damaged, the message names the one before it."""
+    try:
+        return load_checkpoint(path)
+    except CheckpointError as error:
+        steps = [other for other in path.parent.iterdir() if other.name.isdigit()]
+        older = [other for other in steps if path in steps and int(other.name) < int(path.name)]
+        if not older:
+            raise
+        before = max(older, key=lambda other: int(other.name))
+        raise CheckpointError(
+            f"{error}\nThe one before it may be sound: move the damaged one away to use {before}"
+        ) from error
+
+
+def _checkpoint_directory(backend: str, run: Path) -> Path:
+    """What to load: `run` itself or its newest checkpoint."""
+    if (run / "config.json").exists():
+        return run
+    path = newest_checkpoint(run)
     if path is None:
-        out = (
-            "" if options.run == default_run(backend) else f" --out {shlex.quote(str(options.run))}"
-        )
-        raise RunError(
-            f"{options.run} holds no trained model; train one: {program(backend, 'train')}{out}"
-        )
+        out = "" if run == default_run(backend) else f" --out {shlex.quote(str(run))}"
+        raise RunError(f"{run} holds no trained model; train one: {program(backend, 'train')}{out}")
     return path
 
 
@@ -172,6 +225,13 @@ def _describe(ready: Preparation, device: str, run: RunDirectory) -> None:
         f"training  {ready.record.backend} on {device} in {ready.record.dtype}: {train.steps:,} "
         f"steps of {train.batch_size} × {config.block_size} tokens to {run.path}{goes_on}"
     )
+    if ready.record.init_from is not None and ready.start is None:
+        say(
+            f"weights   those of {ready.record.init_from}: the validation loss of step 0 is theirs "
+            f"on this text, before any training"
+        )
+        if note := note_of_unknown_words(ready.tokenizer, ready.dataset):
+            say(note)
 
 
 def _summarize(result: TrainingResult, ready: Preparation, run: RunDirectory, backend: str) -> None:
@@ -179,15 +239,19 @@ def _summarize(result: TrainingResult, ready: Preparation, run: RunDirectory, ba
     default = run.path == default_run(backend)
     if result.stopped:
         out = "" if default else f" --out {shlex.quote(str(run.path))}"
+        why = f": {result.reason}" if result.reason else ""
         say(
-            f"stopped at step {result.last.step:,}; saved {result.checkpoint}\n"
+            f"stopped at step {result.last.step:,}{why}; saved {result.checkpoint}\n"
             f"go on with: {program(backend, 'train')}{out} --resume"
         )
         return
     if result.last.val_loss is not None:
         floor = "" if ready.data.floor is None else f"; the floor is {ready.data.floor:.4f}"
+        before = result.first.val_loss if ready.record.init_from is not None else None
+        change = "" if before is None else f"{before:.4f} before, "
+        after = "" if before is None else " after, in"
         say(
-            f"validation loss {result.last.val_loss:.4f} nats per token, "
+            f"validation loss {change}{result.last.val_loss:.4f}{after} nats per token, "
             f"{result.last.bits_per_byte:.4f} bits per byte{floor}"
         )
     where = "" if default else f" --run {shlex.quote(str(run.path))}"

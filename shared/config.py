@@ -1,8 +1,8 @@
-"""The three configurations, and the presets that fill them.
+"""The configurations, and the presets that fill them.
 
 `GPTConfig` says what the function is, `TrainConfig` how its weights are found, `SampleConfig`
-how text is drawn from it. All three are frozen and check themselves: an impossible configuration
-cannot be built.
+how text is drawn from it, `RunLimits` when to stop. All are frozen and check themselves: an
+impossible configuration cannot be built.
 """
 
 import math
@@ -20,6 +20,7 @@ Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal["cosine", "constant"]
 Dtype = Literal["float32", "float64"]
 
+LOWEST_TEMPERATURE = 1e-100
 PRESETS = Path(__file__).parent / "presets"
 DEFAULT_PRESET = "nanogpt-cpu"
 
@@ -166,10 +167,37 @@ class SampleConfig:
         _natural_number("max_new_tokens", self.max_new_tokens)
         _natural_number("seed", self.seed)
         _number("temperature", self.temperature, at_least=0.0)
+        if 0 < self.temperature < LOWEST_TEMPERATURE:  # logits divided by it would overflow
+            raise ConfigError(
+                f"temperature is {self.temperature!r}; "
+                f"it must be 0 (greedy) or at least {LOWEST_TEMPERATURE:g}"
+            )
         if self.top_k is not None:
             _positive_integer("top_k", self.top_k)
         if self.top_p is not None:
             _number("top_p", self.top_p, above=0.0, at_most=1.0)
+
+
+@dataclass(frozen=True)
+class RunLimits:
+    """When a run ends before its last step, and what it keeps. None of it changes what is computed.
+
+    Raises `ConfigError` for a value outside its range.
+    """
+
+    max_seconds: float | None = None
+    """Stop after so many seconds, and save. --resume goes on. None: no limit."""
+    target_loss: float | None = None
+    """Stop once the validation loss is so low, in nats per token, and save. None: never."""
+    keep_checkpoints: int | None = None
+    """Keep so many of the newest checkpoints, and the best one. None: all."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_seconds", "target_loss"):
+            if getattr(self, name) is not None:
+                _number(name, getattr(self, name), above=0.0)
+        if self.keep_checkpoints is not None:
+            _positive_integer("keep_checkpoints", self.keep_checkpoints)
 
 
 @dataclass(frozen=True)

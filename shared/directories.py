@@ -79,6 +79,13 @@ def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
         raise
 
 
+def remove_directory(path: Path) -> None:
+    """Remove a checkpoint: at once under its name, then from the disk. Raises `OSError`."""
+    temporary = _beside(path, "tmp")  # what a crash leaves under this name is cleaned up later
+    path.rename(temporary)
+    shutil.rmtree(temporary)
+
+
 def _complete(directory: Path) -> dict[str, Path]:
     """The directories in `directory` that are whole, by the name that each has or is to have."""
     in_place, aside = {}, {}

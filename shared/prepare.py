@@ -4,7 +4,7 @@ import importlib.metadata
 import platform
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,9 +12,11 @@ from shared.backend import TrainState
 from shared.config import GPTConfig
 from shared.datasets import Dataset, TokenData, encode_dataset, fit_tokenizer, load_dataset
 from shared.errors import RunError
+from shared.fine_tuning import refuse_unknown_characters
 from shared.init import init_weights
 from shared.memory import check_memory
 from shared.options import TrainOptions
+from shared.tensor_files import signed
 from shared.tokenizers import Tokenizer
 from shared.weights import Checkpoint, TrainingRecord
 
@@ -30,7 +32,7 @@ class Preparation:
     data: TokenData
     record: TrainingRecord
     start: TrainState | None
-    """None for a new run."""
+    """Where a resumed run goes on. None for a run that begins at step 0."""
 
 
 def prepare(backend: str, options: TrainOptions, checkpoint: Checkpoint | None) -> Preparation:
@@ -40,7 +42,11 @@ def prepare(backend: str, options: TrainOptions, checkpoint: Checkpoint | None) 
         DatasetError, TokenizerError, ConfigError: what was asked for cannot be had.
         RunError: the checkpoint cannot be gone on from.
     """
-    return _new(backend, options) if checkpoint is None else _resumed(backend, options, checkpoint)
+    if checkpoint is None:
+        return _new(backend, options)
+    if options.run.resume:
+        return _resumed(backend, options, checkpoint)
+    return _fine_tuned(backend, options, checkpoint)
 
 
 def _new(backend: str, options: TrainOptions) -> Preparation:
@@ -51,6 +57,24 @@ def _new(backend: str, options: TrainOptions) -> Preparation:
     data = encode_dataset(dataset, tokenizer, config.block_size)
     weights = init_weights(config, options.train.seed, options.run.dtype)
     record = _record(backend, options, dataset)
+    return Preparation(config, weights, dataset, tokenizer, data, record, None)
+
+
+def _fine_tuned(backend: str, options: TrainOptions, checkpoint: Checkpoint) -> Preparation:
+    """Weights, architecture and tokenizer of the checkpoint; a fresh optimizer, another text."""
+    config, weights, tokenizer = checkpoint.config, checkpoint.weights, checkpoint.tokenizer
+    source = str(options.run.init_from)
+    if tokenizer is None:
+        raise RunError(f"{source} cannot be started from: it has no tokenizer.json")
+    dataset = load_dataset(options.data.dataset)
+    refuse_unknown_characters(tokenizer, dataset, source)
+    check_memory(config, options.train, options.run.dtype)
+    data = encode_dataset(dataset, tokenizer, config.block_size)
+    record = replace(
+        _record(backend, options, dataset),
+        init_from=source,
+        init_from_sha256=signed(weights, {})["sha256"],
+    )
     return Preparation(config, weights, dataset, tokenizer, data, record, None)
 
 
@@ -74,7 +98,11 @@ def _resumed(backend: str, options: TrainOptions, checkpoint: Checkpoint) -> Pre
         )
     data = encode_dataset(dataset, tokenizer, checkpoint.config.block_size)
     start = TrainState(before.step, dict(checkpoint.weights), moments)
-    record = _record(backend, options, dataset)
+    record = replace(
+        _record(backend, options, dataset),
+        init_from=before.init_from,
+        init_from_sha256=before.init_from_sha256,
+    )
     config, weights = checkpoint.config, checkpoint.weights
     return Preparation(config, weights, dataset, tokenizer, data, record, start)
 

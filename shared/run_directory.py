@@ -10,16 +10,17 @@ One writer at a time; nothing of an earlier run is lost unless told; nothing els
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from shared.checkpoint_parts import FILES
-from shared.directories import clean_leftovers
+from shared.directories import checkpoint_path, clean_leftovers, remove_directory
 from shared.errors import RunError
 from shared.files import explained
+from shared.metrics import Metrics
 
 
 class RunDirectory:
@@ -82,6 +83,23 @@ class RunDirectory:
             yield
         finally:
             lock.release()
+
+    def retire(self, rows: Sequence[Metrics], keep: int) -> None:
+        """Remove all checkpoints but the `keep` newest and the one with the lowest validation loss.
+
+        One that goes is renamed first, so that a crash leaves no half of it in its place.
+
+        Raises:
+            RunError: one cannot be removed.
+        """
+        steps = sorted(int(path.name) for path in self.checkpoints.iterdir() if path.name.isdigit())
+        losses = {row.step: row.val_loss for row in rows if row.val_loss is not None}
+        best = min((step for step in steps if step in losses), key=losses.__getitem__, default=None)
+        for step in steps[:-keep]:
+            if step != best:
+                path = checkpoint_path(self.path, step)
+                with explained("remove", path):
+                    remove_directory(path)
 
     def _own_files(self) -> list[Path]:
         """Everything here that a training wrote.

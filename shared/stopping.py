@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM as a request: the training stops where it can go on from later."""
+"""Why a training ends before its last step, always where it can go on from later.
+
+Ctrl-C, SIGTERM and a terminal that is closed are requests; limits are set beforehand.
+"""
 
 import os
 import signal
@@ -7,7 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from shared.config import RunLimits
+from shared.metrics import Metrics
+
+SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+"""Windows has no SIGHUP."""
 
 
 class StopRequest:
@@ -21,6 +30,16 @@ class StopRequest:
 
     def __bool__(self) -> bool:
         return self._asked
+
+
+def limit_reached(limits: RunLimits, row: Metrics, seconds: float) -> str:
+    """The limit that a run has reached with this row after so many seconds; empty if none."""
+    val_loss, target = row.val_loss, limits.target_loss
+    if val_loss is not None and target is not None and val_loss <= target:
+        return f"validation loss {val_loss:.4f}, --target-loss {target:g}"
+    if limits.max_seconds is not None and seconds >= limits.max_seconds:
+        return f"--max-seconds {limits.max_seconds:g} are over"
+    return ""
 
 
 @contextmanager

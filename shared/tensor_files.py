@@ -7,6 +7,7 @@ few, a header whose keys stand twice.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,5 +194,6 @@ def _entry(file: Path, name: str, entry: object) -> tuple[TensorSpec, int]:
             "data_offsets": [int(), int(end)],
             **others,
         } if not others and all(type(size) is int for size in shape):
-            return TensorSpec(dtype if len(dtype) < 10 else show(dtype), tuple(shape)), end
+            plain = re.fullmatch(r"\w{1,9}", dtype, re.ASCII)  # it is shown in messages
+            return TensorSpec(dtype if plain else show(dtype), tuple(shape)), end
     refuse(file, f"tensor {show(name)}: expected dtype, shape, data_offsets, found {show(entry)}")

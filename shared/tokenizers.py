@@ -98,7 +98,7 @@ class Tokenizer:
         """
         utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
         for token in ids:
-            if text := utf8.decode(self._piece(token)):
+            if text := utf8.decode(self.piece(token)):
                 yield text
         if text := utf8.decode(b"", final=True):
             yield text
@@ -111,11 +111,17 @@ class Tokenizer:
             where = _first(text, unknown)
             raise TokenizerError(f"the char tokenizer does not know {_at(text, where)}")
 
+    def unknown_characters(self, text: str) -> Counter[str]:
+        """The characters that cannot be encoded, in the order of the text. Of "char" alone."""
+        if self.kind != "char":
+            return Counter()
+        return Counter(character for character in text if character not in self._vocabulary)
+
     def unknown_words(self, text: str) -> Counter[str]:
         """The words that become "<unk>", and how often each. Always empty but for "word"."""
         if self.kind != "word":
             return Counter()
-        return Counter(word for word in _words(text) if word not in self._vocabulary)
+        return Counter(word for word in split_words(text) if word not in self._vocabulary)
 
     def first_token_bytes(self, text: str) -> int:
         """How many bytes of UTF-8 the first token of a text stands for; 0 if it has none."""
@@ -123,8 +129,8 @@ class Tokenizer:
             return 0
         chunk = next(_chunks(text))
         if self.kind == "word":  # "<unk>" is not as long as what it stands for
-            return len(next(_words(chunk)).encode())
-        return len(self._piece(self.encode(chunk)[0]))
+            return len(next(split_words(chunk)).encode())
+        return len(self.piece(self.encode(chunk)[0]))
 
     def to_json(self) -> str:
         """The contents of a tokenizer.json."""
@@ -134,9 +140,18 @@ class Tokenizer:
     def from_json(cls, text: str) -> "Tokenizer":
         """Read the contents of a tokenizer.json. Raises `TokenizerError` if it is none of ours."""
         try:
+            model = json.loads(text)["model"]
+            if model["type"] == "BPE":
+                _check_affixes(model)
             library_tokenizer = hf.Tokenizer.from_str(text)
-        except Exception as error:  # the library raises nothing more particular
-            reason = " ".join(str(error).split())
+        except TokenizerError:
+            raise
+        except BaseException as error:
+            # The library is Rust. It raises nothing more particular than `Exception`, and should it
+            # panic, that arrives as one which is no `Exception` and has no public name.
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
+            reason = " ".join(str(error).split()) or type(error).__name__
             raise TokenizerError(f"this is no tokenizer.json: {reason}") from error
         return cls(library_tokenizer)
 
@@ -156,7 +171,8 @@ class Tokenizer:
         except (TokenizerError, UnicodeDecodeError) as error:
             raise TokenizerError(f"{path}: {error}") from error
 
-    def _piece(self, token: SupportsIndex) -> bytes:
+    def piece(self, token: SupportsIndex) -> bytes:
+        """The bytes that a token writes: of byte and bpe, perhaps only a part of a character."""
         index = operator.index(token)
         if not 0 <= index < self.vocab_size:
             raise TokenizerError(
@@ -213,7 +229,7 @@ def _build_char(text: str, vocab_size: int | None) -> hf.Tokenizer:
 def _build_word(text: str, vocab_size: int) -> hf.Tokenizer:
     if vocab_size < 2:
         raise TokenizerError(f"a word tokenizer needs a vocab_size of 2 or more, not {vocab_size}")
-    counts = Counter(_words(text))
+    counts = Counter(split_words(text))
     by_frequency = sorted(counts, key=lambda word: (-counts[word], word))
     words = [UNKNOWN, *by_frequency[: vocab_size - 1]]
     return _word_level({word: i for i, word in enumerate(words)}, WORD)
@@ -257,6 +273,8 @@ def _kind(spec: dict[str, Any], vocabulary: dict[str, int]) -> str:
         raise TokenizerError("the ids of this tokenizer are not 0, 1, 2 … without gaps")
     if spec["normalizer"] is not None:
         raise TokenizerError("this tokenizer has a normalizer, which would change the text")
+    if any(token["lstrip"] or token["rstrip"] for token in spec["added_tokens"]):
+        raise TokenizerError("this tokenizer has tokens that swallow the spaces beside them")
     kind = {"WordLevel": _word_level_kind, "BPE": _bpe_kind}.get(spec["model"]["type"])
     splitter = spec["pre_tokenizer"] or {}
     found = kind(spec, splitter, vocabulary) if kind else None
@@ -270,8 +288,11 @@ def _word_level_kind(
 ) -> str | None:
     if (spec["decoder"] or {}).get("type") != "Fuse" or splitter.get("type") != "Split":
         return None
+    if splitter["behavior"] != "Isolated" or splitter["invert"]:  # pieces could vanish
+        return None
     pattern = splitter["pattern"].get("Regex")
-    if pattern == CHARACTER and all(len(token) == 1 for token in vocabulary):
+    known = spec["model"]["vocab"]  # a token that was added besides is not found in a text
+    if pattern == CHARACTER and all(len(token) == 1 and token in known for token in vocabulary):
         return "char"
     if pattern == WORD and vocabulary.get(UNKNOWN) == 0 and spec["model"]["unk_token"] == UNKNOWN:
         return "word"
@@ -281,6 +302,7 @@ def _word_level_kind(
 def _bpe_kind(
     spec: dict[str, Any], splitter: dict[str, Any], vocabulary: dict[str, int]
 ) -> str | None:
+    _check_affixes(spec["model"])
     byte_level = (spec["decoder"] or {}).get("type") == "ByteLevel" == splitter.get("type")
     if not byte_level or splitter["add_prefix_space"] or spec["model"]["dropout"]:
         return None
@@ -291,6 +313,12 @@ def _bpe_kind(
     if not vocabulary.keys() >= _BYTE_OF.keys():
         raise TokenizerError("this bpe tokenizer lacks tokens for some bytes, which would vanish")
     return "bpe"
+
+
+def _check_affixes(model: dict[str, Any]) -> None:
+    """Refuse BPE that marks where words begin and end. (On some such files the library panics.)"""
+    if model.get("continuing_subword_prefix") or model.get("end_of_word_suffix"):
+        raise TokenizerError("this bpe tokenizer adds marks to its tokens, which change the text")
 
 
 def _spelled_bytes(token: str) -> bytes:
@@ -309,7 +337,8 @@ def _chunks(text: str) -> Iterator[str]:
     yield text[start:]
 
 
-def _words(text: str) -> Iterator[str]:
+def split_words(text: str) -> Iterator[str]:
+    """The pieces that "word" makes of a text: words, and every space and punctuation mark alone."""
     split = pre_tokenizers.Split(hf.Regex(WORD), "isolated")
     for chunk in _chunks(text):
         yield from (word for word, _ in split.pre_tokenize_str(chunk))

@@ -9,12 +9,13 @@ import numpy as np
 from jaxtyping import Int
 
 from shared.backend import Model, Trainer, TrainState
+from shared.config import RunLimits
 from shared.datasets import TokenData, batch, validation_windows
 from shared.errors import CheckpointError, RunError
 from shared.metrics import Metrics, append_metrics, read_metrics, sync_metrics, write_metrics
 from shared.progress import ProgressDisplay
 from shared.run_directory import RunDirectory
-from shared.stopping import StopRequest
+from shared.stopping import StopRequest, limit_reached
 from shared.tokenizers import Tokenizer
 from shared.weights import TrainingRecord, checkpoint_path, newest_checkpoint, save_checkpoint
 
@@ -23,12 +24,16 @@ from shared.weights import TrainingRecord, checkpoint_path, newest_checkpoint, s
 class TrainingResult:
     """Where a training ended."""
 
+    first: Metrics
+    """The row of step 0, before any training."""
     last: Metrics
     """The row of its last step."""
     checkpoint: Path
     """Holds the weights after that step."""
     stopped: bool
-    """It was asked to stop before its last step."""
+    """It ended before its last step: it was asked to, or a limit was reached."""
+    reason: str
+    """The limit that was reached; empty if none was."""
 
 
 def evaluate(model: Model, val_ids: Int[np.ndarray, " M"], batch_size: int) -> float:
@@ -54,6 +59,7 @@ def train(
     *,
     start: TrainState | None = None,
     stop: StopRequest | None = None,
+    limits: RunLimits | None = None,
     display: ProgressDisplay | None = None,
 ) -> TrainingResult:
     """Train `model` in place, from `start` or its first step to step `record.train.steps`.
@@ -69,14 +75,15 @@ def train(
         run: where metrics.jsonl, checkpoints and loss.png go; the caller has claimed it.
         start: the state to go on from. Rows of metrics that are past its step are dropped.
         stop: once it is true, the current step is finished and saved, and the training ends.
+        limits: end so, too, after some time or at some loss; and how many checkpoints to keep.
         display: is told of every row of metrics.
 
     Raises:
         RunError: a loss, a gradient or a weight is not finite, or the run's directory cannot be
             written. What was saved before is still there, and the message says what that is.
     """
-    config = record.train
-    display = display or ProgressDisplay()
+    config, began = record.train, time.monotonic()
+    limits, display = limits or RunLimits(), display or ProgressDisplay()
     trainer = model.trainer(config)
     done = 0
     if start is not None:
@@ -93,18 +100,21 @@ def train(
     if start is None:
         log(_validated(Metrics(step=0), model, data, config.batch_size, run))
     checkpoint = checkpoint_path(run.path, done)
-    stopped = False
+    stopped, reason = False, ""
     while done < config.steps and not stopped:
         row = _update(trainer, data, record, model.config.block_size, done, run)
         done += 1
         if done % config.eval_interval == 0 or done == config.steps:
             row = _validated(row, model, data, config.batch_size, run)
         log(row)
-        stopped = bool(stop) and done < config.steps
+        reason = limit_reached(limits, row, time.monotonic() - began)
+        stopped = (bool(stop) or bool(reason)) and done < config.steps
         if done % config.checkpoint_interval == 0 or done == config.steps or stopped:
             checkpoint = _save(trainer, model, tokenizer, record, row, run)
+            if limits.keep_checkpoints is not None:
+                run.retire(rows, limits.keep_checkpoints)
     _plot(run, rows, data, record)
-    return TrainingResult(rows[-1], checkpoint, stopped)
+    return TrainingResult(rows[0], rows[-1], checkpoint, stopped, reason)
 
 
 def _update(

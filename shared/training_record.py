@@ -38,6 +38,10 @@ class TrainingRecord:
     """Nats per token on the validation split, if it was evaluated at this step."""
     versions: dict[str, str]
     """Of Python and of the libraries that took part."""
+    init_from: str | None = None
+    """Fine-tuning: the run or checkpoint that the weights of step 0 are of. None: new weights."""
+    init_from_sha256: str | None = None
+    """Fine-tuning: the content hash of these weights, in hexadecimal."""
 
     def __post_init__(self) -> None:
         if type(self.step) is not int or not 0 <= self.step < 2**63:
@@ -49,11 +53,11 @@ class TrainingRecord:
         for name in ("dataset", "tokenizer", "backend"):
             if not isinstance(getattr(self, name), str) or not getattr(self, name):
                 raise ConfigError(f"{name}: expected a name, found {show(getattr(self, name))}")
-        sha256 = self.dataset_sha256
-        if not isinstance(sha256, str) or not re.fullmatch("[0-9a-f]{64}", sha256):
-            raise ConfigError(
-                f"dataset_sha256: expected 64 hexadecimal digits, found {show(sha256)}"
-            )
+        self._check_hash("dataset_sha256")
+        if self.init_from is not None or self.init_from_sha256 is not None:
+            if not isinstance(self.init_from, str) or not self.init_from:
+                raise ConfigError(f"init_from: expected a path, found {show(self.init_from)}")
+            self._check_hash("init_from_sha256")
         if self.dtype not in get_args(Dtype):
             raise ConfigError(f"dtype: expected float32 or float64, found {show(self.dtype)}")
         loss = self.val_loss
@@ -64,6 +68,11 @@ class TrainingRecord:
         ):
             raise ConfigError(f"versions: expected names and texts, found {show(self.versions)}")
 
+    def _check_hash(self, name: str) -> None:
+        sha256 = getattr(self, name)
+        if not isinstance(sha256, str) or not re.fullmatch("[0-9a-f]{64}", sha256):
+            raise ConfigError(f"{name}: expected 64 hexadecimal digits, found {show(sha256)}")
+
     def to_json(self) -> bytes:
         """Indented JSON with sorted keys: two of them can be compared with `diff`."""
         return (json.dumps(asdict(self), indent=2, sort_keys=True) + "\n").encode()
@@ -71,7 +80,7 @@ class TrainingRecord:
     @classmethod
     def from_json(cls, file: Path, data: bytes) -> "TrainingRecord":
         """What `to_json` wrote. Raises `CheckpointError` for anything else."""
-        table = parse_object(file, data)
+        table = _BEFORE_FINE_TUNING | parse_object(file, data)
         _exact_keys(file, "", table, cls)
         if not isinstance(table["train"], dict):
             refuse(file, f"train: expected a JSON object, found {show(table['train'])}")
@@ -80,6 +89,10 @@ class TrainingRecord:
             return cls(**table | {"train": TrainConfig(**table["train"])})
         except ConfigError as error:
             refuse(file, error)
+
+
+_BEFORE_FINE_TUNING: dict[str, Any] = {"init_from": None, "init_from_sha256": None}
+"""What records that were written before there was fine-tuning do not say."""
 
 
 def _is_number(value: object) -> bool:

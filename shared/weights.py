@@ -173,6 +173,9 @@ def _load_own(
     weights = parts.read_weights(directory / parts.MODEL, header, shapes, dtype)
     hashes = parts.stored_hashes(directory / parts.MODEL, header)
     parts.check_hash(directory / parts.CONFIG, config_hash, hashes[parts.CONFIG])
+    for name in sorted(parts.FILES - hashes.keys() - {parts.MODEL}):
+        if parts.exists(directory, name):
+            refuse(directory / name, f"not of this checkpoint: {parts.MODEL} was saved without it")
     tokenizer, training, moments = None, None, None
     if parts.TOKENIZER in hashes:
         tokenizer = _read_tokenizer(directory, hashes)
@@ -202,12 +205,6 @@ def _read_tokenizer(directory: Path, hashes: Mapping[str, Any] | None) -> Tokeni
         return Tokenizer.from_json(decode(file, content))
     except TokenizerError as error:
         refuse(file, error)
-    except BaseException as error:
-        # The library is Rust and panics on some malformed files. That arrives as an exception which
-        # is no `Exception` and has no public name.
-        if type(error).__name__ != "PanicException":
-            raise
-        refuse(file, f"the tokenizers library cannot read it: {error}")
 
 
 def _encode(path: Path, checkpoint: Checkpoint) -> dict[str, bytes]:
@@ -217,7 +214,11 @@ def _encode(path: Path, checkpoint: Checkpoint) -> dict[str, bytes]:
     tensor_files.check_arrays(path / parts.MODEL, checkpoint.weights, shapes, dtype)
     files = {parts.CONFIG: parts.encode_config(checkpoint.config, dtype)}
     if checkpoint.tokenizer is not None:
-        files[parts.TOKENIZER] = checkpoint.tokenizer.to_json().encode()
+        content = checkpoint.tokenizer.to_json().encode()
+        if len(content) > parts.TOKENIZER_LIMIT:  # it could not be read again
+            most = f"at most {parts.TOKENIZER_LIMIT} are kept; choose a smaller vocab_size"
+            refuse(path / parts.TOKENIZER, f"too large: {len(content)} bytes; {most}")
+        files[parts.TOKENIZER] = content
     if checkpoint.training is not None:
         files[parts.TRAINING] = checkpoint.training.to_json()
     hashes = {name: parts.file_hash(content) for name, content in files.items()}

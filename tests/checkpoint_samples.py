@@ -1,27 +1,15 @@
-"""Small checkpoints, and what the tests of `shared.weights` ask of them."""
+"""What the tests of `shared.weights` ask of the small checkpoints in `reliability.samples`."""
 
-import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from shared.config import GPTConfig, TrainConfig
+from reliability.samples import CONFIG
 from shared.errors import CheckpointError
-from shared.tokenizers import build_tokenizer
-from shared.weights import (
-    Checkpoint,
-    TrainingRecord,
-    load_checkpoint,
-    save_checkpoint,
-    tensor_shapes,
-)
+from shared.weights import load_checkpoint
 
-TEXT = "First Citizen:\nBefore we proceed any further, hear me speak."
-CHAR = build_tokenizer("char", TEXT)
-CONFIG = GPTConfig(vocab_size=CHAR.vocab_size, block_size=6, n_layer=2, n_head=2, n_embd=4)
 ONE_PER_OPTION = [
     CONFIG,
     replace(CONFIG, tie_weights=True),
@@ -37,64 +25,6 @@ ONE_PER_OPTION = [
 WQ = "transformer.h.0.attn.c_attn.weight"
 
 
-def random_tensors(config, dtype="float32", seed=0):
-    rng = np.random.default_rng(seed)
-    return {
-        name: rng.standard_normal(shape).astype(dtype)
-        for name, shape in tensor_shapes(config).items()
-    }
-
-
-def record(dtype="float32", **changes):
-    fields = {
-        "step": 500,
-        "seed": 7,
-        "dataset": "playlets",
-        "dataset_sha256": "0123456789abcdef" * 4,
-        "train": TrainConfig(seed=7, learning_rate=3e-4),
-        "tokenizer": "char",
-        "backend": "jax",
-        "dtype": dtype,
-        "val_loss": 1.8765432101234567,
-        "versions": {"numpy": np.__version__},
-    }
-    return TrainingRecord(**fields | changes)
-
-
-def save_everything(path, config=CONFIG, dtype="float32", **changes):
-    parts = {
-        "tokenizer": CHAR,
-        "training": record(dtype),
-        "moments": {
-            "m": random_tensors(config, dtype, seed=1),
-            "v": random_tensors(config, dtype, seed=2),
-        },
-    }
-    save_checkpoint(path, config, random_tensors(config, dtype), **parts | changes)
-    return path
-
-
-def same_tensors(a, b):
-    return list(a) == list(b) and all(
-        a[name].dtype == b[name].dtype
-        and a[name].shape == b[name].shape
-        and a[name].tobytes() == b[name].tobytes()
-        for name in a
-    )
-
-
-def same(a: Checkpoint, b: Checkpoint):
-    """Whether two checkpoints are equal to the last bit."""
-    return (
-        (a.config, a.dtype, a.training) == (b.config, b.dtype, b.training)
-        and (a.tokenizer and a.tokenizer.to_json()) == (b.tokenizer and b.tokenizer.to_json())
-        and same_tensors(a.weights, b.weights)
-        and (a.moments is None) == (b.moments is None)
-        and list(a.moments or ()) == list(b.moments or ())
-        and all(same_tensors(a.moments[k], b.moments[k]) for k in a.moments or ())
-    )
-
-
 def refused(path, *fragments):
     """Loading is refused in one line that holds every fragment."""
     with pytest.raises(CheckpointError) as caught:
@@ -107,64 +37,11 @@ def refused(path, *fragments):
     return message
 
 
-def edit_json(path, **changes):
-    """Set keys of a JSON file; None removes one."""
-    table = json.loads(path.read_text()) | changes
-    path.write_text(json.dumps({k: v for k, v in table.items() if v is not None}))
-
-
 def resave(path, tensors):
     """Write tensors over a model.safetensors, keeping its metadata."""
     with safe_open(path, "np") as file:
         metadata = file.metadata()
     save_file(tensors, path, metadata=metadata)
-
-
-def safetensors_bytes(header, payload=b""):
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return len(text).to_bytes(8, "little") + text + payload
-
-
-HUB_CONFIG = {
-    "activation_function": "gelu_new",
-    "architectures": ["GPT2LMHeadModel"],
-    "attn_pdrop": 0.1,
-    "bos_token_id": 50256,
-    "embd_pdrop": 0.1,
-    "eos_token_id": 50256,
-    "initializer_range": 0.02,
-    "layer_norm_epsilon": 1e-05,
-    "model_type": "gpt2",
-    "n_ctx": CONFIG.block_size,
-    "n_embd": CONFIG.n_embd,
-    "n_head": CONFIG.n_head,
-    "n_layer": CONFIG.n_layer,
-    "n_positions": CONFIG.block_size,
-    "resid_pdrop": 0.1,
-    "summary_type": "cls_index",
-    "task_specific_params": {"text-generation": {"do_sample": True, "max_length": 50}},
-    "vocab_size": CONFIG.vocab_size,
-}
-TIED = replace(CONFIG, tie_weights=True)
-
-
-def hub_tensors(prefix=""):
-    n = CONFIG.block_size
-    tensors = {
-        name.replace("transformer.", prefix): array for name, array in random_tensors(TIED).items()
-    }
-    for i in range(CONFIG.n_layer):
-        tensors[f"{prefix}h.{i}.attn.bias"] = np.tril(np.ones((1, 1, n, n), np.float32))
-        tensors[f"{prefix}h.{i}.attn.masked_bias"] = np.array(-1e4, np.float32)
-    return tensors
-
-
-def write_hub(path, tensors=None, metadata=None, **changes):
-    path.mkdir(exist_ok=True)
-    (path / "config.json").write_text(json.dumps(HUB_CONFIG))
-    edit_json(path / "config.json", **changes)
-    save_file(tensors or hub_tensors(), path / "model.safetensors", metadata=metadata)
-    return path
 
 
 def listing(directory):

@@ -18,7 +18,7 @@ from shared.config import GPTConfig, SampleConfig, TrainConfig, load_preset
 from shared.options import TrainOptions, parse_train, program
 from shared.sampling import SEPARATOR, write_samples
 from shared.weights import load_checkpoint, newest_checkpoint
-from tests.command_line import REPOSITORY, SMALL, start
+from tests.command_line import REPOSITORY, SMALL, error_of, start
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
 
@@ -129,7 +129,7 @@ def test_any_backend_goes_on_with_any_backends_run(capsys, text):
 # Stopping
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stopped_training_saves_and_says_where(text, tmp_path, number):
     out = tmp_path / "run"
     options = [*SMALL, "--dataset", text, "--out", out, "--checkpoint-interval", 1000000]
@@ -148,6 +148,27 @@ def test_a_stopped_training_saves_and_says_where(text, tmp_path, number):
     assert f"python -m impls.numpy.train --out {out} --resume" in stderr
     assert load_checkpoint(checkpoint).moments is not None
     assert (out / "loss.png").exists()
+
+
+def test_a_limit_is_no_failure_and_says_which_it_was(capsys, text):
+    assert train_main("numpy", [*SMALL, "--dataset", text, "--max-seconds", "1e-6"]) == 0
+    said = capsys.readouterr().err
+    assert "stopped at step 1: --max-seconds 1e-06 are over; saved runs/numpy" in said
+    assert train_main("numpy", ["--resume", "--keep-checkpoints", "1"]) == 0
+    assert newest_checkpoint("runs/numpy").name == "000006"
+
+
+@pytest.mark.parametrize(("main", "options"), [(sample_main, []), (train_main, ["--resume"])])
+def test_a_damaged_checkpoint_is_not_the_end(capsys, text, main, options):
+    """The message names the one before it."""
+    assert train_main("numpy", [*SMALL, "--dataset", text, "--checkpoint-interval", "3"]) == 0
+    weights = Path("runs/numpy/checkpoints/000006/model.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-1])
+    capsys.readouterr()
+    said = error_of(capsys, main("numpy", options))
+    assert "move the damaged one away to use runs/numpy/checkpoints/000003" in said
+    weights.parent.rename("damaged")
+    assert main("numpy", options) == 0
 
 
 def wait_for_rows(path: Path, count: int) -> None:

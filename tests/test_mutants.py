@@ -86,6 +86,8 @@ def test_smallest_errors_are_those_that_the_limits_speak_of(monkeypatch) -> None
     noted: dict[str, dict[str, float]] = {"logits": {"float64": 2.1e-5}}
     monkeypatch.setattr(matrix, "SMALLEST_MUTANT", noted)
     assert matrix.stale_limits(caught) == []
+    noted["logits"]["float64"] = 1e-6
+    assert matrix.stale_limits(caught) == [], "larger than promised"
     noted["logits"]["float64"] = 4e-5
     assert matrix.stale_limits(caught) == ['"logits": {"float64": 2.0e-05}']
     noted.clear()

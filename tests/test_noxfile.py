@@ -68,7 +68,17 @@ def test_every_job_has_its_session_and_says_what_it_does() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20)
     assert done.returncode == 0, done.stderr
     listed = dict(re.findall(r"^[*-] ([\w-]+) -> (.+)$", done.stdout, re.MULTILINE))
-    jobs = {"conformance", "oracles", "compare", "tests", "lint"}
+    jobs = {
+        "conformance",
+        "oracles",
+        "compare",
+        "docs",
+        "relay",
+        "reliability",
+        "results",
+        "tests",
+        "lint",
+    }
     jobs |= {f"{job}-{backend}" for job in ("train", "sample") for backend in BACKENDS}
     assert jobs <= set(listed)
 
@@ -116,6 +126,18 @@ def test_a_part_of_the_suite_does_not_count_as_the_suite(
     whole = FakeSession(tmp_path / "whole")
     sessions["conformance"](whole)
     assert whole.commands[0][1:] == ["-m", "conformance.gate", "--always"]
+
+
+def test_the_site_has_fresh_figures_even_of_a_suite_that_fails(
+    sessions: dict[str, Any], tmp_path: Path
+) -> None:
+    session = FakeSession(tmp_path, "--strict")
+    sessions["docs"](session)
+    suite, site = (command[1:] for command in session.commands)
+    assert suite == ["-m", "conformance.gate"]
+    assert 1 in session.options[0]["success_codes"]
+    assert site == ["-m", "docs.build", "--strict"]
+    assert "success_codes" not in session.options[1]
 
 
 def test_tests_run_the_suites_and_the_mutants(sessions: dict[str, Any], tmp_path: Path) -> None:

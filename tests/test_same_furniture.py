@@ -19,7 +19,7 @@ import pytest
 IMPLS = Path(__file__).resolve().parent.parent / "impls"
 ROOMS = ("numpy", "torch", "jax")
 
-WITH_NAMES = {"model.py"}
+WITH_NAMES = {"model.py", "attention_steps.py"}
 """Files that are also compared inside of the functions. The others do their work differently."""
 
 # file: room: why it differs: lines of its outline
@@ -190,6 +190,28 @@ DIFFERENCES: dict[str, dict[str, dict[str, list[str]]]] = {
         "torch": {"what autograd goes through backwards": ["Bigram._loss"]},
         "jax": {"what is compiled is a function of arrays": ["loss_function", "train_step"]},
     },
+    "attention_steps.py": {
+        "numpy": {
+            "a layer is filled by assigning arrays": [
+                "attention_steps: c_attn.weight.value",
+                "attention_steps: c_attn.bias.value",
+            ],
+        },
+        "torch": {
+            "arrays become tensors and come back": [
+                "attention_steps: x",
+                "attention_steps: name",
+                "attention_steps: value",
+            ],
+        },
+        "jax": {
+            "arrays become JAX's and come back": [
+                "attention_steps: x",
+                "attention_steps: name",
+                "attention_steps: value",
+            ],
+        },
+    },
 }
 
 
@@ -263,7 +285,12 @@ def test_every_declared_difference_is_one(file: str) -> None:
 
 def test_all_files_that_the_rooms_share_are_compared() -> None:
     files = [{path.name for path in (IMPLS / room).glob("*.py")} for room in ROOMS]
-    alike = {"__init__.py", "train.py", "sample.py"}  # a few lines each, without furniture
+    alike = {
+        "__init__.py",
+        "train.py",
+        "sample.py",
+        "walk.py",
+    }  # a few lines each, without furniture
     assert set.intersection(*files) - alike <= set(DIFFERENCES)
 
 

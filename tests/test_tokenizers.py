@@ -271,6 +271,15 @@ def changed(kind: str, was: str, becomes: str) -> str:
     return text.replace(was, becomes, 1)
 
 
+def with_token(kind: str, content: str, **flags: bool) -> str:
+    """The tokenizer.json of a kind, with one token added."""
+    table = json.loads(BUILT[kind].to_json())
+    plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
+    size = BUILT[kind].vocab_size
+    table["added_tokens"] = [{"id": size, "content": content, **plain, **flags}]
+    return json.dumps(table)
+
+
 UNUSABLE = {
     "empty": "",
     "not JSON": "tokenizer",
@@ -287,6 +296,16 @@ UNUSABLE = {
     "bytes that are not split": changed("bpe", '"use_regex":true', '"use_regex":false'),
     "dropout": changed("bpe", '"dropout":null', '"dropout":0.1'),
     "another pattern": changed("word", r"\\w+", r"\\d+"),
+    "a splitter that removes": changed("char", '"Isolated"', '"Removed"'),
+    "a splitter turned round": changed("word", '"invert":false', '"invert":true'),
+    "a token that swallows spaces": with_token("bpe", "<x>", lstrip=True),
+    "a character that is never found": with_token("char", "q", special=True),
+    "marks where words end": changed(
+        "bpe", '"end_of_word_suffix":null', '"end_of_word_suffix":"</w>"'
+    ),
+    "marks on which the library panics": changed(
+        "bpe", '"continuing_subword_prefix":null', '"continuing_subword_prefix":"##"'
+    ),
 }
 
 
@@ -298,6 +317,23 @@ def test_files_that_cannot_be_used(text, tmp_path):
         Tokenizer.load(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
+
+
+class PanicException(BaseException):
+    """What a panic of the library arrives as: no `Exception`, and this is all that one can see."""
+
+
+@pytest.mark.parametrize(("raised", "seen"), [(PanicException, TokenizerError), (SystemExit,) * 2])
+def test_a_panic_of_the_library_is_an_error_like_any_other(monkeypatch, raised, seen):
+    class Library:
+        @staticmethod
+        def from_str(text):
+            raise raised("slice index")
+
+    text = BUILT["byte"].to_json()
+    monkeypatch.setattr(module.hf, "Tokenizer", Library)
+    with pytest.raises(seen, match="slice index"):
+        Tokenizer.from_json(text)
 
 
 def test_files_that_cannot_be_read(tmp_path):

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from shared.backend import BACKENDS, Model, StepResult, TrainState, load_backend
-from shared.config import GPTConfig, SampleConfig, TrainConfig
+from shared.config import GPTConfig, RunLimits, SampleConfig, TrainConfig
 from shared.datasets import TokenData, batch
-from shared.errors import RunError
+from shared.errors import ConfigError, RunError
 from shared.init import init_weights
 from shared.metrics import Metrics, append_metrics, read_metrics
 from shared.progress import ProgressDisplay
@@ -22,7 +22,12 @@ from shared.run_directory import RunDirectory
 from shared.stopping import StopRequest, stop_on_signals
 from shared.tokenizers import Tokenizer, build_tokenizer
 from shared.training import TrainingResult, evaluate, train
-from shared.weights import TrainingRecord, load_checkpoint, newest_checkpoint
+from shared.weights import (
+    TrainingRecord,
+    checkpoint_path,
+    load_checkpoint,
+    newest_checkpoint,
+)
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -187,6 +192,51 @@ def test_a_finished_run_resumes_to_itself(tmp_path):
     again = run_training(tmp_path / "run", build(), start=state_in(first.checkpoint))
     assert again == first
     assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == before
+
+
+# Limits
+
+
+def test_a_limit_of_time_ends_a_run_that_can_go_on(tmp_path):
+    stopped = run_training(tmp_path / "run", build(), limits=RunLimits(max_seconds=1e-6))
+    assert (stopped.stopped, stopped.last.step) == (True, 1)
+    assert stopped.reason == "--max-seconds 1e-06 are over"
+    finished = run_training(tmp_path / "run", build(), start=state_in(stopped.checkpoint))
+    assert (finished.stopped, finished.reason) == (False, "")
+    run_training(tmp_path / "unbroken", build())
+    assert timeless(tmp_path / "run") == timeless(tmp_path / "unbroken")
+
+
+def test_a_target_ends_a_run_at_the_first_evaluation_that_reaches_it(tmp_path):
+    rows = timeless(run_training(tmp_path / "all", build()).checkpoint.parents[1])
+    losses = {row.step: row.val_loss for row in rows if row.step and row.val_loss is not None}
+    first, *_, last = losses
+    assert losses[last] < losses[first]
+    stopped = run_training(tmp_path / "some", build(), limits=RunLimits(target_loss=losses[first]))
+    assert (stopped.stopped, stopped.last.step) == (True, first)
+    assert "--target-loss" in stopped.reason
+    assert load_checkpoint(stopped.checkpoint).training.val_loss == losses[first]
+    never = run_training(tmp_path / "none", build(), limits=RunLimits(target_loss=1e-9))
+    assert not never.stopped
+
+
+@pytest.mark.parametrize("limit", [{"max_seconds": 0.0}, {"target_loss": float("nan")}])
+def test_limits_that_cannot_be(limit):
+    with pytest.raises(ConfigError, match=next(iter(limit))):
+        RunLimits(**limit)
+
+
+def test_the_newest_checkpoints_and_the_best_are_kept(tmp_path):
+    often = replace(STEPS, steps=8, eval_interval=1, checkpoint_interval=1, learning_rate=1.0)
+    run_training(tmp_path / "all", build(), often)
+    losses = {row.step: row.val_loss for row in timeless(tmp_path / "all") if row.step}
+    best = min(losses, key=losses.get)
+    assert best < 7, "this learning rate must be too large, or the best is among the newest"
+    run_training(tmp_path / "some", build(), often, limits=RunLimits(keep_checkpoints=2))
+    kept = sorted(int(path.name) for path in (tmp_path / "some" / "checkpoints").iterdir())
+    assert kept == [best, 7, 8]
+    for step in kept:
+        assert load_checkpoint(checkpoint_path(tmp_path / "some", step)).training.step == step
 
 
 def test_metrics_that_are_not_metrics_are_named(tmp_path):

@@ -11,6 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
+from reliability.samples import (
+    CHAR,
+    CONFIG,
+    TEXT,
+    TIED,
+    hub_tensors,
+    random_tensors,
+    record,
+    same,
+    same_tensors,
+    save_everything,
+    write_hub,
+)
 from shared import gpt2_format
 from shared.config import GPTConfig, TrainConfig
 from shared.errors import CheckpointError, ConfigError
@@ -22,22 +35,7 @@ from shared.weights import (
     save_checkpoint,
     tensor_shapes,
 )
-from tests.checkpoint_samples import (
-    CHAR,
-    CONFIG,
-    ONE_PER_OPTION,
-    TEXT,
-    TIED,
-    WQ,
-    hub_tensors,
-    random_tensors,
-    record,
-    refused,
-    same,
-    same_tensors,
-    save_everything,
-    write_hub,
-)
+from tests.checkpoint_samples import ONE_PER_OPTION, WQ, refused
 
 
 @pytest.fixture

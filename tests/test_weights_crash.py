@@ -8,6 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from reliability.samples import (
+    CONFIG,
+    random_tensors,
+    record,
+    same,
+    save_everything,
+)
 from shared import directories
 from shared.errors import CheckpointError
 from shared.weights import (
@@ -17,14 +24,7 @@ from shared.weights import (
     newest_checkpoint,
     save_checkpoint,
 )
-from tests.checkpoint_samples import (
-    CONFIG,
-    listing,
-    random_tensors,
-    record,
-    same,
-    save_everything,
-)
+from tests.checkpoint_samples import listing
 
 
 @pytest.fixture

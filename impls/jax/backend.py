@@ -10,6 +10,7 @@ import optax
 from flax import nnx
 from jaxtyping import Array
 
+from impls.jax.attention_steps import attention_steps
 from impls.jax.bigram import Bigram as bigram
 from impls.jax.bigram import count_bigrams
 from impls.jax.generate import forward, generate
@@ -28,7 +29,7 @@ from shared.errors import ConfigError
 from shared.schedule import learning_rate
 from shared.taps import Tap, tap_names
 
-__all__ = ["bigram", "build", "count_bigrams", "name"]
+__all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name"]
 
 name = "jax"
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from impls.numpy.attention_steps import attention_steps
 from impls.numpy.bigram import Bigram as bigram
 from impls.numpy.bigram import count_bigrams
 from impls.numpy.generate import generate
@@ -23,7 +24,7 @@ from shared.errors import ConfigError
 from shared.schedule import learning_rate
 from shared.taps import Tap
 
-__all__ = ["bigram", "build", "count_bigrams", "name"]
+__all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name"]
 
 name = "numpy"
 

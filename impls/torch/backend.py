@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from impls.torch.attention_steps import attention_steps
 from impls.torch.bigram import Bigram as bigram
 from impls.torch.bigram import count_bigrams
 from impls.torch.generate import generate
@@ -24,7 +25,7 @@ from shared.errors import ConfigError
 from shared.schedule import learning_rate
 from shared.taps import Tap
 
-__all__ = ["bigram", "build", "count_bigrams", "name"]
+__all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name"]
 
 name = "torch"
 

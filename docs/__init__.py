@@ -1,0 +1,1 @@
+"""The lesson as a site: pages in Markdown, code and figures pulled in when it is built."""

@@ -1,0 +1,158 @@
+"""Build the site into build/site: it opens from disk, and asks no other host for anything.
+
+What a page shows of the code is taken from the code; figures come from the last conformance report
+and from small runs, made now unless they are there already.
+"""
+
+import io
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import FlagCreatePairsOff, arg
+
+from docs.data import make
+from docs.producers import PRODUCERS
+from docs.serve import PORT, open_server
+from shared.cli import run_command, say
+from shared.errors import UserError
+from shared.options import UsageError, parse
+
+PROGRAM = "nox -s docs --"
+DOCS = Path(__file__).resolve().parent
+SITE = DOCS.parent / "build" / "site"
+MARK = ".buildinfo"
+"""A file that Sphinx leaves in every site: what has none is not ours to replace."""
+
+WRONG = re.compile(r"\b(ERROR|CRITICAL): ")
+
+
+class SiteError(UserError):
+    """The site cannot be built as it is."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to build, and what to do then."""
+
+    serve: FlagCreatePairsOff[bool] = False
+    """Show the site on http://127.0.0.1 until Ctrl-C."""
+    port: int = PORT
+    """Where --serve shows it."""
+    strict: FlagCreatePairsOff[bool] = False
+    """Fail on anything missing or old: a figure, a page, a link."""
+    no_runs: FlagCreatePairsOff[bool] = False
+    """Make no figures and run no commands; show those of the last build. For writing pages."""
+    out: Annotated[Path, arg(metavar="DIR")] = SITE
+    """Where the site goes."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Build as the command line says. Returns the exit status."""
+    return run_command(lambda: _build(argv))
+
+
+def _build(argv: Sequence[str] | None) -> int:
+    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
+    check_replaceable(options.out)
+    server = open_server(options.out, options.port) if options.serve else None
+    failures = [] if options.no_runs else make(PRODUCERS.values())
+    build_site(
+        DOCS, options.out, strict=options.strict, may_run=not options.no_runs, failures=failures
+    )
+    say(f"the site: {options.out / 'index.html'}")
+    if server is not None:
+        server.show()
+    return 0
+
+
+def check_replaceable(out: Path) -> None:
+    """Raises `UsageError` if there is something at `out` that is not a site."""
+    if out.is_dir() and any(out.iterdir()) and not (out / MARK).exists():
+        raise UsageError(f"{out} is not empty and is not a site that could be replaced")
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file, and a site is a directory")
+
+
+def build_site(
+    source: Path,
+    out: Path,
+    *,
+    strict: bool = False,
+    may_run: bool = True,
+    failures: Sequence[str] = (),
+) -> list[str]:
+    """Build the pages in `source` into `out`, anew and as a whole.
+
+    All of it every time: a page also depends on the code, the report and the runs that it shows.
+
+    Args:
+        source: a directory with index.md. The settings are those of docs/conf.py.
+        out: replaced when the site is complete; what stood there before stays if it fails.
+        strict: whether a missing or old figure fails the build.
+        may_run: whether commands on the pages may be run.
+        failures: what is missing already, a line each.
+
+    Returns:
+        What is missing, a line each.
+
+    Raises:
+        SiteError: a page is wrong, or with `strict` something is missing.
+    """
+    # Here: other command lines of docs/ need no Sphinx, which takes a second.
+    from sphinx.application import Sphinx
+    from sphinx.errors import SphinxError
+    from sphinx.util.docutils import docutils_namespace, patch_docutils
+
+    partial = out.with_name(f".{out.name}.partial")
+    doctrees = out.with_name(f".{out.name}.doctrees")
+    complaints = io.StringIO()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with patch_docutils(DOCS), docutils_namespace():  # what Sphinx registers goes with it
+            application = Sphinx(
+                *(source, DOCS, partial, doctrees, "html"),
+                confoverrides={"minigpt_may_run": may_run},
+                status=None,
+                warning=complaints,
+                freshenv=True,
+            )
+            application.build(force_all=True)
+        problems = [*failures, *told(complaints.getvalue())]
+        wrong = [problem for problem in problems if strict or WRONG.search(problem)]
+        for problem in problems:
+            if problem not in wrong:
+                say(problem)
+        if wrong:
+            raise SiteError("the site was not built:\n" + "\n".join(wrong))
+        replace_directory(partial, out)
+    except SphinxError as error:
+        raise SiteError(f"the site was not built: {error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(doctrees, ignore_errors=True)
+    return problems
+
+
+def told(complaints: str) -> list[str]:
+    """Sphinx's complaints, a line each, with paths as one would type them."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", complaints).replace(f"{DOCS.parent}/", "")
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def replace_directory(new: Path, out: Path) -> None:
+    """Put `new` where `out` is."""
+    old = out.with_name(f".{out.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    new.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""Commands on the pages: finding them, and finding out whether they can be typed."""
+
+import importlib.util
+import re
+import shlex
+from functools import cache
+
+from docs.sources import ROOT
+from mutants.catalogue import check_backend, find
+from shared.backend import BACKENDS
+from shared.errors import UserError
+from shared.options import parse_sample, parse_train
+from shared.weights import Checkpoint
+
+
+class CommandError(UserError):
+    """A page shows a command that nobody can run."""
+
+
+def commands_of(page: str) -> list[str]:
+    """The commands of a page: those of `{try}`, and every line of its sh blocks."""
+    options = re.findall(r"^:command:\s*(.+)$", page, re.MULTILINE)
+    blocks = re.findall(r"^```sh\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [line for line in [*options, *lines] if shlex.split(line, comments=True)]
+
+
+def check_command(command: str) -> None:
+    """See whether a command names a session or a module that exists, and options that it knows.
+
+    Raises:
+        UserError: saying which of them it is.
+    """
+    words = shlex.split(command, comments=True)
+    match words:
+        case ["nox", "-s", session, *rest]:
+            if session not in nox_sessions():
+                raise CommandError(f"there is no nox session {session!r}: {command}")
+            if rest and rest[0] != "--":
+                raise CommandError(f"options of a session come after --: {command}")
+            kind, _, backend = session.partition("-")
+            _check_options(kind, backend, rest[1:])
+        case ["python", "-m", *_]:
+            module, *options = words_of_module(command)
+            backend, _, kind = module.removeprefix("impls.").rpartition(".")
+            _check_options(kind, backend, options)
+        case _:
+            raise CommandError(f"neither `nox -s SESSION` nor `python -m MODULE`: {command}")
+
+
+def words_of_module(command: str) -> list[str]:
+    """["compare.bench", "--steps", "5"] of `python -m compare.bench --steps 5`.
+
+    Raises:
+        CommandError: it is another kind of command, or there is no such module.
+    """
+    match shlex.split(command, comments=True):
+        case ["python", "-m", module, *options]:
+            if not _exists(module):
+                raise CommandError(f"there is no module {module}: {command}")
+            return [module, *options]
+    raise CommandError(f"only `python -m MODULE` is run while the site is built: {command}")
+
+
+@cache
+def nox_sessions() -> frozenset[str]:
+    """The names of all sessions of noxfile.py."""
+    text = (ROOT / "noxfile.py").read_text(encoding="utf-8")
+    functions = re.findall(r"^@nox\.session.*\ndef (\w+)\(", text, re.MULTILINE)
+    named = re.findall(r'^@nox\.session\(name="([\w-]+)"', text, re.MULTILINE)
+    rooms = [f"{kind}-{backend}" for kind in ("train", "sample") for backend in BACKENDS]
+    return frozenset([*functions, *named, *rooms]) - {"break_"}
+
+
+def _check_options(kind: str, backend: str, options: list[str]) -> None:
+    """For the command lines whose options are told before anything is done."""
+    if kind == "train" and backend in BACKENDS:
+        parse_train(backend, options, _no_checkpoint)
+    elif kind == "sample" and backend in BACKENDS:
+        parse_sample(backend, options)
+    elif kind == "break" and options and not options[0].startswith("-"):
+        mutant = find(options[0])
+        planted = check_backend(options[options.index("--backend") + 1 :][0])
+        if planted not in mutant.edits:
+            raise CommandError(f"{mutant.name} cannot be planted in {planted}")
+
+
+def _no_checkpoint(asked: object) -> Checkpoint:
+    raise CommandError("a command with --resume or --init-from depends on a run")
+
+
+def _exists(module: str) -> bool:
+    """Whether `python -m` finds it: a module, or a package with a __main__."""
+    try:
+        spec = importlib.util.find_spec(module)
+        if spec is not None and spec.submodule_search_locations is not None:
+            spec = importlib.util.find_spec(f"{module}.__main__")
+    except ModuleNotFoundError:
+        return False
+    return spec is not None

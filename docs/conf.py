@@ -1,0 +1,34 @@
+"""Settings of Sphinx. `python -m docs.build` is how the site is built."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+project = "miniGPT, three ways"
+author = "the authors of miniGPT, three ways"
+html_title = project
+language = "en"
+
+extensions = ["myst_parser", "sphinx_design", "docs.extensions"]
+myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
+myst_heading_anchors = 3
+exclude_patterns = ["producers", "extensions", "**/__pycache__"]
+nitpicky = True
+
+# furo: light and dark, usable with the keyboard and on a phone, prints well, asks no other host for
+# anything, and lets its width be changed, which three columns of code need.
+html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_js_files = [("three.js", {"defer": "defer"})]
+html_use_index = False
+html_copy_source = False
+html_show_sourcelink = False
+html_show_copyright = False
+html_show_sphinx = False
+html_math_renderer = "mathml"
+
+# Styles whose every colour has a contrast of 4.5 or more against its background.
+pygments_style = "a11y-high-contrast-light"
+pygments_dark_style = "a11y-high-contrast-dark"

@@ -1,0 +1,109 @@
+"""Figures from real runs: made by producers, kept in build/docs-data until a source changes.
+
+A producer measures something and gives back numbers, and draws them if a picture is wanted:
+
+    PRODUCER = Producer(
+        name="losses",
+        what="the same training three times",
+        sources=("impls", "shared", "docs/producers/losses.py"),
+        measure=measure,  # () -> anything that JSON can hold
+        draw=draw,        # (what measure gave) -> Drawing; or None
+    )
+
+It stands in a file of its own in docs/producers and is listed in docs/producers/__init__.py. A page
+shows it by `{run-figure} losses`, or hands its numbers to a script by `{run-data} losses`.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from docs.sources import ROOT, fingerprint
+from shared.cli import say
+from shared.errors import UserError
+from shared.files import explained, replacing
+
+DIRECTORY = ROOT / "build" / "docs-data"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A picture, and the words for who cannot see it."""
+
+    svg: str
+    alt: str
+    """What it shows, with the numbers that matter."""
+
+
+@dataclass(frozen=True)
+class Producer:
+    """Something that can be measured by running the code."""
+
+    name: str
+    what: str
+    """In a few words, for messages."""
+    sources: tuple[str, ...]
+    """Files and directories that decide the outcome; a change of one makes it old."""
+    measure: Callable[[], Any]
+    """Raises `UserError` where it cannot be done, such as without a framework."""
+    draw: Callable[[Any], Drawing] | None = None
+
+
+@dataclass(frozen=True)
+class Product:
+    """What a producer left in build/docs-data."""
+
+    producer: Producer
+    data: Any
+    svg: str | None
+    alt: str
+    stale: bool
+    """The sources have changed since."""
+
+
+def make(producers: Iterable[Producer], directory: Path = DIRECTORY) -> list[str]:
+    """Measure what is missing or old. Returns a line for every producer that could not.
+
+    Raises:
+        RunError: a figure cannot be written.
+    """
+    failures = []
+    for producer in producers:
+        known = read(producer, directory)
+        if known is not None and not known.stale:
+            continue
+        say(f"{producer.name}: {producer.what} …")
+        began = time.perf_counter()
+        before = fingerprint(producer.sources)  # what is edited meanwhile was not measured
+        try:
+            data = producer.measure()
+        except UserError as error:
+            failures.append(f"{producer.name} could not be measured: {error}")
+            continue
+        drawing = producer.draw(data) if producer.draw else None
+        record = {
+            "fingerprint": before,
+            "seconds": round(time.perf_counter() - began, 1),
+            "data": data,
+            "svg": drawing and drawing.svg,
+            "alt": drawing.alt if drawing else "",
+        }
+        path = directory / f"{producer.name}.json"
+        with explained("write", path):
+            directory.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as partial:
+                partial.write_text(json.dumps(record, allow_nan=False), encoding="utf-8")
+    return failures
+
+
+def read(producer: Producer, directory: Path = DIRECTORY) -> Product | None:
+    """What was measured last; None if nothing was, or it cannot be read."""
+    try:
+        record = json.loads((directory / f"{producer.name}.json").read_text(encoding="utf-8"))
+        stale = record["fingerprint"] != fingerprint(producer.sources)
+        return Product(producer, record["data"], record["svg"], record["alt"], stale)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

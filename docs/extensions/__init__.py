@@ -1,0 +1,22 @@
+"""What the pages can say beyond Markdown: one directive, or two that belong together, to a file."""
+
+from sphinx.application import Sphinx
+
+from docs.extensions import boxes, columns, figures, mathml, mutant, proof, unwritten
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Called by Sphinx."""
+    app.add_config_value("minigpt_may_run", True, "env", bool)
+    app.add_directive("three", columns.Three)
+    app.add_directive("excerpt", columns.OneExcerpt)
+    app.add_directive("did-for-you", boxes.DidForYou)
+    app.add_directive("try", boxes.Try)
+    app.add_directive("question", boxes.Question)
+    app.add_directive("conformance", proof.Conformance)
+    app.add_directive("mutant", mutant.PlantedBug)
+    app.add_directive("run-figure", figures.RunFigure)
+    app.add_directive("run-data", figures.RunData)
+    mathml.setup(app)
+    app.connect("source-read", unwritten.add_note)
+    return {"parallel_read_safe": False}

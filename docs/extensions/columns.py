@@ -1,0 +1,145 @@
+"""`{three}`: the same function in the three rooms. `{excerpt}`: one of what stands only once."""
+
+import html
+from collections.abc import Sequence
+from typing import ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+
+from docs.extensions.alignment import ROOT_KEY, Placed, place, units
+from docs.extensions.directive import ROOMS, SiteDirective, raw
+from docs.extensions.excerpts import Excerpt, ExcerptError, find_excerpt
+from docs.extensions.highlighting import code_block, highlighted_lines, line_element
+from docs.extensions.panes import Pane, place_element, three_panes
+
+NOTHING = "nothing"
+"""Instead of a name: there is nothing to show in this room, and the content says why."""
+
+
+def yes_or_no(argument: str | None) -> bool:
+    """The value of an option that is yes or no."""
+    return directives.choice(argument, ("yes", "no", "true", "false")) in ("yes", "true")
+
+
+class Three(SiteDirective):
+    """The same definition from impls/numpy, impls/torch and impls/jax, lines linked.
+
+    ```{three} CausalSelfAttention.forward
+    :docstring: no
+    :with: CausalSelfAttention.backward
+    ```
+
+    `:file:` is model.py unless said otherwise. `:numpy:`, `:torch:` and `:jax:` give a room's own
+    name for it, or several, or "nothing" (then the content says why); `:numpy-file:` and so on its
+    own file. `:with:` names what is shown of NumPy alone, below.
+    """
+
+    option_spec: ClassVar = {
+        "file": directives.unchanged_required,
+        "docstring": yes_or_no,
+        "with": directives.unchanged_required,
+        **dict.fromkeys(ROOMS, directives.unchanged_required),
+        **{f"{room}-file": directives.unchanged_required for room in ROOMS},
+    }
+
+    def run(self) -> list[nodes.Node]:
+        try:
+            found = {room: self.excerpts(room) for room in ROOMS}
+            below = self.of_room("numpy", self.options["with"]) if "with" in self.options else []
+        except ExcerptError as error:
+            return self.wrong(str(error))
+        empty = [room for room, some in found.items() if not some]
+        if empty and not self.content:
+            return self.wrong(f"{{three}}: say in the content why {empty[0]} has nothing")
+        rooms = {
+            room: [unit for excerpt in some for unit in units(excerpt)]
+            for room, some in found.items()
+            if some
+        }
+        placed = place(rooms)
+        panes = [
+            pane_of(room, found[room], placed[room]) if room in placed else self.no_code(room)
+            for room in ROOMS
+        ]
+        rows = 1 + max(unit.row for some in placed.values() for unit in some)
+        identifier = f"three-{self.number()}"
+        label = f"{self.argument} in three frameworks"
+        shown = [raw(three_panes(panes, identifier, label, rows))]
+        return [*shown, *(below_of(excerpt) for excerpt in below)]
+
+    def excerpts(self, room: str) -> list[Excerpt]:
+        """What the room shows: one definition or several; none where there is nothing."""
+        names = self.options.get(room, self.argument)
+        return [] if names == NOTHING else self.of_room(room, names)
+
+    def of_room(self, room: str, names: str) -> list[Excerpt]:
+        """Raises `ExcerptError` if one is not there."""
+        file = self.options.get(f"{room}-file", self.options.get("file", "model.py"))
+        docstring = self.options.get("docstring", True)
+        return [
+            find_excerpt(f"impls/{room}/{file}", name.strip(), docstring=docstring)
+            for name in names.split(",")
+        ]
+
+    def no_code(self, room: str) -> Pane:
+        text = html.escape(" ".join(self.content))
+        return Pane(room, "", f'<p class="no-code">{text}</p>')
+
+
+class OneExcerpt(SiteDirective):
+    """One definition, of what all rooms share: `{excerpt} shared/schedule.py learning_rate`."""
+
+    required_arguments = 1
+    optional_arguments = 1
+    has_content = False
+    option_spec: ClassVar = {"docstring": yes_or_no}
+
+    def run(self) -> list[nodes.Node]:
+        path, _, name = self.argument.partition(" ")
+        try:
+            excerpt = find_excerpt(path, name, docstring=self.options.get("docstring", True))
+        except ExcerptError as error:
+            return self.wrong(str(error))
+        return [raw(one_pane(excerpt, excerpt.place))]
+
+
+def pane_of(room: str, excerpts: Sequence[Excerpt], placed: Sequence[Placed]) -> Pane:
+    """A column: its units, each in its row, with the rows that do the same in the others."""
+    source = [line.text for unit in placed for line in unit.unit.lines]
+    coloured = iter(highlighted_lines(source))
+    parts = []
+    for unit in placed:
+        lines = "".join(line_element(line.text, next(coloured)) for line in unit.unit.lines)
+        links = " ".join(map(str, sorted(unit.links)))
+        numbers = unit.unit.lines[0].number
+        begins = " begins" if unit.unit.key == ROOT_KEY else ""
+        parts.append(
+            f'<span class="unit{begins}" style="--row:{unit.row + 1}" data-links="{links}" '
+            f'data-line="{numbers}">{lines}</span>'
+        )
+    places = ", ".join(excerpt.place for excerpt in excerpts)
+    return Pane(room, places, code_block(parts, f"{ROOMS[room]}, {places}"))
+
+
+def below_of(excerpt: Excerpt) -> nodes.raw:
+    """What NumPy has besides, under the three."""
+    return raw(
+        one_pane(
+            excerpt,
+            "NumPy, by hand: the gradient, which autograd derives in the other two",
+            place=excerpt.place,
+        )
+    )
+
+
+def one_pane(excerpt: Excerpt, title: str, place: str = "") -> str:
+    source = [line.text for line in excerpt.lines]
+    lines = map(line_element, source, highlighted_lines(source))
+    where = place_element(place) if place else ""
+    return (
+        f'<section class="pane one wide" aria-label="{html.escape(title)}"><div class="pane-head">'
+        f'<span class="room">{html.escape(title)}</span>{where}'
+        f'<button type="button" class="copy" hidden>copy</button></div>'
+        f"{code_block(lines, place or title)}</section>"
+    )

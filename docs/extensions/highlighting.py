@@ -1,0 +1,43 @@
+"""Code as HTML, line by line: Pygments colours it, and shapes in comments are marked."""
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+_COMMENT = re.compile(r'(<span class="c1">)(.*?)(</span>)')
+_SHAPE = re.compile(r"\[[A-Z][^\]<]*\]")
+
+HANGING = 4
+"""A line that is too long goes on this far to the right of where it began, in characters."""
+
+
+def highlighted_lines(lines: Sequence[str]) -> list[str]:
+    """Each line of Python as HTML for itself: every element that it opens, it closes."""
+    lexer = PythonLexer(stripnl=False)
+    text = highlight("\n".join(lines) + "\n", lexer, HtmlFormatter(nowrap=True))
+    coloured = text.splitlines()[: len(lines)]
+    return [_COMMENT.sub(_mark_shapes, line) for line in coloured]
+
+
+def _mark_shapes(comment: re.Match[str]) -> str:
+    opening, text, closing = comment.groups()
+    marked = _SHAPE.sub(lambda shape: f'<span class="shape">{shape[0]}</span>', text)
+    return opening + marked + closing
+
+
+def line_element(source: str, coloured: str) -> str:
+    """A line that may be broken, and then goes on further to the right."""
+    indent = len(source) - len(source.lstrip()) + HANGING
+    return f'<span class="line" style="--indent:{indent}ch">{coloured or " "}\n</span>'
+
+
+def code_block(units: Iterable[str], label: str) -> str:
+    """A block that can be reached with the keyboard. `units` are elements of lines."""
+    return (
+        f'<div class="highlight"><pre tabindex="0" role="group" '
+        f'aria-label="{html.escape(label)}">{"".join(units)}</pre></div>'
+    )

@@ -1,0 +1,135 @@
+"""`{mutant} swap_qk`: a bug to plant, where it stands in each room, and what falls then."""
+
+import html
+import json
+import re
+import textwrap
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+
+from conformance import gate
+from docs.extensions.directive import ROOMS, SiteDirective, raw
+from docs.extensions.highlighting import code_block, line_element
+from docs.extensions.panes import Pane, three_panes
+from docs.sources import ROOT
+from mutants.catalogue import check_backend, find
+from mutants.mutant import Mutant
+from mutants.plant import MutantError, diff
+
+REPORT = ROOT / "build" / "mutants.json"
+HOW = "nox -s mutants"
+
+
+class PlantedBug(SiteDirective):
+    """The story of a mutant, its diff, the command that plants it, and which checks fell.
+
+    `:backend:` is where the command plants it: torch, or the first room that has such a bug. The
+    content, if there is any, says what to look at.
+    """
+
+    required_arguments = 1
+    optional_arguments = 0
+    option_spec: ClassVar = {"backend": directives.unchanged_required}
+
+    def run(self) -> list[nodes.Node]:
+        try:
+            mutant = find(self.argument)
+            first = "torch" if "torch" in mutant.edits else next(iter(mutant.edits))
+            backend = check_backend(self.options.get("backend", first))
+            panes = [self.pane(mutant, room) for room in ROOMS]
+        except MutantError as error:
+            return self.wrong(str(error))
+        if backend not in mutant.edits:
+            return self.wrong(f"{mutant.name} is not planted in {backend}")
+        command = f"nox -s break -- {mutant.name} --backend {backend}"
+        box = nodes.container(classes=["mutant"])
+        box += nodes.rubric("", f"Plant a bug: {mutant.name}")
+        box += nodes.paragraph("", f"The mistake: {mutant.story}.")
+        identifier = f"mutant-{self.number()}"
+        box += raw(three_panes(panes, identifier, f"{mutant.name} in three frameworks"))
+        box += nodes.literal_block(command, command, language="sh")
+        box += self.parsed(self.content)
+        box += self.what_fell(mutant)
+        return [box]
+
+    def pane(self, mutant: Mutant, room: str) -> Pane:
+        """The lines of one room that change."""
+        if room not in mutant.edits:
+            return Pane(room, "", '<p class="no-code">has no place for this bug</p>')
+        files = dict.fromkeys(edit.file for edit in mutant.edits[room])
+        place = ", ".join(f"impls/{room}/{file}" for file in files)
+        return Pane(room, place, code_block(_changes(mutant, room), f"{place}, changed"))
+
+    def what_fell(self, mutant: Mutant) -> list[nodes.Node]:
+        """The checks that saw it, from the last run of all mutants."""
+        verdicts = read_verdicts(mutant.name)
+        if set(verdicts) != set(mutant.edits):
+            absent = ", ".join(ROOMS[room] for room in mutant.edits if room not in verdicts)
+            return self.missing(f"which checks fall in {absent} was not measured: run {HOW}")
+        notes = []
+        if older_than_sources(REPORT):
+            notes = self.missing(f"what fell was measured before the sources changed: run {HOW}")
+        rows = "".join(_row(room, verdicts[room]) for room in ROOMS if room in verdicts)
+        listing = (
+            f'<details class="fell"><summary>Which checks fall</summary><div class="table-wrapper" '
+            f'tabindex="0" role="group" aria-label="checks that fall"><table class="docutils">'
+            f'<thead><tr><th scope="col">planted in</th><th scope="col">fell</th><th scope="col">'
+            f"checks</th></tr></thead><tbody>{rows}</tbody></table></div></details>"
+        )
+        return [*notes, raw(listing)]
+
+
+def read_verdicts(name: str) -> dict[str, dict[str, Any]]:
+    """What the last run of the mutants says about one of them, by room; nothing if it is not there.
+
+    Raises nothing: a file that cannot be read says nothing.
+    """
+    try:
+        found = json.loads(REPORT.read_text(encoding="utf-8"))
+        return {v["backend"]: v for v in found if v["mutant"] == name}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def older_than_sources(path: Path) -> bool:
+    """Whether anything that decides which checks fall was changed after the file was written."""
+    written = path.stat().st_mtime
+    return any(source.stat().st_mtime > written for source in _sources())
+
+
+def _sources() -> Iterable[Path]:
+    yield from gate.covered_files(ROOT)
+    yield from (ROOT / "mutants").rglob("*.py")
+
+
+def _changes(mutant: Mutant, room: str) -> Iterable[str]:
+    """The diff as lines of HTML, without the indentation that all of them have."""
+    lines = [line for line in diff(mutant, room) if not line.startswith(("---", "+++"))]
+    bare = iter(
+        textwrap.dedent("\n".join(line[1:] for line in lines if line[0] in "+-")).split("\n")
+    )
+    for line in lines:
+        if match := re.match(r"@@ -(\d+)", line):
+            yield f'<span class="at">{line_element("", f"line {match[1]}")}</span>'
+            continue
+        text = f"{line[0]} {next(bare)}"
+        kind = "removed" if line[0] == "-" else "added"
+        yield f'<span class="{kind}">{line_element(text, html.escape(text))}</span>'
+
+
+def _row(room: str, verdict: dict[str, Any]) -> str:
+    fallen, passed = list(verdict["fallen"]), list(verdict["passed"])
+    names = ", ".join(f"<code>{html.escape(_short(check))}</code>" for check in fallen)
+    return (
+        f'<tr><th scope="row">{ROOMS[room]}</th><td>{len(fallen)} of {len(fallen) + len(passed)}'
+        f"</td><td>{names or 'none: it survived'}</td></tr>"
+    )
+
+
+def _short(check: str) -> str:
+    """taps for test_forward.py::test_taps"""
+    return check.rpartition("::")[2].removeprefix("test_")

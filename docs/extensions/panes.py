@@ -1,0 +1,53 @@
+"""Three panes: beside each other where there is room for it, else behind tabs.
+
+Without a script all three are shown, on a narrow screen below each other.
+"""
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from docs.extensions.directive import ROOMS
+
+
+@dataclass(frozen=True)
+class Pane:
+    """What one room shows."""
+
+    room: str
+    place: str
+    """Where it stands: a file and a line, or "" for nothing."""
+    body: str
+    """HTML."""
+
+
+def three_panes(panes: Sequence[Pane], identifier: str, label: str, rows: int = 1) -> str:
+    """The panes and their tabs. A body that has rows says which row each of its parts is in."""
+    tabs = "".join(
+        f'<button type="button" role="tab" id="{identifier}-{pane.room}-tab" '
+        f'aria-controls="{identifier}-{pane.room}" aria-selected="false">{ROOMS[pane.room]}'
+        f"</button>"
+        for pane in panes
+    )
+    return (
+        f'<div class="three wide" id="{identifier}" style="--rows:{rows}">'
+        f'<div class="three-tabs" role="tablist" aria-label="{html.escape(label)}" hidden>{tabs}'
+        f"</div>{''.join(_pane(pane, identifier) for pane in panes)}"
+        f'<p class="three-counterparts" aria-live="polite"></p></div>'
+    )
+
+
+def place_element(place: str) -> str:
+    """A path that may be broken behind its slashes."""
+    return f'<code class="place">{html.escape(place).replace("/", "/<wbr>")}</code>'
+
+
+def _pane(pane: Pane, identifier: str) -> str:
+    place = place_element(pane.place) if pane.place else ""
+    copy = '<button type="button" class="copy" hidden>copy</button>' if pane.place else ""
+    return (
+        f'<section class="pane room-{pane.room}" id="{identifier}-{pane.room}" '
+        f'data-room="{ROOMS[pane.room]}" aria-label="{ROOMS[pane.room]}">'
+        f'<div class="pane-head"><span class="room">{ROOMS[pane.room]}</span>{place}{copy}</div>'
+        f"{pane.body}</section>"
+    )

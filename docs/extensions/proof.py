@@ -1,0 +1,92 @@
+"""`{conformance} logits, taps`: what the last report says about this part of the model."""
+
+import html
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from docutils import nodes
+
+from conformance import gate
+from conformance.limits import ORDER
+from conformance.table import number
+from docs.extensions.directive import ROOMS, SiteDirective, raw
+
+REPORT = gate.STAMP.with_name("conformance.json")
+HOW = "nox -s conformance"
+
+
+class Conformance(SiteDirective):
+    """A table of the errors of these checks, by their names in the report."""
+
+    required_arguments = 1
+    optional_arguments = 0
+    has_content = False
+
+    def run(self) -> list[nodes.Node]:
+        wanted = checks_named(self.argument)
+        for name in wanted:
+            if name not in ORDER:
+                return self.wrong(f"there is no check {name!r}; there are: {', '.join(ORDER)}")
+        report = read_report()
+        if report is None:
+            return self.missing(f"not measured: run {HOW}")
+        rows = [row for row in report["checks"] if row["check"] in wanted]
+        absent = [name for name in wanted if name not in {row["check"] for row in rows}]
+        notes = []
+        if gate.when_passed(gate.fingerprint()) is None:
+            notes += self.missing(
+                f"these figures are older than the sources, or not all checks passed: run {HOW}"
+            )
+        if absent:
+            notes += self.missing(f"not measured: {', '.join(absent)}; run {HOW}")
+        return [*notes, raw(table(rows, str(report["started"])))] if rows else notes
+
+
+def checks_named(argument: str) -> list[str]:
+    """The names in a list with commas, of which "AdamW, 1 step" has one of its own."""
+    parts, names = [part.strip() for part in argument.split(",")], []
+    while parts:
+        two = ", ".join(parts[:2])
+        names.append(two if two in ORDER else parts[0])
+        parts = parts[2 if two in ORDER else 1 :]
+    return names
+
+
+def read_report() -> dict[str, Any] | None:
+    """The last report; None if there is none that can be read."""
+    try:
+        report = json.loads(REPORT.read_text(encoding="utf-8"))
+        return report if isinstance(report, dict) and report["checks"] is not None else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def table(rows: Sequence[dict[str, Any]], started: str) -> str:
+    """One row for each check and precision."""
+    head = "".join(f'<th scope="col">{name}</th>' for name in ROOMS.values())
+    body = "".join(_row(row) for row in rows)
+    return (
+        '<div class="table-wrapper" tabindex="0" role="group" aria-label="conformance figures">'
+        '<table class="docutils conformance"><caption>Largest error of each backend against the '
+        f"other two, relative to the largest value. Measured {html.escape(started[:10])}. 0: not "
+        f'one bit differs.</caption><thead><tr><th scope="col">check</th><th scope="col">precision'
+        f'</th>{head}<th scope="col">limit</th><th scope="col"></th></tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _row(row: dict[str, Any]) -> str:
+    cells = "".join(f"<td>{_number(row['errors'].get(room))}</td>" for room in ROOMS)
+    passed = row["verdict"] == "passed"
+    verdict = "✓ passed" if passed else f"✗ {row['verdict']}"
+    return (
+        f'<tr class="{"passed" if passed else "failed"}"><th scope="row">'
+        f"{html.escape(row['check'])}</th><td>{row['dtype']}</td>{cells}"
+        f"<td>{_number(row['limit'])}</td><td>{verdict}</td></tr>"
+    )
+
+
+def _number(value: float | str | None) -> str:
+    """The report has "inf" where JSON has no number for it."""
+    return "–" if value is None else number(float(value))

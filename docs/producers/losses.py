@@ -1,0 +1,97 @@
+"""The same training in the three rooms: losses on top of each other, and how far they are apart."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from compare.alone import run_alone
+from compare.training import Task, train_backend
+from docs.data import Drawing, Producer
+from docs.producers.drawing import INK, ROOM_COLORS, ROOM_STYLES, new_figure, to_svg
+from shared.backend import BACKENDS
+from shared.config import GPTConfig, SampleConfig, TrainConfig
+from shared.datasets import encode_dataset, fit_tokenizer, load_dataset
+from shared.init import init_weights
+
+STEPS = 300
+LAST_PLACE = float(np.spacing(np.float32(3.0)))
+"""What the last bit of a loss between 2 and 4 is worth in float32."""
+VALIDATED = 4_000
+"""Tokens of the validation text that are looked at, for speed."""
+
+
+def measure() -> dict[str, Any]:
+    """Train a small model in all three backends, from the same weights on the same batches.
+
+    Raises:
+        BackendError: one of them is not installed.
+    """
+    dataset = load_dataset("playlets")  # needs no download
+    tokenizer = fit_tokenizer(dataset, "char")
+    config = GPTConfig(
+        vocab_size=tokenizer.vocab_size, block_size=32, n_layer=2, n_head=4, n_embd=64
+    )
+    train = TrainConfig(steps=STEPS, batch_size=8, learning_rate=3e-3, warmup_steps=20)
+    data = encode_dataset(dataset, tokenizer, config.block_size)
+    task = Task(
+        config,
+        init_weights(config, train.seed),
+        train,
+        replace(data, val=data.val[:VALIDATED]),
+        tokenizer.encode("\n"),
+        SampleConfig(1),
+    )
+    reports = {backend: run_alone(train_backend, backend, task) for backend in BACKENDS}
+    return {
+        "steps": STEPS,
+        "dataset": dataset.name,
+        "parameters": sum(array.size for array in task.weights.values()),
+        "losses": {backend: report.losses for backend, report in reports.items()},
+        "val_loss": {backend: report.val_loss for backend, report in reports.items()},
+    }
+
+
+def differences(losses: dict[str, list[float]]) -> np.ndarray:
+    """The largest difference between any two of the losses, at every step."""
+    every = np.array(list(losses.values()))
+    return every.max(axis=0) - every.min(axis=0)
+
+
+def draw(data: dict[str, Any]) -> Drawing:
+    """Above the losses, below their largest difference."""
+    losses, apart = data["losses"], differences(data["losses"])
+    steps = np.arange(1, data["steps"] + 1)
+    figure = new_figure(7.5, 5.5)
+    above, below = figure.subplots(2, 1, sharex=True)
+    for backend, values in losses.items():
+        width, dash = ROOM_STYLES[backend]
+        above.plot(steps, values, color=ROOM_COLORS[backend], lw=width, ls=dash, label=backend)
+    above.set(ylabel="loss (nats per token)")
+    above.legend()
+    # Steps at which not one bit differs have no place on a logarithmic axis.
+    below.semilogy(steps, np.where(apart > 0, apart, np.nan), color="#888888", ls="", marker=".")
+    below.axhline(LAST_PLACE, color=INK, lw=1, ls=":", label="the last bit of float32")
+    below.set(xlabel="step", ylabel="largest difference", ylim=(1e-8, 1e-4))
+    below.legend()
+    alt = (
+        f"Two plots over {data['steps']} steps. Above, the training losses of NumPy, PyTorch and "
+        f"JAX, which fall together from {losses['numpy'][0]:.2f} to about "
+        f"{np.mean(losses['numpy'][-20:]):.2f}: one curve to the eye. Below, on a logarithmic "
+        f"axis, the largest difference between them: never more than {apart.max():.1e}, where the "
+        f"last bit of such a number is worth {LAST_PLACE:.1e}; in {np.sum(apart == 0)} steps, "
+        f"nothing."
+    )
+    return Drawing(to_svg(figure, PRODUCER.name), alt)
+
+
+PRODUCER = Producer(
+    name="losses",
+    what=f"the same {STEPS} steps of training in the three backends, half a minute",
+    sources=(
+        *("impls", "shared", "compare/training.py", "compare/alone.py", "constraints.txt"),
+        *("docs/producers/losses.py", "docs/producers/drawing.py"),
+    ),
+    measure=measure,
+    draw=draw,
+)

@@ -1,0 +1,83 @@
+"""What commands on the pages print, kept until a source changes."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from docs.commands import CommandError, words_of_module
+from docs.sources import ROOT, fingerprint
+from shared.files import explained, replacing
+
+DIRECTORY = ROOT / "build" / "docs-data" / "printed"
+SOURCES = ("impls", "shared", "compare", "mutants", "conformance", "constraints.txt")
+COLUMNS = "84"
+SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Printed:
+    """The standard output of a command."""
+
+    command: str
+    fingerprint: str
+    text: str
+    stale: bool = False
+    """The sources have changed since."""
+
+
+def printed(command: str, *, run: bool) -> Printed | None:
+    """What a command prints; it is run if that is not known and it may be.
+
+    Args:
+        command: `python -m MODULE …`, run from the top of the repository by this Python.
+        run: whether it may be run. Else what it printed before is given, or None.
+
+    Raises:
+        CommandError: it failed, or came to no end.
+    """
+    words = words_of_module(command)
+    path = DIRECTORY / f"{hashlib.sha256(command.encode()).hexdigest()[:16]}.json"
+    current = fingerprint(SOURCES)
+    known = _read(path)
+    if known is not None and known.fingerprint == current:
+        return known
+    if not run:
+        return known and replace(known, stale=True)
+    new = Printed(command, current, _run(command, words))
+    with explained("write", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as partial:
+            partial.write_text(json.dumps(asdict(new), indent=1), encoding="utf-8")
+    return new
+
+
+def _run(command: str, words: list[str]) -> str:
+    environment = os.environ | {"COLUMNS": COLUMNS, "NO_COLOR": "1", "PYTHONPATH": str(ROOT)}
+    # Hints name the commands of a user's own shell, though nox may be building this.
+    environment.pop("NOX_CURRENT_SESSION", None)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", *words],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise CommandError(f"no end after {SECONDS} s: {command}") from None
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        raise CommandError(f"the command fails (status {done.returncode}): {command}: {why}")
+    return done.stdout
+
+
+def _read(path: Path) -> Printed | None:
+    try:
+        return Printed(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -1,0 +1,52 @@
+"""Showing the site to this machine's own browsers."""
+
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from shared.cli import say
+from shared.options import UsageError
+
+HOST, PORT = "127.0.0.1", 8000
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves files, and does not tell of each."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Server:
+    """A server that has its port already, before the minutes that a build may take."""
+
+    def __init__(self, directory: Path, port: int) -> None:
+        handler = partial(QuietHandler, directory=str(directory.resolve()))
+        self.server = ThreadingHTTPServer((HOST, port), handler)
+
+    @property
+    def address(self) -> str:
+        """What to type into a browser."""
+        return f"http://{HOST}:{self.server.server_port}/"
+
+    def show(self) -> None:
+        """Answer until Ctrl-C."""
+        say(f"look at {self.address} (Ctrl-C stops it)")
+        with self.server:
+            try:
+                self.server.serve_forever()
+            except KeyboardInterrupt:
+                say("")
+
+
+def open_server(directory: Path, port: int) -> Server:
+    """A server of a directory, which need not exist yet, on 127.0.0.1.
+
+    Raises:
+        UsageError: the port is in use, or is not one that can be had.
+    """
+    try:
+        return Server(directory, port)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot serve on port {port}: {why}; choose another: --port") from error

@@ -1,0 +1,66 @@
+"""How a lesson is printed: headings, matrices next to each other, and what to look at."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+
+class Lesson:
+    """Prints to standard output, as wide as the terminal is; 80 columns where there is none."""
+
+    def __init__(self) -> None:
+        self.console = Console(highlight=False, markup=False)
+
+    @property
+    def width(self) -> int:
+        """Columns that a line may have."""
+        return self.console.width
+
+    def heading(self, text: str) -> None:
+        self.console.print()
+        self.console.print(Text(text, "bold"))
+
+    def say(self, text: str) -> None:
+        """A paragraph, broken where the line ends."""
+        self.console.print(text)
+
+    def look(self, text: str) -> None:
+        """What the reader should look at."""
+        self.console.print(Text.assemble(("Look at ", "bold"), text))
+
+    def show(self, table: RenderableType) -> None:
+        """A table or a line, indented."""
+        self.console.print(Padding(table, (0, 0, 0, 2), expand=False))
+
+    def matrices(self, **named: Float[np.ndarray, "*B T C"] | str) -> None:
+        """Matrices next to each other, under their names and shapes. A text stands as it is."""
+        self.show(side_by_side({name.replace("_", " "): value for name, value in named.items()}))
+
+
+def side_by_side(columns: Mapping[str, Float[np.ndarray, "*B T C"] | str]) -> Table:
+    """A column for each matrix; of a batch, the first."""
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for name, value in columns.items():
+        shape = "" if isinstance(value, str) else f" {list(value.shape)}"
+        table.add_column(f"{name}{shape}", no_wrap=True, header_style="italic")
+    table.add_row(*(v if isinstance(v, str) else write_matrix(v) for v in columns.values()))
+    return table
+
+
+def write_matrix(array: Float[np.ndarray, "*B T C"]) -> str:
+    """A line per row: whole numbers if all are, else two digits after the point."""
+    rows = array.reshape(-1, *array.shape[-2:])[0]
+    whole = bool((rows == np.rint(rows)).all())
+    cells = [[write_number(value, whole) for value in row] for row in rows.tolist()]
+    width = max(len(cell) for row in cells for cell in row)
+    return "\n".join("  ".join(cell.rjust(width) for cell in row) for row in cells)
+
+
+def write_number(value: float, whole: bool = False) -> str:
+    """Two digits after the point, but for 0 and where only whole numbers stand together."""
+    return f"{value:.0f}" if whole or value == 0 else f"{value:.2f}"

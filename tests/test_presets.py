@@ -1,0 +1,91 @@
+"""The presets: each is the design that it says it is, and can be trained."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from threadpoolctl import threadpool_limits
+
+from results.record import MARGIN
+from results.training import train_preset
+from shared.cli import train_main
+from shared.config import PRESETS, GPTConfig, load_preset, preset_names
+from shared.weights import load_checkpoint, newest_checkpoint
+
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
+DESIGNS = {
+    "classroom": {"activation": "gelu_tanh", "norm": "pre", "position": "learned"},
+    "gpt2": {
+        "activation": "gelu_tanh",
+        "norm": "pre",
+        "position": "learned",
+        "tie_weights": True,
+        "bias": True,
+    },
+    "lecture": {"activation": "relu", "norm": "pre", "position": "learned", "tie_weights": False},
+    "nanogpt-cpu": {"activation": "gelu_tanh", "norm": "pre", "position": "learned"},
+    "numpy-course": {"norm": "pre", "position": "learned"},
+    "numpy-course-bpe": {"norm": "pre", "position": "learned"},
+    "original": {"activation": "relu", "norm": "post", "position": "sinusoidal"},
+}
+TOKENIZERS = {"gpt2": "bpe", "numpy-course": "word", "numpy-course-bpe": "bpe"}
+"""Of all others: characters."""
+
+
+def config_of(name: str) -> GPTConfig:
+    return GPTConfig(**({"vocab_size": 65} | load_preset(name).model))
+
+
+def test_every_preset_is_the_design_that_it_says_it_is() -> None:
+    assert list(DESIGNS) == preset_names()
+    for name, design in DESIGNS.items():
+        config, preset = config_of(name), load_preset(name)
+        assert {option: getattr(config, option) for option in design} == design, name
+        assert preset.tokenizer == TOKENIZERS.get(name, "char")
+        assert preset.train.optimizer == ("sgd" if name.startswith("numpy-course") else "adamw")
+
+
+def test_the_original_is_as_wide_inside_as_the_paper_says() -> None:
+    config, train = config_of("original"), load_preset("original").train
+    assert config.n_inner == 4 * config.n_embd
+    assert (train.beta1, train.beta2, train.epsilon, train.weight_decay) == (0.9, 0.98, 1e-9, 0)
+
+
+def test_the_two_course_models_differ_by_the_tokenizer_alone() -> None:
+    words, pieces = config_of("numpy-course"), config_of("numpy-course-bpe")
+    assert replace(words, vocab_size=1) == replace(pieces, vocab_size=1)
+    assert load_preset("numpy-course").train == load_preset("numpy-course-bpe").train
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_says_whose_choices_it_is(name: str) -> None:
+    first, *_ = (PRESETS / f"{name}.toml").read_text(encoding="utf-8").splitlines()
+    assert first.startswith("# ")
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_can_be_trained_as_it_is(name: str) -> None:
+    """Two steps; what all of them come to is what `python -m results` measures."""
+    words = (f"Speaker {i}: the {i % 7} things of which {i % 11} are said.\n" for i in range(150))
+    Path("text.txt").write_text("".join(words))
+    options = ["--preset", name, "--dataset", "text.txt", "--steps", "2", "--out", "run"]
+    assert train_main("numpy", options) == 0
+    checkpoint = load_checkpoint(newest_checkpoint("run"))
+    assert checkpoint.training.train == replace(load_preset(name).train, steps=2)
+    expected = config_of(name)
+    assert replace(checkpoint.config, vocab_size=1) == replace(expected, vocab_size=1)
+
+
+def test_the_classroom_preset_beats_the_bigram_in_twenty_seconds_of_numpy(tmp_path: Path) -> None:
+    """Everything that the command does, on one core and by the processor's time: a busy machine is
+    not the fault."""
+    with threadpool_limits(1):
+        began = time.process_time()
+        result = train_preset("classroom", "numpy", "playlets", tmp_path / "run")
+        seconds = time.process_time() - began
+    assert result.steps == load_preset("classroom").train.steps
+    assert result.floor < result.val_loss < MARGIN * result.bigram
+    assert result.bigram == pytest.approx(2.3076, abs=1e-4)
+    assert seconds < 20
