@@ -166,6 +166,8 @@ def _check_finite(run: RunDirectory, step: int, **values: float) -> None:
 
 
 def _last_good(run: RunDirectory) -> str:
+    if not run.checkpoints.is_dir():
+        return f"{run.checkpoints} is no longer there, and with it the last good checkpoint"
     good = newest_checkpoint(run.path)
     return f"Last good checkpoint: {good or 'none was saved yet'}"
 

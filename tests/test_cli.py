@@ -16,7 +16,7 @@ from shared.backend import BACKENDS
 from shared.cli import sample_main, train_main
 from shared.config import GPTConfig, SampleConfig, TrainConfig, load_preset
 from shared.options import TrainOptions, parse_train, program
-from shared.sampling import SEPARATOR, write_samples
+from shared.sampling import SEPARATOR, escape_controls, write_samples
 from shared.weights import load_checkpoint, newest_checkpoint
 from tests.command_line import REPOSITORY, SMALL, error_of, start
 
@@ -276,6 +276,11 @@ def test_a_terminal_gets_no_commands_from_a_model(capsys, monkeypatch):
     tame = "a\tb\n\\x1b[2J\\x07\\x9b31m\\r\\x7fé\u2028"
     write_samples(iter([iter([wild])]), wild)
     assert capsys.readouterr().out == tame + tame + "\n"
+
+
+def test_a_terminal_shows_what_is_there_in_the_order_in_which_it_is_there():
+    assert escape_controls("a\u202eb\u2066c\u2069") == "a\\u202eb\\u2066c\\u2069"
+    assert escape_controls("שלום, é 🦓") == "שלום, é 🦓"
 
 
 def test_errors_are_for_users_only(monkeypatch):

@@ -321,6 +321,13 @@ def test_a_directory_that_vanishes_is_reported(tmp_path):
     assert newest_checkpoint(tmp_path / "elsewhere").name == "000003"
 
 
+def test_a_directory_that_vanishes_while_saving_is_reported(tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    monkeypatch.setattr("shared.training.sync_metrics", lambda _: path.rename(tmp_path / "gone"))
+    with pytest.raises(RunError, match="is no longer there, and with it the last good checkpoint"):
+        run_training(path, build())
+
+
 # Signals
 
 
