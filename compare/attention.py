@@ -25,8 +25,9 @@ from shared.cli import encode_prompt, load_trained, run_command
 from shared.config import Dtype
 from shared.errors import BackendError
 from shared.next_tokens import SPACE, show_token
-from shared.options import Device, UsageError, default_run, parse
+from shared.options import Device, default_run, parse
 from shared.sampling import escape_controls
+from shared.walk import check_exists
 from shared.weights import Checkpoint
 
 PROGRAM = "python -m compare.attention"
@@ -98,9 +99,7 @@ def chosen(what: str, index: int | None, count: int) -> list[int]:
     """The layers or heads to show. Raises `UsageError` for one that does not exist."""
     if index is None:
         return list(range(count))
-    if not 0 <= index < count:
-        there = "only 0" if count == 1 else f"0 to {count - 1}"
-        raise UsageError(f"there is no {what} {index}; this model has {there}")
+    check_exists(what, index, count)
     return [index]
 
 

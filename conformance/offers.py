@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import pytest
+
 from conformance.judge import Judge
 from shared.backend import BACKENDS, Backend
 
@@ -18,3 +20,9 @@ def offering(backends: Mapping[str, Backend], protocol: type, judge: Judge) -> d
     }
     judge.not_offered |= set(backends) - set(found)
     return found
+
+
+def skip_not_offered(check: str, judge: Judge) -> None:
+    """Leave a test with nothing to compare, and an empty row: that is not to have passed."""
+    judge.row(check)
+    pytest.skip(f"{', '.join(sorted(judge.not_offered))}: {check} not offered")

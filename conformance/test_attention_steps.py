@@ -7,7 +7,7 @@ from conformance import cases
 from conformance.cases import Case, random_weights
 from conformance.compare import check_fit, relative_error
 from conformance.judge import Judge
-from conformance.offers import offering
+from conformance.offers import offering, skip_not_offered
 from shared.attention_steps import STEPS, step_names
 from shared.backend import AttentionStepsBackend, Backend, Model
 
@@ -29,14 +29,8 @@ def room(
 ) -> AttentionStepsBackend:
     """One of them."""
     if backend_name not in rooms:
-        not_offered(judge)
+        skip_not_offered(CHECK, judge)
     return rooms[backend_name]
-
-
-def not_offered(judge: Judge) -> None:
-    """Skip: that is not to have passed."""
-    judge.row(CHECK)
-    pytest.skip(f"{', '.join(sorted(judge.not_offered))}: {CHECK} not offered")
 
 
 def steps_of(room: AttentionStepsBackend, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -56,7 +50,7 @@ def random_x() -> np.ndarray:
 def test_steps(rooms: dict[str, AttentionStepsBackend], judge: Judge) -> None:
     """Every value of every step agrees, in the order of the steps."""
     if judge.not_offered and len(rooms) < 2:
-        not_offered(judge)
+        skip_not_offered(CHECK, judge)
     found = judge.each(rooms, lambda room: steps_of(room, random_x()))
     for name in step_names():
         judge.agree(CHECK, {room: values[name] for room, values in found.items()}, name)

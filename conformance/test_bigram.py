@@ -5,7 +5,7 @@ import pytest
 
 from conformance import cases
 from conformance.judge import Judge
-from conformance.offers import offering
+from conformance.offers import offering, skip_not_offered
 from shared.backend import Backend, BigramBackend
 from shared.config import TrainConfig
 
@@ -20,8 +20,7 @@ def bigrams(backends: dict[str, Backend], judge: Judge) -> dict[str, BigramBacke
     """The backends that offer a bigram: the built-in ones, and any other that has it."""
     found = offering(backends, BigramBackend, judge)
     if judge.not_offered and len(found) < 2:
-        judge.row("bigram")
-        pytest.skip(f"{', '.join(sorted(judge.not_offered))}: bigram not offered")
+        skip_not_offered("bigram", judge)
     return found
 
 

@@ -74,19 +74,35 @@ def optimizers_agree(
         results = {key: results[step] for key, (results, _) in runs.items()}
         assert all(r.learning_rate == learning_rate(config, step) for r in results.values())
         check = f"{optimizer}, 1 step" if step == 0 else f"{optimizer}, 20 steps"
-        for quantity in ("loss", "grad_norm"):
-            values = {key: float(getattr(result, quantity)) for key, result in results.items()}
-            judge.agree(check, values, f"{optimizer}: {quantity} at step {step}")
+        results_agree(check, results, f"{optimizer}, step {step + 1}", judge)
     for steps, check in ((1, f"{optimizer}, 1 step"), (20, f"{optimizer}, 20 steps")):
         states = {key: states[steps] for key, (_, states) in runs.items()}
         assert {state.step for state in states.values()} == {steps}
-        weights = {key: comparable(state.weights, case, dtype) for key, state in states.items()}
-        judge.tensors_agree(check, weights, models, f"{optimizer}, step {steps}: weights")
         letters = {"m", "v"} if config.optimizer == "adamw" else set()
         assert all(set(state.moments) == letters for state in states.values())
-        for letter in sorted(letters):
-            moments = {key: state.moments[letter] for key, state in states.items()}
-            judge.tensors_agree(check, moments, models, f"{optimizer}, step {steps}: {letter}")
+        states = {
+            key: replace(state, weights=comparable(state.weights, case, dtype))
+            for key, state in states.items()
+        }
+        states_agree(check, states, models, f"{optimizer}, step {steps}", judge)
+
+
+def results_agree(check: str, results: dict[str, StepResult], when: str, judge: Judge) -> None:
+    """The loss and the norm of the gradient of one step."""
+    for quantity in ("loss", "grad_norm"):
+        values = {key: float(getattr(result, quantity)) for key, result in results.items()}
+        judge.agree(check, values, f"{when}: {quantity}")
+
+
+def states_agree(
+    check: str, states: dict[str, TrainState], models: dict[str, Model], when: str, judge: Judge
+) -> None:
+    """Weights and moments, which are all of a state but the step."""
+    weights = {key: state.weights for key, state in states.items()}
+    judge.tensors_agree(check, weights, models, f"{when}: weights")
+    for letter in next(iter(states.values())).moments:
+        moments = {key: state.moments[letter] for key, state in states.items()}
+        judge.tensors_agree(check, moments, models, f"{when}: {letter}")
 
 
 def comparable(weights: dict[str, np.ndarray], case: Case, dtype: str) -> dict[str, np.ndarray]:
@@ -145,8 +161,4 @@ def test_state_goes_from_backend_to_backend(
         here = ends[backend_name].weights[key]
         np.testing.assert_array_equal(here, value, err_msg=f"{key}, handed over and not")
     after = f"ten steps, the first five by {backend_name}"
-    weights = {name: end.weights for name, end in ends.items()}
-    judge.tensors_agree("relay", weights, models, f"{after}: weights")
-    for letter in ("m", "v"):
-        moments = {name: end.moments[letter] for name, end in ends.items()}
-        judge.tensors_agree("relay", moments, models, f"{after}: {letter}")
+    states_agree("relay", ends, models, after, judge)

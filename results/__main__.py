@@ -72,7 +72,7 @@ def _results(argv: Sequence[str] | None) -> int:
             else:
                 say(f"{preset}, {backend}: trained before, from the same sources")
             wanted.append(result)
-    write_table(results, README)
+            write_table(results, README)  # each time: whatever stops it, both say the same
     return _show(wanted)
 
 

@@ -1,6 +1,5 @@
 """One preset in one backend: train it as its command line does, and look at what came out."""
 
-import math
 import statistics
 import time
 from pathlib import Path
@@ -48,8 +47,9 @@ def train_preset(preset: str, backend: str, dataset: str, run: Path) -> Result:
     data = encode_dataset(load_dataset(dataset), tokenizer, checkpoint.config.block_size)
     train, val = (room.count_bigrams(ids, tokenizer.vocab_size) for ids in (data.train, data.val))
     rows = read_metrics(RunDirectory(run).metrics)
-    val_loss = rows[-1].val_loss
+    val_loss, bits_per_byte = rows[-1].val_loss, rows[-1].bits_per_byte
     assert val_loss is not None, "the last step is always evaluated"
+    assert bits_per_byte is not None
     model = room.build(checkpoint.config, checkpoint.weights)
     return Result(
         preset=preset,
@@ -58,7 +58,7 @@ def train_preset(preset: str, backend: str, dataset: str, run: Path) -> Result:
         sources=fingerprint(preset, backend),
         steps=rows[-1].step,
         val_loss=val_loss,
-        bits_per_byte=val_loss / math.log(2) / data.bytes_per_token,
+        bits_per_byte=bits_per_byte,
         bigram=mean_loss(log_frequencies(train), val),
         floor=data.floor,
         seconds=seconds,

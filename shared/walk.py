@@ -81,8 +81,8 @@ def _walk(backend: str, argv: Sequence[str] | None) -> int:
     )
     subject = _untrained(backend, options) if options.untrained else _trained(backend, options)
     config, tokenizer = subject.config, subject.tokenizer
-    _check_exists("layer", options.layer, config.n_layer)
-    _check_exists("head", options.head, config.n_head)
+    check_exists("layer", options.layer, config.n_layer)
+    check_exists("head", options.head, config.n_head)
     ids = encode_prompt(tokenizer, options.text, config.block_size)[-config.block_size :]
     room = load_backend(backend)
     dtype = options.dtype or subject.dtype
@@ -124,7 +124,7 @@ def _untrained(backend: str, options: WalkOptions) -> Subject:
     return Subject(f"an untrained {preset.name}", config, weights, "float32", tokenizer)
 
 
-def _check_exists(what: str, index: int, count: int) -> None:
+def check_exists(what: str, index: int, count: int) -> None:
     """Raises `UsageError` for a layer or head that the model does not have."""
     if not 0 <= index < count:
         have = "only 0" if count == 1 else f"0 to {count - 1}"
