@@ -49,7 +49,8 @@ def check_command(command: str) -> None:
 
 
 def words_of_module(command: str) -> list[str]:
-    """["compare.bench", "--steps", "5"] of `python -m compare.bench --steps 5`.
+    """["compare.temperatures", "--prompt", "ROMEO:"] of
+    `python -m compare.temperatures --prompt "ROMEO:"`.
 
     Raises:
         CommandError: it is another kind of command, or there is no such module.

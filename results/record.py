@@ -17,6 +17,8 @@ RESULTS = ROOT / "results" / "results.json"
 LONG = ("nanogpt-cpu",)
 """Presets that take minutes: trained only when asked for."""
 
+DATASETS = ("tinyshakespeare", "playlets")
+
 ROOM = ("backend", "generate", "model", "nn", "optim")
 SHARED = ("config", "datasets", "init", "playlets", "randomness", "schedule", "tokenizers")
 """The modules that decide what a training comes to, besides the preset. (PyTorch needs no nn.)"""
@@ -105,7 +107,7 @@ def find(results: Iterable[Result], preset: str, backend: str, dataset: str) -> 
     return None
 
 
-def _key(result: Result) -> tuple[str, bool, str, int]:
-    """Datasets apart, long presets last, backends in the usual order."""
-    order = BACKENDS.index(result.backend)
-    return result.dataset, result.preset in LONG, result.preset, order
+def _key(result: Result) -> tuple[int, bool, str, int]:
+    """Datasets apart, the real text first; long presets last, backends in the usual order."""
+    room = BACKENDS.index(result.backend)
+    return DATASETS.index(result.dataset), result.preset in LONG, result.preset, room

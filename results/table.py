@@ -27,6 +27,7 @@ token: compare a loss with the bigram's beside it, which was counted on the same
 presets only the bits per byte can be compared, and not those of words: `<unk>` stands for many
 words and is easy to predict. The seconds are those of the whole command.
 """
+AND_MORE = "The same on {dataset}:\n"
 
 HEADINGS = (
     *("preset", "bigram", "loss", "floor", "bits per byte"),
@@ -35,11 +36,11 @@ HEADINGS = (
 
 
 def markdown(results: Sequence[Result]) -> str:
-    """What stands between the markers: for every dataset an introduction and a table."""
+    """What stands between the markers: an introduction, and a table for every dataset."""
     parts = []
     for dataset, of_dataset in groupby(results, key=lambda result: result.dataset):
-        names = " / ".join(NAMES[backend] for backend in BACKENDS)
-        parts.append(INTRODUCTION.format(dataset=dataset, backends=names))
+        introduction = AND_MORE if parts else INTRODUCTION
+        parts.append(introduction.format(dataset=dataset, backends=" / ".join(NAMES.values())))
         lines = [f"| {' | '.join(HEADINGS)} |", "|---" * len(HEADINGS) + "|"]
         for _, of_preset in groupby(of_dataset, key=lambda result: result.preset):
             lines.append(f"| {' | '.join(_cells(list(of_preset)))} |")
@@ -96,20 +97,23 @@ def table_between_markers(text: str) -> str:
 
 def terminal_table(results: Iterable[Result]) -> Table:
     """A line for every preset and backend."""
-    table = Table(caption="Losses in nats per token, over the whole validation split.")
+    table = Table(
+        caption="Losses in nats per token over the whole validation split.\n"
+        "Bits per byte, seconds of the whole command, thousands of tokens per second."
+    )
     for heading in ("preset", "backend"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("loss", "bigram", "floor", "bits/byte", "s", "tokens/s"):
+    for heading in ("loss", "bigram", "floor", "bits", "seconds", "ktokens/s"):
         table.add_column(heading, justify="right", no_wrap=True)
     for result in results:
         table.add_row(
             result.preset,
             result.backend,
-            Text(f"{result.val_loss:.4f}", "" if result.good else "bold red"),
-            f"{result.bigram:.4f}",
-            MISSING if result.floor is None else f"{result.floor:.4f}",
-            f"{result.bits_per_byte:.3f}",
+            Text(f"{result.val_loss:.3f}", "" if result.good else "bold red"),
+            f"{result.bigram:.3f}",
+            MISSING if result.floor is None else f"{result.floor:.3f}",
+            f"{result.bits_per_byte:.2f}",
             f"{result.seconds:.0f}",
-            f"{result.tokens_per_second:,.0f}",
+            f"{result.tokens_per_second / 1000:,.0f}",
         )
     return table

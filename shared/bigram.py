@@ -122,11 +122,13 @@ def _explain(baseline: float) -> None:
     print(
         f"""
 Look at the difference on the training text: it shrinks towards 0 and is never
-below. Step by step, training finds the table that counting gives at once, and no
-table is better. The validation text may have pairs that were never seen. Lest
-they be impossible, every pair was counted once more there; training may guess
-them better, and then the difference is below 0.
-What a GPT, which sees more than one token, has to beat: {baseline:.4f} on the validation text."""
+below. Step by step, training finds the table that counting gives at once, and
+no table is better. The validation text may have pairs that were never seen.
+Lest they be impossible, every pair was counted once more there; training may
+guess them better, and then the difference is below 0.
+
+What a GPT, which sees more than one token, has to beat on the validation text:
+{baseline:.4f}"""
     )
 
 

@@ -16,11 +16,12 @@ import numpy as np
 from jaxtyping import Int
 
 from shared.backend import load_backend
-from shared.errors import CheckpointError, RunError, UserError
+from shared.errors import CheckpointError, RunError, TokenizerError, UserError
 from shared.fine_tuning import note_of_unknown_words
 from shared.next_tokens import show_next_tokens
 from shared.options import (
     RunOptions,
+    SampleOptions,
     UsageError,
     default_run,
     parse_sample,
@@ -147,7 +148,10 @@ def encode_prompt(tokenizer: Tokenizer, prompt: str, block_size: int) -> Int[np.
         UsageError: there is no token in it.
         TokenizerError: it has a character that the tokenizer does not know.
     """
-    ids = tokenizer.encode(prompt)
+    try:
+        ids = tokenizer.encode(prompt)
+    except TokenizerError as error:
+        raise TokenizerError(f"the prompt {prompt!a} cannot be encoded: {error}") from None
     if not ids.size:
         raise UsageError("the prompt is empty: there is no token to go on from")
     if ids.size > block_size:
@@ -255,8 +259,18 @@ def _summarize(result: TrainingResult, ready: Preparation, run: RunDirectory, ba
             f"{result.last.bits_per_byte:.4f} bits per byte{floor}"
         )
     where = "" if default else f" --run {shlex.quote(str(run.path))}"
+    if not _knows(ready.tokenizer, SampleOptions.prompt):
+        where += f" --prompt {shlex.quote(ready.dataset.text[:1])}"
     say(f"saved {result.checkpoint}; curves in {run.plot}")
     say(f"sample from it: {program(backend, 'sample')}{where} --max-new-tokens 300")
+
+
+def _knows(tokenizer: Tokenizer, text: str) -> bool:
+    try:
+        tokenizer.encode(text)
+    except TokenizerError:
+        return False
+    return True
 
 
 def say(text: str) -> None:

@@ -16,6 +16,9 @@ from pathlib import Path
 
 from shared.untrusted import reason, refuse
 
+REPLACED = ".replaced"
+"""In a run: an earlier one, kept while the run that is to replace it has saved nothing."""
+
 _STEP = re.compile("[0-9]{6,}")
 _LEFTOVER = re.compile(r"\.(?P<name>.+)\.(?P<kind>tmp|old)-[0-9]+-[0-9a-f]+", re.DOTALL)
 
@@ -28,18 +31,27 @@ def checkpoint_path(run_dir: str | Path, step: int) -> Path:
 def newest_checkpoint(run_dir: str | Path) -> Path | None:
     """The checkpoint of the highest step of a run; None if it has none.
 
-    What was not finished is never taken for one.
+    What was not finished is never taken for one. While a run is being replaced and the new one has
+    saved nothing, it is the old one's.
 
     Raises:
         CheckpointError: the directory cannot be read.
     """
-    directory = Path(run_dir) / "checkpoints"
-    try:
-        found = _complete(directory) if directory.is_dir() else {}
-    except OSError as error:
-        refuse(directory, f"cannot be read: {reason(error)}")
-    steps = {int(name): path for name, path in found.items() if _STEP.fullmatch(name)}
-    return steps[max(steps)] if steps else None
+    for run in (Path(run_dir), Path(run_dir) / REPLACED):
+        directory = run / "checkpoints"
+        try:
+            steps = checkpoints_by_step(directory)
+        except OSError as error:
+            refuse(directory, f"cannot be read: {reason(error)}")
+        if steps:
+            return steps[max(steps)]
+    return None
+
+
+def checkpoints_by_step(directory: Path) -> dict[int, Path]:
+    """The checkpoints in RUN/checkpoints that are whole. Raises `OSError`."""
+    found = _complete(directory) if directory.is_dir() else {}
+    return {int(name): path for name, path in found.items() if _STEP.fullmatch(name)}
 
 
 def clean_leftovers(directory: str | Path) -> None:

@@ -61,7 +61,7 @@ class RunOptions:
     """Go on with the run in --out, as it is. Only --steps (the schedule follows), the intervals,
     the limits, --device and the dataset's place can be given anew."""
     overwrite: FlagCreatePairsOff[bool] = False
-    """Replace the run in --out."""
+    """Replace the run in --out, once the new one has saved a checkpoint."""
     init_from: Annotated[Path | None, arg(metavar="DIR")] = None
     """Fine-tune: begin with the weights, model and tokenizer of this run or checkpoint."""
     dtype: Dtype = "float32"
@@ -145,6 +145,7 @@ class SampleOptions:
     def __post_init__(self) -> None:
         if self.num_samples < 1:
             raise UsageError(f"num_samples is {self.num_samples}; it must be 1 or more")
+        replace(self.sampling, seed=self.sampling.seed + self.num_samples - 1)  # refused early
         if self.top is not None and self.top < 1:
             raise UsageError(f"top is {self.top}; it must be 1 or more")
 

@@ -4,6 +4,7 @@
     RUN/loss.png               the same as a picture
     RUN/checkpoints/000500/    what one can sample and resume from
     RUN/.lock                  held by the one process that writes
+    RUN/.replaced/             an earlier run, until the one that replaces it has saved something
 
 One writer at a time; nothing of an earlier run is lost unless told; nothing else is ever touched.
 """
@@ -11,13 +12,19 @@ One writer at a time; nothing of an earlier run is lost unless told; nothing els
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from shared.checkpoint_parts import FILES
-from shared.directories import checkpoint_path, clean_leftovers, remove_directory
+from shared.directories import (
+    REPLACED,
+    checkpoint_path,
+    checkpoints_by_step,
+    clean_leftovers,
+    remove_directory,
+)
 from shared.errors import RunError
 from shared.files import explained
 from shared.metrics import Metrics
@@ -31,10 +38,11 @@ class RunDirectory:
         self.metrics = path / "metrics.jsonl"
         self.plot = path / "loss.png"
         self.checkpoints = path / "checkpoints"
+        self.replaced = path / REPLACED
 
     def holds_a_run(self) -> bool:
         """Whether somebody has trained here."""
-        return self.metrics.exists() or self.checkpoints.exists()
+        return any(path.exists() for path in (self.metrics, self.checkpoints, self.replaced))
 
     def check_writable_as(self, *, resume: bool = False, overwrite: bool = False) -> None:
         """Refuse early, before anything slow is done, what `claim` would refuse.
@@ -56,7 +64,10 @@ class RunDirectory:
 
     @contextmanager
     def claim(self, *, resume: bool = False, overwrite: bool = False) -> Iterator[None]:
-        """Be the only writer for a while; with `overwrite`, remove the run that was here.
+        """Be the only writer for a while; with `overwrite`, in place of the run that was here.
+
+        It steps aside and is removed at the end. If nothing was saved by then it comes back, after
+        a crash with the next claim: until there is something new, the old is all there is.
 
         The lock is the operating system's: it ends with the process that holds it, however that
         ends, so a .lock file that is left over means nothing.
@@ -75,12 +86,19 @@ class RunDirectory:
         try:
             # Again, now that nobody else can write: another training may have come in between.
             self.check_writable_as(resume=resume, overwrite=overwrite)
+            self._settle()
             if overwrite and not resume:
-                self._remove_own_files()
-            with explained("write to", self.path):
-                self.checkpoints.mkdir(exist_ok=True)
-                clean_leftovers(self.checkpoints)
-            yield
+                self._step_aside()
+            try:
+                with explained("write to", self.path):
+                    self.checkpoints.mkdir(exist_ok=True)
+                    clean_leftovers(self.checkpoints)
+                yield
+            except BaseException:
+                with suppress(RunError):  # what went wrong first is what matters
+                    self._settle()
+                raise
+            self._settle()
         finally:
             lock.release()
 
@@ -113,13 +131,31 @@ class RunDirectory:
                 raise RunError(f"{entry} is not part of a run: nothing of {self.path} was deleted")
         return [path for path in (self.metrics, self.plot, *inside) if path.exists()]
 
-    def _remove_own_files(self) -> None:
-        for path in self._own_files():
-            with explained("remove", path):
-                if path.is_dir():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink()
+    def _step_aside(self) -> None:
+        """Checkpoints first: while there are any in their place, the run counts as saved."""
+        own = self._own_files()
+        with explained("replace", self.path):
+            self.replaced.mkdir()
+            for path in (self.checkpoints, self.metrics, self.plot):
+                if path in own or path.is_dir():  # own files, and the directory that held them
+                    path.rename(self.replaced / path.name)
+
+    def _settle(self) -> None:
+        """End a replacement: the old run goes if the new one has saved, else it comes back.
+
+        It may be interrupted anywhere and begun again: checkpoints come back last.
+        """
+        if not self.replaced.is_dir():
+            return
+        with explained("replace", self.path):
+            if not checkpoints_by_step(self.checkpoints):
+                for path in (self.metrics, self.plot, self.checkpoints):
+                    old = self.replaced / path.name
+                    if old.is_dir():
+                        shutil.rmtree(path, ignore_errors=True)
+                    if old.exists():
+                        old.replace(path)
+            shutil.rmtree(self.replaced)
 
 
 def _is_checkpoint(entry: Path) -> bool:

@@ -169,6 +169,8 @@ def _last_good(run: RunDirectory) -> str:
     if not run.checkpoints.is_dir():
         return f"{run.checkpoints} is no longer there, and with it the last good checkpoint"
     good = newest_checkpoint(run.path)
+    if good is not None and run.replaced in good.parents:
+        return "No checkpoint was saved yet; the run that was to be replaced stays"
     return f"Last good checkpoint: {good or 'none was saved yet'}"
 
 

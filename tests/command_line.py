@@ -1,9 +1,15 @@
 """Driving the command lines from tests: in a process of their own, or in this one."""
 
+import runpy
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from compare.bench import main as bench_main
+from shared.backend import BACKENDS
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -40,3 +46,43 @@ def error_of(capsys, status: int) -> str:
     assert len(shown.err.splitlines()) <= 2, shown.err
     assert "Traceback" not in shown.err
     return shown.err
+
+
+SHORTER = {
+    "compare": ["--steps", "2", "--dataset", "text.txt"],
+    "compare.bench": ["--preset", "classroom", "--rounds", "1"],
+    "compare.relay": ["--steps", "3", "--dataset", "long.txt"],
+    "compare.tokenizers": ["--steps", "0", "--dataset", "long.txt"],
+    **{f"impls.{name}.bigram": ["--steps", "2", "--dataset", "text.txt"] for name in BACKENDS},
+}
+"""What is added to a command that would take minutes, by its module."""
+
+
+def write_texts() -> None:
+    """text.txt, with the characters of all prompts that are shown, and long.txt, for splitting."""
+    text = TEXT + "The cat sat. To be, or not\n" * 5 + TEXT
+    Path("text.txt").write_text(text)
+    Path("long.txt").write_text(text * 5)
+
+
+def run_module(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    """python -m MODULE OPTIONS, in this process. Returns the exit status."""
+    assert words[:2] == ["python", "-m"], words
+    module = words[2]
+    options = [*words[3:], *SHORTER.get(module, [])]
+    if module == "compare.bench":  # its processes look for a function in its module, by name
+        return bench_main(options)
+    monkeypatch.setattr(sys, "argv", [module, *options])
+    for name in (module, f"{module}.__main__"):
+        monkeypatch.delitem(sys.modules, name, raising=False)  # or runpy warns
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module(module, run_name="__main__")
+    return int(end.value.code or 0)
+
+
+def nox_sessions(words: list[str]) -> tuple[list[str], list[str]]:
+    """The sessions that a command asks nox for, and what it hands to them after --."""
+    at = words.index("-s")
+    assert words[at - 1] in ("nox", ".venv/bin/nox")
+    end = words.index("--") if "--" in words else len(words)
+    return words[at + 1 : end], words[end + 1 :]

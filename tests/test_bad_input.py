@@ -164,6 +164,10 @@ def test_a_run_is_neither_lost_nor_mixed_with_another(capsys, text):
     # Told to overwrite, but with an input that cannot be: the old run stays.
     for bad in (["--dataset", "bible"], ["--n-head", "3"], ["--device", "toaster"]):
         error_of(capsys, train_main("numpy", [*options, "--overwrite", *bad]))
+    # Or with a recipe that fails before anything is saved.
+    wild = ["--learning-rate", "1e30", "--grad-clip", "1e300", "--warmup-steps", "0"]
+    assert train_main("numpy", [*options, "--overwrite", *wild]) == 2
+    assert "the run that was to be replaced stays" in capsys.readouterr().err
     assert Path("run/metrics.jsonl").read_bytes() == before
     assert newest_checkpoint("run").name == "000006"
     assert train_main("numpy", [*options, "--overwrite", "--steps", "4"]) == 0

@@ -1,9 +1,7 @@
 """Every command that README.md shows is run here, on a small model, in the order shown."""
 
 import re
-import runpy
 import shlex
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from compare.relay import main as relay_main
 from conformance.ladder.__main__ import main as ladder_main
 from mutants.show import main as break_main
 from shared.cli import sample_main, train_main
-from tests.command_line import REPOSITORY, SMALL, TEXT
+from tests.command_line import REPOSITORY, SMALL, nox_sessions, run_module, write_texts
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
@@ -32,32 +30,6 @@ def commands() -> list[list[str]]:
     return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 
-SHORTER = {
-    "compare.tokenizers": ["--steps", "0", "--dataset", "long.txt"],
-    "impls.numpy.bigram": ["--steps", "2", "--dataset", "text.txt"],
-}
-"""What is added to a command that would take minutes, by its module."""
-
-
-def run_module(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
-    """python -m MODULE OPTIONS, in this process. Returns the exit status."""
-    assert words[:2] == ["python", "-m"], words
-    module, options = words[2], words[3:]
-    monkeypatch.setattr(sys, "argv", [module, *options, *SHORTER.get(module, [])])
-    monkeypatch.delitem(sys.modules, module, raising=False)  # or runpy warns
-    with pytest.raises(SystemExit) as end:
-        runpy.run_module(module, run_name="__main__")
-    return int(end.value.code or 0)
-
-
-def nox_sessions(words: list[str]) -> tuple[list[str], list[str]]:
-    """The sessions that a command asks nox for, and what it hands to them after --."""
-    at = words.index("-s")
-    assert words[at - 1] in ("nox", ".venv/bin/nox")
-    end = words.index("--") if "--" in words else len(words)
-    return words[at + 1 : end], words[end + 1 :]
-
-
 def test_the_readme_has_two_commands_to_start_with():
     start = README.partition("## Start")[2].partition("\n## ")[0]
     assert start.count("```sh") == 2
@@ -68,9 +40,7 @@ def test_the_readme_has_two_commands_to_start_with():
 def test_every_command_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     """Trainings are cut to a few steps of a small model; then the later ones find their runs."""
     monkeypatch.chdir(tmp_path)
-    text = TEXT + "The cat sat. To be, or not\n" * 5 + TEXT  # with the characters of all prompts
-    Path("text.txt").write_text(text)
-    Path("long.txt").write_text(text * 5)
+    write_texts()
     small = [*SMALL, "--dataset", "text.txt"]
     texts: list[str] = []
 

@@ -1,10 +1,14 @@
 """The directory of a run: one writer at a time, and nothing lost by accident."""
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import shared.run_directory
+from shared.directories import newest_checkpoint
 from shared.errors import RunError
 from shared.run_directory import RunDirectory
 from tests.command_line import REPOSITORY
@@ -58,6 +62,97 @@ def test_a_run_is_not_lost_by_accident(tmp_path):
         assert not run.plot.exists()
         assert not list(run.checkpoints.iterdir())
         assert (run.path / "notes.txt").read_text() == "mine"
+
+
+def earlier_run(path: Path) -> RunDirectory:
+    run = RunDirectory(path)
+    with run.claim():
+        save(run, 500)
+        run.metrics.write_text("old")
+        run.plot.write_text("old")
+    return run
+
+
+def save(run: RunDirectory, step: int) -> None:
+    checkpoint = run.checkpoints / f"{step:06d}"
+    checkpoint.mkdir()
+    (checkpoint / "config.json").write_text("{}")
+
+
+def contents(run: RunDirectory) -> dict[str, str]:
+    files = (path for path in run.path.rglob("*") if path.is_file() and path.name != ".lock")
+    return {str(path.relative_to(run.path)): path.read_text() for path in files}
+
+
+def replace_and_fail(run: RunDirectory, *steps: int) -> None:
+    with run.claim(overwrite=True):
+        run.metrics.write_text("new")
+        assert newest_checkpoint(run.path) is not None  # one can still sample from the old one
+        for step in steps:
+            save(run, step)
+        raise RunError("disk full")
+
+
+def test_a_replaced_run_stays_until_the_new_one_has_saved(tmp_path):
+    run = earlier_run(tmp_path / "run")
+    before = contents(run)
+    with pytest.raises(RunError, match="disk full"):
+        replace_and_fail(run)
+    assert contents(run) == before
+    with pytest.raises(RunError, match="disk full"):
+        replace_and_fail(run, 40)
+    assert contents(run) == {"metrics.jsonl": "new", "checkpoints/000040/config.json": "{}"}
+
+
+class Killed(BaseException):
+    """What no cleaning up survives, as with SIGKILL."""
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_replacement_may_be_killed_between_any_two_changes(tmp_path, monkeypatch, saved):
+    """Every rename and every removal is a place to die; the next claim finds one whole run."""
+
+    def replace_run(run: RunDirectory) -> None:
+        with run.claim(overwrite=True):
+            run.metrics.write_text("new")
+            if saved:
+                save(run, 40)
+
+    def killed_at(count: int, run: RunDirectory) -> bool:
+        """Whether it was: the last place has been passed if not."""
+        left = count
+
+        def mortal(function):
+            def call(*arguments, **options):
+                nonlocal left
+                if left == 0:
+                    raise Killed
+                left -= 1
+                return function(*arguments, **options)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            for name in ("rename", "replace", "mkdir"):
+                patch.setattr(Path, name, mortal(getattr(Path, name)))
+            patch.setattr(shared.run_directory.shutil, "rmtree", mortal(shutil.rmtree))
+            try:
+                replace_run(run)
+            except Killed:
+                return True
+        return False
+
+    for count in range(40):
+        run = earlier_run(tmp_path / f"run-{count}")
+        old = contents(run)
+        killed = killed_at(count, run)
+        with RunDirectory(run.path).claim(resume=True):
+            new = {"metrics.jsonl": "new", "checkpoints/000040/config.json": "{}"}
+            assert contents(run) in ([old, new] if saved else [old]), count
+            assert not run.replaced.exists()
+        if not killed:
+            return
+    raise AssertionError("never passed")
 
 
 @pytest.mark.parametrize("stranger", ["holiday.jpg", "000500", "000500.backup/x", "000500/notes"])

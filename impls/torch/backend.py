@@ -43,6 +43,8 @@ def build(
     check_weights(config, weights)
     check_dtype(dtype)
     try:
+        if torch.device(device).type == "meta":
+            raise RuntimeError("it keeps shapes and no values")
         gpt = GPT(config).to(device=torch.device(device), dtype=getattr(torch, dtype))
     except (RuntimeError, AssertionError) as error:  # torch raises either for a missing device
         raise ConfigError(
