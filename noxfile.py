@@ -24,7 +24,7 @@ PYPROJECT = nox.project.load_toml(HERE / "pyproject.toml")
 
 ROOMS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
 ENVIRONMENTS = {
-    "all": ("all", "test", "docs"),
+    "all": ("all", "test", "docs", "browser"),
     "oracles": ("oracles",),
     "numpy": ("numpy",),
     "torch": ("torch",),
@@ -209,6 +209,15 @@ def docs(session: nox.Session) -> None:
     gate = python(session, "all"), "-m", "conformance.gate"
     session.run(*gate, success_codes=range(6))
     session.run(python(session, "all"), "-m", "docs.build", *session.posargs, stderr=None)
+
+
+@nox.session(venv_backend="none", requires=["env-all"])
+def browser(session: nox.Session) -> None:
+    """Read the site with a headless Chromium, pictures in build/screenshots. After `--`: pytest's.
+
+    `-- --update-readme`: also take the picture in README.md anew.
+    """
+    session.run(python(session, "all"), "-m", "browser", *session.posargs, stderr=None)
 
 
 @nox.session(venv_backend="none", requires=["env-all"])

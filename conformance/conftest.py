@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-from conformance import cases
+from conformance import cases, gate
 from conformance.cases import CASES, Case, random_batch
 from conformance.judge import Judge
 from conformance.panel import Panel, judged
@@ -59,7 +59,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             if directory := config.getoption("--report"):
                 write_report(load_failure(name, error, config), Path(directory))
             raise pytest.UsageError(f"{name} cannot be judged: {error}") from error
-    config.stash[RECORDER] = Recorder(Panel(loaded), named, cases.base_seed)
+    recorder = config.stash[RECORDER] = Recorder(Panel(loaded), named, cases.base_seed)
+    if config.getoption("--report"):  # now: what is edited while the suite runs was not judged
+        recorder.fingerprint = gate.fingerprint()
     # Products of 24 × 24: more threads only wait for each other, and the pools of three libraries
     # for one another. On busy cores that makes the suite many times slower.
     limits = threadpool_limits(limits=1)

@@ -45,10 +45,10 @@ def run_suite() -> int:
     return subprocess.run(command, cwd=ROOT).returncode
 
 
-def fingerprint(root: Path = ROOT) -> str:
+def fingerprint(root: Path = ROOT, covered: Sequence[str] = COVERED) -> str:
     """A hash of everything the suite's verdict depends on: sources and installed versions."""
     digest = hashlib.sha256()
-    for path in sorted(covered_files(root)):
+    for path in sorted(covered_files(root, covered)):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{path.relative_to(root).as_posix()} {content}\n".encode())
     for line in installed():
@@ -56,9 +56,9 @@ def fingerprint(root: Path = ROOT) -> str:
     return digest.hexdigest()
 
 
-def covered_files(root: Path) -> Iterator[Path]:
-    """The files of COVERED, but for what Python makes itself."""
-    for name in COVERED:
+def covered_files(root: Path, covered: Sequence[str] = COVERED) -> Iterator[Path]:
+    """These files, and those of these directories, but for what Python makes itself."""
+    for name in covered:
         top = root / name
         for path in [top] if top.is_file() else top.rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:

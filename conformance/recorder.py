@@ -46,6 +46,8 @@ class Recorder:
         """Duration by test function, all its cases together."""
         self.outcomes: Counter[str] = Counter()
         """How many tests "passed", "failed", or were "skipped" as not offered."""
+        self.fingerprint = ""
+        """Of the sources as they were at the start, if a report is wanted."""
         self.failures: list[Failure] = []
 
     def observe(self, item: Any, call: pytest.CallInfo, report: pytest.TestReport) -> None:

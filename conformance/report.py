@@ -14,6 +14,7 @@ from typing import Any
 import jinja2
 import pytest
 
+from conformance import gate
 from conformance.ledger import Row
 from conformance.limits import NOISE, SMALLEST_MUTANT, distances
 from conformance.recorder import Recorder
@@ -31,6 +32,7 @@ def report_of(recorder: Recorder, config: pytest.Config, exitstatus: int) -> dic
     panel = recorder.panel
     return {
         **circumstances(config),
+        "fingerprint": recorder.fingerprint,
         "verdict": "passed" if exitstatus == 0 else "failed",
         "backends": {
             name: {
@@ -52,6 +54,7 @@ def load_failure(name: str, error: Exception, config: pytest.Config) -> dict[str
     failure = {"test": "", "blamed": [name], "message": str(error), "repeat": "", "begins": ""}
     return {
         **circumstances(config),
+        "fingerprint": gate.fingerprint(),
         "verdict": "failed",
         "backends": {},
         "tests": {"passed": 0, "failed": 0, "skipped": 0},

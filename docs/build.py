@@ -16,6 +16,7 @@ from typing import Annotated
 from tyro.conf import FlagCreatePairsOff, arg
 
 from docs.data import make
+from docs.links import dead_links
 from docs.producers import PRODUCERS
 from docs.serve import PORT, open_server
 from shared.cli import run_command, say
@@ -122,7 +123,7 @@ def build_site(
                 freshenv=True,
             )
             application.build(force_all=True)
-        problems = [*failures, *told(complaints.getvalue())]
+        problems = [*failures, *told(complaints.getvalue()), *dead_links(partial)]
         wrong = [problem for problem in problems if strict or WRONG.search(problem)]
         for problem in problems:
             if problem not in wrong:

@@ -13,16 +13,19 @@ language = "en"
 extensions = ["myst_parser", "sphinx_design", "docs.extensions"]
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
-exclude_patterns = ["producers", "extensions", "**/__pycache__"]
+exclude_patterns = ["producers", "extensions", "**/__pycache__", "**/.ipynb_checkpoints"]
 nitpicky = True
 
 # furo: light and dark, usable with the keyboard and on a phone, prints well, asks no other host for
 # anything, and lets its width be changed, which three columns of code need.
 html_theme = "furo"
 html_static_path = ["_static"]
-html_css_files = ["site.css"]
+templates_path = ["_templates"]
+html_favicon = "_static/favicon.svg"
+html_css_files = ["site.css", "play.css", "trace.css", "kills.css"]
 html_js_files = [("three.js", {"defer": "defer"})]
 html_use_index = False
+html_show_search_summary = False  # a page from disk may read no other
 html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False

@@ -29,6 +29,10 @@ from shared.files import explained, replacing
 DIRECTORY = ROOT / "build" / "docs-data"
 
 
+class ProducerError(UserError):
+    """What is measured does not run as it should: that is no missing figure but a fault."""
+
+
 @dataclass(frozen=True)
 class Drawing:
     """A picture, and the words for who cannot see it."""
@@ -48,7 +52,8 @@ class Producer:
     sources: tuple[str, ...]
     """Files and directories that decide the outcome; a change of one makes it old."""
     measure: Callable[[], Any]
-    """Raises `UserError` where it cannot be done, such as without a framework."""
+    """Raises `UserError` where it cannot be done, such as without a framework, and
+    `ProducerError` where it should be possible."""
     draw: Callable[[Any], Drawing] | None = None
 
 
@@ -68,6 +73,7 @@ def make(producers: Iterable[Producer], directory: Path = DIRECTORY) -> list[str
     """Measure what is missing or old. Returns a line for every producer that could not.
 
     Raises:
+        ProducerError: what is measured fails.
         RunError: a figure cannot be written.
     """
     failures = []
@@ -80,6 +86,8 @@ def make(producers: Iterable[Producer], directory: Path = DIRECTORY) -> list[str
         before = fingerprint(producer.sources)  # what is edited meanwhile was not measured
         try:
             data = producer.measure()
+        except ProducerError:
+            raise
         except UserError as error:
             failures.append(f"{producer.name} could not be measured: {error}")
             continue

@@ -4,12 +4,10 @@ Exit status 1 if a mutant survives, if a check kills none and nothing says why i
 error was caught that is smaller than the smallest that conformance/limits.py speaks of.
 """
 
-import json
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from rich.console import Console
@@ -21,6 +19,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 from conformance.limits import EXACT, ORDER, SMALLEST_MUTANT
 from mutants.catalogue import CATALOGUE, JUSTIFIED, find
 from mutants.judging import Verdict
+from mutants.report import fingerprint, write_report
 from mutants.workers import Task, judge_all
 from shared.backend import BACKENDS
 from shared.cli import run_command, say
@@ -31,7 +30,6 @@ LINES_EVERY = 50
 """Verdicts, where there is no terminal to draw a bar on."""
 WIDTH = 110
 """Columns, where there is no terminal that has its own number."""
-REPORT = Path(__file__).resolve().parent.parent / "build" / "mutants.json"
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,9 @@ def _matrix(argv: Sequence[str] | None) -> int:
     options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
     names = [find(name).name for name in options.names] or list(CATALOGUE)
     backends = options.backend or BACKENDS
+    judged_sources = fingerprint()  # now: what is edited meanwhile was not judged
     verdicts = run(tasks(names, backends), max(1, options.processes))
+    write_report(judged_sources, verdicts)
     whole = not options.names and set(backends) == set(BACKENDS)
     console = Console(highlight=False)
     console.width = console.width if console.is_terminal else WIDTH
@@ -83,8 +83,6 @@ def _matrix(argv: Sequence[str] | None) -> int:
     console.print(f"{sum(v.killed for v in judged)} of {len(judged)} killed")
     for check, why in JUSTIFIED.items() if whole else ():
         console.print(f"kept without a kill: {check}: {why}")
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps([asdict(v) for v in verdicts], indent=1), encoding="utf-8")
     return 1 if survivors or sick or idle or stale else 0
 
 

@@ -106,7 +106,8 @@ def receive(worker: Worker) -> Verdict:
 
 def fallen(worker: Worker, how: str) -> Verdict:
     name, backend = worker.task
-    return Verdict(name or "healthy", backend, {"process": how}, [], monotonic() - worker.began)
+    seconds = monotonic() - worker.began
+    return Verdict(name or "healthy", backend, {"process": how}, seconds=seconds)
 
 
 def work(pipe: Connection, directory: Path) -> None:

@@ -151,7 +151,7 @@ def encode_prompt(tokenizer: Tokenizer, prompt: str, block_size: int) -> Int[np.
     try:
         ids = tokenizer.encode(prompt)
     except TokenizerError as error:
-        raise TokenizerError(f"the prompt {prompt!a} cannot be encoded: {error}") from None
+        raise TokenizerError(f"the prompt {prompt!r} cannot be encoded: {error}") from None
     if not ids.size:
         raise UsageError("the prompt is empty: there is no token to go on from")
     if ids.size > block_size:

@@ -254,6 +254,7 @@ def tap_sentences(config: GPTConfig) -> dict[str, str]:
     where = "its row of wpe" if config.position == "learned" else "sines and cosines of it"
     passes = "nothing negative" if config.activation == "relu" else "little that is negative"
     head = "wteᵀ, for the embedding serves twice" if config.tie_weights else "lm_headᵀ"
+    last = "ln_f" if config.norm == "pre" else "The last ln_2"
     normalised = "every position brought to mean 0 and variance 1, then scaled and shifted as"
     if config.norm == "pre":
         of_norm = {
@@ -280,7 +281,7 @@ def tap_sentences(config: GPTConfig) -> dict[str, str]:
         "mlp.fc": "Every position for itself, widened from C to F.",
         "mlp.act": f"The same through {config.activation}, which lets {passes} pass.",
         "mlp": "Narrowed to C again: what the MLP adds to the stream.",
-        "logits": f"That @ {head}: at every position, a score for each of the V tokens.",
+        "logits": f"{last} @ {head}: at every position, a score for each of the V tokens.",
         "probs": "softmax of the logits: at every position, how likely each token is to be next.",
     }
 

@@ -60,7 +60,7 @@ SHORTER = {
 
 def write_texts() -> None:
     """text.txt, with the characters of all prompts that are shown, and long.txt, for splitting."""
-    text = TEXT + "The cat sat. To be, or not\n" * 5 + TEXT
+    text = TEXT + "The cat sat. To be, or not? Enter Eve.\n" * 5 + TEXT
     Path("text.txt").write_text(text)
     Path("long.txt").write_text(text * 5)
 

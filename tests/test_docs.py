@@ -1,7 +1,6 @@
 """The site: its pages, what is in them, and what happens where something is wrong or missing."""
 
 import json
-import os
 import re
 import socket
 import urllib.request
@@ -15,14 +14,17 @@ from xml.etree import ElementTree
 import pytest
 from bs4 import BeautifulSoup
 
+from conformance.limits import ORDER
 from docs import to_write
 from docs.build import build_site, main
 from docs.commands import check_command, commands_of
 from docs.data import Product
-from docs.extensions import figures, mutant, proof
+from docs.extensions import figures, proof
 from docs.producers import losses
 from docs.producers.drawing import INK
 from docs.serve import open_server
+from mutants import report as verdicts
+from mutants.judging import Verdict
 from shared.errors import UserError
 from shared.options import UsageError
 
@@ -222,8 +224,9 @@ MISSING = "[nowhere](nowhere.md)"
 
 
 def test_strict_fails_on_what_else_is_only_told(tmp_path: Path) -> None:
-    (told,) = build_page(tmp_path, MISSING)
+    told, dead = build_page(tmp_path, MISSING)
     assert "nowhere.md" in told
+    assert "dead link" in dead
     with pytest.raises(UserError, match=r"nowhere\.md"):
         build_page(tmp_path, MISSING, strict=True)
     with pytest.raises(UserError, match="losses could not be measured"):
@@ -245,9 +248,10 @@ CHECK: dict[str, Any] = {
 def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A report of one check, by sources as they are today."""
     path = tmp_path / "conformance.json"
-    path.write_text(json.dumps({"started": "2026-01-02 03:04:05", "checks": [CHECK]}))
+    report = {"started": "2026-01-02 03:04:05", "fingerprint": "today", "verdict": "passed"}
+    path.write_text(json.dumps(report | {"checks": [CHECK]}))
     monkeypatch.setattr(proof, "REPORT", path)
-    monkeypatch.setattr(proof.gate, "when_passed", lambda fingerprint: "today")
+    monkeypatch.setattr(proof.gate, "fingerprint", lambda: "today")
     return path
 
 
@@ -266,9 +270,9 @@ def test_no_report_and_an_old_one_are_told(
     page = "```{conformance} logits, taps\n```"
     (told,) = build_page(tmp_path, page)
     assert "not measured: taps; run nox -s conformance" in told
-    monkeypatch.setattr(proof.gate, "when_passed", lambda fingerprint: None)
+    monkeypatch.setattr(proof.gate, "fingerprint", lambda: "tomorrow")
     old, _ = build_page(tmp_path, page)
-    assert "older than the sources" in old
+    assert "these figures are older than the sources: run nox -s conformance" in old
     report.unlink()
     (none,) = build_page(tmp_path, page)
     assert "not measured: run nox -s conformance" in none
@@ -276,31 +280,59 @@ def test_no_report_and_an_old_one_are_told(
     assert '<p class="missing" role="note">not measured: run nox -s conformance</p>' in note
 
 
-VERDICT: dict[str, Any] = {"mutant": "layer_norm_eps", "passed": ["test_door.py::test_bad_tokens"]}
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"verdict": "failed"}, "not all checks passed when these were measured"),
+        ({"checks": [CHECK | {"errors": {"numpy": 0.0, "jax": 0.0}}]}, "not measured: PyTorch;"),
+    ],
+)
+def test_a_report_that_proves_less_is_told(
+    changed: dict[str, Any], said: str, tmp_path: Path, report: Path
+) -> None:
+    report.write_text(json.dumps(json.loads(report.read_text()) | changed))
+    (told,) = build_page(tmp_path, "```{conformance} logits\n```")
+    assert said in told
+
+
+def test_the_whole_report_is_shown_with_what_its_limits_stand_between(
+    tmp_path: Path, report: Path
+) -> None:
+    row = CHECK | {"noise": 1e-13, "smallest_mutant": None}
+    checks = [row | {"check": check} for check in ORDER]
+    report.write_text(json.dumps(json.loads(report.read_text()) | {"checks": checks}))
+    assert build_page(tmp_path, "```{conformance} everything\n```", strict=True) == []
+    (page,) = [page for path, page in html_pages(tmp_path / "out") if path.stem == "index"]
+    assert [head.text for head in page.select("tbody th")] == list(ORDER)
+    heads = [head.text for head in page.select("thead th")]
+    first = [cell.text for cell in page.select("tbody tr")[0].find_all("td")]
+    assert dict(zip(heads[2:], first[1:], strict=True)) == {
+        **{"NumPy": "4.0e-14", "PyTorch": "5.0e-14", "JAX": "0"},
+        **{"noise": "1.0e-13", "limit": "1.0e-10", "smallest mutant": "–", "": "✓ passed"},
+    }
 
 
 def test_what_a_bug_fells_is_that_of_the_last_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = [
-        VERDICT | {"backend": room, "fallen": {"test_forward.py::test_taps": "why"}}
-        for room in ("numpy", "torch", "jax")
-    ]
-    path = tmp_path / "mutants.json"
-    monkeypatch.setattr(mutant, "REPORT", path)
+    fallen, passed = {"test_forward.py::test_taps": "why"}, ["test_door.py::test_bad_tokens"]
+    rooms = ("numpy", "torch", "jax")
+    found = [Verdict("layer_norm_eps", room, fallen, passed) for room in rooms]
+    monkeypatch.setattr(verdicts, "REPORT", tmp_path / "mutants.json")
+    monkeypatch.setattr(verdicts, "fingerprint", lambda: "today")
     page = "```{mutant} layer_norm_eps\n```"
     (told,) = build_page(tmp_path, page)
     assert "which checks fall in NumPy, PyTorch, JAX was not measured" in told
-    path.write_text(json.dumps(found[:2]))
+    verdicts.write_report("today", found[:2])
     (told,) = build_page(tmp_path, page)
     assert "which checks fall in JAX was not measured" in told
-    path.write_text(json.dumps(found))
+    verdicts.write_report("today", found[2:])
     assert build_page(tmp_path, page, strict=True) == []
     (text,) = [page.text for path, page in html_pages(tmp_path / "out") if path.stem == "index"]
     assert "- self.epsilon = config.layer_norm_epsilon" in text
     assert "nox -s break -- layer_norm_eps --backend torch" in text
     assert text.count("1 of 2") == 3
-    os.utime(path, (0, 0))
+    monkeypatch.setattr(verdicts, "fingerprint", lambda: "tomorrow")
     (told,) = build_page(tmp_path, page)
     assert "before the sources changed" in told
 

@@ -1,12 +1,13 @@
 """The catalogue of planted bugs fits today's sources, and the engine tells a bug from health."""
 
-import json
 from pathlib import Path
+from time import monotonic
+from types import SimpleNamespace
 
 import pytest
 
 from mutants import __main__ as matrix
-from mutants import catalogue, plant, show
+from mutants import catalogue, plant, report, show, workers
 from mutants.catalogue import CATALOGUE, THEMES
 from mutants.judging import Verdict
 from mutants.mutant import Edit, Mutant
@@ -66,15 +67,33 @@ def test_the_matrix_fails_when_a_mutant_survives(
     check = "test_forward.py::test_taps"
     alive = Verdict("swap_qk", "numpy", {}, [check])
     dead = Verdict("swap_qk", "torch", {check: "wrong"}, [])
-    monkeypatch.setattr(matrix, "REPORT", tmp_path / "build" / "mutants.json")
+    monkeypatch.setattr(report, "REPORT", tmp_path / "build" / "mutants.json")
     monkeypatch.setattr(matrix, "run", lambda *_: [alive, dead])
     assert matrix.main(["swap_qk"]) == 1
     assert "survived: swap_qk in numpy" in capsys.readouterr().out
-    assert len(json.loads(matrix.REPORT.read_text())) == 2
+    found = report.read_report()
+    assert found == report.Report(report.fingerprint(), [alive, dead])
+    assert not found.stale
     monkeypatch.setattr(matrix, "run", lambda *_: [dead])
     assert matrix.main(["swap_qk"]) == 0
     assert matrix.idle_checks([alive]) == [check]
     assert matrix.idle_checks([alive, dead]) == []
+
+
+def test_a_report_keeps_what_the_same_sources_have_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(report, "REPORT", tmp_path / "mutants.json")
+    assert report.read_report() is None
+    swapped, other = Verdict("swap_qk", "numpy"), Verdict("swap_qk", "jax")
+    again = Verdict("swap_qk", "numpy", {"test_forward.py::test_taps": "wrong"})
+    report.write_report("today", [swapped, other])
+    report.write_report("today", [again])
+    assert report.read_report() == report.Report("today", [again, other])
+    report.write_report("tomorrow", [swapped])
+    assert report.read_report() == report.Report("tomorrow", [swapped])
+    report.REPORT.write_text('[{"mutant": "swap_qk"}]', encoding="utf-8")
+    assert report.read_report() is None
 
 
 def test_smallest_errors_are_those_that_the_limits_speak_of(monkeypatch) -> None:
@@ -92,6 +111,14 @@ def test_smallest_errors_are_those_that_the_limits_speak_of(monkeypatch) -> None
     assert matrix.stale_limits(caught) == ['"logits": {"float64": 2.0e-05}']
     noted.clear()
     assert matrix.stale_limits(caught) == ['"logits": {"float64": 2.0e-05}']
+
+
+def test_a_mutant_that_hangs_has_fallen_and_leaves_no_errors() -> None:
+    worker = SimpleNamespace(task=("swap_qk", "numpy"), began=monotonic() - 2)
+    verdict = workers.fallen(worker, "no end")
+    assert verdict.fallen == {"process": "no end"}
+    assert matrix.smallest_errors([verdict]) == {}
+    assert 2 <= verdict.seconds < 60
 
 
 def test_a_mutant_leaves_its_errors() -> None:

@@ -15,6 +15,7 @@ from conformance import gate
 
 ROOT = Path(__file__).resolve().parent.parent
 BACKENDS = ("numpy", "torch", "jax")
+CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,7 @@ def test_every_job_has_its_session_and_says_what_it_does() -> None:
     assert done.returncode == 0, done.stderr
     listed = dict(re.findall(r"^[*-] ([\w-]+) -> (.+)$", done.stdout, re.MULTILINE))
     jobs = {
+        "browser",
         "conformance",
         "oracles",
         "compare",
@@ -138,6 +140,13 @@ def test_the_site_has_fresh_figures_even_of_a_suite_that_fails(
     assert 1 in session.options[0]["success_codes"]
     assert site == ["-m", "docs.build", "--strict"]
     assert "success_codes" not in session.options[1]
+
+
+def test_the_browser_is_handed_its_arguments(sessions: dict[str, Any], tmp_path: Path) -> None:
+    session = FakeSession(tmp_path, "--update-readme")
+    sessions["browser"](session)
+    assert [command[1:] for command in session.commands] == [["-m", "browser", "--update-readme"]]
+    assert sessions["browser"].requires == ["env-all"]
 
 
 def test_tests_run_the_suites_and_the_mutants(sessions: dict[str, Any], tmp_path: Path) -> None:
@@ -237,7 +246,47 @@ def test_continuous_integration_runs_the_command_of_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     commands = [line for line in readme if re.search(r"\bnox -s .*tests$", line)]
     assert len(commands) == 1, "README.md should have one line that runs the tests"
-    assert commands[0] in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert commands[0] in CI.splitlines()
+
+
+def test_then_it_builds_the_whole_site_and_reads_it_in_a_browser() -> None:
+    steps = [CI.index(step) for step in ("lint tests", "docs -- --strict", "nox -s browser\n")]
+    assert steps == sorted(steps)
+    assert CI.startswith("#!/usr/bin/env bash\n")
+    assert "set -euo pipefail" in CI  # the first that fails is the last
+
+
+CHROMIUM = CI.partition("nox -s lint tests\n")[2].partition(".venv/bin/nox")[0]
+
+
+@pytest.mark.parametrize(
+    ("there", "user", "status", "done"),
+    [
+        ({"chromium", "chromedriver"}, 1000, 0, ""),
+        ({"chromium", "apt-get"}, 0, 0, "update\ninstall"),
+        (set(), 0, 2, ""),
+        ({"apt-get"}, 1000, 2, ""),
+    ],
+)
+def test_it_installs_a_browser_or_says_what_is_missing(
+    there: set[str], user: int, status: int, done: str, tmp_path: Path
+) -> None:
+    for program in there:
+        (tmp_path / program).write_text(f'#!/bin/sh\necho "$1" >> {tmp_path}/log\n')
+        (tmp_path / program).chmod(0o755)
+    (tmp_path / "id").write_text(f"#!/bin/sh\necho {user}\n")
+    (tmp_path / "id").chmod(0o755)
+    ran = subprocess.run(
+        ["/bin/bash", "-euo", "pipefail", "-c", CHROMIUM],
+        env={"PATH": f"{tmp_path}"},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == status, ran.stderr
+    log = tmp_path / "log"
+    assert (log.read_text().strip() if log.exists() else "") == done
+    needs = "the browser tests need Chromium: apt install chromium chromium-driver\n"
+    assert ran.stderr == (needs if status else "")
 
 
 # The gate

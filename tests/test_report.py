@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from conformance import gate
 from conformance.blame import repeat_command
 from conformance.report import finite, render_page
 from tests.guests import write_guests
@@ -190,6 +191,7 @@ def test_the_report_says_with_what_it_was_made(suite: Suite) -> None:
     run = suite.judge("healthy")
     report = run.report
     assert report["verdict"] == "passed"
+    assert report["fingerprint"] == gate.fingerprint(), "of the sources that it speaks of"
     assert report["packages"]["numpy"]
     assert report["python"] == sys.version.split()[0]
     assert report["cpu_count"] >= 1

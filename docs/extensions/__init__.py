@@ -2,7 +2,19 @@
 
 from sphinx.application import Sphinx
 
-from docs.extensions import boxes, columns, figures, mathml, mutant, proof, unwritten
+from docs.extensions import (
+    boxes,
+    columns,
+    figures,
+    kills,
+    mathml,
+    mutant,
+    notebook,
+    play,
+    proof,
+    trace,
+    unwritten,
+)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -17,6 +29,12 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("mutant", mutant.PlantedBug)
     app.add_directive("run-figure", figures.RunFigure)
     app.add_directive("run-data", figures.RunData)
+    app.add_directive("play", play.Play)
+    app.add_directive("trace", trace.Trace)
+    app.add_directive("kill-matrix", kills.KillMatrix)
+    app.add_source_suffix(".ipynb", "notebook")
+    app.add_source_parser(notebook.NotebookParser)
     mathml.setup(app)
     app.connect("source-read", unwritten.add_note)
+    app.connect("html-page-context", play.add_scripts)
     return {"parallel_read_safe": False}

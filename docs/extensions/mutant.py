@@ -1,26 +1,23 @@
 """`{mutant} swap_qk`: a bug to plant, where it stands in each room, and what falls then."""
 
 import html
-import json
 import re
 import textwrap
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
 
-from conformance import gate
 from docs.extensions.directive import ROOMS, SiteDirective, raw
 from docs.extensions.highlighting import code_block, line_element
 from docs.extensions.panes import Pane, three_panes
-from docs.sources import ROOT
+from mutants import report
 from mutants.catalogue import check_backend, find
+from mutants.judging import Verdict
 from mutants.mutant import Mutant
 from mutants.plant import MutantError, diff
 
-REPORT = ROOT / "build" / "mutants.json"
 HOW = "nox -s mutants"
 
 
@@ -66,12 +63,14 @@ class PlantedBug(SiteDirective):
 
     def what_fell(self, mutant: Mutant) -> list[nodes.Node]:
         """The checks that saw it, from the last run of all mutants."""
-        verdicts = read_verdicts(mutant.name)
+        found = report.read_report()
+        of_all = found.verdicts if found is not None else []
+        verdicts = {v.backend: v for v in of_all if v.mutant == mutant.name}
         if set(verdicts) != set(mutant.edits):
             absent = ", ".join(ROOMS[room] for room in mutant.edits if room not in verdicts)
             return self.missing(f"which checks fall in {absent} was not measured: run {HOW}")
         notes = []
-        if older_than_sources(REPORT):
+        if found is not None and found.stale:
             notes = self.missing(f"what fell was measured before the sources changed: run {HOW}")
         rows = "".join(_row(room, verdicts[room]) for room in ROOMS if room in verdicts)
         listing = (
@@ -81,29 +80,6 @@ class PlantedBug(SiteDirective):
             f"checks</th></tr></thead><tbody>{rows}</tbody></table></div></details>"
         )
         return [*notes, raw(listing)]
-
-
-def read_verdicts(name: str) -> dict[str, dict[str, Any]]:
-    """What the last run of the mutants says about one of them, by room; nothing if it is not there.
-
-    Raises nothing: a file that cannot be read says nothing.
-    """
-    try:
-        found = json.loads(REPORT.read_text(encoding="utf-8"))
-        return {v["backend"]: v for v in found if v["mutant"] == name}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
-def older_than_sources(path: Path) -> bool:
-    """Whether anything that decides which checks fall was changed after the file was written."""
-    written = path.stat().st_mtime
-    return any(source.stat().st_mtime > written for source in _sources())
-
-
-def _sources() -> Iterable[Path]:
-    yield from gate.covered_files(ROOT)
-    yield from (ROOT / "mutants").rglob("*.py")
 
 
 def _changes(mutant: Mutant, room: str) -> Iterable[str]:
@@ -121,8 +97,8 @@ def _changes(mutant: Mutant, room: str) -> Iterable[str]:
         yield f'<span class="{kind}">{line_element(text, html.escape(text))}</span>'
 
 
-def _row(room: str, verdict: dict[str, Any]) -> str:
-    fallen, passed = list(verdict["fallen"]), list(verdict["passed"])
+def _row(room: str, verdict: Verdict) -> str:
+    fallen, passed = list(verdict.fallen), verdict.passed
     names = ", ".join(f"<code>{html.escape(_short(check))}</code>" for check in fallen)
     return (
         f'<tr><th scope="row">{ROOMS[room]}</th><td>{len(fallen)} of {len(fallen) + len(passed)}'

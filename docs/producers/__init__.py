@@ -1,7 +1,10 @@
 """Everything that is measured for the site."""
 
 from docs.data import Producer
-from docs.producers import losses
+from docs.producers import attention, losses, next_tokens, road, timing, trace, trained, typed
 
-PRODUCERS: dict[str, Producer] = {producer.name: producer for producer in (losses.PRODUCER,)}
+PRODUCERS: dict[str, Producer] = {
+    module.PRODUCER.name: module.PRODUCER
+    for module in (timing, losses, trained, attention, next_tokens, typed, trace, road)
+}
 """By name, in the order in which they are made."""

@@ -1,0 +1,56 @@
+"""The picture in README.md: one function in three columns, photographed from the site.
+
+The picture carries a fingerprint of the code that it shows, in a text chunk of the PNG, so that it
+can be told when the code has changed since.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from docs.extensions.directive import ROOMS
+from docs.extensions.excerpts import Excerpt, find_excerpt
+from docs.sources import ROOT
+
+PICTURE = ROOT / "docs" / "three-columns.png"
+PAGE = "pages/05-layernorm-and-residuals"
+SHOWN = "LayerNorm.forward"
+COLOURS = 128
+"""Of so many the picture is made. More cannot be told from it, and make the file larger."""
+CHUNK = "minigpt-excerpt"
+"""The name of the text chunk."""
+
+
+def excerpts() -> dict[str, Excerpt]:
+    """What stands in each column, taken from the sources as they are."""
+    return {room: find_excerpt(f"impls/{room}/model.py", SHOWN) for room in ROOMS}
+
+
+def fingerprint(shown: Mapping[str, Excerpt]) -> str:
+    """A hash of the code in the columns, and of where it stands."""
+    texts = [
+        "\n".join([excerpt.place, *(line.text for line in excerpt.lines)])
+        for excerpt in shown.values()
+    ]
+    return hashlib.sha256("\n\n".join(texts).encode()).hexdigest()
+
+
+def save(screenshot: bytes, path: Path = PICTURE) -> None:
+    """Write a screenshot in few colours, with the fingerprint of today's code."""
+    picture = (
+        Image.open(BytesIO(screenshot)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    )
+    note = PngInfo()
+    note.add_text(CHUNK, fingerprint(excerpts()))
+    picture.save(path, pnginfo=note, optimize=True)
+
+
+def fingerprint_of(path: Path = PICTURE) -> str | None:
+    """That of the code which a picture shows; None if it has none."""
+    with Image.open(path) as picture:
+        found = picture.info.get(CHUNK)
+    return found if isinstance(found, str) else None

@@ -1,0 +1,192 @@
+"""The trace page shows the numbers that stand behind it, for every value of the model."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from selenium.webdriver import ActionChains, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import Select
+
+ROOMS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
+PIXELS = """
+const [canvas] = arguments;
+return [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data];
+"""
+CLICK = "arguments[0].click()"
+INTO_VIEW = "arguments[0].scrollIntoView({block: 'center'})"
+
+
+class Trace:
+    """The plaything on an open page."""
+
+    def __init__(self, driver: WebDriver) -> None:
+        self.driver = driver
+        self.place = driver.find_element(By.CSS_SELECTOR, '[data-play="trace"]')
+        numbers = driver.find_element(By.ID, "data-trace").get_attribute("textContent")
+        self.data = json.loads(numbers or "")
+        self.taps = self.data["taps"]
+
+    def find(self, selector: str) -> WebElement:
+        return self.place.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.place.find_elements(By.CSS_SELECTOR, selector)
+
+    def press(self, button: WebElement) -> None:
+        self.driver.execute_script(CLICK, button)
+
+    def choose(self, tap: str) -> None:
+        self.press(self.find(f'[data-tap="{tap}"]'))
+
+    def chosen(self) -> list[str | None]:
+        return [button.get_attribute("data-tap") for button in self.all('[aria-pressed="true"]')]
+
+    def values(self, tap: str, room: str) -> list[float]:
+        found = self.taps[tap]["values"]
+        return found[found[room]] if isinstance(found[room], str) else found[room]
+
+    def expect(self, tap: str, room: str = "numpy") -> None:
+        """See that this value is shown: in words, as a picture, and by backend."""
+        expected = self.taps[tap]
+        assert self.chosen() == [tap]
+        said = self.find(".said").text
+        assert said.startswith(f"{tap} [{', '.join(expected['letters'])}] = {expected['shape']}")
+        assert expected["sentence"] in said
+        self.expect_table(expected["rooms"])
+        self.expect_picture(expected, self.values(tap, room))
+        shown = [code for code in self.all(".lines") if code.is_displayed()]
+        assert [code.get_attribute("data-kind") for code in shown] == [expected["kind"]]
+
+    def expect_table(self, rooms: dict[str, Any]) -> None:
+        for row in self.all("tbody tr"):
+            numbers = rooms[row.get_attribute("data-room") or ""]
+            cells = [
+                cell.get_attribute("textContent") or ""
+                for cell in row.find_elements(By.TAG_NAME, "td")
+            ]
+            apart = numbers["apart"]["largest"]
+            compared = [numbers["min"], numbers["max"], numbers["mean"], apart]
+            assert [float(cell.split()[0]) for cell in cells] == compared
+            assert not apart or f"({ROOMS[numbers['apart']['from']]})" in cells[-1]
+        worst = max(rooms.values(), key=lambda numbers: numbers["apart"]["largest"])["apart"]
+        told = self.find(".apart")
+        assert float(told.get_attribute("data-largest") or "nan") == worst["largest"]
+        if worst["largest"]:
+            assert re.findall(r"has (\S+?)[,.] ", told.text) == [
+                str(worst["here"]),
+                str(worst["there"]),
+            ]
+
+    def expect_picture(self, tap: dict[str, Any], values: list[float]) -> None:
+        canvases = self.all("canvas")
+        assert len(canvases) == (self.data["sizes"]["H"] if "H" in tap["letters"] else 1)
+        largest = max(map(abs, values)) or 1
+        drawn: list[int] = []
+        for canvas in canvases:
+            size = [int(canvas.get_attribute(key) or 0) for key in ("height", "width")]
+            assert size == tap["shape"][-2:]
+            drawn += self.driver.execute_script(PIXELS, canvas)
+        assert len(drawn) == 4 * len(values)
+        for i, value in enumerate(values):
+            red, _, blue, alpha = drawn[4 * i : 4 * i + 4]
+            assert alpha == pytest.approx(255 * abs(value) / largest, abs=1)
+            if alpha > 20:
+                assert (red > blue) == (value > 0), "orange above 0, blue below"
+
+
+@pytest.fixture
+def trace(open_page: Callable[..., WebDriver]) -> Trace:
+    return Trace(open_page("trace"))
+
+
+def test_every_value_of_the_model_is_a_button_that_shows_it(trace: Trace) -> None:
+    buttons = [button.get_attribute("data-tap") for button in trace.all(".architecture button")]
+    assert buttons == list(trace.taps)
+    trace.expect("embed")
+    for tap in trace.taps:
+        trace.choose(tap)
+        trace.expect(tap)
+
+
+@pytest.mark.parametrize("room", ["torch", "jax"])
+def test_the_picture_is_that_of_the_chosen_backend(trace: Trace, room: str) -> None:
+    Select(trace.find("select")).select_by_value(room)
+    for tap in ("h.0.attn.q", "h.1.mlp.act", "logits"):
+        trace.choose(tap)
+        trace.expect(tap, room)
+        assert trace.find(".picture").get_attribute("data-room") == room
+
+
+def test_the_picture_can_be_read_with_the_mouse(trace: Trace) -> None:
+    trace.choose("h.0.attn.weights")
+    canvas = trace.all("canvas")[2]
+    trace.driver.execute_script(INTO_VIEW, canvas)
+    rows, columns = trace.taps["h.0.attn.weights"]["shape"][-2:]
+    row, column = 7, 6
+    width, height = canvas.size["width"], canvas.size["height"]
+    offset = (
+        round(width * ((column + 0.5) / columns - 0.5)),
+        round(height * ((row + 0.5) / rows - 0.5)),
+    )
+    ActionChains(trace.driver).move_to_element_with_offset(canvas, *offset).perform()
+    value = trace.values("h.0.attn.weights", "numpy")[(2 * rows + row) * columns + column]
+    cell = trace.find(".cell")
+    assert float(cell.get_attribute("data-value") or "nan") == value
+    tokens = trace.data["tokens"]
+    assert cell.text.startswith(
+        f"head 2, position {row}, “{tokens[row]}”, looks at “{tokens[column]}” ({column})"
+    )
+
+
+def test_everything_can_be_done_with_the_keyboard(trace: Trace) -> None:
+    def press(*keys: str) -> None:
+        ActionChains(trace.driver).send_keys(*keys).perform()
+
+    names = list(trace.taps)
+    trace.driver.execute_script("arguments[0].focus()", trace.find('[data-tap="embed"]'))
+    press(Keys.ARROW_DOWN, Keys.ARROW_DOWN)
+    assert trace.chosen() == [names[2]]
+    press(Keys.END)
+    trace.expect(names[-1])
+    press(Keys.ARROW_DOWN)
+    assert trace.chosen() == [names[-1]]
+    press(Keys.HOME, Keys.ARROW_UP)
+    assert trace.chosen() == [names[0]]
+    press(Keys.TAB, Keys.ENTER)  # all values are one stop; "before" is disabled; "next"
+    assert trace.chosen() == [names[1]]
+    press(Keys.TAB, Keys.TAB, Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    columns = trace.taps[names[1]]["shape"][-1]
+    cell = trace.find(".cell")
+    shown = float(cell.get_attribute("data-value") or "nan")
+    assert shown == trace.values(names[1], "numpy")[columns + 2]
+    assert "position 1, " in cell.text
+    assert "channel 2: " in cell.text
+
+
+def test_before_and_next_walk_through_all_values(trace: Trace) -> None:
+    before, after = trace.all("button.step")
+    assert not before.is_enabled()
+    seen = [trace.chosen()]
+    while after.is_enabled():
+        trace.press(after)
+        seen.append(trace.chosen())
+    assert seen == [[tap] for tap in trace.taps]
+    trace.press(before)
+    assert trace.chosen() == seen[-2]
+
+
+def test_on_a_phone_the_diagram_and_what_is_chosen_fit(open_page: Callable[..., WebDriver]) -> None:
+    trace = Trace(open_page("trace", width=390, height=800))
+    whole = trace.find(".whole")
+    assert whole.size["height"] < 400
+    trace.choose("probs")
+    trace.expect("probs")
+    button, box = trace.find('[data-tap="probs"]').rect, whole.rect
+    assert box["y"] <= button["y"] <= box["y"] + box["height"], "scrolled to, in its own window"
+    script = "return document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    assert trace.driver.execute_script(script)

@@ -1,0 +1,50 @@
+// What the playthings share: their numbers, and controls with a label.
+// A plaything is a function (element, data) of a script of its own, which fills `element`.
+window.play = (() => {
+  "use strict";
+
+  const ROOMS = { numpy: "NumPy", torch: "PyTorch", jax: "JAX" };
+
+  function start(name, make) {
+    const numbers = document.getElementById(`data-${name}`);
+    for (const place of document.querySelectorAll(`[data-play="${name}"]`)) {
+      make(place, JSON.parse(numbers.textContent));
+    }
+  }
+
+  // element("p", { class: "note" }, "some ", element("b", {}, "text"))
+  function element(tag, attributes = {}, ...children) {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    made.append(...children);
+    return made;
+  }
+
+  // A label with a <select> in it. `options` are [value, text].
+  function choice(label, name, options, changed) {
+    const select = element("select", { name }, ...options.map(([value, text]) => element("option", { value }, text)));
+    select.addEventListener("change", () => changed(select.value));
+    return element("label", { class: "control" }, element("span", {}, label), select);
+  }
+
+  // A label with a slider in it, and beside it what it stands at, as `show` writes it.
+  function slider(label, name, range, changed, show) {
+    const input = element("input", { type: "range", name, ...range });
+    const output = element("output");
+    const tell = () => {
+      output.textContent = show(input.valueAsNumber);
+      input.setAttribute("aria-valuetext", output.textContent);
+    };
+    input.addEventListener("input", () => { tell(); changed(input.valueAsNumber); });
+    tell();
+    return element("label", { class: "control slider" }, element("span", {}, label), input, output);
+  }
+
+  // 0.4137 as "41", 0.0413 as "4.1".
+  function percent(share) {
+    if (share === 0) return "0";
+    return share < 0.0005 ? "<0.1" : (100 * share).toFixed(share < 0.0995 ? 1 : 0);
+  }
+
+  return { ROOMS, start, element, choice, slider, percent };
+})();

@@ -1,0 +1,179 @@
+// The trace: choose a value in the diagram, with the arrow keys or by "before" and "next", and see
+// its shape, its numbers as a picture, what each backend computed, and the code that does it.
+// A picture has a pixel for every number: orange above 0, blue below, the stronger the further.
+(() => {
+  "use strict";
+  const { ROOMS, start, element, choice } = window.play;
+  const ABOVE = [217, 98, 43];
+  const BELOW = [59, 125, 216];
+  const DIMENSIONS = { T: "positions", C: "channels", D: "channels", F: "channels", V: "tokens" };
+
+  const list = (items) => `[${items.join(", ")}]`;
+  const short = (value) => value.toPrecision(4).replace("-", "−");
+
+  class Trace {
+    constructor(place, data) {
+      this.place = place;
+      this.data = data;
+      this.names = Object.keys(data.taps);
+      this.room = "numpy";
+      this.buttons = new Map([...place.querySelectorAll("button.tap")].map((button) => [button.dataset.tap, button]));
+      this.codes = [...place.querySelectorAll(".lines")];
+      for (const [name, button] of this.buttons) button.addEventListener("click", () => this.choose(name));
+      place.querySelector(".architecture").addEventListener("keydown", (event) => this.move(event));
+      this.build(place.querySelector(".about"));
+      this.choose("embed");
+    }
+
+    get tap() { return this.data.taps[this.name]; }
+
+    // The numbers of the chosen backend. Where another has the same five digits, its name stands.
+    get values() {
+      const { values } = this.tap;
+      const found = values[this.room];
+      return typeof found === "string" ? values[found] : found;
+    }
+
+    build(about) {
+      const step = (text, by) => {
+        const button = element("button", { type: "button", class: "step" }, text);
+        button.addEventListener("click", () => this.choose(this.names[this.names.indexOf(this.name) + by]));
+        return button;
+      };
+      this.before = step("← before", -1);
+      this.next = step("next →", 1);
+      this.said = element("div", { class: "said", "aria-live": "polite" });
+      this.picture = element("div", { class: "picture" });
+      this.scale = element("p", { class: "scale note" });
+      this.cell = element("p", { class: "cell", "aria-live": "polite" });
+      this.table = element("div", { class: "table-wrapper", tabindex: "0", role: "group", "aria-label": "the value by backend" });
+      this.apart = element("p", { class: "apart" });
+      about.append(
+        element("div", { class: "controls" }, this.before, this.next,
+          choice("Drawn as computed by", "room", Object.entries(ROOMS), (room) => { this.room = room; this.paint(); })),
+        this.said, this.picture, this.scale, this.cell, this.table, this.apart,
+        element("p", { class: "code" }, "The code that computes it:"));
+    }
+
+    choose(name) {
+      this.name = name;
+      const { sentence, letters, shape, kind } = this.tap;
+      const at = this.names.indexOf(name);
+      for (const [other, button] of this.buttons) {
+        button.setAttribute("aria-pressed", String(other === name));
+        button.tabIndex = other === name ? 0 : -1;
+      }
+      this.reveal(this.buttons.get(name));
+      this.before.disabled = at === 0;
+      this.next.disabled = at === this.names.length - 1;
+      this.said.replaceChildren(
+        element("p", {}, element("code", { class: "title" }, name), " ",
+          element("span", { class: "shape" }, list([...letters])), " = ", element("span", { class: "numbers" }, list(shape))),
+        element("p", {}, sentence));
+      for (const code of this.codes) code.hidden = code.dataset.kind !== kind;
+      this.tell();
+      this.paint();
+    }
+
+    // On a narrow screen the diagram has a window of its own; the page stays where it is.
+    reveal(button) {
+      const whole = this.place.querySelector(".whole");
+      const seen = button.offsetTop >= whole.scrollTop
+        && button.offsetTop + button.offsetHeight <= whole.scrollTop + whole.clientHeight;
+      if (!seen) whole.scrollTop = button.offsetTop - whole.clientHeight / 2;
+    }
+
+    // What each backend has, with all digits.
+    tell() {
+      const { rooms } = this.tap;
+      const head = ["", "smallest", "largest", "mean", "furthest from another"];
+      const body = Object.entries(rooms).map(([room, { min, max, mean, apart }]) => element("tr", { "data-room": room },
+        element("th", { scope: "row" }, ROOMS[room]),
+        ...[min, max, mean].map((number) => element("td", {}, String(number))),
+        element("td", {}, apart.largest === 0 ? "0" : `${apart.largest} (${ROOMS[apart.from]})`)));
+      this.table.replaceChildren(element("table", { class: "docutils" },
+        element("thead", {}, element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text)))),
+        element("tbody", {}, ...body)));
+      const [room, { apart }] = Object.entries(rooms).reduce((a, b) => (b[1].apart.largest > a[1].apart.largest ? b : a));
+      this.apart.dataset.largest = apart.largest;
+      this.apart.dataset.at = apart.at;
+      this.apart.textContent = apart.largest === 0
+        ? `All in ${this.data.dtype}, and in all ${this.values.length} numbers not one bit differs.`
+        : `All in ${this.data.dtype}. The two that are furthest apart are so at ${list(apart.at)}: ${ROOMS[room]} has ${apart.here}, `
+          + `${ROOMS[apart.from]} has ${apart.there}. That is ${apart.relative.toExponential(1)} of the largest value; `
+          + `the conformance suite allows ${this.data.limit.toExponential(0)}.`;
+    }
+
+    // The picture: one panel, or one for every head.
+    paint() {
+      const { letters, shape } = this.tap;
+      const [rows, columns] = shape.slice(-2);
+      const panels = letters.includes("H") ? this.data.sizes.H : 1;
+      this.largest = Math.max(...this.values.map(Math.abs)) || 1;
+      this.picture.dataset.room = this.room;
+      this.picture.classList.toggle("heads", panels > 1);
+      this.picture.replaceChildren(...[...Array(panels).keys()].map((panel) => this.panel(panel, panels, rows, columns)));
+      this.scale.replaceChildren(short(-this.largest), element("span", { class: "colours", "aria-hidden": "true" }), short(this.largest));
+      this.cell.textContent = "Point at the picture, or go to it and use the arrow keys, to read a number.";
+      delete this.cell.dataset.value;
+    }
+
+    panel(panel, panels, rows, columns) {
+      const { letters } = this.tap;
+      const { tokens } = this.data;
+      const values = this.values.slice(panel * rows * columns, (panel + 1) * rows * columns);
+      const across = letters === "BHTT" ? "keys" : DIMENSIONS[letters.at(-1)];
+      const label = `${panels > 1 ? `Head ${panel} of ` : ""}${this.name}: ${rows} positions by ${columns} ${across}, `
+        + `from ${short(Math.min(...values))} to ${short(Math.max(...values))}.`;
+      const canvas = element("canvas", { width: columns, height: rows, tabindex: "0", role: "img", "aria-label": label });
+      const pixels = new ImageData(columns, rows);
+      values.forEach((value, i) => {
+        pixels.data.set([...(value > 0 ? ABOVE : BELOW), Math.round(255 * Math.abs(value) / this.largest)], 4 * i);
+      });
+      canvas.getContext("2d").putImageData(pixels, 0, 0);
+      let here = [0, 0];
+      const read = (row, column) => {
+        here = [Math.min(Math.max(row, 0), rows - 1), Math.min(Math.max(column, 0), columns - 1)];
+        this.read(panel, panels, ...here, values[here[0] * columns + here[1]]);
+      };
+      canvas.addEventListener("pointermove", (event) => {
+        const box = canvas.getBoundingClientRect();
+        read(Math.floor((event.clientY - box.top) / box.height * rows), Math.floor((event.clientX - box.left) / box.width * columns));
+      });
+      canvas.addEventListener("focus", () => { if (canvas.matches(":focus-visible")) read(...here); });
+      canvas.addEventListener("keydown", (event) => {
+        const by = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+        if (!by) return;
+        event.preventDefault();
+        read(here[0] + by[0], here[1] + by[1]);
+      });
+      const names = (where, some = tokens) => element("div", { class: where, "aria-hidden": "true" }, ...some.map((token) => element("span", {}, token)));
+      const above = { T: names("top"), V: names("top many", this.data.vocabulary) }[letters.at(-1)];
+      return element("figure", { style: `--rows:${rows}` },
+        ...(above ? [above] : []), names("side"), canvas,
+        element("figcaption", {}, `${panels > 1 ? `head ${panel}: ` : ""}${columns} ${across} →`));
+    }
+
+    // One number of the picture.
+    read(panel, panels, row, column, value) {
+      const { letters } = this.tap;
+      const { tokens, vocabulary } = this.data;
+      const head = panels > 1 ? `head ${panel}, ` : "";
+      const across = { T: `looks at “${tokens[column]}” (${column})`, V: `token “${vocabulary[column]}”` }[letters.at(-1)] || `channel ${column}`;
+      this.cell.dataset.value = value;
+      this.cell.textContent = `${head}position ${row}, “${tokens[row]}”, ${across}: ${String(value).replace("-", "−")}`;
+    }
+
+    move(event) {
+      const by = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+      const at = this.names.indexOf(this.name);
+      const to = { Home: 0, End: this.names.length - 1 }[event.key] ?? at + by;
+      if (!(to in this.names)) return;
+      event.preventDefault();
+      this.choose(this.names[to]);
+      this.buttons.get(this.name).focus();
+    }
+  }
+
+  start("trace", (place, data) => new Trace(place, data));
+})();

@@ -1,0 +1,92 @@
+// One text, typed by the three backends at once: each character appears when its backend had it, all
+// slowed down by one factor. Before the first start, on paper, and where less motion is wanted, all of
+// the text is there.
+(() => {
+  "use strict";
+  const { ROOMS, start, element } = window.play;
+  const still = window.matchMedia("(prefers-reduced-motion: reduce)");
+  const rounded = (value) => Math.round(value).toLocaleString("en");
+
+  class Pane {
+    constructor(room, prompt, { text, at, ...speeds }) {
+      this.text = text;
+      this.at = at;
+      this.written = element("span", { class: "written" });
+      this.rest = element("span", { class: "rest", "aria-hidden": "true" });
+      this.element = element("section", { class: `pane room-${room}`, "aria-label": ROOMS[room] },
+        element("div", { class: "pane-head" },
+          element("span", { class: "room" }, ROOMS[room]),
+          element("span", { class: "speed" }, `${rounded(speeds.tokens_per_second)} tokens/s`)),
+        element("pre", {}, element("b", {}, prompt), this.written, this.rest),
+        element("p", { class: "note" }, `${rounded(speeds.with_cache)} with the cache, ${rounded(speeds.without)} once the window is full`));
+      this.show(Infinity);
+    }
+
+    // What was there after so many seconds of writing. Returns whether that was all.
+    show(seconds) {
+      let count = this.at.findIndex((at) => at > seconds);
+      if (count < 0) count = this.text.length;
+      this.written.textContent = this.text.slice(0, count);
+      this.rest.textContent = this.text.slice(count);
+      this.element.dataset.written = count;
+      return count === this.text.length;
+    }
+  }
+
+  class Typists {
+    constructor(place, data) {
+      this.place = place;
+      this.slowed = data.slowed;
+      this.panes = Object.entries(data.rooms).map(([room, found]) => new Pane(room, data.prompt, found));
+      this.elapsed = 0;  // seconds of writing so far, as they were measured
+      this.running = null;  // the frame that comes next; null: nothing is typed now
+      this.button = element("button", { type: "button" }, "Play");
+      this.said = element("p", { class: "said" }, this.agreement(data));
+      this.button.addEventListener("click", () => this.press());
+      place.classList.add("typed");
+      place.append(
+        element("div", { class: "controls" }, this.button,
+          element("span", { class: "note" }, `${data.slowed} times as slow as it was measured`)),
+        element("div", { class: "panes" }, ...this.panes.map((pane) => pane.element)),
+        this.said);
+      window.addEventListener("beforeprint", () => this.end());
+    }
+
+    agreement({ rooms, prompt }) {
+      const [first, ...others] = Object.values(rooms).map(({ text }) => text);
+      const same = others.every((other) => other === first);
+      return same
+        ? `After the prompt, all three wrote the same ${first.length} characters.`
+        : `After the prompt ${JSON.stringify(prompt)}, the three did not write the same text.`;
+    }
+
+    press() {
+      if (this.running !== null) return this.stop("Go on");
+      if (still.matches) return this.end();
+      if (this.button.textContent === "Again") this.elapsed = 0;
+      this.button.textContent = "Pause";
+      this.running = requestAnimationFrame((now) => this.frame(now, now));
+    }
+
+    frame(now, before) {
+      this.elapsed += (now - before) / 1000 / this.slowed;
+      this.place.dataset.elapsed = this.elapsed;
+      const ended = this.panes.map((pane) => pane.show(this.elapsed)).every(Boolean);
+      if (ended) return this.stop("Again");
+      this.running = requestAnimationFrame((then) => this.frame(then, now));
+    }
+
+    stop(next) {
+      cancelAnimationFrame(this.running);
+      this.running = null;
+      this.button.textContent = next;
+    }
+
+    end() {
+      this.stop("Again");
+      this.panes.forEach((pane) => pane.show(Infinity));
+    }
+  }
+
+  start("typed", (place, data) => new Typists(place, data));
+})();

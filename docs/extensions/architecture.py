@@ -1,0 +1,214 @@
+"""The architecture as a picture that is drawn from a model's config: every named value is a button.
+
+Everything is in em, so that it grows with the letters in it. The stream runs down on the left; what
+is computed on the side branches off from it and is added to it again.
+"""
+
+import html
+
+from shared.config import GPTConfig
+
+ROW, HEIGHT = 2.5, 1.7
+"""From one box to the next, and the height of a box."""
+STREAM, STREAM_WIDTH = 2.7, 4.6
+"""The middle of the stream, and the width of the boxes on it."""
+BRANCH, BRANCH_WIDTH = 6.2, 5.6
+MIDDLE = BRANCH + BRANCH_WIDTH / 2
+"""Where the boxes on the branch begin, how wide they are, and their middle."""
+HEADS, HEAD_WIDTH = (6.2, 9.2, 12.2), 2.6
+"""Where q, k and v begin."""
+WORDS = 15.3
+"""Where the words about the boxes on the branch begin."""
+WIDTH = 23.5
+NORM = "LayerNorm"
+
+
+def architecture(config: GPTConfig, names: dict[str, str]) -> str:
+    """The picture as HTML: buttons in the order of the data flow, with lines between them.
+
+    Args:
+        config: the model's.
+        names: for every tap what its button is called by a screen reader.
+    """
+    return _Picture(config, names).draw()
+
+
+class _Picture:
+    """Grows from the top to the bottom; `y` is where the next row begins."""
+
+    def __init__(self, config: GPTConfig, names: dict[str, str]) -> None:
+        self.config, self.names = config, names
+        self.y = 0.5
+        self.boxes: list[str] = []
+        self.frames: list[str] = []
+        self.lines: list[str] = []
+
+    def draw(self) -> str:
+        self.embeddings()
+        for i in range(self.config.n_layer):
+            self.block(i)
+        self.head()
+        return (
+            f'<div class="architecture" role="toolbar" aria-orientation="vertical" '
+            f'aria-label="the values of the model, in the order of the data flow" '
+            f'style="width:{WIDTH}em;height:{self.y:.2f}em">'
+            f'<svg viewBox="0 0 {WIDTH} {self.y:.2f}" aria-hidden="true"><defs><marker '
+            f'id="architecture-arrow" viewBox="0 0 4 4" refX="4" refY="2" markerWidth="5" '
+            f'markerHeight="5" orient="auto"><path d="M0 0 4 2 0 4z"/></marker></defs>'
+            f"{''.join(self.frames + self.lines)}</svg>{''.join(self.boxes)}</div>"
+        )
+
+    # The parts of a GPT
+
+    def embeddings(self) -> None:
+        learned = self.config.position == "learned"
+        middle = self.y + HEIGHT / 2
+        self.part("wte", STREAM - STREAM_WIDTH / 2, STREAM_WIDTH)
+        self.part("wpe" if learned else "sin, cos", BRANCH, BRANCH_WIDTH)
+        self.words("of positions", BRANCH + BRANCH_WIDTH + 0.4)
+        self.down(STREAM)
+        self.line((MIDDLE, middle), (MIDDLE, middle + ROW))
+        self.y += ROW
+        self.arrow((MIDDLE, middle + ROW), (STREAM + STREAM_WIDTH / 2, middle + ROW))
+        self.on_stream("embed", "embed", "")
+
+    def block(self, i: int) -> None:
+        top, pre = self.y, self.config.norm == "pre"
+        self.y += 1.5
+        self.line((STREAM, top - 0.3), (STREAM, self.y))
+        self.label(f"block {i}", top)
+        if pre:
+            self.branch_off()
+            self.on_branch(f"h.{i}.ln_1", "ln_1", NORM)
+        self.attention(f"h.{i}.attn", from_stream=not pre)
+        if not pre:
+            self.on_stream(f"h.{i}.ln_1", "ln_1", NORM)
+        self.branch_off()
+        if pre:
+            self.on_branch(f"h.{i}.ln_2", "ln_2", NORM)
+            self.down(MIDDLE, above=True)
+        self.on_branch(f"h.{i}.mlp.fc", "fc", "c_fc")
+        self.down(MIDDLE, above=True)
+        self.on_branch(f"h.{i}.mlp.act", "act", self.config.activation)
+        self.down(MIDDLE, above=True)
+        self.join()
+        self.on_branch(f"h.{i}.mlp", "mlp", "c_proj")
+        if not pre:
+            self.on_stream(f"h.{i}.ln_2", "ln_2", NORM)
+        self.on_stream(f"h.{i}", f"h.{i}", "")
+        self.frame(top, self.y - 0.3)
+        self.y += 0.3
+
+    def attention(self, prefix: str, *, from_stream: bool) -> None:
+        """From q, k and v to what is added to the stream. v waits until the weights are there."""
+        fork = self.y - 0.45
+        centres = [x + HEAD_WIDTH / 2 for x in HEADS]
+        if from_stream:
+            self.line((STREAM, fork), (centres[-1], fork))
+        else:
+            self.line((MIDDLE, self.y - ROW + HEIGHT), (MIDDLE, fork))
+            self.line((centres[0], fork), (centres[-1], fork))
+        for name, x, centre in zip("qkv", HEADS, centres, strict=True):
+            self.arrow((centre, fork), (centre, self.y))
+            self.tap(f"{prefix}.{name}", name, x, HEAD_WIDTH)
+        self.words("c_attn", WORDS)
+        self.stream_goes_on()
+        *used_first, waits = centres
+        below = self.y + HEIGHT
+        self.y += ROW
+        for centre in used_first:
+            self.down(centre, above=True)
+        self.on_branch(f"{prefix}.scores", "scores", "q kᵀ / √D")
+        self.down(MIDDLE, above=True)
+        self.on_branch(f"{prefix}.weights", "weights", "mask, softmax")
+        self.down(MIDDLE, above=True)
+        middle = self.y + HEIGHT / 2
+        self.line((waits, below), (waits, middle))
+        self.arrow((waits, middle), (BRANCH + BRANCH_WIDTH, middle))
+        self.on_branch(f"{prefix}.y", "y", "weights · v")
+        self.down(MIDDLE, above=True)
+        self.join()
+        self.on_branch(prefix, "attn", "c_proj")
+
+    def head(self) -> None:
+        if self.config.norm == "pre":
+            self.on_stream("ln_f", "ln_f", NORM)
+        tied = self.config.tie_weights
+        self.on_stream("logits", "logits", "· wteᵀ (tied)" if tied else "· lm_headᵀ")
+        self.on_stream("probs", "probs", "softmax", last=True)
+
+    # Rows
+
+    def on_stream(self, tap: str, label: str, words: str, *, last: bool = False) -> None:
+        """A box through which the stream goes."""
+        self.words(words, STREAM + STREAM_WIDTH / 2 + 0.4)
+        if not last:
+            self.down(STREAM)
+        self.tap(tap, label, STREAM - STREAM_WIDTH / 2, STREAM_WIDTH)
+        self.y += ROW
+
+    def on_branch(self, tap: str, label: str, words: str) -> None:
+        """A box beside the stream, which goes on."""
+        self.words(words, WORDS)
+        self.stream_goes_on()
+        self.tap(tap, label, BRANCH, BRANCH_WIDTH)
+        self.y += ROW
+
+    def stream_goes_on(self) -> None:
+        """Past this row, from the one above it to the one below."""
+        self.line((STREAM, self.y - ROW + HEIGHT), (STREAM, self.y + ROW))
+
+    def branch_off(self) -> None:
+        """The stream's value goes into the box of this row, too."""
+        middle = self.y + HEIGHT / 2
+        self.arrow((STREAM, middle), (BRANCH, middle))
+
+    def join(self) -> None:
+        """What the box of this row holds is added to the stream."""
+        middle = self.y + HEIGHT / 2
+        self.arrow((BRANCH, middle), (STREAM + 0.65, middle))
+        self.lines.append(
+            f'<circle cx="{STREAM}" cy="{middle:.2f}" r="0.65"/><path d="M{STREAM - 0.35} '
+            f'{middle:.2f}h0.7M{STREAM} {middle - 0.35:.2f}v0.7"/>'
+        )
+
+    def down(self, x: float, *, above: bool = False) -> None:
+        """An arrow from the box of this row into that of the next, or from the one above."""
+        bottom = self.y + HEIGHT - (ROW if above else 0)
+        self.arrow((x, bottom), (x, bottom + ROW - HEIGHT))
+
+    # Marks
+
+    def tap(self, tap: str, label: str, x: float, width: float) -> None:
+        name = html.escape(self.names[tap])
+        self.boxes.append(
+            f'<button type="button" class="tap" data-tap="{tap}" aria-label="{name}" '
+            f'aria-pressed="false" style="{self.place(x, width)}">{label}</button>'
+        )
+
+    def part(self, label: str, x: float, width: float) -> None:
+        """A part that is no value."""
+        self.boxes.append(f'<span class="part" style="{self.place(x, width)}">{label}</span>')
+
+    def words(self, text: str, x: float) -> None:
+        """How the value is made, beside its box."""
+        if text:
+            style = self.place(x, WIDTH - x)
+            self.boxes.append(f'<span class="how" style="{style}">{text}</span>')
+
+    def label(self, text: str, y: float) -> None:
+        self.boxes.append(f'<span class="name" style="right:0.5em;top:{y:.2f}em">{text}</span>')
+
+    def place(self, x: float, width: float) -> str:
+        return f"left:{x:.2f}em;top:{self.y:.2f}em;width:{width:.2f}em;height:{HEIGHT}em"
+
+    def frame(self, top: float, bottom: float) -> None:
+        size = f'width="{WIDTH - 0.1:.2f}" height="{bottom - top:.2f}"'
+        self.frames.append(f'<rect x="0.05" y="{top:.2f}" {size} rx="0.4"/>')
+
+    def line(self, start: tuple[float, float], end: tuple[float, float], mark: str = "") -> None:
+        (x1, y1), (x2, y2) = start, end
+        self.lines.append(f'<path d="M{x1:.2f} {y1:.2f}L{x2:.2f} {y2:.2f}"{mark}/>')
+
+    def arrow(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        self.line(start, end, ' marker-end="url(#architecture-arrow)"')

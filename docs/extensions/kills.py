@@ -1,0 +1,152 @@
+"""`{kill-matrix}`: every planted bug down, every check across, and which killed which."""
+
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from docutils import nodes
+
+from docs.extensions.directive import ROOMS, SiteDirective, raw
+from mutants import report
+from mutants.catalogue import CATALOGUE, THEMES
+from mutants.judging import Verdict
+
+HOW = "nox -s mutants"
+HEALTHY = "healthy"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A column."""
+
+    name: str
+    """test_forward.py::test_taps; or "process", where that did not survive."""
+
+    @property
+    def chapter(self) -> str:
+        """forward"""
+        file, _, _ = self.name.partition("::")
+        return file.removeprefix("test_").removesuffix(".py").replace("_", " ")
+
+    @property
+    def title(self) -> str:
+        """taps"""
+        return self.name.rpartition("::")[2].removeprefix("test_").replace("_", " ")
+
+
+class KillMatrix(SiteDirective):
+    """The whole of the last run of the mutants."""
+
+    optional_arguments = 0
+    has_content = False
+
+    def run(self) -> list[nodes.Node]:
+        found = report.read_report()
+        if found is None:
+            return self.missing(f"not measured: run {HOW}")
+        notes = []
+        if found.stale:
+            notes += self.missing(f"what fell was measured before the sources changed: run {HOW}")
+        judged = {(v.mutant, v.backend) for v in found.verdicts}
+        wanted = {(name, room) for name in CATALOGUE for room in CATALOGUE[name].edits}
+        wanted |= {(HEALTHY, room) for room in ROOMS}
+        if absent := wanted - judged:
+            notes += self.missing(f"not measured: {len(absent)} of {len(wanted)}; run {HOW}")
+        for verdict in found.verdicts:
+            if verdict.killed == (verdict.mutant == HEALTHY):
+                how = "survived" if verdict.mutant != HEALTHY else "fell, though it is healthy"
+                notes += self.missing(f"{verdict.mutant} in {verdict.backend} {how}")
+        if not found.verdicts:
+            return notes
+        shown = raw(matrix(found.verdicts))
+        shown["plays"] = "kills"
+        return [*notes, shown]
+
+
+def matrix(verdicts: Sequence[Verdict]) -> str:
+    """The table, in a box that scrolls, and below it a place for what a row says."""
+    every = dict.fromkeys(check for v in verdicts for check in (*v.passed, *v.fallen))
+    checks = sorted(map(Check, every), key=lambda check: check.name)  # as the suite runs them
+    by_task = {(v.mutant, v.backend): v for v in verdicts}
+    mutants = [v for v in verdicts if v.mutant != HEALTHY]
+    killed = sum(v.killed for v in mutants)
+    themes = "".join(_theme(theme, by_task, checks) for theme in THEMES)
+    totals = "".join(
+        f"<td>{sum(check.name in verdict.fallen for verdict in mutants)}</td>" for check in checks
+    )
+    key = "".join(
+        f'<span class="k{1 << i}"></span> {name} ' for i, name in enumerate(ROOMS.values())
+    )
+    return (
+        f'<div class="kills wide" data-play="kills"><p class="key">Killed in: {key}'
+        f"<span>·</span> seen, and not killed <span></span> not asked</p>"
+        f'<div class="box" tabindex="0" role="region" aria-label="kill matrix">'
+        f"<table><caption>{killed} of {len(mutants)} planted bugs were killed: the bugs down, the "
+        f"checks of the suite across.</caption><thead>{_heads(checks)}</thead>{themes}"
+        f'<tfoot><tr><th scope="row">kills, of {len(mutants)}</th>{totals}</tr></tfoot></table>'
+        f'</div><div class="about" aria-live="polite"><p>Point at a row, or go to it with the '
+        f"keyboard, to read what the mistake is and which checks see it.</p></div></div>"
+    )
+
+
+def _heads(checks: Sequence[Check]) -> str:
+    """Chapters of the suite, and below them its checks, written upwards."""
+    chapters: dict[str, int] = {}
+    for check in checks:
+        chapters[check.chapter] = chapters.get(check.chapter, 0) + 1
+    above = "".join(
+        f'<th scope="colgroup" {f"colspan={size}" if size > 1 else ""}>'
+        f"<span>{html.escape(chapter)}</span></th>"
+        for chapter, size in chapters.items()
+    )
+    below = "".join(
+        f'<th scope="col" class="{_edge(checks, i)}" title="{html.escape(check.title)}">'
+        f"<span>{html.escape(check.title)}</span></th>"
+        for i, check in enumerate(checks)
+    )
+    return f"<tr><td></td>{above}</tr><tr><td></td>{below}</tr>"
+
+
+def _edge(checks: Sequence[Check], i: int) -> str:
+    """Where a chapter begins, there is a line."""
+    return "edge" if i == 0 or checks[i].chapter != checks[i - 1].chapter else ""
+
+
+def _theme(theme: object, by_task: dict[tuple[str, str], Verdict], checks: Sequence[Check]) -> str:
+    """The rows of a part of the catalogue."""
+    title = (theme.__doc__ or "").strip().removesuffix(".")
+    rows = "".join(
+        _row(name, {room: by_task[name, room] for room in ROOMS if (name, room) in by_task}, checks)
+        for name in (mutant.name for mutant in getattr(theme, "MUTANTS", ()))
+    )
+    span = f'colspan="{len(checks) + 1}"'
+    head = f'<tr><th scope="rowgroup" {span}><span>{html.escape(title)}</span></th></tr>'
+    return f"<tbody>{head}{rows}</tbody>"
+
+
+def _row(name: str, verdicts: dict[str, Verdict], checks: Sequence[Check]) -> str:
+    """A bug: in which rooms each check saw it, as letters and as a class for the colours."""
+    counts = "".join(
+        f' data-{room}="{len(v.fallen)} of {len(v.fallen) + len(v.passed)}"'
+        for room, v in verdicts.items()
+    )
+    label = html.escape(name).replace("_", "_<wbr>")
+    cells = "".join(_cell(check, verdicts) for check in checks)
+    return (
+        f'<tr data-story="{html.escape(CATALOGUE[name].story)}"{counts}><th scope="row">'
+        f'<button type="button">{label}</button></th>{cells}</tr>'
+    )
+
+
+def _cell(check: Check, verdicts: dict[str, Verdict]) -> str:
+    killed = [room for room in ROOMS if room in verdicts and check.name in verdicts[room].fallen]
+    if killed:
+        bits = sum(1 << list(ROOMS).index(room) for room in killed)
+        return f'<td class="k{bits}">{_letters(killed)}</td>'
+    seen = any(check.name in verdict.passed for verdict in verdicts.values())
+    return "<td>·</td>" if seen else "<td></td>"
+
+
+def _letters(rooms: Iterable[str]) -> str:
+    """NPJ, the first letters of the rooms' names."""
+    return "".join(ROOMS[room][0] for room in rooms)

@@ -1,0 +1,78 @@
+"""The notebook as a page: its cells, and what they printed and drew when the build ran them.
+
+Text is Markdown as on any page, so a notebook is turned into Markdown and parsed as such.
+"""
+
+import html
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import nbformat
+from docutils import nodes
+from myst_parser.parsers.sphinx_ import MystParser
+from sphinx.util import logging
+
+from docs.data import read
+from docs.producers import road
+
+logger = logging.getLogger(__name__)
+
+FENCE = "`" * 8
+"""Longer than any that a cell may print."""
+TAKE_IT = "Take it with you: {download}`road.ipynb <road.ipynb>`, without what the cells print."
+
+
+class NotebookParser(MystParser):
+    """For files that end in .ipynb."""
+
+    supported = ("notebook",)
+
+    def parse(self, inputstring: str, document: nodes.document) -> None:
+        """Shows what was run last; where nothing was, the cells alone, and says so."""
+        notes = []
+        product = read(road.PRODUCER)
+        notebook = product.data if product else without_outputs(inputstring)
+        if product is None:
+            notes = [f"not measured: {road.PRODUCER.name} ({road.PRODUCER.what})"]
+        elif product.stale:
+            notes = [f"older than the sources: {road.PRODUCER.name}"]
+        for note in notes:
+            logger.warning(note, location=self.env.docname)
+        super().parse(to_markdown(notebook, notes), document)
+
+
+def without_outputs(text: str) -> nbformat.NotebookNode:
+    """A notebook that shows nothing but its cells: what Jupyter saved in it nobody has checked."""
+    notebook = nbformat.reads(text, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+    return notebook
+
+
+def to_markdown(notebook: Mapping[str, Any], notes: list[str]) -> str:
+    """A notebook as one text. Below its first cell: the notes, and where the file is."""
+    first, *others = notebook["cells"]
+    missing = [f'<p class="missing" role="note">{html.escape(note)}</p>' for note in notes]
+    parts = [first["source"], TAKE_IT, *missing]
+    for cell in others:
+        if cell["cell_type"] == "markdown":
+            parts.append(cell["source"])
+            continue
+        parts.append(
+            f"{FENCE}{{code-block}} python\n:class: cell wide\n\n{cell['source']}\n{FENCE}"
+        )
+        parts += _shown(cell["outputs"])
+    return "\n\n".join(parts) + "\n"
+
+
+def _shown(outputs: list[Mapping[str, Any]]) -> Iterator[str]:
+    """What a cell printed, as one block, and its pictures."""
+    printed = [o["text"] for o in outputs if o["output_type"] == "stream" and o["name"] == "stdout"]
+    if text := "".join(printed).strip("\n"):
+        yield f"{FENCE}{{code-block}} text\n:class: printed wide\n\n{text}\n{FENCE}"
+    for output in outputs:
+        if picture := output.get("data", {}).get("image/png"):
+            alt = html.escape(road.alternative(output))
+            source = "".join(picture.split())
+            yield f'<img class="drawn wide" alt="{alt}" src="data:image/png;base64,{source}">'

@@ -1,0 +1,41 @@
+"""`{play} NAME`: something to play with. Its script is docs/_static/NAME.js, its numbers those of
+the producer NAME. The script fills it, after play.js; without scripts there stands a sentence."""
+
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+from docs.data import Product
+from docs.extensions.directive import raw
+from docs.extensions.figures import RunData
+from docs.sources import ROOT
+
+STATIC = ROOT / "docs" / "_static"
+AFTER_ALL_PAGES = 850
+"""Sphinx's order of scripts: those of every page have 800."""
+
+
+class Play(RunData):
+    """A place and its numbers. The place is empty, and so is the directive."""
+
+    def shown(self, product: Product) -> list[nodes.Node]:
+        name = product.producer.name
+        if not (STATIC / f"{name}.js").exists():
+            return self.wrong(f"there is no docs/_static/{name}.js")
+        place = raw(
+            f'<div class="play wide" data-play="{name}"><noscript><p class="missing">Here would '
+            f"be something to play with; it needs JavaScript.</p></noscript></div>"
+        )
+        place["plays"] = name
+        return [*super().shown(product), place]
+
+
+def add_scripts(
+    app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document
+) -> None:
+    """Give a page the scripts of its playthings, and no other page. Called by Sphinx."""
+    found = doctree.findall(nodes.raw) if doctree else ()
+    names = {node["plays"]: None for node in found if "plays" in node}  # in their order, once
+    for number, name in enumerate(["play", *names] if names else []):
+        app.add_js_file(f"{name}.js", AFTER_ALL_PAGES + number, defer="defer")

@@ -1,0 +1,58 @@
+"""`{trace} trace`: the architecture, and what docs/_static/trace.js shows of each value in it."""
+
+import html
+from typing import Any
+
+from docutils import nodes
+
+from docs.data import Product
+from docs.extensions.architecture import architecture
+from docs.extensions.directive import ROOMS, raw
+from docs.extensions.excerpts import ExcerptError
+from docs.extensions.figures import RunData
+from docs.extensions.highlighting import code_block, highlighted_lines, line_element
+from docs.extensions.panes import place_element
+from docs.extensions.tap_lines import tap_lines
+from shared.config import GPTConfig
+
+
+class Trace(RunData):
+    """The numbers of the producer, a diagram of its model, and the code of every kind of value."""
+
+    def shown(self, product: Product) -> list[nodes.Node]:
+        config = GPTConfig(**product.data["config"])
+        taps = product.data["taps"]
+        names = {tap: f"{tap}, {shape_in_letters(found)}" for tap, found in taps.items()}
+        kinds = dict.fromkeys(found["kind"] for found in taps.values())
+        try:
+            code = "".join(lines_of(kind, config) for kind in kinds)
+        except ExcerptError as error:
+            return self.wrong(str(error))
+        place = raw(
+            f'<div class="play trace wide" data-play="trace"><noscript><p class="missing">Here '
+            f"each value could be looked at; that needs JavaScript.</p></noscript>"
+            f'<div class="whole">{architecture(config, names)}</div>'
+            f'<div class="shown"><div class="about"></div>{code}</div></div>'
+        )
+        place["plays"] = "trace"
+        return [*super().shown(product), place]
+
+
+def shape_in_letters(tap: dict[str, Any]) -> str:
+    """[B, H, T, D]"""
+    return f"[{', '.join(tap['letters'])}]"
+
+
+def lines_of(kind: str, config: GPTConfig) -> str:
+    """Where the three rooms compute a value of this kind; hidden until one is chosen."""
+    parts = []
+    for room, name in ROOMS.items():
+        excerpt = tap_lines(room, kind, config)
+        source = [line.text for line in excerpt.lines]
+        lines = map(line_element, source, highlighted_lines(source))
+        parts.append(
+            f'<div class="pane room-{room}"><div class="pane-head"><span class="room">{name}</span>'
+            f"{place_element(excerpt.place)}</div>"
+            f"{code_block(lines, f'{html.escape(kind)} in {excerpt.place}')}</div>"
+        )
+    return f'<div class="lines" data-kind="{kind}" hidden>{"".join(parts)}</div>'

@@ -1,0 +1,102 @@
+"""Where every head of a trained model looks, as each of the three backends computes it."""
+
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from compare.alone import run_alone
+from compare.attention import Maps, attention_maps
+from conformance.limits import limit_of
+from docs.data import Producer
+from docs.producers import trained
+from shared.backend import BACKENDS
+from shared.next_tokens import show_token
+from shared.weights import Checkpoint
+
+SENTENCES = (
+    "Two moons want the red star;",
+    "Cal: A ship keeps my crow.",
+    '"Roho tos wovosev lumo!"',
+    "Enter Eve and Finn.",
+)
+"""In the manner of the text that the model was trained on, each within its window."""
+DTYPE = "float64"
+
+
+def measure() -> dict[str, Any]:
+    """Every backend's attention weights of every sentence, layer and head.
+
+    Raises:
+        RunError: there is no trained model.
+        BackendError: a backend is not installed.
+    """
+    checkpoint, tokenizer = trained.trained()
+    texts = [tokenizer.encode(sentence) for sentence in SENTENCES]
+    weights = replace(checkpoint, tokenizer=None, training=None, moments=None)
+    maps = {name: run_alone(maps_of, name, weights, texts) for name in BACKENDS}
+    return {
+        "dtype": DTYPE,
+        "limit": limit_of("taps", DTYPE),
+        "sentences": [
+            describe(
+                [show_token(tokenizer, token) for token in ids],
+                {name: found[number] for name, found in maps.items()},
+            )
+            for number, ids in enumerate(texts)
+        ],
+    }
+
+
+def maps_of(backend: str, checkpoint: Checkpoint, texts: list[Int[np.ndarray, " T"]]) -> list[Maps]:
+    """The attention weights of every text, in float64."""
+    return [attention_maps(backend, checkpoint, ids, DTYPE, "cpu") for ids in texts]
+
+
+def describe(tokens: list[str], maps: dict[str, Maps]) -> dict[str, Any]:
+    """One sentence: its tokens, by backend the weights, and how far the backends are apart.
+
+    The future is left out: row t has t + 1 weights. They are for showing and have five digits; the
+    differences are those of the weights as they were computed.
+    """
+    return {
+        "tokens": tokens,
+        "weights": {
+            backend: [
+                [[five_digits(head[t, : t + 1]) for t in range(len(head))] for head in layer]
+                for layer in found
+            ]
+            for backend, found in maps.items()
+        },
+        "apart": apart(maps),
+    }
+
+
+def apart(maps: dict[str, Maps]) -> list[list[dict[str, Any]]]:
+    """By layer and head: the largest difference between two backends' weights, and which two."""
+    pairs = list(combinations(maps, 2))
+    # [pairs, L, H]; in the future all weights are 0, which counts too.
+    differences = np.stack([np.abs(maps[a] - maps[b]).max((-2, -1)) for a, b in pairs])
+    worst = differences.argmax(0)
+    return [
+        [{"largest": float(differences[k, i, j]), "pair": pairs[k]} for j, k in enumerate(row)]
+        for i, row in enumerate(worst)
+    ]
+
+
+def five_digits(values: np.ndarray) -> list[float]:
+    """The numbers with five significant digits, which is more than is ever shown."""
+    return [float(f"{value:.5g}") for value in values]
+
+
+PRODUCER = Producer(
+    name="attention",
+    what="where the heads of a trained model look, in the three backends",
+    sources=(
+        *trained.SOURCES,
+        *("compare/attention.py", "conformance/limits.py", "docs/producers/attention.py"),
+    ),
+    measure=measure,
+)

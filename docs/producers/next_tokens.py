@@ -1,0 +1,49 @@
+"""The logits of the token after several prompts: what the sliders on the page work on."""
+
+from typing import Any
+
+from docs.data import Producer
+from docs.producers import trained
+from shared.backend import load_backend
+from shared.next_tokens import show_token
+from shared.randomness import uniform
+
+PROMPTS = ("I love the ", "Ann: By M", "Two stars w", "Scene: the king of ", "Enter ")
+"""Some after which nearly anything may come, and some after which hardly anything else may."""
+SEEDS = 20
+"""How many draws can be looked at, from seed 1 on."""
+DTYPE = "float64"
+
+
+def measure() -> dict[str, Any]:
+    """What the trained model says after each prompt.
+
+    Raises:
+        RunError: there is no trained model.
+    """
+    checkpoint, tokenizer = trained.trained()
+    model = load_backend("numpy").build(checkpoint.config, checkpoint.weights, dtype=DTYPE)
+    prompts = []
+    for prompt in PROMPTS:
+        ids = tokenizer.encode(prompt)
+        prompts.append(
+            {
+                "prompt": prompt,
+                "logits": model.logits(ids[None])[0, -1].tolist(),  # [V], every digit
+                "uniforms": [uniform(seed, len(ids)) for seed in range(1, SEEDS + 1)],
+            }
+        )
+    return {
+        "dtype": DTYPE,
+        "run": trained.RUN_NAME,
+        "tokens": [show_token(tokenizer, token) for token in range(tokenizer.vocab_size)],
+        "prompts": prompts,
+    }
+
+
+PRODUCER = Producer(
+    name="next_tokens",
+    what="what a trained model expects after some prompts",
+    sources=(*trained.SOURCES, "docs/producers/next_tokens.py"),
+    measure=measure,
+)

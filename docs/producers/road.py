@@ -1,0 +1,75 @@
+"""The notebook docs/road.ipynb, run from its first cell to its last."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+from docs.data import Producer, ProducerError
+from docs.sources import ROOT
+from shared.errors import BackendError
+
+NOTEBOOK = ROOT / "docs" / "road.ipynb"
+SECONDS = 60
+"""The longest that a cell may take. All of them together take a quarter of a minute."""
+
+
+def measure() -> dict[str, Any]:
+    """The notebook as it stands in the file, with what its cells printed and drew.
+
+    Raises:
+        BackendError: a backend is not installed.
+        ProducerError: a cell fails, or draws something without saying what it is.
+    """
+    return dict(run(nbformat.read(NOTEBOOK, as_version=4)))
+
+
+def run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Run all cells with this Python, from docs/, as Jupyter would, and put in what they show.
+
+    Raises: as `measure` does.
+    """
+    where = {"metadata": {"path": str(NOTEBOOK.parent)}}
+    quiet = ["--log-level=ERROR"]  # the kernel would warn of its own sockets
+    client = NotebookClient(notebook, timeout=SECONDS, resources=where, extra_arguments=quiet)
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        if error.ename == BackendError.__name__:
+            raise BackendError(error.evalue) from None
+        raise ProducerError(
+            f"{_place(_last(notebook))} fails: {error.ename}: {error.evalue}"
+        ) from None
+    except (CellTimeoutError, DeadKernelError) as error:
+        why = str(error).strip().splitlines()[0]
+        raise ProducerError(f"{_place(_last(notebook))} fails: {why}") from None
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)  # when each was run says nothing
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}) and not alternative(output):
+                raise ProducerError(f"{_place(cell)} draws a picture and has no alt text for it")
+    return notebook
+
+
+def alternative(output: Mapping[str, Any]) -> str:
+    """The words that stand for a picture; "" if there are none."""
+    return str(output["metadata"].get("image/png", {}).get("alt", ""))
+
+
+def _last(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The last cell that was begun."""
+    return [cell for cell in notebook.cells if "execution" in cell.metadata][-1]
+
+
+def _place(cell: nbformat.NotebookNode) -> str:
+    return f"{NOTEBOOK.relative_to(ROOT).as_posix()}: the cell {cell.id!r}"
+
+
+PRODUCER = Producer(
+    name="road",
+    what="the notebook, a quarter of a minute",
+    sources=("impls", "shared", "constraints.txt", "docs/road.ipynb", "docs/producers/road.py"),
+    measure=measure,
+)

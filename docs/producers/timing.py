@@ -1,0 +1,84 @@
+"""How long a training step takes, and how fast text is written, beside the products alone."""
+
+from dataclasses import asdict
+from typing import Any
+
+from compare.alone import run_alone
+from compare.bench import Options
+from compare.bench import measure as measure_backend
+from docs.data import Drawing, Producer
+from docs.producers.drawing import INK, ROOM_COLORS, new_figure, to_svg
+from shared.backend import BACKENDS
+from shared.config import DEFAULT_PRESET, GPTConfig, load_preset
+
+ROUNDS = 3
+"""Of compare.bench's ten, so that a build does not take long."""
+PRODUCTS = "#888888"
+
+
+def measure() -> dict[str, Any]:
+    """What `python -m compare.bench` measures, in fewer rounds.
+
+    Raises:
+        BackendError: a backend is not installed.
+    """
+    preset = load_preset(DEFAULT_PRESET)
+    config = GPTConfig(**(preset.model | {"vocab_size": Options.vocab_size}))
+    found = {
+        name: run_alone(measure_backend, name, config, preset.train, ROUNDS) for name in BACKENDS
+    }
+    return {
+        "preset": DEFAULT_PRESET,
+        "tokens_per_step": preset.train.batch_size * config.block_size,
+        "rooms": {name: asdict(measurement) for name, measurement in found.items()},
+    }
+
+
+def draw(data: dict[str, Any]) -> Drawing:
+    """On the left products and steps, on the right the text."""
+    names, rooms = list(data["rooms"]), list(data["rooms"].values())
+    colors = [ROOM_COLORS[name] for name in names]
+    places = range(len(names))
+    figure = new_figure(7.5, 3.2)
+    left, right = figure.subplots(1, 2, width_ratios=[3, 2])
+    products = [1e3 * room["products"] for room in rooms]
+    steps = [1e3 * room["step"] for room in rooms]
+    trained = [data["tokens_per_step"] / room["step"] for room in rooms]
+    left.bar([i - 0.2 for i in places], products, 0.4, color=PRODUCTS, label="the products alone")
+    bars = left.bar([i + 0.2 for i in places], steps, 0.4, color=colors, label="the whole step")
+    multiples = [f"× {room['multiple']:.2f}" for room in rooms]
+    said = [f"{m}\n{speed:,.0f}/s" for m, speed in zip(multiples, trained, strict=True)]
+    left.bar_label(bars, said, padding=2, color=INK, fontsize=9)
+    left.set(ylabel="one training step (ms)", ylim=(0, 1.3 * max(steps)))
+    written = [room["decode_tokens_per_second"] for room in rooms]
+    bars = right.bar(places, written, 0.6, color=colors)
+    right.bar_label(bars, [f"{speed:,.0f}" for speed in written], padding=2, color=INK, fontsize=9)
+    right.set(ylabel="tokens per second, writing", ylim=(0, 1.15 * max(written)))
+    for axes in (left, right):
+        axes.set_xticks(list(places), names)
+        axes.spines[["top", "right"]].set_visible(False)
+    told = [
+        f"{name} takes {step:.1f} ms, of which the products alone would take {alone:.1f}: "
+        f"{room['multiple']:.2f} times as long, {speed:,.0f} tokens per second; it writes "
+        f"{text:,.0f} tokens per second."
+        for name, room, step, alone, speed, text in zip(
+            names, rooms, steps, products, trained, written, strict=True
+        )
+    ]
+    alt = (
+        "Two groups of bars. On the left the time of a training step beside that of its matrix "
+        f"products alone, on the right how fast text is written. {' '.join(told)}"
+    )
+    return Drawing(to_svg(figure, PRODUCER.name), alt)
+
+
+PRODUCER = Producer(
+    name="timing",
+    what="the time of a training step in the three backends",
+    sources=(
+        *("impls", "shared", "compare/bench.py", "compare/products.py", "compare/alone.py"),
+        *("constraints.txt", "docs/producers/timing.py", "docs/producers/drawing.py"),
+    ),
+    measure=measure,
+    draw=draw,
+)

@@ -1,0 +1,135 @@
+"""One short sentence through a trained model: every named value, as each backend computes it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from compare.alone import run_alone
+from conformance.compare import relative_error
+from conformance.limits import limit_of
+from docs.data import Producer
+from docs.producers import trained
+from shared.backend import BACKENDS, load_backend
+from shared.config import GPTConfig
+from shared.next_tokens import show_token
+from shared.walk import kind_of, tap_sentences
+from shared.weights import Checkpoint
+
+TEXT = "Enter Eve."
+"""In the manner of the text that the model was trained on; a page has room for so much."""
+DTYPE = "float64"
+
+SHAPES = {
+    **dict.fromkeys(("attn.q", "attn.k", "attn.v"), "BHTD"),
+    **dict.fromkeys(("attn.scores", "attn.weights"), "BHTT"),
+    **dict.fromkeys(("mlp.fc", "mlp.act"), "BTF"),
+    **dict.fromkeys(("logits", "probs"), "BTV"),
+}
+"""The shapes of the values, by their kind, where they are not the stream's."""
+STREAM = "BTC"
+
+
+def measure() -> dict[str, Any]:
+    """What every backend computes on the way from the text to the probabilities.
+
+    Raises:
+        RunError: there is no trained model.
+        BackendError: a backend is not installed.
+    """
+    checkpoint, tokenizer = trained.trained()
+    ids = tokenizer.encode(TEXT)
+    weights = replace(checkpoint, tokenizer=None, training=None, moments=None)
+    traces = {name: run_alone(trace_of, name, weights, ids) for name in BACKENDS}
+    return {
+        "text": TEXT,
+        "run": trained.RUN_NAME,
+        "dtype": DTYPE,
+        "limit": limit_of("taps", DTYPE),
+        "config": asdict(checkpoint.config),
+        "tokens": [show_token(tokenizer, token) for token in ids.tolist()],
+        "vocabulary": [show_token(tokenizer, token) for token in range(tokenizer.vocab_size)],
+        "sizes": sizes_of(checkpoint.config, len(ids)),
+        "taps": describe(checkpoint.config, traces),
+    }
+
+
+def trace_of(
+    backend: str, checkpoint: Checkpoint, ids: Int[np.ndarray, " T"]
+) -> dict[str, np.ndarray]:
+    """All taps of one text in float64, B = 1."""
+    model = load_backend(backend).build(checkpoint.config, checkpoint.weights, dtype=DTYPE)
+    return model.trace(ids[None])
+
+
+def sizes_of(config: GPTConfig, T: int) -> dict[str, int]:
+    """What the letters stand for."""
+    inside = {"H": config.n_head, "D": config.head_size, "F": config.inner_size}
+    return {"B": 1, "T": T, "C": config.n_embd, **inside, "V": config.vocab_size}
+
+
+def describe(
+    config: GPTConfig, traces: Mapping[str, Mapping[str, np.ndarray]]
+) -> dict[str, dict[str, Any]]:
+    """Every tap: its shape, what it is, and its values by backend.
+
+    The values are for pictures: they have five digits and are given once if backends agree on them
+    (then the name of the other stands there). Numbers that are compared have every digit.
+    """
+    sentences = tap_sentences(config)
+    return {
+        tap: {
+            "kind": kind_of(tap),
+            "letters": SHAPES.get(kind_of(tap), STREAM),
+            "shape": list(next(iter(traces.values()))[tap].shape),
+            "sentence": sentences[kind_of(tap)],
+            "values": pictured({name: trace[tap] for name, trace in traces.items()}),
+            "rooms": compared({name: trace[tap] for name, trace in traces.items()}),
+        }
+        for tap in next(iter(traces.values()))
+    }
+
+
+def pictured(values: Mapping[str, np.ndarray]) -> dict[str, list[float] | str]:
+    """The values of each backend, rounded and in a row; or which backend has the same."""
+    found: dict[str, list[float] | str] = {}
+    for name, value in values.items():
+        rounded = [float(f"{number:.5g}") for number in value.ravel().tolist()]
+        found[name] = next((other for other, known in found.items() if known == rounded), rounded)
+    return found
+
+
+def compared(values: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
+    """By backend: smallest, largest and mean value; and where it is furthest from another one."""
+    found = {}
+    for name, own in values.items():
+        apart = {other: np.abs(own - theirs) for other, theirs in values.items() if other != name}
+        other = max(apart, key=lambda other: float(apart[other].max()))
+        place = np.unravel_index(int(apart[other].argmax()), own.shape)
+        found[name] = {
+            "min": float(own.min()),
+            "max": float(own.max()),
+            "mean": float(own.mean()),
+            "apart": {
+                "from": other,
+                "largest": float(apart[other].max()),
+                "relative": relative_error(own, values[other]),
+                "at": [int(index) for index in place],
+                "here": float(own[place]),
+                "there": float(values[other][place]),
+            },
+        }
+    return found
+
+
+PRODUCER = Producer(
+    name="trace",
+    what="a sentence through the trained model, value by value, in the three backends",
+    sources=(
+        *trained.SOURCES,
+        *("conformance/compare.py", "conformance/limits.py", "docs/producers/trace.py"),
+    ),
+    measure=measure,
+)

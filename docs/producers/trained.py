@@ -1,0 +1,62 @@
+"""The small model that the playthings look into and write with: trained once, for all of them."""
+
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from compare.alone import run_alone
+from docs.data import DIRECTORY, Producer, make
+from docs.sources import ROOT
+from shared.cli import OK, load_trained, train_main
+from shared.directories import newest_checkpoint
+from shared.errors import RunError
+from shared.tokenizers import Tokenizer
+from shared.weights import Checkpoint
+
+OPTIONS = ("--preset", "classroom", "--dataset", "playlets")
+"""Small enough to be trained by a build, on a text that needs no download."""
+RUN = DIRECTORY / "trained"
+RUN_NAME = RUN.relative_to(ROOT).as_posix()
+"""A run as any other, so that a reader can write with it: `--run build/docs-data/trained`."""
+SOURCES = ("impls", "shared", "compare/alone.py", "constraints.txt", "docs/producers/trained.py")
+"""Also of everything that is measured of this model."""
+
+
+def trained() -> tuple[Checkpoint, Tokenizer]:
+    """The model, trained now if it is not there or its sources have changed.
+
+    Raises:
+        RunError: it could not be trained.
+    """
+    if newest_checkpoint(RUN) is None:  # somebody has removed it: what was noted of it goes too
+        (DIRECTORY / f"{PRODUCER.name}.json").unlink(missing_ok=True)
+    if failures := make([PRODUCER], DIRECTORY):
+        raise RunError(failures[0])
+    return load_trained("numpy", RUN)
+
+
+def measure() -> dict[str, Any]:
+    """Train in NumPy, which is always there. Any backend can go on from its weights."""
+    if run_alone(train, [*OPTIONS, "--out", str(RUN), "--overwrite"]) != OK:
+        raise RunError("its training did not come to its end")
+    checkpoint, _ = load_trained("numpy", RUN)
+    assert checkpoint.training is not None
+    return {"run": RUN_NAME, "val_loss": checkpoint.training.val_loss}
+
+
+def train(options: list[str]) -> int:
+    """Train as `python -m impls.numpy.train` does, on one core. Returns the exit status.
+
+    For products as small as these a second core brings next to nothing; and where another program
+    wants it, too, the threads wait for each other, and the training takes ten times as long.
+    """
+    with threadpool_limits(1):
+        return train_main("numpy", options)
+
+
+PRODUCER = Producer(
+    name="trained",
+    what="a model to play with, a quarter of a minute",
+    sources=SOURCES,
+    measure=measure,
+)

@@ -1,0 +1,104 @@
+"""One text as the three backends write it: what each wrote, and when each token was there."""
+
+import time
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from compare.alone import run_alone
+from docs.data import Producer
+from docs.producers import trained
+from shared.backend import BACKENDS, load_backend
+from shared.config import SampleConfig
+from shared.weights import Checkpoint
+
+PROMPT = "Enter Ann.\nAnn:"
+SAMPLING = SampleConfig(max_new_tokens=180, temperature=0.7, seed=9)
+REPEATS = 5
+"""How often the text is written. The first time, a backend may compile."""
+SECONDS = 18
+"""How long the slowest is to take on the page."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What one backend wrote."""
+
+    tokens: list[int]
+    seconds: list[float]
+    """For every token, how long it took when least disturbed: the shortest of all repeats."""
+
+
+def measure() -> dict[str, Any]:
+    """Let each backend write the same text with a process of its own.
+
+    Raises:
+        RunError: there is no trained model.
+        BackendError: a backend is not installed.
+    """
+    checkpoint, tokenizer = trained.trained()
+    weights = replace(checkpoint, tokenizer=None, training=None, moments=None)
+    ids = tokenizer.encode(PROMPT)
+    written = {name: run_alone(write, name, weights, ids) for name in BACKENDS}
+    texts = {name: tokenizer.decode(found.tokens) for name, found in written.items()}
+    return describe(texts, written, checkpoint.config.block_size - len(ids)) | {
+        "prompt": PROMPT,
+        "block_size": checkpoint.config.block_size,
+        "temperature": SAMPLING.temperature,
+        "seed": SAMPLING.seed,
+        "run": trained.RUN_NAME,
+    }
+
+
+def write(backend: str, checkpoint: Checkpoint, prompt: Int[np.ndarray, " T0"]) -> Written:
+    """Write the text, several times."""
+    model = load_backend(backend).build(checkpoint.config, checkpoint.weights)
+    rounds = []
+    for _ in range(REPEATS):
+        tokens, seconds, before = [], [], time.perf_counter()
+        for token in model.generate(prompt, SAMPLING):
+            now = time.perf_counter()
+            tokens.append(token)
+            seconds.append(now - before)
+            before = now
+        rounds.append(seconds)
+    return Written(tokens, [min(each) for each in zip(*rounds, strict=True)])
+
+
+def describe(texts: dict[str, str], written: dict[str, Written], cached: int) -> dict[str, Any]:
+    """What each backend wrote, when, and how often slower than that it is to be typed.
+
+    Args:
+        texts: what was written, a character for each token.
+        written: the same as tokens, with their times.
+        cached: how many tokens after the first cost one position, because the window still has
+            room. Each one after these costs a full forward.
+    """
+    rooms = {
+        name: {
+            "text": texts[name],
+            "at": [float(f"{at:.5g}") for at in accumulate(found.seconds)],
+            "tokens_per_second": speed(found.seconds),
+            "with_cache": speed(found.seconds[1 : 1 + cached]),
+            "without": speed(found.seconds[1 + cached :]),
+        }
+        for name, found in written.items()
+    }
+    slowest = max(sum(found.seconds) for found in written.values())
+    return {"rooms": rooms, "slowed": float(f"{SECONDS / slowest:.2g}")}
+
+
+def speed(seconds: list[float]) -> float:
+    """Tokens per second, of tokens that took so long each."""
+    return len(seconds) / sum(seconds)
+
+
+PRODUCER = Producer(
+    name="typed",
+    what="a text that the three backends write, and how fast",
+    sources=(*trained.SOURCES, "docs/producers/typed.py"),
+    measure=measure,
+)
