@@ -79,10 +79,10 @@ def table(rows: Sequence[dict[str, Any]], started: str, whole: bool = False) -> 
     return (
         f'<div class="table-wrapper{" wide" if whole else ""}" tabindex="0" role="group" '
         'aria-label="conformance figures">'
-        '<table class="docutils conformance"><caption>Largest error of each backend against the '
-        f"other two, relative to the largest value. Measured {html.escape(started[:10])}. 0: not "
-        f'one bit differs.</caption><thead><tr><th scope="col">check</th><th scope="col">precision'
-        f"</th>{head}</tr></thead>"
+        '<table class="docutils conformance"><caption><span>Largest error of each backend against '
+        f"the other two, relative to the largest value. Measured {html.escape(started[:10])}. 0: "
+        'not one bit differs.</span></caption><thead><tr><th scope="col">check</th>'
+        f'<th scope="col">precision</th>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 

@@ -35,26 +35,26 @@ def measure() -> dict[str, Any]:
 
 
 def draw(data: dict[str, Any]) -> Drawing:
-    """On the left products and steps, on the right the text."""
+    """Above products and steps, below the text."""
     names, rooms = list(data["rooms"]), list(data["rooms"].values())
     colors = [ROOM_COLORS[name] for name in names]
     places = range(len(names))
-    figure = new_figure(7.5, 3.2)
-    left, right = figure.subplots(1, 2, width_ratios=[3, 2])
+    figure = new_figure(7.5, 5.5)  # one above the other: a phone is narrow
+    above, below = figure.subplots(2, 1, height_ratios=[3, 2])
     products = [1e3 * room["products"] for room in rooms]
     steps = [1e3 * room["step"] for room in rooms]
     trained = [data["tokens_per_step"] / room["step"] for room in rooms]
-    left.bar([i - 0.2 for i in places], products, 0.4, color=PRODUCTS, label="the products alone")
-    bars = left.bar([i + 0.2 for i in places], steps, 0.4, color=colors, label="the whole step")
+    above.bar([i - 0.2 for i in places], products, 0.4, color=PRODUCTS, label="the products alone")
+    bars = above.bar([i + 0.2 for i in places], steps, 0.4, color=colors, label="the whole step")
     multiples = [f"× {room['multiple']:.2f}" for room in rooms]
     said = [f"{m}\n{speed:,.0f}/s" for m, speed in zip(multiples, trained, strict=True)]
-    left.bar_label(bars, said, padding=2, color=INK, fontsize=9)
-    left.set(ylabel="one training step (ms)", ylim=(0, 1.3 * max(steps)))
+    above.bar_label(bars, said, padding=2, color=INK, fontsize=9)
+    above.set(ylabel="one training step (ms)", ylim=(0, 1.3 * max(steps)))
     written = [room["decode_tokens_per_second"] for room in rooms]
-    bars = right.bar(places, written, 0.6, color=colors)
-    right.bar_label(bars, [f"{speed:,.0f}" for speed in written], padding=2, color=INK, fontsize=9)
-    right.set(ylabel="tokens per second, writing", ylim=(0, 1.15 * max(written)))
-    for axes in (left, right):
+    bars = below.bar(places, written, 0.6, color=colors)
+    below.bar_label(bars, [f"{speed:,.0f}" for speed in written], padding=2, color=INK, fontsize=9)
+    below.set(ylabel="tokens per second, writing", ylim=(0, 1.15 * max(written)))
+    for axes in (above, below):
         axes.set_xticks(list(places), names)
         axes.spines[["top", "right"]].set_visible(False)
     told = [
@@ -66,8 +66,8 @@ def draw(data: dict[str, Any]) -> Drawing:
         )
     ]
     alt = (
-        "Two groups of bars. On the left the time of a training step beside that of its matrix "
-        f"products alone, on the right how fast text is written. {' '.join(told)}"
+        "Two groups of bars. Above, the time of a training step beside that of its matrix "
+        f"products alone; below, how fast text is written. {' '.join(told)}"
     )
     return Drawing(to_svg(figure, PRODUCER.name), alt)
 
