@@ -45,7 +45,7 @@ class Options:
     port: int = PORT
     """Where --serve shows it."""
     strict: FlagCreatePairsOff[bool] = False
-    """Fail on anything missing or old: a figure, a page, a link."""
+    """Fail on anything missing or old: a figure, a report."""
     no_runs: FlagCreatePairsOff[bool] = False
     """Make no figures and run no commands; show those of the last build. For writing pages."""
     out: Annotated[Path, arg(metavar="DIR")] = SITE

@@ -39,7 +39,7 @@ def dead_links(site: Path) -> Iterator[str]:
     for path, page in pages.items():
         for link in dict.fromkeys(page.links):
             if why := fault(link, path, pages):
-                yield f"{path.relative_to(site.resolve())}: WARNING: dead link {link}: {why}"
+                yield f"{path.relative_to(site.resolve())}: ERROR: dead link {link}: {why}"
 
 
 def read(path: Path) -> Page:

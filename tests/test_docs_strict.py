@@ -1,4 +1,4 @@
-"""What --strict minds: every figure that is missing or old, every dead link, every command."""
+"""What the build minds: dead links and commands that fail; with --strict, all missing or old."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -55,6 +55,9 @@ MISSING = {
     "no report": (REPORT, "not measured: run nox -s conformance"),
     "no mutants": (MUTANT, "was not measured: run nox -s mutants"),
     "not run": (COMMAND, f"not run yet: {WALK}"),
+}
+
+DEAD = {
     "no page": ("[there](nowhere.md)", "nowhere.md"),
     "no such file": ('<a href="nowhere.html">x</a>', "dead link nowhere.html: there is no such p"),
     "no picture": ('<img src="nowhere.png" alt="x">', "dead link nowhere.png: there is no such p"),
@@ -77,6 +80,17 @@ def test_strict_fails_where_else_it_is_only_told(
     assert said in "\n".join(build_page(page, strict=False))
     with pytest.raises(UserError) as caught:
         build_page(page, strict=True)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("what", DEAD)
+def test_a_dead_link_always_fails_the_build(
+    what: str, strict: bool, build_page: Callable[..., list[str]]
+) -> None:
+    page, said = DEAD[what]
+    with pytest.raises(UserError) as caught:
+        build_page(page, strict=strict)
     assert said in str(caught.value)
 
 
