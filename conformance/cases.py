@@ -1,7 +1,9 @@
 """The configurations, weights and batches on which backends are compared.
 
-Together the cases touch every option of GPTConfig. All sizes differ (B 3, T 11, H 4, D 6, C 24, F
-40, V 37), so that no two axes can be confused without notice.
+The cases of `CASES` are looked at by every chapter. Together they touch every option of GPTConfig,
+and all their sizes differ (B 3, T 11, H 4, D 6, C 24, F 40, V 37), so that no two axes can be
+confused unnoticed. `DESIGN` is a covering design: every pair of options, sizes and optimizers meets
+in one of its rows. `LONG` and `DEEP` leave the small integers behind, `REAL` holds real sizes.
 """
 
 from dataclasses import dataclass, replace
@@ -22,13 +24,19 @@ base_seed = 0
 
 @dataclass(frozen=True)
 class Case:
-    """A configuration under a name, and the precisions it is run in."""
+    """A configuration under a name, and what it is run on."""
 
     name: str
     config: GPTConfig
     dtypes: tuple[str, ...] = ("float64",)
-    large: bool = False
-    """Attention scores and logits beyond 709, whose exp overflows even in float64."""
+    large: float = 0.0
+    """1: attention scores and logits beyond 709, whose exp overflows even in float64."""
+    offset: float = 0.0
+    """Added to the token embeddings: a mean that is much larger than the deviations from it."""
+    batch_size: int = BATCH_SIZE
+    length: int | None = None
+    """Tokens per row, T. None: block_size."""
+    optimizer: str = "adamw"
 
 
 CASES = [
@@ -54,8 +62,121 @@ CASES = [
     ),
     # Scores and logits in the thousands: exp of them overflows unless the maximum is subtracted.
     # Not in float32, where the rounding of such numbers is too large to judge anything by.
-    Case("large", replace(BASE, activation="relu"), large=True),
+    Case("large", replace(BASE, activation="relu"), large=1.0),
 ]
+
+SHAPES = [(B, T) for B in (1, 3, 12, 33) for T in (1, 5, 11)]
+"""Every batch size beside every length: one row, the usual, the default of a training, and more;
+one token, a part of the window, all of it."""
+
+# norm, position, tie_weights, bias, activation, n_head, n_layer, layer_norm_epsilon, n_inner,
+# batch size, length, optimizer. A test requires that every pair of values meets.
+DESIGN = [
+    Case(
+        f"design-{number}",
+        replace(
+            BASE,
+            norm=norm,
+            position=position,
+            tie_weights=tie,
+            bias=bias,
+            activation=activation,
+            n_head=H,
+            n_layer=L,
+            layer_norm_epsilon=epsilon,
+            n_inner=F,
+        ),
+        batch_size=B,
+        length=T,
+        optimizer=optimizer,
+    )
+    for number, (
+        norm,
+        position,
+        tie,
+        bias,
+        activation,
+        H,
+        L,
+        epsilon,
+        F,
+        B,
+        T,
+        optimizer,
+    ) in enumerate(
+        [
+            ("pre", "learned", False, False, "gelu_tanh", 8, 2, 0.1, None, 12, 11, "sgd"),
+            ("post", "sinusoidal", True, True, "gelu_erf", 1, 3, 1e-5, None, 3, 5, "adamw"),
+            ("pre", "learned", False, True, "relu", 2, 1, 1e-5, 7, 1, 1, "adamw"),
+            ("post", "sinusoidal", True, False, "relu", 2, 1, 0.1, 40, 3, 11, "sgd"),
+            ("post", "learned", True, False, "gelu_erf", 8, 2, 1e-5, 7, 1, 5, "sgd"),
+            ("pre", "sinusoidal", False, True, "gelu_erf", 1, 3, 0.1, 40, 12, 1, "sgd"),
+            ("post", "sinusoidal", True, False, "gelu_tanh", 1, 2, 1e-5, 40, 1, 1, "adamw"),
+            ("post", "sinusoidal", False, True, "gelu_tanh", 8, 1, 0.1, 7, 12, 5, "adamw"),
+            ("pre", "learned", True, False, "relu", 1, 3, 1e-5, 7, 12, 11, "adamw"),
+            ("pre", "learned", False, True, "relu", 8, 2, 0.1, 40, 3, 5, "adamw"),
+            ("pre", "learned", False, True, "gelu_tanh", 2, 3, 0.1, None, 1, 11, "sgd"),
+            ("post", "sinusoidal", False, False, "relu", 8, 3, 1e-5, None, 3, 1, "sgd"),
+            ("post", "sinusoidal", False, False, "gelu_erf", 2, 1, 0.1, None, 12, 11, "sgd"),
+            ("post", "learned", False, True, "gelu_tanh", 2, 2, 0.1, 7, 3, 5, "adamw"),
+            ("post", "sinusoidal", False, True, "relu", 1, 1, 1e-5, 7, 1, 11, "adamw"),
+        ],
+        start=1,
+    )
+]
+
+LONG = Case(
+    "long",
+    replace(
+        BASE, vocab_size=300, block_size=140, n_embd=36, n_head=3, n_inner=50, tie_weights=True
+    ),
+    dtypes=BOTH,
+    batch_size=2,
+)
+"""More tokens than a small tile and more ids than a byte: T 140, V 300."""
+DEEP = Case("deep", replace(BASE, n_layer=9, n_head=12, bias=False), batch_size=2)
+"""More blocks and heads than the rest, and heads of two channels: L 9, H 12, D 2."""
+
+TEETH = [
+    # What loses digits in a bad algorithm only: E[x²] − E[x]² for the variance, …
+    Case("mean of 100", BASE, dtypes=BOTH, offset=100.0),
+    # … scores of a hundred, whose exp is beyond float32 unless the largest is subtracted, …
+    Case("scores of 100", replace(BASE, activation="relu"), dtypes=BOTH, large=0.1),
+    # … and sums of many small numbers in one accumulator.
+    Case("long sums", replace(BASE, n_embd=384, n_head=2, n_layer=1), dtypes=BOTH, batch_size=24),
+]
+"""For float32: cases that show which algorithm was chosen."""
+
+REAL = [
+    Case(
+        "GPT-2's width",
+        GPTConfig(50257, block_size=32, n_layer=1, n_head=12, n_embd=768, tie_weights=True),
+        dtypes=("float32",),
+        batch_size=2,
+    ),
+    Case(
+        "GPT-2's window",
+        GPTConfig(96, block_size=1024, n_layer=1, n_head=4, n_embd=32),
+        dtypes=BOTH,
+        batch_size=1,
+    ),
+    Case(
+        "a wide head",
+        GPTConfig(300, block_size=48, n_layer=1, n_head=1, n_embd=256, norm="post"),
+        dtypes=BOTH,
+    ),
+    Case(
+        "eight blocks",
+        GPTConfig(300, block_size=48, n_layer=8, n_head=8, n_embd=64, position="sinusoidal"),
+        dtypes=BOTH,
+    ),
+]
+"""Real sizes, for `--large`."""
+
+
+def find_case(name: str) -> Case:
+    """The case of that name. Raises `KeyError` for one that does not exist."""
+    return {case.name: case for case in [*CASES, *DESIGN, LONG, DEEP, *TEETH, *REAL]}[name]
 
 
 def random_weights(case: Case, seed: int = 0) -> dict[str, np.ndarray]:
@@ -77,19 +198,32 @@ def random_weights(case: Case, seed: int = 0) -> dict[str, np.ndarray]:
             value += 1
         if case.large and name.endswith("c_attn.bias"):
             C = case.config.n_embd
-            value[C : 2 * C] *= 1500  # of the keys: shifts all scores of a row alike
+            value[C : 2 * C] *= 1500 * case.large  # of the keys: shifts all scores of a row alike
         if case.large and name == "lm_head.weight":
-            value *= 500
+            value *= 500 * case.large
+        if name == "transformer.wte.weight":
+            value += case.offset
         weights[name] = value
     return weights
 
 
+def rounded(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The weights as a float32 model holds them, in float64: what its results are judged by."""
+    return {key: value.astype(np.float32).astype(np.float64) for key, value in weights.items()}
+
+
 def random_batch(
-    config: GPTConfig, seed: int = 0, batch_size: int = BATCH_SIZE
+    config: GPTConfig, seed: int = 0, batch_size: int = BATCH_SIZE, length: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Tokens and targets [B, T]; some ids repeat in a row, so their gradients must be summed."""
     rng = randomness.generator(1000 * base_seed + seed, randomness.BATCHES)
-    shape = (batch_size, config.block_size)
+    shape = (batch_size, length or config.block_size)
     tokens, targets = (rng.integers(0, config.vocab_size, shape) for _ in range(2))
-    tokens[:, 1] = tokens[:, -1] = tokens[:, 0]
+    if shape[1] > 2:
+        tokens[:, 1] = tokens[:, -1] = tokens[:, 0]
     return tokens, targets
+
+
+def batch_of(case: Case, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens and targets of the shape that the case asks for."""
+    return random_batch(case.config, seed, case.batch_size, case.length)

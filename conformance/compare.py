@@ -45,7 +45,10 @@ class Disagreement(AssertionError):
     """Backends differ by more than the limit, or a result is not fit to be compared."""
 
     def __init__(
-        self, message: str, errors: Errors | None = None, culprits: tuple[str, ...] = ()
+        self,
+        message: str,
+        errors: "Errors | FromTruth | None" = None,
+        culprits: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)
         self.errors = errors
@@ -100,6 +103,70 @@ def compare(values: Mapping[str, np.ndarray], limit: float, dtype: str | None) -
         Disagreement: fewer than two backends, a result that is not fit, shapes that differ, or a
             pair beyond the limit. The message names who stands alone, where, and the values there.
     """
+    check_comparable(values, dtype)
+    pairs = {(a, b): relative_error(values[a], values[b]) for a, b in combinations(values, 2)}
+    errors = Errors(pairs)
+    if not all(error <= limit for error in pairs.values()):
+        outlier = errors.outlier(limit)
+        culprits = (outlier,) if outlier else ()
+        raise Disagreement(describe(values, errors, limit), errors, culprits)
+    return errors
+
+
+PEERS = 2.0
+"""In float32 an error may be this many times the largest error of the other backends."""
+
+
+def compare_with_truth(
+    values: Mapping[str, np.ndarray],
+    truths: Mapping[str, np.ndarray],
+    floor: float,
+    ceiling: float,
+    dtype: str,
+) -> dict[str, float]:
+    """The error of every backend against the truth: the median of what float64 models say.
+
+    An error must be no more than twice the largest error of the other backends: then it is the
+    rounding of the precision and not of the algorithm. (FlashAttention's tests hold their kernels
+    to this.) Below `floor` nothing is said; above `ceiling` no error passes.
+
+    Raises:
+        Disagreement: as `compare` does; every backend beyond its limit is at fault.
+    """
+    check_comparable(values, dtype)
+    if not truths:
+        raise Disagreement("there is no float64 result to judge by")
+    truth = np.median(np.stack(list(truths.values())), axis=0)
+    errors = {name: relative_error(value, truth) for name, value in values.items()}
+    limits = {}
+    for name in values:
+        others = [e for other, e in errors.items() if other != name and np.isfinite(e)]
+        limits[name] = min(ceiling, max(floor, PEERS * max(others, default=0.0)))
+    wrong = tuple(name for name in values if not errors[name] <= limits[name])
+    if wrong:
+        one = values[wrong[0]]
+        difference = np.nan_to_num(np.abs(one.astype(np.float64) - truth), nan=np.inf)
+        at = tuple(int(i) for i in np.unravel_index(difference.argmax(), difference.shape))
+        lines = [f"{' and '.join(wrong)}: too far from the float64 result"]
+        lines += [f"    {name} {e:.1e}, limit {limits[name]:.1e}" for name, e in errors.items()]
+        lines += [f"  largest at {list(at)}: {wrong[0]} {one[at]}, float64 {truth[at]}"]
+        raise Disagreement("\n".join(lines), FromTruth(errors), wrong)
+    return errors
+
+
+@dataclass(frozen=True)
+class FromTruth:
+    """Relative errors of backends against a truth."""
+
+    errors: dict[str, float]
+
+    def of(self, name: str, limit: float) -> float:
+        """The error of one backend. The limit plays no part: nobody else's error is in it."""
+        return self.errors[name]
+
+
+def check_comparable(values: Mapping[str, np.ndarray], dtype: str | None) -> None:
+    """Raises `Disagreement` unless there are two results or more, all fit, and of one shape."""
     if len(values) < 2:
         raise Disagreement("a comparison needs at least two backends")
     faults = {name: fault for name, value in values.items() if (fault := unfit(value, dtype))}
@@ -110,13 +177,6 @@ def compare(values: Mapping[str, np.ndarray], limit: float, dtype: str | None) -
     if len(set(shapes.values())) > 1:
         listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
         raise Disagreement(f"shapes differ: {listed}", culprits=odd_one(shapes))
-    pairs = {(a, b): relative_error(values[a], values[b]) for a, b in combinations(values, 2)}
-    errors = Errors(pairs)
-    if not all(error <= limit for error in pairs.values()):
-        outlier = errors.outlier(limit)
-        culprits = (outlier,) if outlier else ()
-        raise Disagreement(describe(values, errors, limit), errors, culprits)
-    return errors
 
 
 def odd_one(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:

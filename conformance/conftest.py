@@ -1,6 +1,9 @@
 """Which backends are judged, on what, and what is left when they have been."""
 
+import importlib.metadata
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from conformance import cases, gate
-from conformance.cases import CASES, Case, random_batch
+from conformance.cases import CASES, Case, batch_of, find_case
 from conformance.judge import Judge
 from conformance.panel import Panel, judged
 from conformance.recorder import Recorder
@@ -26,12 +29,25 @@ that are named stand for the three: --backend numpy --backend torch. What yours 
 (shared/backend.py) is reported as not offered."""
 
 
+# What JAX compiles here runs a few times, on small arrays: three quarters of the time of the suite
+# went into making it fast. test_compiled.py judges a model that is compiled as a training is. (The
+# flags are those of the tested version: a jaxlib that does not know one ends the process.)
+QUICK = (
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+    "--xla_cpu_use_fusion_emitters=false"
+)
+with suppress(importlib.metadata.PackageNotFoundError):
+    if importlib.metadata.version("jaxlib") == "0.10.2":
+        os.environ.setdefault("XLA_FLAGS", QUICK)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--backend", action="append", default=[], metavar="NAME", help=BACKEND_HELP)
     parser.addoption("--seed", type=int, default=0, help="judge on other weights and batches")
     parser.addoption(
         "--report", metavar="DIR", help="write DIR/conformance.json and DIR/conformance.html"
     )
+    parser.addoption("--large", action="store_true", help="also the chapter of real sizes")
     parser.addoption("--table-svg", metavar="FILE", help="also draw the final table as a picture")
 
 
@@ -69,7 +85,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def chosen(metafunc: pytest.Metafunc, marker: str, name: str) -> bool:
-    """Whether the test's `cases` or `dtypes` marker, if it has one, names this one."""
+    """Whether the test's marker, if it has one, names this one."""
     mark = metafunc.definition.get_closest_marker(marker)
     return mark is None or name in mark.args
 
@@ -77,11 +93,12 @@ def chosen(metafunc: pytest.Metafunc, marker: str, name: str) -> bool:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`setting` runs over all cases and their precisions, `backend_name` over the backends."""
     if "setting" in metafunc.fixturenames:
+        named = metafunc.definition.get_closest_marker("cases")
         settings = [
             (case, dtype)
-            for case in CASES
+            for case in (map(find_case, named.args) if named else CASES)
             for dtype in case.dtypes
-            if chosen(metafunc, "cases", case.name) and chosen(metafunc, "dtypes", dtype)
+            if chosen(metafunc, "dtypes", dtype)
         ]
         ids = [f"{case.name}-{dtype}" for case, dtype in settings]
         metafunc.parametrize("setting", settings, ids=ids, scope="session")
@@ -100,15 +117,17 @@ def not_offered(request: pytest.FixtureRequest, recorder: Recorder) -> set[str]:
     """The backends that do not claim what the test needs. They take no part in it, and where
     nothing is left to compare, the test is skipped: that is not to have passed."""
     needs = {need for mark in request.node.iter_markers("needs") for need in mark.args}
-    lacking = recorder.panel.lacking(needs)
     parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    dtype = parameters["setting"][1] if "setting" in parameters else "float64"
+    lacking = recorder.panel.lacking(needs, dtype)
     name = parameters.get("backend_name")
     alone = len(recorder.panel.backends) - len(lacking) < 2
     if lacking and (name in lacking or (name is None and alone)):
         for mark in request.node.iter_markers("fills"):
             for check in mark.args:
                 recorder.ledger.row(check, parameters["setting"][1]).not_offered |= lacking
-        pytest.skip(f"{', '.join(sorted(lacking))}: {', '.join(sorted(needs))} not offered")
+        wanted = ", ".join([*sorted(needs), dtype])
+        pytest.skip(f"{', '.join(sorted(lacking))}: {wanted} not offered")
     return lacking
 
 
@@ -138,13 +157,25 @@ def models(
 
 
 @pytest.fixture
+def truthful(
+    backends: dict[str, Backend], recorder: Recorder, setting: tuple[Case, str]
+) -> dict[str, Model]:
+    """In float32, models of the same weights in float64, by whose results it is judged."""
+    case, dtype = setting
+    if dtype == "float64":
+        return {}
+    able = set(backends) - recorder.panel.lacking((), "float64")
+    return {name: recorder.panel.model(name, case, "float64", truthful=True) for name in able}
+
+
+@pytest.fixture
 def model(recorder: Recorder, setting: tuple[Case, str], backend_name: str) -> Model:
     return recorder.panel.model(backend_name, *setting)
 
 
 @pytest.fixture
 def batch(case: Case) -> tuple[np.ndarray, np.ndarray]:
-    return random_batch(case.config)
+    return batch_of(case)
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
 """The judge: compares, remembers the largest error of every check, and locates what is wrong."""
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import is_dataclass
 from typing import TypeVar
 
 import numpy as np
 
-from conformance.compare import Disagreement, Errors, compare
+from conformance.compare import Disagreement, compare, compare_with_truth
 from conformance.ledger import Ledger, Row
+from conformance.limits import floor_of
 from shared.backend import Model
 from shared.config import GPTConfig
 from shared.taps import tap_names
@@ -44,21 +47,33 @@ class Judge:
         self.asked = None
         return answers
 
-    def agree(self, check: str, values: Mapping[str, np.ndarray | float], what: str = "") -> Errors:
+    def agree(
+        self,
+        check: str,
+        values: Mapping[str, np.ndarray | float],
+        what: str = "",
+        truths: Mapping[str, np.ndarray | float] | None = None,
+    ) -> None:
         """All backends gave the same, within the limit of `check`; a float stands for one number.
 
+        With `truths`, results of float64 models, each is compared with these instead.
+
         Raises:
-            Disagreement: with the check, the case, and what `compare` has to say.
+            Disagreement: with the check, the case, and what the comparison has to say.
         """
         __tracebackhide__ = True
         row = self.row(check)
         numbers = any(isinstance(value, float) for value in values.values())
-        arrays = {
-            name: np.array([value]) if isinstance(value, float) else value
-            for name, value in values.items()
-        }
+        dtype = "float64" if numbers else self.dtype
         try:
-            errors = compare(arrays, row.limit, "float64" if numbers else self.dtype)
+            if truths:
+                floor = floor_of(check, self.dtype)
+                found = compare_with_truth(
+                    as_arrays(values), as_arrays(truths), floor, row.limit, dtype
+                )
+            else:
+                errors = compare(as_arrays(values), row.limit, dtype)
+                found = {name: errors.of(name, row.limit) for name in errors.names}
         except Disagreement as found:
             row.fail(found.culprits or tuple(values))
             for name in values:
@@ -68,9 +83,49 @@ class Judge:
                     row.add(self.case, name, np.inf)
             message = f"{what or check} [{self.case}, {self.dtype}]: {found}"
             raise self._named(check, message, found) from None
-        for name in errors.names:
-            row.add(self.case, name, errors.of(name, row.limit))
-        return errors
+        for name, error in found.items():
+            row.add(self.case, name, error)
+
+    def answers_agree(
+        self,
+        check: str,
+        models: Mapping[str, Model],
+        truthful: Mapping[str, Model],
+        ask: Callable[[Model], np.ndarray | float],
+        what: str = "",
+    ) -> None:
+        """All models answer alike; in float32, as their `truthful` twins do."""
+        __tracebackhide__ = True
+        truths = {name: ask(model) for name, model in truthful.items()}
+        self.agree(check, self.each(models, ask), what, truths)
+
+    def gradients_agree(
+        self,
+        models: Mapping[str, Model],
+        truthful: Mapping[str, Model],
+        tokens: np.ndarray,
+        targets: np.ndarray,
+    ) -> None:
+        """The loss that comes with the gradients, and the gradient of every tensor."""
+        __tracebackhide__ = True
+        both = self.each(models, lambda model: model.loss_and_grads(tokens, targets))
+        true = {name: model.loss_and_grads(tokens, targets) for name, model in truthful.items()}
+        losses = {name: float(loss) for name, (loss, _) in both.items()}
+        true_losses = {name: float(loss) for name, (loss, _) in true.items()}
+        self.agree("loss", losses, "loss with gradients", true_losses)
+        grads = {name: grads for name, (_, grads) in both.items()}
+        true_grads = {name: grads for name, (_, grads) in true.items()}
+        self.tensors_agree("gradients", grads, models, truths=true_grads)
+
+    def same(self, check: str, backend: str, before: object, after: object, message: str) -> None:
+        """A property of one backend alone: bit for bit the same, in every array of a structure.
+
+        Raises:
+            Disagreement: the message names the first array that differs.
+        """
+        __tracebackhide__ = True
+        for path, error in differences(before, after):
+            self.holds(check, backend, error, f"{message}{path and f': {path}'}")
 
     def holds(self, check: str, backend: str, error: float, message: str) -> None:
         """A property of one backend alone: `error` is within the limit of `check`."""
@@ -83,18 +138,26 @@ class Judge:
             text = f"{check} [{self.case}, {self.dtype}]: {backend} fails\n  {message}: {size}"
             raise self._named(check, text, Disagreement("", culprits=(backend,)))
 
-    def taps_agree(self, models: Mapping[str, Model], tokens: np.ndarray) -> None:
+    def taps_agree(
+        self,
+        models: Mapping[str, Model],
+        tokens: np.ndarray,
+        truthful: Mapping[str, Model] | None = None,
+    ) -> None:
         """Every tap agrees, looked at in the order of the data flow: the first that does not is
         where the difference begins."""
         __tracebackhide__ = True
         traces = self.each(models, lambda model: model.trace(tokens))
+        truths = {name: model.trace(tokens) for name, model in (truthful or {}).items()}
         expected = tap_names(config_of(models))
         for name, trace in traces.items():
             self._complete("taps", name, trace, expected)
         for before, tap in zip([None, *expected], expected, strict=False):
             right = f"all before it agree, up to {before}" if before else "it is the first of all"
             values = {name: trace[tap] for name, trace in traces.items()}
-            self._agree_at(tap, "taps", values, f"the difference begins at tap {tap}", right)
+            true = {name: trace[tap] for name, trace in truths.items()}
+            what = f"the difference begins at tap {tap}"
+            self._agree_at(tap, "taps", values, what, right, true)
 
     def tensors_agree(
         self,
@@ -102,6 +165,7 @@ class Judge:
         values: Mapping[str, Mapping[str, np.ndarray]],
         models: Mapping[str, Model],
         what: str = "",
+        truths: Mapping[str, Mapping[str, np.ndarray]] | None = None,
     ) -> None:
         """Every tensor of the manifest agrees, looked at from the loss backwards: the first that
         does not is where a wrong backward begins."""
@@ -118,15 +182,22 @@ class Judge:
         for before, key in zip([None, *backwards], backwards, strict=False):
             right = "on the way back " + (f"all agree up to {before}" if before else "the first")
             found = {name: tensors[key] for name, tensors in values.items()}
-            self._agree_at(key, check, found, f"{what or check} of {key}", right)
+            true = {name: tensors[key] for name, tensors in (truths or {}).items()}
+            self._agree_at(key, check, found, f"{what or check} of {key}", right, true)
 
     def _agree_at(
-        self, at: str, check: str, values: Mapping[str, np.ndarray], what: str, right: str
+        self,
+        at: str,
+        check: str,
+        values: Mapping[str, np.ndarray],
+        what: str,
+        right: str,
+        truths: Mapping[str, np.ndarray],
     ) -> None:
         """The values agree; if not, the message also says what is still right."""
         __tracebackhide__ = True
         try:
-            self.agree(check, values, what)
+            self.agree(check, values, what, truths)
         except Disagreement as found:
             first, _, rest = str(found).partition("\n")
             found.args = (f"{first}\n  {right}\n{rest}",)
@@ -153,6 +224,39 @@ class Judge:
         named = Disagreement(message, found.errors, found.culprits)
         named.check = check
         return named
+
+
+def as_arrays(values: Mapping[str, np.ndarray | float]) -> dict[str, np.ndarray]:
+    """A float as an array with one number."""
+    return {
+        name: np.array([value]) if isinstance(value, float) else value
+        for name, value in values.items()
+    }
+
+
+def differences(before: object, after: object, path: str = "") -> Iterator[tuple[str, float]]:
+    """Every array and number of two structures (dataclasses, mappings, sequences), by its path, and
+    how far apart they are: infinitely, if they are of other shapes, types or lengths."""
+    if is_dataclass(before) and is_dataclass(after):
+        before, after = vars(before), vars(after)
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        yield path, 0.0 if list(before) == list(after) else math.inf
+        for key in before:
+            yield from differences(before[key], after.get(key), f"{path}.{key}".lstrip("."))
+    elif isinstance(before, list | tuple) and isinstance(after, list | tuple):
+        yield path, 0.0 if len(before) == len(after) else math.inf
+        for i, (a, b) in enumerate(zip(before, after, strict=False)):
+            yield from differences(a, b, f"{path}[{i}]")
+    else:
+        a, b = np.asarray(before), np.asarray(after)
+        if a.shape != b.shape or a.dtype != b.dtype or a.dtype.hasobject:
+            yield path, 0.0 if before is after else math.inf
+        elif not np.array_equal(a, b):
+            numbers = np.issubdtype(a.dtype, np.number)
+            far = np.abs(a.astype(np.float64) - b.astype(np.float64)).max() if numbers else 0.0
+            yield path, float(far) or math.inf
+        else:
+            yield path, 0.0
 
 
 def config_of(models: Mapping[str, Model]) -> GPTConfig:

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 
 from conformance import cases
-from conformance.cases import CASES, Case, random_weights
-from shared.backend import BACKENDS, CAPABILITIES, Backend, Model, claimed
+from conformance.cases import CASES, Case, random_weights, rounded
+from shared.backend import BACKENDS, CAPABILITIES, Backend, Model, claimed, precisions
 from shared.errors import BackendError
 
 
@@ -21,14 +21,19 @@ class Panel:
     def __init__(self, backends: dict[str, Backend]) -> None:
         self.backends = backends
         self._claims: dict[str, frozenset[str]] = {}
-        self._models: dict[tuple[str, str, str, int], Model] = {}
+        self._models: dict[tuple[str, str, str, int, bool], Model] = {}
 
-    def model(self, name: str, case: Case, dtype: str) -> Model:
-        """A model that several tests look at and none changes: the same for the same arguments."""
-        key = (name, case.name, dtype, cases.base_seed)
+    def model(self, name: str, case: Case, dtype: str, *, truthful: bool = False) -> Model:
+        """A model that several tests look at and none changes: the same for the same arguments.
+
+        Truthful: with the weights as a float32 model holds them.
+        """
+        key = (name, case.name, dtype, cases.base_seed, truthful)
         if key not in self._models:
+            weights = random_weights(case)
             build = self.backends[name].build
-            self._models[key] = build(case.config, random_weights(case), dtype=dtype)
+            given = rounded(weights) if truthful else weights
+            self._models[key] = build(case.config, given, dtype=dtype)
         return self._models[key]
 
     def claims(self, name: str) -> frozenset[str]:
@@ -38,18 +43,22 @@ class Panel:
             self._claims[name] = frozenset(CAPABILITIES)
             if name not in BACKENDS:
                 try:
-                    model = self.model(name, CASES[0], CASES[0].dtypes[0])
+                    model = self.model(name, CASES[0], precisions(self.backends[name])[0])
                 except Exception:
                     return self._claims[name]
                 self._claims[name] = claimed(self.backends[name], model)
         return self._claims[name]
 
-    def lacking(self, needs: Collection[str]) -> set[str]:
-        """The backends that do not claim all of these capabilities.
+    def lacking(self, needs: Collection[str], dtype: str | None = None) -> set[str]:
+        """The backends that do not claim all of these capabilities, or not the precision.
 
         Raises:
             BackendError: no such capability.
         """
         if unknown := set(needs) - set(CAPABILITIES):
             raise BackendError(f"there is no capability {', '.join(sorted(unknown))}")
-        return {name for name in self.backends if set(needs) - self.claims(name)}
+        return {
+            name
+            for name, backend in self.backends.items()
+            if set(needs) - self.claims(name) or (dtype and dtype not in precisions(backend))
+        }

@@ -1,5 +1,7 @@
 """How text is drawn, written down once more, slowly and from the definition."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from shared.backend import Model
@@ -36,16 +38,21 @@ def draw(logits: np.ndarray, u: float, config: SampleConfig) -> int:
 
 
 def continue_text(model: Model, prompt: np.ndarray, config: SampleConfig) -> list[int]:
-    """Tokens after the prompt, each from a full forward over the last block_size tokens: no cache.
+    """Tokens after the prompt, each from a full forward over the last block_size tokens."""
+    tokens = prompt.tolist()
+    for _ in range(config.max_new_tokens):
+        logits = full_logits(model, tokens)
+        tokens.append(draw(logits, uniform(config.seed, len(tokens)), config))
+    return tokens[len(prompt) :]
+
+
+def full_logits(model: Model, tokens: Sequence[int]) -> np.ndarray:
+    """What comes after `tokens`, by a full forward over the last block_size of them.
 
     A short window is filled up behind with zeros, which causality makes harmless (and compiled
     backends need not compile for every length).
     """
-    tokens = prompt.tolist()
     size = model.config.block_size
-    for _ in range(config.max_new_tokens):
-        window = tokens[-size:]
-        padded = np.array([window + [0] * (size - len(window))])
-        logits = model.logits(padded)[0, len(window) - 1]
-        tokens.append(draw(logits, uniform(config.seed, len(tokens)), config))
-    return tokens[len(prompt) :]
+    window = list(tokens[-size:])
+    padded = np.array([window + [0] * (size - len(window))])
+    return model.logits(padded)[0, len(window) - 1]

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conformance.cases import Case, random_batch
+from conformance.cases import LONG, Case, random_batch
 from conformance.judge import Judge
-from conformance.reference import continue_text
+from conformance.reference import continue_text, full_logits
 from shared.backend import Model
 from shared.config import SampleConfig
 
@@ -21,13 +21,13 @@ CONFIGS = {
     "top-p": SampleConfig(temperature=1.5, top_p=0.9, seed=4),
     "top-k and top-p": SampleConfig(temperature=2.0, top_k=9, top_p=0.7, seed=5),
 }
-# A prompt of one token, one that just fits the window, one that is longer.
+# A prompt of one token, one that just fits the window, one that is longer, and much longer.
 PROMPT_LENGTHS = {
     "greedy": 1,
     "plain": 3,
     "nearly greedy": 2,
     "top-k": 11,
-    "top-p": 15,
+    "top-p": 29,
     "top-k and top-p": 10,
 }
 
@@ -55,6 +55,39 @@ def test_text(models: dict[str, Model], case: Case, judge: Judge, name: str) -> 
         error = differing(texts[first], texts[key])
         judge.holds("same text", key, error, f"{name}: tokens unlike {first}'s")
     judge.holds("same text", first, 0.0, "")
+
+
+@pytest.mark.cases("gpt2", "nanogpt", "original", "erf", "post-erf", LONG.name)
+@pytest.mark.needs("decode")
+@pytest.mark.fills("decoded logits", "cached decoding")
+def test_logits_of_every_token(
+    models: dict[str, Model], truthful: dict[str, Model], case: Case, judge: Judge
+) -> None:
+    """What each token is drawn from, inside the window and past it: the logits of a full forward
+    over the same tokens, also in float32, and the same in all backends."""
+    size = case.config.block_size
+    prompt = random_batch(case.config, seed=7)[0][0, : size - 5]
+    config = SampleConfig(temperature=0.0, max_new_tokens=9)
+    decoded = judge.each(models, lambda model: list(model.decode(prompt, config)))
+    texts = {name: [token for token, _ in pairs] for name, pairs in decoded.items()}
+    for name, model in models.items():
+        error = differing(texts[name], list(map(int, model.generate(prompt, config))))
+        judge.holds("cached decoding", name, error, "decode and generate give different tokens")
+    text = next(iter(texts.values()))
+    whole = [*prompt.tolist(), *text]
+    ends = range(len(prompt), len(whole))
+    truths = {
+        n: np.stack([full_logits(m, whole[:end]) for end in ends]) for n, m in truthful.items()
+    }
+    if not truthful:  # float64: each backend's own full forwards
+        for name, model in models.items():
+            full = np.stack([full_logits(model, whole[:end]) for end in ends])
+            found = np.stack([logits for _, logits in decoded[name]])
+            error = float(np.abs(found - full).max() / np.abs(full).max())
+            message = "the cache gives other logits than a full forward"
+            judge.holds("decoded logits", name, error, message)
+    found = {name: np.stack([logits for _, logits in pairs]) for name, pairs in decoded.items()}
+    judge.agree("decoded logits", found, "logits while decoding", truths)
 
 
 @pytest.mark.cases("gpt2", "original")

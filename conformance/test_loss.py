@@ -8,12 +8,14 @@ from shared.backend import Model
 
 
 @pytest.mark.fills("loss")
-def test_loss(models: dict[str, Model], batch: tuple, judge: Judge) -> None:
+def test_loss(
+    models: dict[str, Model], truthful: dict[str, Model], batch: tuple, judge: Judge
+) -> None:
     """The loss agrees."""
-    judge.agree("loss", judge.each(models, lambda model: model.loss(*batch)))
+    judge.answers_agree("loss", models, truthful, lambda model: model.loss(*batch))
 
 
-@pytest.mark.fills("loss")
+@pytest.mark.fills("loss by definition")
 def test_loss_is_the_mean_of_minus_log_probs(
     model: Model, backend_name: str, batch: tuple, judge: Judge
 ) -> None:
@@ -26,16 +28,16 @@ def test_loss_is_the_mean_of_minus_log_probs(
     losses = (log_sum - np.take_along_axis(logits, targets[..., None], axis=-1))[..., 0]
     expected = float(losses.mean())
     error = abs(model.loss(tokens, targets) - expected) / expected
-    judge.holds("loss", backend_name, error, "the loss is not the mean of −ln probs[target]")
+    message = "the loss is not the mean of −ln probs[target]"
+    judge.holds("loss by definition", backend_name, error, message)
 
 
 @pytest.mark.needs("grads")
-@pytest.mark.fills("loss")
+@pytest.mark.fills("loss by definition")
 def test_loss_with_gradients_is_the_same_loss(
     model: Model, backend_name: str, batch: tuple, judge: Judge
 ) -> None:
     """`loss_and_grads` reports what `loss` does."""
     loss, (with_grads, _) = model.loss(*batch), model.loss_and_grads(*batch)
-    judge.holds(
-        "loss", backend_name, abs(loss - with_grads) / loss, "loss and loss_and_grads differ"
-    )
+    error = abs(loss - with_grads) / loss
+    judge.holds("loss by definition", backend_name, error, "loss and loss_and_grads differ")

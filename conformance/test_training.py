@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from conformance import cases
-from conformance.cases import Case, random_weights
+from conformance.cases import Case, random_weights, rounded
 from conformance.judge import Judge
 from shared import randomness
 from shared.backend import Backend, Model, StepResult, TrainState
@@ -19,20 +19,22 @@ Run = tuple[list[StepResult], TrainState]
 
 
 def batch_of_a_language(config: GPTConfig, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens and targets [8, T] of a language that can be learned: after an id comes, nine times
+    """Tokens and targets [12, T] of a language that can be learned: after an id comes, nine times
     out of ten, the one that a fixed permutation gives it."""
     seed = 1000 * cases.base_seed
     follows = randomness.generator(seed, randomness.BATCHES, STEPS).permutation(config.vocab_size)
     rng = randomness.generator(seed, randomness.BATCHES, step)
-    ids = rng.integers(0, config.vocab_size, (8, config.block_size + 1))
+    ids = rng.integers(0, config.vocab_size, (12, config.block_size + 1))
     regular = rng.random(ids.shape) < 0.9
     for t in range(1, ids.shape[1]):
         ids[:, t] = np.where(regular[:, t], follows[ids[:, t - 1]], ids[:, t])
     return ids[:, :-1], ids[:, 1:]
 
 
-def train(backend: Backend, case: Case, dtype: str) -> Run:
-    trainer = backend.build(case.config, random_weights(case), dtype=dtype).trainer(CONFIG)
+def train(backend: Backend, case: Case, dtype: str, *, truthful: bool = False) -> Run:
+    weights = random_weights(case)
+    given = rounded(weights) if truthful else weights
+    trainer = backend.build(case.config, given, dtype=dtype).trainer(CONFIG)
     results = [trainer.step(*batch_of_a_language(case.config, step)) for step in range(STEPS)]
     return results, trainer.state()
 
@@ -41,14 +43,21 @@ def train(backend: Backend, case: Case, dtype: str) -> Run:
 @pytest.mark.needs("trainer")
 @pytest.mark.fills("200 steps: losses")
 def test_training(
-    backends: dict[str, Backend], models: dict[str, Model], case: Case, dtype: str, judge: Judge
+    backends: dict[str, Backend],
+    models: dict[str, Model],
+    truthful: dict[str, Model],
+    case: Case,
+    dtype: str,
+    judge: Judge,
 ) -> None:
     """AdamW with clipping, warm-up and cosine: every loss on the way, and in float64 every weight
     at the end. In float32 weights wander where the loss is flat: there the losses are compared."""
     runs = judge.each(backends, lambda backend: train(backend, case, dtype))
+    true = {name: train(backends[name], case, "float64", truthful=True) for name in truthful}
     for step in range(STEPS):
         losses = {name: float(results[step].loss) for name, (results, _) in runs.items()}
-        judge.agree("200 steps: losses", losses, f"loss at step {step}")
+        truths = {name: float(results[step].loss) for name, (results, _) in true.items()}
+        judge.agree("200 steps: losses", losses, f"loss at step {step}", truths)
     for name, (results, _) in runs.items():
         assert results[-1].loss < results[0].loss / 2, f"{name} has learned nothing"
     if dtype == "float64":

@@ -24,6 +24,7 @@ CAPABILITIES = {
     "grads": "loss_and_grads",
     "trainer": "trainer",
     "generate": "generate",
+    "decode": "decode",
 }
 """What a model may leave out, and the method that it then lacks. The built-in ones have it all."""
 
@@ -80,6 +81,11 @@ class Model(Protocol):
     def weights(self) -> dict[str, np.ndarray]: ...
     def trainer(self, config: TrainConfig) -> Trainer: ...
     def generate(self, prompt: Int[np.ndarray, " T0"], config: SampleConfig) -> Iterator[int]: ...
+    def decode(
+        self, prompt: Int[np.ndarray, " T0"], config: SampleConfig
+    ) -> Iterator[tuple[int, Float[np.ndarray, " V"]]]:
+        """The tokens of `generate`, each with the logits that it was drawn from."""
+        ...
 
 
 @runtime_checkable
@@ -129,7 +135,8 @@ class Backend(Protocol):
     """A module (or object) that builds models.
 
     It may say in `capabilities`, a tuple of keys of `CAPABILITIES`, what its models can do. The
-    conformance suite then holds it to that and reports the rest as not offered.
+    conformance suite then holds it to that and reports the rest as not offered. One that computes
+    in a single precision says so in `dtypes`, such as ("float32",).
     """
 
     name: str
@@ -165,6 +172,10 @@ def load_backend(name: str) -> Backend:
     if isinstance(claims, str) or not set(claims) <= set(CAPABILITIES):
         known = ", ".join(map(repr, CAPABILITIES))
         raise BackendError(f"{module.__name__}: capabilities is {claims!r}, not a tuple of {known}")
+    dtypes = getattr(module, "dtypes", get_args(Dtype))
+    if isinstance(dtypes, str) or not dtypes or not set(dtypes) <= set(get_args(Dtype)):
+        known = ", ".join(map(repr, get_args(Dtype)))
+        raise BackendError(f"{module.__name__}: dtypes is {dtypes!r}, not a tuple of {known}")
     return cast(Backend, module)
 
 
@@ -176,6 +187,11 @@ def claimed(backend: Backend, model: Model) -> frozenset[str]:
     """
     has = [key for key, method in CAPABILITIES.items() if hasattr(model, method)]
     return frozenset(getattr(backend, "capabilities", has))
+
+
+def precisions(backend: Backend) -> tuple[str, ...]:
+    """The precisions that a backend claims: its attribute `dtypes`, or all."""
+    return tuple(getattr(backend, "dtypes", get_args(Dtype)))
 
 
 def _exists(path: str) -> bool:
@@ -218,6 +234,29 @@ def check_weights(config: GPTConfig, weights: Mapping[str, np.ndarray]) -> None:
             raise InputError(
                 f"weights: {name} has shape {weights[name].shape}, the model needs {shapes[name]}"
             )
+
+
+def check_state(config: GPTConfig, train: TrainConfig, state: TrainState) -> None:
+    """Let in only a state that a trainer of this model and optimizer can continue from.
+
+    Raises:
+        InputError: a tensor is missing, unknown or misshapen, among weights or moments, or the step
+            is not a whole number, 0 or more.
+    """
+    check_weights(config, state.weights)
+    wanted = {"m", "v"} if train.optimizer == "adamw" else set()
+    if set(state.moments) != wanted:
+        found = ", ".join(sorted(state.moments)) or "none"
+        raise InputError(
+            f"the state has moments {found}; {train.optimizer} needs "
+            f"{', '.join(sorted(wanted)) or 'none'}"
+        )
+    for moments in state.moments.values():
+        check_weights(config, moments)
+    if isinstance(state.step, bool) or not isinstance(state.step, int) or state.step < 0:
+        raise InputError(
+            f"the state's step is {state.step!r}; it must be a whole number, 0 or more"
+        )
 
 
 def check_dtype(dtype: str) -> None:

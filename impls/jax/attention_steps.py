@@ -13,8 +13,9 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from impls.jax.model import causal_mask
 from shared.taps import NO_TAP, Tap
+
+from .model import causal_mask
 
 
 def average_by_loop(x: Float[Array, "B T C"], tap: Tap = NO_TAP) -> Float[Array, "B T C"]:

@@ -10,17 +10,12 @@ import optax
 from flax import nnx
 from jaxtyping import Array
 
-from impls.jax.attention_steps import attention_steps
-from impls.jax.bigram import Bigram as bigram
-from impls.jax.bigram import count_bigrams
-from impls.jax.generate import forward, generate
-from impls.jax.model import GPT, cross_entropy
-from impls.jax.optim import adam_state, build_optimizer
 from shared.backend import (
     StepResult,
     TrainState,
     check_dtype,
     check_prompt,
+    check_state,
     check_tokens,
     check_weights,
 )
@@ -28,6 +23,13 @@ from shared.config import GPTConfig, SampleConfig, TrainConfig
 from shared.errors import ConfigError
 from shared.schedule import learning_rate
 from shared.taps import Tap, tap_names
+
+from .attention_steps import attention_steps
+from .bigram import Bigram as bigram
+from .bigram import count_bigrams
+from .generate import decode, forward, generate
+from .model import GPT, cross_entropy
+from .optim import adam_state, build_optimizer
 
 __all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name"]
 
@@ -177,7 +179,12 @@ class JaxModel:
 
     def generate(self, prompt: np.ndarray, config: SampleConfig) -> Iterator[int]:
         check_prompt(self.config, prompt)
-        return generate(self.graphdef, self.params, self.config, prompt, config)
+        return generate(self, prompt.copy(), config)
+
+    def decode(self, prompt: np.ndarray, config: SampleConfig) -> Iterator[tuple[int, np.ndarray]]:
+        check_prompt(self.config, prompt)
+        found = decode(self, prompt.copy(), config)
+        return ((token, np.array(logits)) for token, logits in found)
 
 
 class JaxTrainer:
@@ -211,7 +218,7 @@ class JaxTrainer:
         return TrainState(self.count, self.model.weights(), moments)
 
     def load_state(self, state: TrainState) -> None:
-        check_weights(self.model.config, state.weights)
+        check_state(self.model.config, self.config, state)
         params, device = self.model.params, self.model.device
         self.model.params = from_numpy(params, state.weights, device)
         self.count = state.step

@@ -11,10 +11,11 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
-from impls.jax.model import cross_entropy
-from impls.jax.optim import build_optimizer
 from shared.config import TrainConfig
 from shared.schedule import learning_rate
+
+from .model import cross_entropy
+from .optim import build_optimizer
 
 
 class Bigram:
@@ -32,22 +33,28 @@ class Bigram:
         return np.array(self.weight)
 
     def loss(self, tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]) -> float:
-        return float(compute_loss(self.weight, tokens, targets))
+        return float(compute_loss(self.weight, *widened(tokens, targets)))
 
     def loss_and_grad(
         self, tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]
     ) -> tuple[float, Float[np.ndarray, "V V"]]:
-        loss, grad = compute_loss_and_grad(self.weight, tokens, targets)
+        loss, grad = compute_loss_and_grad(self.weight, *widened(tokens, targets))
         return float(loss), np.array(grad)
 
     def step(self, tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]) -> float:
         """One update; the loss before it."""
         lr = learning_rate(self.config, self.count)
+        ids = widened(tokens, targets)
         self.weight, self.optimizer_state, loss = train_step(
-            self.config, self.weight, self.optimizer_state, tokens, targets, lr
+            self.config, self.weight, self.optimizer_state, *ids, lr
         )
         self.count += 1
         return float(loss)
+
+
+def widened(*ids: Int[np.ndarray, "B T"]) -> tuple[Int[np.ndarray, "B T"], ...]:
+    """In one integer type: so nothing compiles twice, and V fits, which indexing adds to an id."""
+    return tuple(each.astype(np.int32) for each in ids)
 
 
 def loss_function(
@@ -77,7 +84,7 @@ def train_step(
 
 def count_bigrams(ids: Int[np.ndarray, " N"], vocab_size: int) -> Int[np.ndarray, "V V"]:
     """How often token b follows token a, at [a, b]."""
-    ids = jnp.asarray(ids)
+    ids = jnp.asarray(ids.astype(np.int64))
     counts = jnp.zeros((vocab_size, vocab_size), jnp.int64).at[ids[:-1], ids[1:]].add(1)
     return np.array(counts)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
@@ -23,39 +24,49 @@ def empty_cache(config: GPTConfig, dtype: jnp.dtype) -> Cache:
     ]
 
 
-def generate(
-    graphdef: nnx.GraphDef,
-    params: nnx.State,
-    model_config: GPTConfig,
-    prompt: Int[np.ndarray, " T0"],
-    config: SampleConfig,
-) -> Iterator[int]:
-    """The tokens that follow `prompt`, one by one.
+class Live(Protocol):
+    """A model whose weights may be replaced between two tokens, by a training step."""
+
+    config: GPTConfig
+    graphdef: nnx.GraphDef
+    params: nnx.State
+
+
+def generate(model: Live, prompt: Int[np.ndarray, " T0"], config: SampleConfig) -> Iterator[int]:
+    """The tokens that follow `prompt`, one by one."""
+    return (token for token, _ in decode(model, prompt, config))
+
+
+def decode(
+    model: Live, prompt: Int[np.ndarray, " T0"], config: SampleConfig
+) -> Iterator[tuple[int, Float[Array, " V"]]]:
+    """The tokens that follow `prompt`, each with the logits that it was drawn from.
 
     Inside the window each new token costs one position: the past is in the cache. Once the window
     is full it slides, every position moves, and nothing cached is right any more: from there on
     each token costs a full forward over the last block_size tokens.
     """
-    block_size = model_config.block_size
+    block_size = model.config.block_size
     tokens = prompt.tolist()
-    cache = empty_cache(model_config, jax.tree.leaves(params)[0].dtype)
+    cache = empty_cache(model.config, jax.tree.leaves(model.params)[0].dtype)
     # Compiled code has fixed shapes: a short window is filled up, and what stands after the last
     # token changes nothing before it.
     window = np.zeros((1, block_size), np.int32)
     seen = min(len(tokens), block_size)
     window[0, :seen] = tokens[-seen:]
-    logits, cache = forward(graphdef, params, window, cache, 0)  # [1, block_size, V]
+    # `model.params` is read at every token: a step in between donates the old ones and makes new.
+    logits, cache = forward(model.graphdef, model.params, window, cache, 0)  # [1, block_size, V]
     logits = logits[0, seen - 1]
     for position in range(len(prompt), len(prompt) + config.max_new_tokens):
         token = sample_token(logits, uniform(config.seed, position), config)
-        yield token
+        yield token, logits
         tokens.append(token)
         if len(tokens) <= block_size:
             new = np.array([[token]], np.int32)
-            logits, cache = forward(graphdef, params, new, cache, position)  # [1, 1, V]
+            logits, cache = forward(model.graphdef, model.params, new, cache, position)  # [1, 1, V]
         else:
             new = np.array([tokens[-block_size:]], np.int32)
-            logits, _ = forward(graphdef, params, new, None, 0)
+            logits, _ = forward(model.graphdef, model.params, new, None, 0)
         logits = logits[0, -1]
 
 

@@ -14,9 +14,10 @@ from flax import nnx
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from impls.jax.nn import Linear
 from shared.config import GPTConfig
 from shared.taps import NO_TAP, Tap
+
+from .nn import Linear
 
 # Without this JAX silently makes float32 of every float64. With it, arrays state their precision.
 jax.config.update("jax_enable_x64", True)

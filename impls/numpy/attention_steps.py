@@ -10,9 +10,10 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-from impls.numpy.model import causal_mask
-from impls.numpy.nn import Linear, softmax
 from shared.taps import NO_TAP, Tap
+
+from .model import causal_mask
+from .nn import Linear, softmax
 
 
 def average_by_loop(x: Float[np.ndarray, "B T C"], tap: Tap = NO_TAP) -> Float[np.ndarray, "B T C"]:

@@ -4,18 +4,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from impls.numpy.attention_steps import attention_steps
-from impls.numpy.bigram import Bigram as bigram
-from impls.numpy.bigram import count_bigrams
-from impls.numpy.generate import generate
-from impls.numpy.model import GPT, cross_entropy, cross_entropy_backward
-from impls.numpy.nn import Parameter
-from impls.numpy.optim import build_optimizer, clip_by_global_norm
 from shared.backend import (
     StepResult,
     TrainState,
     check_dtype,
     check_prompt,
+    check_state,
     check_tokens,
     check_weights,
 )
@@ -23,6 +17,14 @@ from shared.config import GPTConfig, SampleConfig, TrainConfig
 from shared.errors import ConfigError
 from shared.schedule import learning_rate
 from shared.taps import Tap
+
+from .attention_steps import attention_steps
+from .bigram import Bigram as bigram
+from .bigram import count_bigrams
+from .generate import decode, generate
+from .model import GPT, cross_entropy, cross_entropy_backward
+from .nn import Parameter
+from .optim import build_optimizer, clip_by_global_norm
 
 __all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name"]
 
@@ -72,7 +74,7 @@ class NumpyModel:
         check_tokens(self.config, tokens)
         record: dict[str, np.ndarray] = {}
         self.gpt(tokens, tap=Tap(record))
-        return record
+        return {tap: value.copy() for tap, value in record.items()}  # some share their memory
 
     def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:
         check_tokens(self.config, tokens, targets)
@@ -101,7 +103,12 @@ class NumpyModel:
 
     def generate(self, prompt: np.ndarray, config: SampleConfig) -> Iterator[int]:
         check_prompt(self.config, prompt)
-        return generate(self.gpt, prompt, config)
+        return generate(self.gpt, prompt.copy(), config)
+
+    def decode(self, prompt: np.ndarray, config: SampleConfig) -> Iterator[tuple[int, np.ndarray]]:
+        check_prompt(self.config, prompt)
+        found = decode(self.gpt, prompt.copy(), config)
+        return ((token, np.array(logits)) for token, logits in found)
 
 
 class NumpyTrainer:
@@ -128,7 +135,7 @@ class NumpyTrainer:
         return TrainState(self.count, self.model.weights(), moments)
 
     def load_state(self, state: TrainState) -> None:
-        check_weights(self.model.config, state.weights)
+        check_state(self.model.config, self.config, state)
         for key, parameter in self.model.parameters.items():
             parameter.value = state.weights[key].astype(parameter.value.dtype)
         moments = {

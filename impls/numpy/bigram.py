@@ -6,11 +6,12 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from impls.numpy.model import cross_entropy, cross_entropy_backward
-from impls.numpy.nn import Embedding
-from impls.numpy.optim import build_optimizer, clip_by_global_norm
 from shared.config import TrainConfig
 from shared.schedule import learning_rate
+
+from .model import cross_entropy, cross_entropy_backward
+from .nn import Embedding
+from .optim import build_optimizer, clip_by_global_norm
 
 
 class Bigram:
@@ -50,6 +51,7 @@ class Bigram:
 
 def count_bigrams(ids: Int[np.ndarray, " N"], vocab_size: int) -> Int[np.ndarray, "V V"]:
     """How often token b follows token a, at [a, b]."""
+    ids = ids.astype(np.int64)  # the products below overflow smaller integers
     pairs = ids[:-1] * vocab_size + ids[1:]
     return np.bincount(pairs, minlength=vocab_size**2).reshape(vocab_size, vocab_size)
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float, Int
 
-from impls.numpy.model import GPT
-from impls.numpy.nn import softmax
 from shared.config import GPTConfig, SampleConfig
 from shared.randomness import uniform
+
+from .model import GPT
+from .nn import softmax
 
 
 def empty_cache(config: GPTConfig, dtype: np.dtype) -> list[dict[str, np.ndarray]]:
@@ -20,7 +21,14 @@ def empty_cache(config: GPTConfig, dtype: np.dtype) -> list[dict[str, np.ndarray
 
 
 def generate(model: GPT, prompt: Int[np.ndarray, " T0"], config: SampleConfig) -> Iterator[int]:
-    """The tokens that follow `prompt`, one by one.
+    """The tokens that follow `prompt`, one by one."""
+    return (token for token, _ in decode(model, prompt, config))
+
+
+def decode(
+    model: GPT, prompt: Int[np.ndarray, " T0"], config: SampleConfig
+) -> Iterator[tuple[int, Float[np.ndarray, " V"]]]:
+    """The tokens that follow `prompt`, each with the logits that it was drawn from.
 
     Inside the window each new token costs one position: the past is in the cache. Once the window
     is full it slides, every position moves, and nothing cached is right any more: from there on
@@ -32,7 +40,7 @@ def generate(model: GPT, prompt: Int[np.ndarray, " T0"], config: SampleConfig) -
     logits = model(np.array([tokens[-block_size:]]), cache)  # [1, T, V]
     for position in range(len(prompt), len(prompt) + config.max_new_tokens):
         token = sample_token(logits[0, -1], uniform(config.seed, position), config)
-        yield token
+        yield token, logits[0, -1]
         tokens.append(token)
         if len(tokens) <= block_size:
             logits = model(np.array([[token]]), cache, position)  # [1, 1, V]

@@ -11,7 +11,10 @@ import math
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from impls.numpy.nn import (
+from shared.config import GPTConfig
+from shared.taps import NO_TAP, Tap
+
+from .nn import (
     ACTIVATIONS,
     Activation,
     Embedding,
@@ -23,8 +26,6 @@ from impls.numpy.nn import (
     softmax_backward,
     sum_rows,
 )
-from shared.config import GPTConfig
-from shared.taps import NO_TAP, Tap
 
 
 class LayerNorm(Module):

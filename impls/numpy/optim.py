@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
-from impls.numpy.nn import Parameter
 from shared.config import TrainConfig
+
+from .nn import Parameter
 
 Parameters = dict[str, Parameter]
 

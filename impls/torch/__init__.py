@@ -1,7 +1,7 @@
 """The torch room: the GPT in PyTorch."""
 
-if __name__ != "impls.torch":
+if __name__ == "torch":  # a copy of this folder may have any other name
     raise ImportError(
-        f"this folder was imported as {__name__!r} and hides the real package 'torch': "
-        f"run Python from the top of the repository, not from inside impls/"
+        "this folder was imported as 'torch' and hides the real package of that name: "
+        "run Python from the top of the repository, not from inside impls/"
     )

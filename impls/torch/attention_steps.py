@@ -13,8 +13,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from impls.torch.model import causal_mask
 from shared.taps import NO_TAP, Tap
+
+from .model import causal_mask
 
 
 def average_by_loop(x: Float[Tensor, "B T C"], tap: Tap = NO_TAP) -> Float[Tensor, "B T C"]:

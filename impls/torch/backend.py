@@ -6,17 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from impls.torch.attention_steps import attention_steps
-from impls.torch.bigram import Bigram as bigram
-from impls.torch.bigram import count_bigrams
-from impls.torch.generate import generate
-from impls.torch.model import GPT, cross_entropy
-from impls.torch.optim import build_optimizer, clip_by_global_norm, set_learning_rate
 from shared.backend import (
     StepResult,
     TrainState,
     check_dtype,
     check_prompt,
+    check_state,
     check_tokens,
     check_weights,
 )
@@ -24,6 +19,13 @@ from shared.config import GPTConfig, SampleConfig, TrainConfig
 from shared.errors import ConfigError
 from shared.schedule import learning_rate
 from shared.taps import Tap
+
+from .attention_steps import attention_steps
+from .bigram import Bigram as bigram
+from .bigram import count_bigrams
+from .generate import decode, generate
+from .model import GPT, cross_entropy
+from .optim import build_optimizer, clip_by_global_norm, set_learning_rate
 
 __all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name"]
 
@@ -89,8 +91,8 @@ class TorchModel:
         self.parameters = canonical_parameters(gpt)
 
     def tensor(self, ids: np.ndarray) -> Tensor:
-        """Token ids where the model is; cross-entropy wants int64."""
-        return torch.as_tensor(ids, dtype=torch.int64, device=self.gpt.wte.weight.device)
+        """A copy of token ids where the model is; cross-entropy wants int64."""
+        return torch.from_numpy(np.array(ids, np.int64)).to(self.gpt.wte.weight.device)
 
     @torch.inference_mode()
     def logits(self, tokens: np.ndarray) -> np.ndarray:
@@ -102,7 +104,9 @@ class TorchModel:
         check_tokens(self.config, tokens)
         record: dict[str, Tensor] = {}
         self.gpt(self.tensor(tokens), tap=Tap(record))
-        return {tap: value.cpu().numpy() for tap, value in record.items()}
+        return {
+            tap: value.cpu().numpy().copy() for tap, value in record.items()
+        }  # some share memory
 
     @torch.inference_mode()
     def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:
@@ -129,14 +133,20 @@ class TorchModel:
     @torch.no_grad()
     def load_weights(self, weights: Mapping[str, np.ndarray]) -> None:
         for key, parameter in self.parameters.items():
-            parameter.copy_(torch.from_numpy(np.ascontiguousarray(swap_layout(key, weights[key]))))
+            value = np.array(swap_layout(key, weights[key]), order="C")
+            parameter.copy_(torch.from_numpy(value))
 
     def trainer(self, config: TrainConfig) -> "TorchTrainer":
         return TorchTrainer(self, config)
 
     def generate(self, prompt: np.ndarray, config: SampleConfig) -> Iterator[int]:
         check_prompt(self.config, prompt)
-        return generate(self.gpt, prompt, config)
+        return generate(self.gpt, prompt.copy(), config)
+
+    def decode(self, prompt: np.ndarray, config: SampleConfig) -> Iterator[tuple[int, np.ndarray]]:
+        check_prompt(self.config, prompt)
+        found = decode(self.gpt, prompt.copy(), config)
+        return ((token, logits.cpu().numpy().copy()) for token, logits in found)
 
 
 class TorchTrainer:
@@ -171,7 +181,7 @@ class TorchTrainer:
         return TrainState(self.count, self.model.weights(), moments)
 
     def load_state(self, state: TrainState) -> None:
-        check_weights(self.model.config, state.weights)
+        check_state(self.model.config, self.config, state)
         self.model.load_weights(state.weights)
         self.count = state.step
         if self.config.optimizer == "adamw":

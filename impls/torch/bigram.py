@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import nn
 
-from impls.torch.model import cross_entropy
-from impls.torch.optim import build_optimizer, clip_by_global_norm, set_learning_rate
 from shared.config import TrainConfig
 from shared.schedule import learning_rate
+
+from .model import cross_entropy
+from .optim import build_optimizer, clip_by_global_norm, set_learning_rate
 
 
 class Bigram:
@@ -39,11 +40,11 @@ class Bigram:
         self.module.zero_grad(set_to_none=True)
         loss = self._loss(tokens, targets)
         loss.backward()
-        return loss.item(), self.module.weight.grad.numpy()
+        return loss.item(), self.module.weight.grad.numpy().copy()
 
     def _loss(self, tokens: np.ndarray, targets: np.ndarray) -> torch.Tensor:
-        logits = self.module(torch.as_tensor(tokens, dtype=torch.int64))  # [B, T, V]
-        return cross_entropy(logits, torch.as_tensor(targets, dtype=torch.int64))
+        logits = self.module(torch.from_numpy(np.array(tokens, np.int64)))  # [B, T, V]
+        return cross_entropy(logits, torch.from_numpy(np.array(targets, np.int64)))
 
     def step(self, tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]) -> float:
         """One update; the loss before it."""
@@ -57,7 +58,7 @@ class Bigram:
 
 def count_bigrams(ids: Int[np.ndarray, " N"], vocab_size: int) -> Int[np.ndarray, "V V"]:
     """How often token b follows token a, at [a, b]."""
-    ids = torch.as_tensor(ids, dtype=torch.int64)
+    ids = torch.from_numpy(np.array(ids, np.int64))
     pairs = ids[:-1] * vocab_size + ids[1:]
     return torch.bincount(pairs, minlength=vocab_size**2).view(vocab_size, vocab_size).numpy()
 

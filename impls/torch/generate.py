@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from impls.torch.model import GPT
 from shared.config import GPTConfig, SampleConfig
 from shared.randomness import uniform
+
+from .model import GPT
 
 
 def empty_cache(config: GPTConfig, like: Tensor) -> list[dict[str, Tensor]]:
@@ -19,7 +20,14 @@ def empty_cache(config: GPTConfig, like: Tensor) -> list[dict[str, Tensor]]:
 
 
 def generate(model: GPT, prompt: Int[np.ndarray, " T0"], config: SampleConfig) -> Iterator[int]:
-    """The tokens that follow `prompt`, one by one.
+    """The tokens that follow `prompt`, one by one."""
+    return (token for token, _ in decode(model, prompt, config))
+
+
+def decode(
+    model: GPT, prompt: Int[np.ndarray, " T0"], config: SampleConfig
+) -> Iterator[tuple[int, Float[Tensor, " V"]]]:
+    """The tokens that follow `prompt`, each with the logits that it was drawn from.
 
     Inside the window each new token costs one position: the past is in the cache. Once the window
     is full it slides, every position moves, and nothing cached is right any more: from there on
@@ -32,7 +40,7 @@ def generate(model: GPT, prompt: Int[np.ndarray, " T0"], config: SampleConfig) -
     logits = forward(model, torch.tensor([tokens[-block_size:]], device=device), cache)
     for position in range(len(prompt), len(prompt) + config.max_new_tokens):
         token = sample_token(logits[0, -1], uniform(config.seed, position), config)
-        yield token
+        yield token, logits[0, -1]
         tokens.append(token)
         if len(tokens) <= block_size:
             logits = forward(model, torch.tensor([[token]], device=device), cache, position)
