@@ -33,6 +33,8 @@ class Case:
     """1: attention scores and logits beyond 709, whose exp overflows even in float64."""
     offset: float = 0.0
     """Added to the token embeddings: a mean that is much larger than the deviations from it."""
+    condition: float = 1.0
+    """How many times the case magnifies rounding, as a mean that many times its deviations does."""
     batch_size: int = BATCH_SIZE
     length: int | None = None
     """Tokens per row, T. None: block_size."""
@@ -139,13 +141,16 @@ DEEP = Case("deep", replace(BASE, n_layer=9, n_head=12, bias=False), batch_size=
 
 TEETH = [
     # What loses digits in a bad algorithm only: E[x²] − E[x]² for the variance, …
-    Case("mean of 100", BASE, dtypes=BOTH, offset=100.0),
+    Case("mean of 100", BASE, dtypes=BOTH, offset=100.0, condition=333),
     # … scores of a hundred, whose exp is beyond float32 unless the largest is subtracted, …
-    Case("scores of 100", replace(BASE, activation="relu"), dtypes=BOTH, large=0.1),
+    Case("scores of 100", replace(BASE, activation="relu"), dtypes=BOTH, large=0.1, condition=20),
     # … and sums of many small numbers in one accumulator.
     Case("long sums", replace(BASE, n_embd=384, n_head=2, n_layer=1), dtypes=BOTH, batch_size=24),
 ]
 """For float32: cases that show which algorithm was chosen."""
+
+FAR = Case("scores of -20,000", replace(BASE, activation="relu"), large=20.0)
+"""Scores so far below 0 that a mask of −10,000 would be the largest of all."""
 
 REAL = [
     Case(
@@ -176,7 +181,7 @@ REAL = [
 
 def find_case(name: str) -> Case:
     """The case of that name. Raises `KeyError` for one that does not exist."""
-    return {case.name: case for case in [*CASES, *DESIGN, LONG, DEEP, *TEETH, *REAL]}[name]
+    return {case.name: case for case in [*CASES, *DESIGN, LONG, DEEP, *TEETH, FAR, *REAL]}[name]
 
 
 def random_weights(case: Case, seed: int = 0) -> dict[str, np.ndarray]:

@@ -57,6 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "cases(*names): run on these configurations only",
         "dtypes(*names): run in these precisions only",
         "needs(*capabilities): only for backends that claim them",
+        "large: only with --large",
         "fills(*checks): the rows of the table that the test writes to",
     ):
         config.addinivalue_line("markers", marker)
@@ -105,6 +106,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "backend_name" in metafunc.fixturenames:
         names = judged(metafunc.config.getoption("--backend"))
         metafunc.parametrize("backend_name", names, scope="session")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The chapter of real sizes only when it is asked for."""
+    if not config.getoption("--large"):
+        items[:] = [item for item in items if not item.get_closest_marker("large")]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if recorder := session.config.stash.get(RECORDER, None):
+        recorder.expect(session.items)
 
 
 @pytest.fixture
@@ -181,7 +194,7 @@ def batch(case: Case) -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture
 def judge(recorder: Recorder, setting: tuple[Case, str], not_offered: set[str]) -> Judge:
     case, dtype = setting
-    return Judge(recorder.ledger, case.name, dtype, not_offered)
+    return Judge(recorder.ledger, case.name, dtype, not_offered, case.condition)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -206,6 +219,12 @@ def pytest_terminal_summary(
     recorder = config.stash.get(RECORDER, None)
     if recorder is None:
         return
+    recorder.close()
+    if recorder.pending:
+        total = len(recorder.pending) + sum(recorder.outcomes.values())
+        terminalreporter.section("cut short")
+        missing = f"{len(recorder.pending)} of {total} tests have not run"
+        terminalreporter.write_line(f"{missing}; rows marked … lack some of theirs")
     if recorder.ledger.rows:
         table = render_table(recorder.ledger, list(recorder.panel.backends), recorder.outcomes)
         terminalreporter.section("conformance")

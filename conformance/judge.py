@@ -22,9 +22,16 @@ class Judge:
     """Judges the backends on one case in one precision."""
 
     def __init__(
-        self, ledger: Ledger, case: str, dtype: str, not_offered: Iterable[str] = ()
+        self,
+        ledger: Ledger,
+        case: str,
+        dtype: str,
+        not_offered: Iterable[str] = (),
+        condition: float = 1.0,
     ) -> None:
         self.ledger, self.case, self.dtype = ledger, case, dtype
+        self.condition = condition
+        """How many times the case magnifies rounding."""
         self.not_offered = frozenset(not_offered)
         """Backends that take no part, for they do not claim to be able to."""
         self.touched: dict[str, Row] = {}
@@ -67,9 +74,12 @@ class Judge:
         dtype = "float64" if numbers else self.dtype
         try:
             if truths:
-                floor = floor_of(check, self.dtype)
                 found = compare_with_truth(
-                    as_arrays(values), as_arrays(truths), floor, row.limit, dtype
+                    as_arrays(values),
+                    as_arrays(truths),
+                    floor=self.condition * floor_of(check, self.dtype),
+                    ceiling=self.condition * row.limit,
+                    dtype=dtype,
                 )
             else:
                 errors = compare(as_arrays(values), row.limit, dtype)

@@ -21,6 +21,8 @@ class Row:
     """Comparisons and tests that failed, also such as no backend can be blamed for."""
     not_offered: set[str] = field(default_factory=set)
     """Backends that do not claim to be able to do what is checked."""
+    pending: int = 0
+    """Tests that would fill this row and have not run, in a run that was cut short."""
     seconds: float = 0.0
     """Duration of the tests that fill this row. (A test may fill two rows, and counts for both.)"""
 
@@ -35,9 +37,12 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """ "failed", "passed", or "not offered" if nothing was compared: that proves nothing."""
+        """ "failed", "passed", "unfinished" if a test has not run, or "not offered" if nothing was
+        compared: that proves nothing."""
         if self.failures or self.failed:
             return "failed"
+        if self.pending:
+            return "unfinished"
         return "passed" if self.by_case else "not offered"
 
     def add(self, case: str, backend: str, error: float) -> None:

@@ -64,9 +64,10 @@ FLOAT64 = {
 
 MARGIN = 8
 
-ULPS = 4
-"""In float32, an error against the float64 result below so many units in the last place says
-nothing about the algorithm: to round the inputs and the result costs up to one each."""
+ULPS = 12
+"""In float32, an error against the float64 result of fewer units in the last place says nothing
+about the algorithm. Measured: among correct backends an error that is more than twice those of the
+others reaches 7.6 units, over ten seeds."""
 
 NOISE = {
     "taps": {"float64": 8.5e-13, "float32": 8.7e-07},
@@ -114,9 +115,9 @@ measures it anew and fails when it finds a smaller one. Most of the smallest are
 midst of float64, and a clip that adds 1e-6 to the norm. Mutants are planted in float64 alone:
 float32 rows show that nothing is worse there than its rounding."""
 
-WANDERING = {"AdamW, 1 step", "AdamW, 20 steps"}
+WANDERING = {"AdamW, 1 step", "AdamW, 20 steps", "200 steps: losses"}
 """Rows whose float32 errors are those of a few entries that happen to be near zero, which AdamW
-divides by their own size: twice the error of another backend means nothing there."""
+divides by their own size, again and again: twice the error of another backend proves nothing."""
 
 ORDER = [
     *("weights kept", "taps", "logits", "trace and logits", "rows alone"),

@@ -49,9 +49,25 @@ class Recorder:
         self.fingerprint = ""
         """Of the sources as they were at the start, if a report is wanted."""
         self.failures: list[Failure] = []
+        self.pending: dict[str, list[tuple[str, str]]] = {}
+        """The tests that have not run yet, and the rows that each fills."""
+
+    def expect(self, items: Sequence[Any]) -> None:
+        """Take note of the tests that are about to run."""
+        for item in items:
+            dtype = parameters_of(item).get("setting", (None, "float64"))[1]
+            marks = item.iter_markers("fills")
+            self.pending[item.nodeid] = [(check, dtype) for mark in marks for check in mark.args]
+
+    def close(self) -> None:
+        """The run has ended: a row that lacks tests has not passed."""
+        for rows in self.pending.values():
+            for check, dtype in rows:
+                self.ledger.row(check, dtype).pending += 1
 
     def observe(self, item: Any, call: pytest.CallInfo, report: pytest.TestReport) -> None:
         """Take note of one phase of one test. A failure's report is rewritten to be read."""
+        self.pending.pop(item.nodeid, None)
         self.seconds[item.nodeid.partition("[")[0]] += report.duration
         judge: Judge | None = getattr(item, "funcargs", {}).get("judge")
         if judge is not None and report.when == "call":
@@ -65,7 +81,7 @@ class Recorder:
     def _fail(
         self, item: Any, error: BaseException, report: pytest.TestReport, judge: Judge | None
     ) -> None:
-        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        parameters = parameters_of(item)
         case, dtype = parameters.get("setting", (None, ""))
         blamed, check = blame(error, judge, parameters.get("backend_name")), ""
         fills = item.get_closest_marker("fills")
@@ -105,6 +121,11 @@ class Recorder:
             return self.locator.begins(check, case, dtype)
         except Exception as error:
             return "", f"where it begins cannot be told: {plain(error)}"
+
+
+def parameters_of(item: Any) -> dict[str, Any]:
+    """What a test is parametrised with."""
+    return item.callspec.params if hasattr(item, "callspec") else {}
 
 
 def blame(error: BaseException, judge: Judge | None, backend: str | None) -> tuple[str, ...]:

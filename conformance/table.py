@@ -4,15 +4,20 @@ import io
 import re
 from collections.abc import Mapping
 
+from rich.box import SIMPLE_HEAD
 from rich.console import CONSOLE_SVG_FORMAT, Console
 from rich.table import Table
 from rich.text import Text
 
 from conformance.ledger import Ledger, Row
 
+NAME = 8
+"""Characters of a long name in a line of the heading: five backends fit beside each other."""
+
 MARKS = {
     "passed": Text("✓", "green"),
     "failed": Text("✗", "bold red"),
+    "unfinished": Text("…", "yellow"),
     "not offered": Text("–", "dim"),
 }
 
@@ -20,12 +25,16 @@ MARKS = {
 def render_table(ledger: Ledger, backends: list[str], outcomes: Mapping[str, int]) -> Table:
     """Checks down, backends across, float64 above float32; fits into 80 columns."""
     table = Table(
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
         title="Largest relative error against the other backends",
         caption=f"✓ within the limit, in every case; 0 means not one bit\n{counts(outcomes)}",
     )
     table.add_column("check", no_wrap=True)
+    wide = len(max(backends, key=len, default="")) > NAME
     for name in backends:
-        table.add_column(name, justify="right", overflow="fold")
+        table.add_column(name, justify="right", overflow="fold", max_width=NAME if wide else None)
     table.add_column("limit", justify="right")
     table.add_column("")
     dtype = None

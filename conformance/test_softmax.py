@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from conformance.cases import Case
+from conformance.cases import CASES, FAR, LONG, Case
 from conformance.judge import Judge
 from shared.backend import Model
 
 pytestmark = pytest.mark.needs("trace")
 
 
+@pytest.mark.cases(*(case.name for case in (*CASES, LONG, FAR)))
 @pytest.mark.fills("weights on the future", "softmax rows sum to 1")
 def test_attention_weights(
     model: Model, backend_name: str, case: Case, batch: tuple, judge: Judge

@@ -1,22 +1,41 @@
 """All mutants, and the checks of which none is required."""
 
+from dataclasses import replace
+
 from mutants.entries import (
     adapters,
     attention,
     blocks,
     decoding,
     embeddings,
+    found,
     lessons,
     losses,
     norms,
     optimizers,
 )
+from mutants.entries.museum import SEEN
 from mutants.mutant import Mutant
 from mutants.plant import MutantError
 from shared.backend import BACKENDS
 
-THEMES = (embeddings, norms, attention, blocks, losses, optimizers, decoding, adapters, lessons)
-CATALOGUE: dict[str, Mutant] = {mutant.name: mutant for theme in THEMES for mutant in theme.MUTANTS}
+THEMES = (
+    embeddings,
+    norms,
+    attention,
+    blocks,
+    losses,
+    optimizers,
+    decoding,
+    adapters,
+    lessons,
+    found,
+)
+CATALOGUE: dict[str, Mutant] = {
+    mutant.name: replace(mutant, seen=SEEN.get(mutant.name, ()))
+    for theme in THEMES
+    for mutant in theme.MUTANTS
+}
 """By name, in the order of the data flow."""
 
 JUSTIFIED: dict[str, str] = {}

@@ -24,6 +24,17 @@ class Edit:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Where somebody made this mistake in public."""
+
+    repository: str
+    thread: str
+    """An issue or pull request, as "#12"."""
+    what: str
+    """What was wrong there, in one line."""
+
+
+@dataclass(frozen=True)
 class Mutant:
     """A mistake that people make, and how it is planted in each backend that it makes sense in."""
 
@@ -34,6 +45,8 @@ class Mutant:
     """Backend: the replacements."""
     chapters: tuple[str, ...] = FORWARD
     """Files of the suite that it is held to in JAX."""
+    seen: tuple[Source, ...] = ()
+    """From mutants/entries/museum.py."""
 
     @classmethod
     def of(

@@ -81,7 +81,10 @@ def listing() -> Table:
 
 def print_bug(console: Console, mutant: Mutant, backend: str) -> None:
     console.print(Text(f"{mutant.name} in {backend}", "bold"))
-    console.print(Text(f"{mutant.story}\n"))
+    console.print(Text(mutant.story))
+    for source in mutant.seen:
+        console.print(Text(f"seen in {source.repository} {source.thread}: {source.what}", "dim"))
+    console.print()
     for line in diff(mutant, backend):
         style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
         console.print(Text(line, style))

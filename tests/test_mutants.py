@@ -9,6 +9,7 @@ import pytest
 from mutants import __main__ as matrix
 from mutants import catalogue, plant, report, show, workers
 from mutants.catalogue import CATALOGUE, THEMES
+from mutants.entries import museum
 from mutants.judging import Verdict
 from mutants.mutant import Edit, Mutant
 from mutants.workers import judge_all
@@ -35,6 +36,14 @@ def test_there_are_enough_and_their_names_are_their_own() -> None:
         assert "\n" not in mutant.story
         assert set(mutant.edits) <= set(BACKENDS)
         assert mutant.edits
+
+
+def test_the_museum_shows_bugs_of_the_catalogue() -> None:
+    assert set(museum.SEEN) <= set(CATALOGUE)
+    sources = [source for mutant in CATALOGUE.values() for source in mutant.seen]
+    assert len(set(sources)) == len(sources) >= 30
+    with pytest.raises(ValueError, match="no mutant with a thread"):
+        museum.read("swap_qk: somebody/something 12\n    exchanged")
 
 
 def test_sources_that_have_changed_are_noticed() -> None:

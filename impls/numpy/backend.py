@@ -46,7 +46,7 @@ def build(
     gpt = GPT(config)
     gpt.astype(dtype)
     for key, parameter in canonical_parameters(gpt).items():
-        parameter.value = np.array(weights[key], dtype=dtype)
+        parameter.value = np.array(weights[key], dtype=dtype, order="C")
     return NumpyModel(gpt)
 
 
@@ -137,10 +137,10 @@ class NumpyTrainer:
     def load_state(self, state: TrainState) -> None:
         check_state(self.model.config, self.config, state)
         for key, parameter in self.model.parameters.items():
-            parameter.value = state.weights[key].astype(parameter.value.dtype)
+            parameter.value = np.array(state.weights[key], dtype=parameter.value.dtype, order="C")
         moments = {
             key: {
-                name: value.astype(self.model.parameters[name].value.dtype)
+                name: np.array(value, dtype=self.model.parameters[name].value.dtype, order="C")
                 for name, value in moment.items()
             }
             for key, moment in state.moments.items()

@@ -47,7 +47,8 @@ def build(
     try:
         if torch.device(device).type == "meta":
             raise RuntimeError("it keeps shapes and no values")
-        gpt = GPT(config).to(device=torch.device(device), dtype=getattr(torch, dtype))
+        with torch.random.fork_rng(devices=[]):  # the layers draw values that are not used
+            gpt = GPT(config).to(device=torch.device(device), dtype=getattr(torch, dtype))
     except (RuntimeError, AssertionError) as error:  # torch raises either for a missing device
         raise ConfigError(
             f"device {device!r} cannot be used by torch: {first_line(error)}"
@@ -80,6 +81,11 @@ def to_numpy(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
         key: np.array(swap_layout(key, tensor.detach().cpu().numpy()), order="C")
         for key, tensor in tensors.items()
     }
+
+
+def from_numpy(value: np.ndarray) -> Tensor:
+    """A copy, whatever its memory layout: torch takes no negative strides, no other byte order."""
+    return torch.from_numpy(np.array(value, dtype=value.dtype.newbyteorder("="), order="C"))
 
 
 class TorchModel:
@@ -133,8 +139,7 @@ class TorchModel:
     @torch.no_grad()
     def load_weights(self, weights: Mapping[str, np.ndarray]) -> None:
         for key, parameter in self.parameters.items():
-            value = np.array(swap_layout(key, weights[key]), order="C")
-            parameter.copy_(torch.from_numpy(value))
+            parameter.copy_(from_numpy(swap_layout(key, weights[key])))
 
     def trainer(self, config: TrainConfig) -> "TorchTrainer":
         return TorchTrainer(self, config)
@@ -188,6 +193,6 @@ class TorchTrainer:
             for key, p in self.model.parameters.items():
                 slots = {"step": torch.tensor(float(state.step), device=p.device)}
                 for letter, slot in MOMENTS.items():
-                    value = np.ascontiguousarray(swap_layout(key, state.moments[letter][key]))
-                    slots[slot] = torch.tensor(value, dtype=p.dtype, device=p.device)
+                    value = from_numpy(swap_layout(key, state.moments[letter][key]))
+                    slots[slot] = value.to(dtype=p.dtype, device=p.device)
                 self.optimizer.state[p] = slots

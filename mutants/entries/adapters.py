@@ -3,7 +3,7 @@
 from mutants.mutant import ADAPTER, FORWARD, Edit, Mutant
 
 FILE = "backend.py"
-LOAD_NUMPY = "np.array(weights[key], dtype=dtype)"
+LOAD_NUMPY = 'np.array(weights[key], dtype=dtype, order="C")'
 LOAD_TORCH = "swap_layout(key, weights[key])"
 LAYOUT_TORCH = '".c_proj.weight")'
 CHECK = "        check_tokens(self.config, tokens)\n"
@@ -51,7 +51,7 @@ MUTANTS = [
         numpy=Edit(FILE, LOAD_NUMPY, "np.asarray(weights[key], dtype=dtype)"),
         torch=Edit(
             FILE,
-            f"parameter.copy_(torch.from_numpy(np.ascontiguousarray({LOAD_TORCH})))",
+            f"parameter.copy_(from_numpy({LOAD_TORCH}))",
             f"parameter.data = torch.from_numpy({LOAD_TORCH}).to(parameter.dtype)",
         ),
     ),
@@ -74,7 +74,9 @@ MUTANTS = [
         "weights_rounded",
         "weights pass through float32 on their way in",
         numpy=Edit(FILE, LOAD_NUMPY, "np.array(weights[key], dtype=np.float32).astype(dtype)"),
-        torch=Edit(FILE, f"{LOAD_TORCH})))", f"{LOAD_TORCH}).astype(np.float32)))"),
+        torch=Edit(
+            FILE, f"copy_(from_numpy({LOAD_TORCH}", f"copy_(from_numpy({LOAD_TORCH}.astype('f4')"
+        ),
         jax=Edit(FILE, "arrays[key]), dtype=", "arrays[key]).astype(np.float32), dtype="),
     ),
     of(
@@ -102,7 +104,7 @@ MUTANTS = [
     of(
         "prompt_not_checked",
         "an empty prompt, or an unknown id in it, let in",
-        everywhere=Edit(FILE, "        check_prompt(self.config, prompt)\n", ""),
+        everywhere=Edit(FILE, "        check_prompt(self.config, prompt)\n", "", times=2),
     ),
     of(
         "weights_not_checked",
@@ -112,7 +114,7 @@ MUTANTS = [
     of(
         "ids_not_widened",
         "ids used in the integer type they come in",
-        torch=Edit(FILE, "as_tensor(ids, dtype=torch.int64, device", "as_tensor(ids, device"),
+        torch=Edit(FILE, "np.array(ids, np.int64)", "np.array(ids)"),
     ),
     of(
         "trace_not_checked",

@@ -137,13 +137,13 @@ MUTANTS = [
         "the whole text computed before its first token is handed out",
         numpy=Edit(
             "backend.py",
-            "return generate(self.gpt, prompt, config)",
-            "return iter(list(generate(self.gpt, prompt, config)))",
+            "return generate(self.gpt, prompt.copy(), config)",
+            "return iter(list(generate(self.gpt, prompt.copy(), config)))",
         ),
         torch=Edit(
             "backend.py",
-            "return generate(self.gpt, prompt, config)",
-            "return iter(list(generate(self.gpt, prompt, config)))",
+            "return generate(self.gpt, prompt.copy(), config)",
+            "return iter(list(generate(self.gpt, prompt.copy(), config)))",
         ),
     ),
     of(

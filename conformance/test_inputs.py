@@ -1,0 +1,196 @@
+"""What is given to a backend: in any memory layout and integer type, never changed, never kept."""
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance.cases import Case, random_batch, random_weights
+from conformance.judge import Judge
+from conformance.test_optimizers import ADAMW
+from shared.backend import Backend, Model, TrainState
+from shared.config import SampleConfig
+from shared.errors import InputError
+
+pytestmark = [pytest.mark.cases("gpt2"), pytest.mark.dtypes("float64")]
+
+GREEDY = SampleConfig(temperature=0.0, max_new_tokens=12)
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """Read-only, as an array in a mapped file is."""
+    copy = array.copy()
+    copy.flags.writeable = False
+    return copy
+
+
+def strided(array: np.ndarray) -> np.ndarray:
+    """Every second entry of a larger array, read backwards."""
+    larger = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
+    larger[..., ::2] = array[..., ::-1]
+    return larger[..., ::2][..., ::-1]
+
+
+LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "read-only": frozen,
+    "Fortran's order": np.asfortranarray,
+    "strided and backwards": strided,
+    "the other byte order": lambda array: array.astype(array.dtype.newbyteorder(">")),
+}
+INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+
+
+def answers(model: Model, tokens: np.ndarray, targets: np.ndarray) -> dict[str, object]:
+    """All that a model makes of ids: warnings are errors here, as everywhere in the suite."""
+    return {
+        "logits": model.logits(tokens),
+        "loss": model.loss(tokens, targets),
+        "loss_and_grads": model.loss_and_grads(tokens, targets),
+        "text": list(map(int, model.generate(tokens[0], GREEDY))),
+        "step": model.trainer(ADAMW).step(tokens, targets),
+    }
+
+
+@pytest.fixture
+def build(backends: dict[str, Backend], backend_name: str, case: Case) -> Callable[..., Model]:
+    def fresh(weights: Mapping[str, np.ndarray] | None = None) -> Model:
+        given = random_weights(case) if weights is None else weights
+        return backends[backend_name].build(case.config, given, dtype="float64")
+
+    return fresh
+
+
+@pytest.mark.needs("grads", "trainer", "generate")
+@pytest.mark.fills("repeated", "inputs kept")
+@pytest.mark.parametrize("layout", [*LAYOUTS, *INTEGERS])
+def test_ids_in_any_layout(
+    build: Callable[..., Model], batch: tuple, backend_name: str, judge: Judge, layout: str
+) -> None:
+    """Any memory layout and any integer type gives the same bits, and is left as it was."""
+    change = LAYOUTS.get(layout, lambda array: array.astype(layout))
+    given = tuple(change(ids) for ids in batch)
+    kept = deepcopy(given)
+    expected = answers(build(), *batch)
+    found = answers(build(), *given)
+    judge.same("repeated", backend_name, expected, found, f"ids that are {layout}")
+    judge.same("inputs kept", backend_name, kept, given, "the ids given were changed")
+
+
+@pytest.mark.needs("grads", "trainer", "generate")
+@pytest.mark.fills("repeated", "inputs kept")
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_weights_in_any_layout(
+    build: Callable[..., Model], batch: tuple, case: Case, backend_name: str, judge: Judge,
+    layout: str,
+) -> None:  # fmt: skip
+    """The same of weights, in a mapping that is no dict and in another order."""
+    weights = random_weights(case)
+    given = {key: LAYOUTS[layout](value) for key, value in reversed(weights.items())}
+    kept = deepcopy(given)
+    expected = answers(build(weights), *batch)
+    found = answers(build(MappingProxyType(given)), *batch)
+    judge.same("repeated", backend_name, expected, found, f"weights that are {layout}")
+    judge.same("inputs kept", backend_name, kept, given, "the weights given were changed")
+
+
+@pytest.mark.needs("grads", "trainer", "generate")
+@pytest.mark.fills("inputs kept")
+def test_what_is_given_is_not_kept(
+    build: Callable[..., Model], batch: tuple, case: Case, backend_name: str, judge: Judge
+) -> None:
+    """The caller may overwrite what it gave: a prompt before the text begins, a batch after the
+    step, one array for tokens and targets."""
+    expected, prompt = build(), batch[0][0, :5].copy()
+    text = expected.generate(prompt, GREEDY)
+    alone = list(map(int, expected.generate(batch[0][0, :5], GREEDY)))
+    prompt[:] = 0
+    message = "the prompt given to generate is read after the call"
+    judge.same("inputs kept", backend_name, alone, list(map(int, text)), message)
+    one, two = build().trainer(ADAMW), build().trainer(ADAMW)
+    for step in range(3):
+        tokens, targets = random_batch(case.config, seed=step)
+        one.step(tokens.copy(), targets.copy())
+        given = tokens.copy(), targets.copy()
+        two.step(*given)
+        judge.same("inputs kept", backend_name, (tokens, targets), given, "a step's batch changed")
+        for array in given:
+            array[:] = 0
+    message = "a batch given to step is read after the call"
+    judge.same("inputs kept", backend_name, one.state(), two.state(), message)
+    same = batch[0].copy()
+    message = "tokens and targets in one array"
+    apart = expected.loss_and_grads(same, same.copy())
+    judge.same("inputs kept", backend_name, apart, expected.loss_and_grads(same, same), message)
+
+
+@pytest.mark.needs("trainer")
+def test_bad_states(build: Callable[..., Model]) -> None:
+    """A state without a tensor or a moment, with one too many, or of another optimizer."""
+    trainer = build().trainer(ADAMW)
+    state = trainer.state()
+    key = "transformer.wpe.weight"
+    lost = {name: value for name, value in state.weights.items() if name != key}
+    for bad in (
+        TrainState(state.step, lost, state.moments),
+        TrainState(state.step, state.weights, {}),
+        TrainState(state.step, state.weights, {"m": state.moments["m"]}),
+        TrainState(state.step, state.weights, state.moments | {"m": lost}),
+        TrainState(-1, state.weights, state.moments),
+    ):
+        with pytest.raises(InputError):
+            trainer.load_state(bad)
+
+
+def world() -> dict[str, Any]:
+    """What all code of a process shares. A framework is looked at only where it is loaded."""
+    found: dict[str, Any] = {
+        "NumPy's error state": np.geterr(),
+        "NumPy's print options": np.get_printoptions(),
+        "NumPy's random state": np.random.get_state()[1].tolist(),  # noqa: NPY002
+        "environment": dict(os.environ),
+        "working directory": os.getcwd(),  # noqa: PTH109
+        "warning filters": list(map(repr, warnings.filters)),
+        "recursion limit": sys.getrecursionlimit(),
+    }
+    if torch := sys.modules.get("torch"):
+        found |= {
+            "torch's default dtype": str(torch.get_default_dtype()),
+            "torch's gradient mode": torch.is_grad_enabled(),
+            "torch's inference mode": torch.is_inference_mode_enabled(),
+            "torch's threads": torch.get_num_threads(),
+            "torch's random state": torch.get_rng_state().tolist(),
+            "torch's determinism": torch.are_deterministic_algorithms_enabled(),
+            "torch's precision of products": torch.get_float32_matmul_precision(),
+        }
+    if jax := sys.modules.get("jax"):
+        names = ("jax_enable_x64", "jax_disable_jit", "jax_debug_nans", "jax_default_dtype_bits")
+        found |= {name: getattr(jax.config, name) for name in names if hasattr(jax.config, name)}
+        found["JAX's precision of products"] = str(jax.config.jax_default_matmul_precision)
+    return found
+
+
+@pytest.mark.needs("grads", "trainer", "generate", "trace")
+@pytest.mark.fills("nothing global")
+@pytest.mark.parametrize("halfway", [False, True])
+def test_nothing_global_changes(
+    build: Callable[..., Model], batch: tuple, backend_name: str, judge: Judge, halfway: bool
+) -> None:
+    """Random states, error and gradient modes, default precisions, threads, the environment: all is
+    as it was, also while a generator waits."""
+    before = world()
+    model = build()
+    answers(model, *batch)
+    model.trace(batch[0])
+    text = model.generate(batch[0][0], GREEDY)
+    if halfway:
+        next(text)
+    after = world()
+    for name, value in before.items():
+        changed = float(after[name] != value)
+        judge.holds("nothing global", backend_name, changed, f"{name} changed")
