@@ -16,7 +16,7 @@ from conformance import cases, gate
 from conformance.cases import CASES, Case, batch_of, find_case
 from conformance.judge import Judge
 from conformance.panel import Panel, judged
-from conformance.recorder import Recorder
+from conformance.recorder import Recorder, parameters_of
 from conformance.report import load_failure, report_of, write_report
 from conformance.table import render_table, save_picture
 from shared.backend import Backend, Model, load_backend
@@ -113,6 +113,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """The chapter of real sizes only when it is asked for."""
     if not config.getoption("--large"):
         items[:] = [item for item in items if not item.get_closest_marker("large")]
+    for item in items:  # with pytest-xdist: JAX compiles a case in one process only
+        case = parameters_of(item).get("setting", (None,))[0]
+        item.add_marker(pytest.mark.xdist_group(case.name if case else item.path.stem))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In a process of pytest-xdist: hand over what was found."""
+    recorder = session.config.stash.get(RECORDER, None)
+    if recorder and hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["conformance"] = recorder.found()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take it over. What a process that died had found is missing, and so its rows do not pass."""
+    if found := getattr(node, "workeroutput", {}).get("conformance"):
+        node.config.stash[RECORDER].merge(found)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 STAMP = ROOT / "build" / "conformance-passed.json"
-COVERED = ("shared", "impls", "conformance", "pyproject.toml", "constraints.txt")
+COVERED = ("shared", "impls", "conformance", "oracles", "pyproject.toml", "constraints.txt")
 """Files and directories whose change may change the suite's verdict."""
 
 
@@ -42,6 +42,8 @@ def run_suite() -> int:
     """Run pytest over the suite. The report, for people and programs, is left in build/."""
     # Quietly: what a person wants to see before a training is the table.
     command = [sys.executable, "-m", "pytest", "-q", "conformance", "--report", "build"]
+    # Most of the time JAX compiles, on one core. More than two processes compile the same twice.
+    command += ["-n", "2", "--dist", "loadgroup"]
     return subprocess.run(command, cwd=ROOT).returncode
 
 

@@ -68,6 +68,18 @@ class Ledger:
             self.rows.values(), key=lambda row: (row.dtype != "float64", ORDER.index(row.check))
         )
 
+    def merge(self, other: "Ledger") -> None:
+        """Add what another process has found."""
+        for (check, dtype), found in other.rows.items():
+            row = self.row(check, dtype)
+            for case, errors in found.by_case.items():
+                for backend, error in errors.items():
+                    row.add(case, backend, error)
+            row.failed |= found.failed
+            row.failures += found.failures
+            row.not_offered |= found.not_offered
+            row.seconds += found.seconds
+
     def row(self, check: str, dtype: str) -> Row:
         """The row of a check, made if need be. Raises `KeyError` for a check without a limit."""
         return self.rows.setdefault((check, dtype), Row(check, dtype, limit_of(check, dtype)))

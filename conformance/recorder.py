@@ -1,5 +1,6 @@
 """Watches the tests run: how long they take, what fails, who is to blame, where it begins."""
 
+import pickle
 import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -49,6 +50,8 @@ class Recorder:
         self.fingerprint = ""
         """Of the sources as they were at the start, if a report is wanted."""
         self.failures: list[Failure] = []
+        self.merged = False
+        """Other processes have handed over what they found."""
         self.pending: dict[str, list[tuple[str, str]]] = {}
         """The tests that have not run yet, and the rows that each fills."""
 
@@ -57,7 +60,23 @@ class Recorder:
         for item in items:
             dtype = parameters_of(item).get("setting", (None, "float64"))[1]
             marks = item.iter_markers("fills")
-            self.pending[item.nodeid] = [(check, dtype) for mark in marks for check in mark.args]
+            self.pending[test_of(item)] = [(check, dtype) for mark in marks for check in mark.args]
+
+    def found(self) -> bytes:
+        """What this process has found, for `merge` in another."""
+        return pickle.dumps((self.ledger, self.seconds, self.outcomes, self.failures, self.pending))
+
+    def merge(self, found: bytes) -> None:
+        """Add what another process has found. Every process expects all tests and runs a part."""
+        ledger, seconds, outcomes, failures, pending = pickle.loads(found)
+        self.ledger.merge(ledger)
+        for test, value in seconds.items():
+            self.seconds[test] += value
+        self.outcomes += outcomes
+        self.failures += failures
+        if self.merged:
+            pending = {test: rows for test, rows in pending.items() if test in self.pending}
+        self.pending, self.merged = pending, True
 
     def close(self) -> None:
         """The run has ended: a row that lacks tests has not passed."""
@@ -67,8 +86,8 @@ class Recorder:
 
     def observe(self, item: Any, call: pytest.CallInfo, report: pytest.TestReport) -> None:
         """Take note of one phase of one test. A failure's report is rewritten to be read."""
-        self.pending.pop(item.nodeid, None)
-        self.seconds[item.nodeid.partition("[")[0]] += report.duration
+        self.pending.pop(test_of(item), None)
+        self.seconds[test_of(item).partition("[")[0]] += report.duration
         judge: Judge | None = getattr(item, "funcargs", {}).get("judge")
         if judge is not None and report.when == "call":
             for row in judge.touched.values():
@@ -102,9 +121,9 @@ class Recorder:
         message = str(error) if judged else plain(error)
         if sentence:
             message += f"\n{textwrap.indent(sentence, '  ')}"
-        repeat = repeat_command(item.nodeid, self.named, self.seed)
+        repeat = repeat_command(test_of(item), self.named, self.seed)
         failure = Failure(
-            *(item.nodeid, check, case.name if case else "", dtype),
+            *(test_of(item), check, case.name if case else "", dtype),
             *(list(blamed), begins, message, repeat),
         )
         self.failures.append(failure)
@@ -121,6 +140,11 @@ class Recorder:
             return self.locator.begins(check, case, dtype)
         except Exception as error:
             return "", f"where it begins cannot be told: {plain(error)}"
+
+
+def test_of(item: Any) -> str:
+    """Its id, without the group that pytest-xdist adds to it."""
+    return str(item.nodeid).rpartition("@")[0] or str(item.nodeid)
 
 
 def parameters_of(item: Any) -> dict[str, Any]:

@@ -129,6 +129,55 @@ def test_what_is_given_is_not_kept(
     judge.same("inputs kept", backend_name, apart, expected.loss_and_grads(same, same), message)
 
 
+@pytest.mark.needs("grads", "trainer")
+def test_results_lie_in_order(build: Callable[..., Model], batch: tuple) -> None:
+    """What is handed out is C-contiguous: files are written from memory as it lies."""
+    model = build()
+    trainer = model.trainer(ADAMW)
+    trainer.step(*batch)
+    state = trainer.state()
+    for arrays in (model.weights(), model.loss_and_grads(*batch)[1], state.weights,
+                   *state.moments.values()):  # fmt: skip
+        for key, array in arrays.items():
+            assert array.flags.c_contiguous, key
+
+
+def test_the_precision_of_a_model(
+    backends: dict, backend_name: str, case: Case, batch: tuple
+) -> None:
+    """float32 unless another is asked for."""
+    model = backends[backend_name].build(case.config, random_weights(case))
+    assert model.logits(batch[0]).dtype == np.float32
+    assert {value.dtype for value in model.weights().values()} == {np.dtype(np.float32)}
+
+
+@pytest.mark.needs("trainer")
+@pytest.mark.fills("resume")
+def test_a_state_in_another_precision(
+    build: Callable[..., Model], batch: tuple, backend_name: str, judge: Judge
+) -> None:
+    """A state in float32 is continued in float64, as the precision of the trainer is, and back."""
+    trainer = build().trainer(ADAMW)
+    trainer.step(*batch)
+    state = trainer.state()
+    single = cast(state, np.float32)
+    trainer.load_state(single)
+    message = "a float32 state in a float64 trainer"
+    judge.same("resume", backend_name, cast(single, np.float64), trainer.state(), message)
+    trainer.step(*batch)
+    assert {value.dtype for value in trainer.state().weights.values()} == {np.dtype(np.float64)}
+
+
+def cast(state: TrainState, dtype: type) -> TrainState:
+    """The state in another precision."""
+    moments = {
+        letter: {key: value.astype(dtype) for key, value in found.items()}
+        for letter, found in state.moments.items()
+    }
+    weights = {key: value.astype(dtype) for key, value in state.weights.items()}
+    return TrainState(state.step, weights, moments)
+
+
 @pytest.mark.needs("trainer")
 def test_bad_states(build: Callable[..., Model]) -> None:
     """A state without a tensor or a moment, with one too many, or of another optimizer."""
@@ -138,6 +187,8 @@ def test_bad_states(build: Callable[..., Model]) -> None:
     lost = {name: value for name, value in state.weights.items() if name != key}
     for bad in (
         TrainState(state.step, lost, state.moments),
+        TrainState(state.step, state.weights | {key: state.weights[key].T}, state.moments),
+        TrainState(state.step, state.weights | {"extra": np.zeros(3)}, state.moments),
         TrainState(state.step, state.weights, {}),
         TrainState(state.step, state.weights, {"m": state.moments["m"]}),
         TrainState(state.step, state.weights, state.moments | {"m": lost}),
@@ -145,6 +196,8 @@ def test_bad_states(build: Callable[..., Model]) -> None:
     ):
         with pytest.raises(InputError):
             trainer.load_state(bad)
+        for name, value in trainer.state().weights.items():
+            np.testing.assert_array_equal(value, state.weights[name])
 
 
 def world() -> dict[str, Any]:

@@ -17,7 +17,7 @@ from shared.config import GPTConfig, SampleConfig
 from shared.errors import InputError
 from shared.randomness import uniform
 
-V = 6
+V = 32
 CONFIG = GPTConfig(vocab_size=V, block_size=4, n_layer=1, n_head=1, n_embd=2, n_inner=2)
 
 pytestmark = [
@@ -26,13 +26,16 @@ pytestmark = [
     pytest.mark.fills("sampling"),
 ]
 
+NEVER = -1e5
+"""A logit whose probability is 0, whatever the temperature of the settings but the hot one."""
+
 LOGITS = {
-    "all equal": [0.0] * V,
-    "ties": [1.0, 2.0, 2.0, 1.0, 2.0, 0.0],
-    "falling": [3.0, 2.0, 1.0, 0.0, -1.0, -2.0],
-    "rising": [-2.0, -1.0, 0.0, 1.0, 2.0, 3.0],
-    "one sure": [0.0, 0.0, 200.0, 0.0, 0.0, 0.0],
-    "very large": [3e4, 3e4 - 2, 0.0, -3e4, 3e4 - 1, 3e4],
+    "all equal": [0.0] * V,  # 1/32 each, exactly: so half of them reach exactly 1/2
+    "ties": [1.0, 2.0, 2.0, 1.0, 2.0, 0.0] * 5 + [2.0, 1.0],
+    "falling": [3.0 - i for i in range(6)] + [NEVER] * 26,
+    "rising": [NEVER] * 26 + [i - 2.0 for i in range(6)],
+    "one sure": [0.0, 0.0, 200.0, *[0.0] * 29],
+    "very large": [3e4, 3e4 - 2, 0.0, -3e4, 3e4 - 1, 3e4, *[NEVER] * 26],
 }
 SETTINGS = {
     "plain": {},
@@ -47,6 +50,7 @@ SETTINGS = {
     "top_p 1": {"top_p": 1.0},
     "top_p tiny": {"top_p": 1e-12},
     "top_p half": {"top_p": 0.5},
+    "top_p 1/16": {"top_p": 1 / 16},
     "top_k 4, top_p 0.6, hot": {"top_k": 4, "top_p": 0.6, "temperature": 2.0},
 }
 SEEDS = (0, 1, 2, 3, 4, 5, 6, 2**32, 2**63 - 1)
@@ -87,7 +91,7 @@ def test_draws_are_in_float64(
     tell on which side it falls. (It has 24 bits, and the logits, near 0, have more.)"""
     seed = next(seed for seed in range(10_000) if abs(uniform(seed, 1) - 0.5) < 1e-3)
     edge = uniform(seed, 1) + gap
-    logits = [math.log(edge / (1 - edge)), 0.0, *[-1e4] * (V - 2)]
+    logits = [math.log(edge / (1 - edge)), 0.0, *[NEVER] * (V - 2)]
     model = model_of(backends[backend_name], logits, dtype)
     (found,) = model.generate(np.array([0]), SampleConfig(max_new_tokens=1, seed=seed))
     message = "the token is not the one that float64 draws"

@@ -22,7 +22,7 @@ CASES = [
     Case("untied", BASE),
     Case("erf", replace(BASE, activation="gelu_erf", layer_norm_epsilon=0.1, n_head=1, n_layer=3)),
     Case("relu", replace(BASE, activation="relu", n_inner=None)),
-    Case("large", replace(BASE, activation="relu"), large=True),
+    Case("large", replace(BASE, activation="relu"), large=1.0),
 ]
 
 

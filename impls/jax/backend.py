@@ -47,6 +47,8 @@ def build(
     check_weights(config, weights)
     check_dtype(dtype)
     try:
+        if not device:
+            raise RuntimeError("it has no name")  # jax.devices("") is the default one
         place = jax.devices(device)[0]
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]

@@ -71,6 +71,29 @@ MUTANTS = [
         ),
     ),
     of(
+        "tied_head_handed_out",
+        "a tied lm_head handed out a second time, under its own name",
+        numpy=Edit(
+            FILE,
+            "parameter.value.copy() for key, parameter in self.parameters.items()}",
+            "parameter.value.copy() for key, parameter in self.parameters.items()} | {\n"
+            '            "lm_head.weight": self.gpt.lm_head.value.copy()}',
+        ),
+        torch=Edit(
+            FILE,
+            "        return to_numpy(self.parameters)\n",
+            '        head = {"lm_head.weight": self.gpt.lm_head.weight}\n'
+            "        return to_numpy(self.parameters | head)\n",
+        ),
+        jax=Edit(
+            FILE,
+            "        return to_numpy(self.params)\n",
+            "        found = to_numpy(self.params)\n"
+            '        head = found.get("lm_head.weight", found["transformer.wte.weight"]).copy()\n'
+            '        return found | {"lm_head.weight": head}\n',
+        ),
+    ),
+    of(
         "weights_rounded",
         "weights pass through float32 on their way in",
         numpy=Edit(FILE, LOAD_NUMPY, "np.array(weights[key], dtype=np.float32).astype(dtype)"),
