@@ -18,6 +18,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from conformance.limits import EXACT, ORDER, SMALLEST_MUTANT
 from mutants.catalogue import CATALOGUE, JUSTIFIED, find
+from mutants.generic import judge_sample
 from mutants.judging import Verdict
 from mutants.report import fingerprint, write_report
 from mutants.workers import Task, judge_all
@@ -42,6 +43,10 @@ class Options:
     """A backend to plant them in; repeatable. None: all three."""
     processes: int = 2
     """How many mutants are judged at a time."""
+    generic: int = 0
+    """Instead: so many in each backend that operators make from its sources, drawn at random."""
+    seed: int = 0
+    """Which of these are drawn."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,12 +58,13 @@ def _matrix(argv: Sequence[str] | None) -> int:
     options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
     names = [find(name).name for name in options.names] or list(CATALOGUE)
     backends = options.backend or BACKENDS
+    if options.generic:
+        return judge_sample(options.generic, options.seed, backends, options.processes, terminal())
     judged_sources = fingerprint()  # now: what is edited meanwhile was not judged
     verdicts = run(tasks(names, backends), max(1, options.processes))
     write_report(judged_sources, verdicts)
     whole = not options.names and set(backends) == set(BACKENDS)
-    console = Console(highlight=False)
-    console.width = console.width if console.is_terminal else WIDTH
+    console = terminal()
     console.print(render(verdicts, backends))
     survivors = [
         f"{v.mutant} in {v.backend}" for v in verdicts if not v.killed and v.mutant != "healthy"
@@ -84,6 +90,12 @@ def _matrix(argv: Sequence[str] | None) -> int:
     for check, why in JUSTIFIED.items() if whole else ():
         console.print(f"kept without a kill: {check}: {why}")
     return 1 if survivors or sick or idle or stale else 0
+
+
+def terminal() -> Console:
+    console = Console(highlight=False)
+    console.width = console.width if console.is_terminal else WIDTH
+    return console
 
 
 def tasks(names: Sequence[str], backends: Sequence[str]) -> list[Task]:

@@ -10,6 +10,7 @@ from mutants.entries import (
     embeddings,
     found,
     lessons,
+    life,
     losses,
     norms,
     optimizers,
@@ -30,6 +31,7 @@ THEMES = (
     adapters,
     lessons,
     found,
+    life,
 )
 CATALOGUE: dict[str, Mutant] = {
     mutant.name: replace(mutant, seen=SEEN.get(mutant.name, ()))

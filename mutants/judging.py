@@ -31,6 +31,10 @@ SECONDS_PER_TEST = 6.0
 """A mutant may loop without end. Of the processor's time: a busy machine is not the fault."""
 
 
+SECONDS_PER_TEST_OF_ALL = 20.0
+"""The same where the whole suite is run: its slowest tests are in it."""
+
+
 class TooSlow(Exception):
     """A test that has not come to an end."""
 
@@ -55,11 +59,24 @@ class Verdict:
         return bool(self.fallen)
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A part of the suite, in one process of pytest."""
+
+    wanted: Callable[[str, str | None], bool]
+    """Whether a check belongs to it, in a setting."""
+    compiles: bool = True
+    """Whether JAX does."""
+    seconds: float = SECONDS_PER_TEST
+    first_only: bool = False
+    """It ends when the first check has fallen."""
+
+
 class Watcher:
     """A pytest plugin: runs each check until it falls for the first time, and notes how."""
 
-    def __init__(self, healthy: tuple[str, ...], wanted: Callable[[str, str | None], bool]) -> None:
-        self.healthy, self.wanted = healthy, wanted
+    def __init__(self, healthy: tuple[str, ...], stage: Stage) -> None:
+        self.healthy, self.stage = healthy, stage
         self.fallen: dict[str, str] = {}
         self.ran: dict[str, None] = {}
         self.ledger = Ledger()
@@ -74,7 +91,7 @@ class Watcher:
         if params.get("backend_name") in self.healthy:  # it is not the accused
             return False
         case, dtype = params.get("setting", (None, None))
-        return self.wanted(check_of(item), f"{case.name}-{dtype}" if case else None)
+        return self.stage.wanted(check_of(item), f"{case.name}-{dtype}" if case else None)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -87,7 +104,7 @@ class Watcher:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Any:
-        with time_limit(SECONDS_PER_TEST):
+        with time_limit(self.stage.seconds):
             return (yield)
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo) -> None:
@@ -99,6 +116,8 @@ class Watcher:
         self.ran[check] = None
         if call.excinfo is not None:
             self.fallen[check] = call.excinfo.exconly()
+            if self.stage.first_only:
+                item.session.shouldstop = "it has fallen"
 
     def errors_of(self, backend: str) -> dict[str, float]:
         """The backend's largest error in every row of float64 where one was above the limit."""
@@ -129,7 +148,8 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def run_suite(watcher: Watcher, *backends: str) -> None:
-    """The suite on these backends in this process, without a word."""
+    """The suite on these backends in this process, without a word. One that cannot be loaded has
+    fallen before the first check."""
     options = [
         "--tb=no",
         "-q",
@@ -144,7 +164,12 @@ def run_suite(watcher: Watcher, *backends: str) -> None:
     for backend in backends:
         options += ["--backend", backend]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        pytest.main([str(ROOT / "conformance"), *options], plugins=[watcher])
+        status = pytest.main([str(ROOT / "conformance"), *options], plugins=[watcher])
+    if (
+        status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+        and not watcher.fallen
+    ):
+        watcher.fallen["suite"] = f"pytest ended with status {status}"
 
 
 def wanted(mutant: Mutant | None, backend: str) -> Callable[[str, str | None], bool]:
@@ -174,8 +199,10 @@ def compiled(chapters: tuple[str, ...]) -> bool:
 
 
 @contextlib.contextmanager
-def jax_compiles(answer: bool) -> Iterator[None]:
-    """JAX runs line by line in the block, or compiles; what was compiled is forgotten after it."""
+def jax_compiles(answer: bool, forget: bool = False) -> Iterator[None]:
+    """JAX runs line by line in the block, or compiles; what was compiled is forgotten after it, or,
+    unless `forget`, when its last function is. (What several whole suites compile needs more
+    mappings of memory than Linux allows a process: then it crashes.)"""
     import jax
 
     jax.config.update("jax_disable_jit", not answer)
@@ -183,6 +210,26 @@ def jax_compiles(answer: bool) -> Iterator[None]:
         yield
     finally:
         jax.config.update("jax_disable_jit", False)
+        if forget:
+            jax.clear_caches()
+
+
+def stages(mutant: Mutant | None, backend: str) -> list[Stage]:
+    """What a mutant is held to, and in which order.
+
+    One of the catalogue: one part, all of whose checks are run. A generic one: the whole suite.
+    In JAX what is likely to see it comes first, without compiling where that is faster.
+    """
+    part = wanted(mutant, backend)
+    compiles = compiled(mutant.chapters if mutant else FORWARD)
+    if mutant is None or not mutant.generic:
+        return [Stage(part, compiles)]
+    if backend != "jax":
+        return [Stage(lambda *_: True, seconds=SECONDS_PER_TEST_OF_ALL, first_only=True)]
+    return [
+        Stage(part, compiles, SECONDS_PER_TEST_OF_ALL, first_only=True),
+        Stage(lambda *which: not part(*which), True, SECONDS_PER_TEST_OF_ALL, first_only=True),
+    ]
 
 
 def judge(
@@ -194,19 +241,22 @@ def judge(
     given: the one that is fastest.
     """
     healthy = beside or (REFERENCE[backend],)
-    chosen = wanted(mutant, "jax" if "jax" in healthy else backend)
     began = time.perf_counter()
     package = plant(mutant, backend, directory)
     if str(directory) not in sys.path:
         sys.path.insert(0, str(directory))
-    watcher = Watcher(healthy, chosen)
-    with contextlib.ExitStack() as stack:
-        if "jax" in (*healthy, backend):
-            compiles = compiled(mutant.chapters if mutant else FORWARD)
-            stack.enter_context(jax_compiles(compiles))
-        run_suite(watcher, *healthy, package)
-    verdict = Verdict(mutant.name if mutant else "healthy", backend, dict(watcher.fallen))
-    verdict.passed = [check for check in watcher.ran if check not in watcher.fallen]
-    verdict.errors = watcher.errors_of(package)
+    verdict = Verdict(mutant.name if mutant else "healthy", backend)
+    for stage in stages(mutant, "jax" if "jax" in healthy else backend):
+        watcher = Watcher(healthy, stage)
+        with contextlib.ExitStack() as stack:
+            if "jax" in (*healthy, backend):
+                forget = stage.compiles and stage.first_only
+                stack.enter_context(jax_compiles(stage.compiles, forget))
+            run_suite(watcher, *healthy, package)
+        verdict.fallen |= watcher.fallen
+        verdict.passed += [check for check in watcher.ran if check not in watcher.fallen]
+        verdict.errors |= watcher.errors_of(package)
+        if verdict.fallen:
+            break
     verdict.seconds = time.perf_counter() - began
     return verdict

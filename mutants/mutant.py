@@ -9,8 +9,9 @@ from shared.backend import BACKENDS
 # optimizer leaves alone need not be compiled to be known. NumPy and torch are held to everything.
 FORWARD = ("test_forward", "test_softmax", "test_loss", "test_gradients", "test_causality")
 OPTIMIZER = ("test_optimizers", "test_bigram")
-DECODING = ("test_decoding",)
-ADAPTER = ("test_forward", "test_door", "test_bigram")
+DECODING = ("test_decoding", "test_sampling", "test_life")
+ADAPTER = ("test_forward", "test_door", "test_bigram", "test_inputs")
+LIFE = ("test_life", "test_inputs", "test_shapes")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Mutant:
     """Files of the suite that it is held to in JAX."""
     seen: tuple[Source, ...] = ()
     """From mutants/entries/museum.py."""
+    generic: bool = False
+    """Made by an operator: held to the whole suite, until the first check falls."""
 
     @classmethod
     def of(

@@ -13,12 +13,15 @@ from time import monotonic
 
 from mutants.catalogue import CATALOGUE
 from mutants.judging import Verdict, judge
+from mutants.mutant import Mutant
 
-Task = tuple[str | None, str]
-"""The name of a mutant (None: the healthy copy) and of a backend."""
+Task = tuple[str | Mutant | None, str]
+"""A mutant, or its name in the catalogue (None: the healthy copy), and the name of a backend."""
 
 SECONDS_PER_MUTANT = 120.0
 """Then its process is ended; what does not come to an end is not right."""
+SECONDS_PER_GENERIC_MUTANT = 600.0
+"""One that survives is held to the whole suite."""
 
 CONTEXT = multiprocessing.get_context("spawn")  # a fork of torch's or JAX's threads is no process
 
@@ -31,6 +34,8 @@ class Worker:
     pipe: Connection
     task: Task
     began: float
+    done: int = 0
+    """How many mutants it has judged before."""
 
 
 def judge_all(tasks: list[Task], processes: int = 2) -> Iterator[Verdict]:
@@ -46,8 +51,14 @@ def judge_all(tasks: list[Task], processes: int = 2) -> Iterator[Verdict]:
                 for worker in list(workers):
                     if worker.pipe in ready:
                         verdict = receive(worker)
-                    elif monotonic() - worker.began > SECONDS_PER_MUTANT:
-                        verdict = fallen(worker, f"no end after {SECONDS_PER_MUTANT:g} s")
+                        if verdict.fallen.get("process") and worker.done:
+                            # Perhaps those before it are at fault: once more, in a new process.
+                            waiting.append(worker.task)
+                            stop(worker)
+                            workers.remove(worker)
+                            continue
+                    elif monotonic() - worker.began > (seconds := limit(worker.task)):
+                        verdict = fallen(worker, f"no end after {seconds:g} s")
                     else:
                         continue
                     if verdict.fallen.get("process") or not waiting:
@@ -55,6 +66,7 @@ def judge_all(tasks: list[Task], processes: int = 2) -> Iterator[Verdict]:
                         workers.remove(worker)
                     else:
                         worker.task, worker.began = waiting.pop(), monotonic()
+                        worker.done += 1
                         worker.pipe.send(worker.task)
                     yield verdict
         finally:
@@ -97,6 +109,11 @@ def stop(worker: Worker) -> None:
     worker.pipe.close()
 
 
+def limit(task: Task) -> float:
+    generic = isinstance(task[0], Mutant) and task[0].generic
+    return SECONDS_PER_GENERIC_MUTANT if generic else SECONDS_PER_MUTANT
+
+
 def receive(worker: Worker) -> Verdict:
     try:
         return worker.pipe.recv()
@@ -105,15 +122,17 @@ def receive(worker: Worker) -> Verdict:
 
 
 def fallen(worker: Worker, how: str) -> Verdict:
-    name, backend = worker.task
+    which, backend = worker.task
+    name = which.name if isinstance(which, Mutant) else which or "healthy"
     seconds = monotonic() - worker.began
-    return Verdict(name or "healthy", backend, {"process": how}, seconds=seconds)
+    return Verdict(name, backend, {"process": how}, seconds=seconds)
 
 
 def work(pipe: Connection, directory: Path) -> None:
     """In a process of its own: judge what comes, until the pipe is closed."""
     with contextlib.suppress(EOFError):
         while True:
-            name, backend = pipe.recv()
+            which, backend = pipe.recv()
             own = directory / str(os.getpid())
-            pipe.send(judge(CATALOGUE[name] if name else None, backend, own))
+            mutant = CATALOGUE[which] if isinstance(which, str) else which
+            pipe.send(judge(mutant, backend, own))
