@@ -58,6 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "dtypes(*names): run in these precisions only",
         "needs(*capabilities): only for backends that claim them",
         "large: only with --large",
+        "xdist_group(name): tests that pytest-xdist keeps in one process",
         "fills(*checks): the rows of the table that the test writes to",
     ):
         config.addinivalue_line("markers", marker)

@@ -33,13 +33,44 @@ def test_counts(bigrams: dict[str, BigramBackend]) -> None:
         np.testing.assert_array_equal(counts, expected, err_msg=name)
 
 
+@pytest.mark.parametrize("integer", ["int8", "uint8", "int16", "uint16", "int32", "uint64"])
+def test_counts_in_any_integer_type(bigrams: dict[str, BigramBackend], integer: str) -> None:
+    """Of 300 ids: the places of pairs, up to 89,999, need not fit into the type of the ids."""
+    largest = min(np.iinfo(integer).max, 299)
+    ids = np.array([largest, 0, largest, largest, 1], dtype=integer)
+    ids.flags.writeable = False
+    expected = np.zeros((300, 300), dtype=int)
+    for pair in ((largest, 0), (0, largest), (largest, largest), (largest, 1)):
+        expected[pair] += 1
+    for name, backend in bigrams.items():
+        np.testing.assert_array_equal(backend.count_bigrams(ids, 300), expected, err_msg=name)
+
+
+@pytest.mark.fills("bigram")
+@pytest.mark.parametrize("integer", ["int8", "uint16"])
+def test_ids_in_any_integer_type(
+    bigrams: dict[str, BigramBackend], judge: Judge, integer: str
+) -> None:
+    """Loss and gradient of a table with more rows than the type of the ids can count."""
+    table = np.random.default_rng(cases.base_seed).standard_normal((300, 300))
+    ids = np.array([[[1, 100], [127, 0]], [[0, 127], [2, 1]]], dtype=integer)
+    ids.flags.writeable = False
+    models = {name: backend.bigram(table, CONFIG, "float64") for name, backend in bigrams.items()}
+    both = {name: model.loss_and_grad(*ids) for name, model in models.items()}
+    judge.agree("bigram", {name: float(loss) for name, (loss, _) in both.items()})
+    judge.agree("bigram", {name: grad for name, (_, grad) in both.items()})
+    losses = {name: float(model.step(*ids)) for name, model in models.items()}
+    judge.agree("bigram", losses)
+
+
 @pytest.mark.fills("bigram")
 def test_training(bigrams: dict[str, BigramBackend], judge: Judge, dtype: str) -> None:
     """Loss, gradient, and the table after twenty steps of AdamW."""
     rng = np.random.default_rng(cases.base_seed)
     table = rng.standard_normal((V, V))
     batches = rng.integers(0, V, (20, 2, 3, 5))  # steps, tokens and targets, B, T
-    models = {name: backend.bigram(table, CONFIG, dtype) for name, backend in bigrams.items()}
+    given = {name: table.copy() for name in bigrams}
+    models = {name: backend.bigram(given[name], CONFIG, dtype) for name, backend in bigrams.items()}
     judge.agree("bigram", {name: model.loss(*batches[0]) for name, model in models.items()})
     both = {name: model.loss_and_grad(*batches[0]) for name, model in models.items()}
     judge.agree("bigram", {name: loss for name, (loss, _) in both.items()})
@@ -47,3 +78,5 @@ def test_training(bigrams: dict[str, BigramBackend], judge: Judge, dtype: str) -
     for batch in batches:
         judge.agree("bigram", {name: model.step(*batch) for name, model in models.items()})
     judge.agree("bigram", {name: model.table() for name, model in models.items()})
+    for name in given:
+        np.testing.assert_array_equal(given[name], table, f"{name} trains the caller's table")

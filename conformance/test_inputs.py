@@ -3,7 +3,8 @@
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from types import MappingProxyType
 from typing import Any
@@ -21,6 +22,7 @@ from shared.errors import InputError
 pytestmark = [pytest.mark.cases("gpt2"), pytest.mark.dtypes("float64")]
 
 GREEDY = SampleConfig(temperature=0.0, max_new_tokens=12)
+DRAWN = SampleConfig(temperature=2.0, max_new_tokens=12)
 
 
 def frozen(array: np.ndarray) -> np.ndarray:
@@ -107,9 +109,10 @@ def test_what_is_given_is_not_kept(
     """The caller may overwrite what it gave: a prompt before the text begins, a batch after the
     step, one array for tokens and targets."""
     expected, prompt = build(), batch[0][0, :5].copy()
-    text = expected.generate(prompt, GREEDY)
-    alone = list(map(int, expected.generate(batch[0][0, :5], GREEDY)))
-    prompt[:] = 0
+    text = expected.generate(prompt, DRAWN)
+    alone = list(map(int, expected.generate(batch[0][0, :5], DRAWN)))
+    prompt[:] = prompt[::-1].copy()
+    assert alone != list(map(int, expected.generate(prompt, DRAWN))), "the prompt must matter"
     message = "the prompt given to generate is read after the call"
     judge.same("inputs kept", backend_name, alone, list(map(int, text)), message)
     one, two = build().trainer(ADAMW), build().trainer(ADAMW)
@@ -228,6 +231,28 @@ def world() -> dict[str, Any]:
     return found
 
 
+@contextmanager
+def unusual() -> Iterator[None]:
+    """Values that no code would set, so that what is set once and for all shows as well. What was
+    there before is put back."""
+    state = np.random.get_state()  # noqa: NPY002
+    torch = sys.modules.get("torch")
+    before = torch and (torch.get_rng_state(), torch.get_default_dtype(), torch.get_num_threads())
+    with np.errstate(divide="raise", over="raise", invalid="raise"), np.printoptions(precision=5):
+        np.random.seed(271828)  # noqa: NPY002
+        if torch:
+            torch.manual_seed(271828)
+            torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            np.random.set_state(state)  # noqa: NPY002
+            if torch and before:
+                torch.set_rng_state(before[0])
+                torch.set_default_dtype(before[1])
+                torch.set_num_threads(before[2])
+
+
 @pytest.mark.needs("grads", "trainer", "generate", "trace")
 @pytest.mark.fills("nothing global")
 @pytest.mark.parametrize("halfway", [False, True])
@@ -236,14 +261,15 @@ def test_nothing_global_changes(
 ) -> None:
     """Random states, error and gradient modes, default precisions, threads, the environment: all is
     as it was, also while a generator waits."""
-    before = world()
-    model = build()
-    answers(model, *batch)
-    model.trace(batch[0])
-    text = model.generate(batch[0][0], GREEDY)
-    if halfway:
-        next(text)
-    after = world()
+    with unusual():
+        before = world()
+        model = build()
+        answers(model, *batch)
+        model.trace(batch[0])
+        text = model.generate(batch[0][0], GREEDY)
+        if halfway:
+            next(text)
+        after = world()
     for name, value in before.items():
         changed = float(after[name] != value)
         judge.holds("nothing global", backend_name, changed, f"{name} changed")

@@ -332,7 +332,7 @@ def overwrite(found: object) -> None:
         found[...] = 7
 
 
-@pytest.mark.cases("gpt2")
+@pytest.mark.cases("gpt2", "original")
 @pytest.mark.dtypes("float64")
 @pytest.mark.needs("trace")
 @pytest.mark.fills("results kept")

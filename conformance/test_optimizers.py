@@ -8,6 +8,7 @@ import pytest
 
 from conformance.cases import Case, random_batch, random_weights, rounded
 from conformance.judge import Judge
+from shared import randomness
 from shared.backend import Backend, Model, StepResult, Trainer, TrainState
 from shared.config import TrainConfig
 from shared.schedule import learning_rate
@@ -63,6 +64,35 @@ def test_adamw_unclipped(
     optimizers_agree("AdamW", ADAMW_UNCLIPPED, backends, models, truthful, case, judge)
 
 
+@pytest.mark.cases("gpt2")
+@pytest.mark.dtypes("float64")
+@pytest.mark.fills("AdamW, 1 step", *WAY)
+@pytest.mark.parametrize("step", [7, 101, 501, 1_001, 20_001, 1_000_003])
+def test_a_step_far_on(
+    backends: dict, models: dict, case: Case, dtype: str, judge: Judge, step: int
+) -> None:
+    """One step of AdamW after many: bias corrections that fade, a schedule that is over."""
+    rng = randomness.generator(step, randomness.WEIGHTS)
+    weights = random_weights(case)
+    m, v = (
+        {key: 0.01 * rng.standard_normal(value.shape) for key, value in weights.items()}
+        for _ in range(2)
+    )
+    moments = {"m": m, "v": {key: value**2 + 1e-4 for key, value in v.items()}}
+
+    def go_on(backend: Backend) -> tuple[StepResult, TrainState]:
+        trainer = backend.build(case.config, random_weights(case, 1), dtype=dtype).trainer(ADAMW)
+        trainer.load_state(deepcopy(TrainState(step, weights, moments)))
+        return trainer.step(*random_batch(case.config)), trainer.state()
+
+    both = judge.each(backends, go_on)
+    results_agree({name: result for name, (result, _) in both.items()}, f"step {step + 1}", judge)
+    for name, (result, state) in both.items():
+        assert (state.step, result.learning_rate) == (step + 1, learning_rate(ADAMW, step)), name
+    states = {name: state for name, (_, state) in both.items()}
+    states_agree("AdamW, 1 step", states, {}, models, f"step {step + 1}", judge)
+
+
 @pytest.mark.cases("gpt2", "original")
 @pytest.mark.fills("SGD, 1 step", "SGD, 20 steps", *WAY)
 def test_sgd(backends: dict, models: dict, truthful: dict, case: Case, judge: Judge) -> None:
@@ -87,6 +117,8 @@ def optimizers_agree(
         results = {key: results[step] for key, (results, _) in runs.items()}
         for name, result in results.items():
             assert result.learning_rate == learning_rate(config, step), f"{name}, step {step + 1}"
+            for kind in (result.loss, result.grad_norm):
+                assert type(kind) is float, f"{name} reports a {type(kind).__name__}, not a float"
         truths = {key: results[step] for key, (results, _) in true.items()}
         results_agree(results, f"{optimizer}, step {step + 1}", judge, truths)
     for steps, check in ((1, f"{optimizer}, 1 step"), (20, f"{optimizer}, 20 steps")):

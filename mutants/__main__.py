@@ -87,6 +87,13 @@ def _matrix(argv: Sequence[str] | None) -> int:
             console.print(Text(f"{what}: {', '.join(which)}", "bold red"))
     judged = [v for v in verdicts if v.mutant != "healthy"]
     console.print(f"{sum(v.killed for v in judged)} of {len(judged)} killed")
+    for verdict in judged:
+        if verdict.killed and not verdict.single:
+            largest = max(verdict.errors.values(), default=math.nan)
+            console.print(
+                f"not seen in float32: {verdict.mutant} in {verdict.backend}, "
+                f"largest error in float64 {largest:.1e}"
+            )
     for check, why in JUSTIFIED.items() if whole else ():
         console.print(f"kept without a kill: {check}: {why}")
     return 1 if survivors or sick or idle or stale else 0

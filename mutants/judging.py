@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from conformance.cases import FAR, LONG, TEETH
 from conformance.conftest import RECORDER
 from conformance.ledger import Ledger
 from mutants.mutant import DECODING, FORWARD, OPTIMIZER, Mutant
@@ -25,7 +26,10 @@ REFERENCE = {"numpy": "torch", "torch": "numpy", "jax": "numpy"}
 """The healthy backend that a mutant is compared with: the fastest of the other two."""
 
 SETTINGS = {"gpt2-float64", "original-float64", "erf-float64", "nanogpt-float64", "large-float64"}
-"""Float64 shows every bug; four configurations have all options, the fifth what overflows."""
+"""Float64 shows nearly every bug; four configurations have all options, the fifth overflows."""
+SETTINGS |= {f"{case.name}-float64" for case in (FAR, LONG)}
+SINGLE = {f"{name}-float32" for name in ("gpt2", "original", *(case.name for case in TEETH))}
+"""What shows in float32: the usual errors, and digits that a bad algorithm loses."""
 
 SECONDS_PER_TEST = 6.0
 """A mutant may loop without end. Of the processor's time: a busy machine is not the fault."""
@@ -47,6 +51,8 @@ class Verdict:
     backend: str
     fallen: dict[str, str] = field(default_factory=dict)
     """Check (file::function): the message of its first failure."""
+    single: list[str] = field(default_factory=list)
+    """Checks that fell in float32."""
     passed: list[str] = field(default_factory=list)
     """Checks that ran and saw nothing."""
     errors: dict[str, float] = field(default_factory=dict)
@@ -78,6 +84,7 @@ class Watcher:
     def __init__(self, healthy: tuple[str, ...], stage: Stage) -> None:
         self.healthy, self.stage = healthy, stage
         self.fallen: dict[str, str] = {}
+        self.single: dict[str, None] = {}
         self.ran: dict[str, None] = {}
         self.ledger = Ledger()
 
@@ -99,7 +106,8 @@ class Watcher:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        if check_of(item) in self.fallen:
+        known = self.single if in_single(item) else self.fallen
+        if check_of(item) in known:
             pytest.skip("one failure is enough")
 
     @pytest.hookimpl(wrapper=True)
@@ -115,7 +123,9 @@ class Watcher:
         check = check_of(item)
         self.ran[check] = None
         if call.excinfo is not None:
-            self.fallen[check] = call.excinfo.exconly()
+            self.fallen.setdefault(check, call.excinfo.exconly())
+            if in_single(item):
+                self.single[check] = None
             if self.stage.first_only:
                 item.session.shouldstop = "it has fallen"
 
@@ -124,6 +134,12 @@ class Watcher:
         rows = [row for row in self.ledger.in_order() if row.dtype == "float64"]
         errors = [(row, row.errors.get(backend, 0.0)) for row in rows]
         return {row.check: error for row, error in errors if row.limit < error < math.inf}
+
+
+def in_single(item: pytest.Item) -> bool:
+    """Whether a test runs in float32."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return parameters.get("setting", (None, None))[1] == "float32"
 
 
 def check_of(item: pytest.Item) -> str:
@@ -179,7 +195,7 @@ def wanted(mutant: Mutant | None, backend: str) -> Callable[[str, str | None], b
     def all_of_it(check: str, setting: str | None) -> bool:
         if check.startswith("test_training.py") and chapters != OPTIMIZER:
             return False  # hundreds of steps with what one step has shown to be wrong
-        return setting is None or setting in SETTINGS
+        return setting is None or setting in SETTINGS | SINGLE
 
     def a_part(check: str, setting: str | None) -> bool:
         if not check.startswith(tuple(f"{chapter}.py" for chapter in chapters)):
@@ -188,7 +204,8 @@ def wanted(mutant: Mutant | None, backend: str) -> Callable[[str, str | None], b
             return False
         repeated = check.startswith("test_causality.py") or check.endswith(("pile_up", "same_loss"))
         many = compiled(chapters) or repeated  # evaluations: one configuration must do
-        return setting in ({"gpt2-float64"} if many else {*SETTINGS, None} - {"nanogpt-float64"})
+        usual = {*SETTINGS, *SINGLE, None} - {"nanogpt-float64"}
+        return setting in ({"gpt2-float64", "gpt2-float32"} if many else usual)
 
     return a_part if backend == "jax" else all_of_it
 
@@ -254,6 +271,7 @@ def judge(
                 stack.enter_context(jax_compiles(stage.compiles, forget))
             run_suite(watcher, *healthy, package)
         verdict.fallen |= watcher.fallen
+        verdict.single += watcher.single
         verdict.passed += [check for check in watcher.ran if check not in watcher.fallen]
         verdict.errors |= watcher.errors_of(package)
         if verdict.fallen:

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -48,9 +49,10 @@ def imported_modules(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            if node.level and may_be_moved(path):
+            if node.level:
+                assert node.level == 1, f"{relative(path)}:{node.lineno}: beyond its folder"
+                assert may_be_moved(path), f"{relative(path)}:{node.lineno}: a relative import"
                 continue
-            assert node.level == 0, f"{relative(path)}:{node.lineno}: a relative import"
             assert node.module is not None
             # `from impls import torch` imports impls.torch
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
@@ -58,8 +60,8 @@ def imported_modules(path: Path) -> set[str]:
 
 
 def may_be_moved(path: Path) -> bool:
-    """The exercise is made to be copied and renamed, so it imports its own files relatively."""
-    return path.parent == ROOT / "impls" / "exercise"
+    """A backend may be copied and renamed, so it imports its own files relatively."""
+    return path.parent.parent == ROOT / "impls"
 
 
 def forbidden_imports(path: Path, packages: set[str]) -> list[str]:
@@ -156,8 +158,23 @@ def test_python_started_inside_impls_says_what_is_wrong(room: str) -> None:
     assert done.returncode == 1
     message = done.stderr.strip().splitlines()[-1]
     assert message.startswith("ImportError:")
-    assert f"hides the real package '{room}'" in message
+    assert f"imported as '{room}' and hides the real package of that name" in message
     assert "from the top of the repository" in message
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_copy_under_another_name_is_a_backend_of_its_own(room: str, tmp_path: Path) -> None:
+    """`cp -r impls/torch my_raw`: what is changed in the copy is what is run."""
+    copy = tmp_path / "my_raw"
+    shutil.copytree(ROOT / "impls" / room, copy)
+    model = copy / "model.py"
+    model.write_text(f"{model.read_text(encoding='utf-8')}\nCHANGED = 1\n", encoding="utf-8")
+    look = (
+        "import sys; from shared.backend import load_backend; load_backend('my_raw'); "
+        f"print(sys.modules['my_raw.model'].CHANGED, 'impls.{room}.model' in sys.modules)"
+    )
+    done = run_python("-c", f"import sys; sys.path[:0] = ['.', {str(tmp_path)!r}]; {look}")
+    assert done.stdout.split() == ["1", "False"], done.stderr
 
 
 def run_python(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:

@@ -423,6 +423,7 @@ def test_the_gate_starts_the_suite_and_passes_its_status_on(
     monkeypatch.setattr(subprocess, "run", run)
     assert gate.run_suite() == 5
     command = ["-m", "pytest", "-q", "conformance", "--report", "build"]
+    command += ["-n", "2", "--dist", "loadgroup"]
     assert commands == [[sys.executable, *command]]
 
 

@@ -140,7 +140,7 @@ def test_what_is_not_offered_has_not_passed(suite: Suite) -> None:
     """The guest lacks `generate` and a bigram: NumPy is left, with nobody to be compared with."""
     run = suite.judge("healthy")
     assert run.status == 0
-    assert run.report["backends"]["guest.healthy"]["not_offered"] == ["generate"]
+    assert run.report["backends"]["guest.healthy"]["not_offered"] == ["generate", "decode"]
     for name in ("cached decoding", "same text", "bigram"):
         assert run.check(name)["verdict"] == "not offered" or "numpy" in run.check(name)["errors"]
         assert run.check(name)["not_offered"] == ["guest.healthy"]
@@ -148,13 +148,13 @@ def test_what_is_not_offered_has_not_passed(suite: Suite) -> None:
     assert run.check("same text")["verdict"] == "not offered"
     assert run.report["tests"]["skipped"] > 0
     assert "not offered" in run.out
-    assert "<strong>guest.healthy</strong> does not offer: generate" in run.page
+    assert "<strong>guest.healthy</strong> does not offer: generate, decode" in run.page
 
 
 def test_a_backend_is_held_to_what_it_claims_and_to_no_more(suite: Suite) -> None:
     run = suite.judge("modest")
     assert run.status == 0
-    missing = ["trace", "grads", "trainer", "generate"]
+    missing = ["trace", "grads", "trainer", "generate", "decode"]
     assert run.report["backends"]["guest.modest"]["not_offered"] == missing
     assert run.check("logits")["verdict"] == "passed"
     assert run.check("gradients")["verdict"] == "not offered"
