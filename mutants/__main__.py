@@ -18,6 +18,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from conformance.limits import EXACT, ORDER, SMALLEST_MUTANT
 from mutants.catalogue import CATALOGUE, JUSTIFIED, find
+from mutants.elsewhere import told
 from mutants.generic import judge_sample
 from mutants.judging import Verdict
 from mutants.report import fingerprint, write_report
@@ -94,6 +95,7 @@ def _matrix(argv: Sequence[str] | None) -> int:
                 f"not seen in float32: {verdict.mutant} in {verdict.backend}, "
                 f"largest error in float64 {largest:.1e}"
             )
+    console.print(told(judged))
     for check, why in JUSTIFIED.items() if whole else ():
         console.print(f"kept without a kill: {check}: {why}")
     return 1 if survivors or sick or idle or stale else 0

@@ -9,6 +9,7 @@ from docutils import nodes
 from docs.extensions.directive import ROOMS, SiteDirective, raw
 from mutants import report
 from mutants.catalogue import CATALOGUE, THEMES
+from mutants.elsewhere import told
 from mutants.judging import Verdict
 
 HOW = "nox -s mutants"
@@ -86,6 +87,7 @@ def matrix(verdicts: Sequence[Verdict]) -> str:
         f'<tfoot><tr><th scope="row">kills, of {len(mutants)}</th>{totals}</tr></tfoot></table>'
         f'</div><div class="about" aria-live="polite"><p>Point at a row, or go to it with the '
         f"keyboard, to read what the mistake is and which checks see it.</p></div></div>"
+        f"<p>{html.escape(told(mutants))}</p>"
     )
 
 

@@ -1,0 +1,151 @@
+"""What the chapters on shared/ hold it to: random numbers, batches and manifests, defined again.
+
+Nothing here calls the functions that are judged. Philox is written out from its paper, batches and
+manifests from what shared/ promises, so an expectation cannot be wrong in the way that shared/ is.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec
+
+import numpy as np
+import pytest
+
+from conformance.compare import Disagreement
+from shared.config import GPTConfig
+
+WEIGHTS, BATCHES, SAMPLES, PLAYLETS = 0, 1, 2, 3
+WORD = 2**64
+
+Arguments = ParamSpec("Arguments")
+
+
+def fault_in(file: str) -> Callable[[Callable[Arguments, None]], Callable[Arguments, None]]:
+    """Decorate a test: whatever makes it fail, the message begins with the file at fault."""
+
+    def decorate(test: Callable[Arguments, None]) -> Callable[Arguments, None]:
+        @functools.wraps(test)
+        def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+            __tracebackhide__ = True
+            try:
+                test(*args, **kwargs)
+            except AssertionError as error:
+                error.args = (f"{file}: {error}",)
+                raise
+            except pytest.fail.Exception as error:  # `pytest.raises` saw no error
+                raise AssertionError(f"{file}: {error}") from None
+            except Exception as error:
+                raise AssertionError(f"{file}: {type(error).__name__}: {error}") from error
+
+        return run
+
+    return decorate
+
+
+def same_bits(found: object, expected: np.ndarray, what: str) -> None:
+    """An array of the same precision and shape, and not one bit apart.
+
+    Raises:
+        Disagreement: saying which of these it is not, and where.
+    """
+    __tracebackhide__ = True
+    if not isinstance(found, np.ndarray):
+        raise Disagreement(f"{what} is a {type(found).__name__}, not an array")
+    kinds = (found.dtype, found.shape), (expected.dtype, expected.shape)
+    if kinds[0] != kinds[1]:
+        raise Disagreement(f"{what} is {kinds[0]}, not {kinds[1]}")
+    bits = [np.frombuffer(array.tobytes(), np.uint8) for array in (found, expected)]
+    apart = np.flatnonzero(bits[0] != bits[1])  # bytes: so −0 is not 0, and NaN is NaN
+    if apart.size:
+        at = tuple(map(int, np.unravel_index(apart[0] // found.itemsize, found.shape)))
+        raise Disagreement(f"{what} is {found[at]} at {list(at)}, not {expected[at]}")
+
+
+def same_tensors(
+    found: dict[str, np.ndarray], expected: dict[str, np.ndarray], what: str = ""
+) -> None:
+    """The same names in the same order, and the same bits under each."""
+    __tracebackhide__ = True
+    assert list(found) == list(expected), f"{what}: other names, or in another order"
+    for name, value in expected.items():
+        same_bits(found[name], value, f"{what} {name}".strip())
+
+
+def philox(seed: int, stream: int, position: int, count: int) -> list[float]:
+    """Uniforms in [0, 1) from Philox-4x64-10 (Salmon et al. 2011, §3.3), in whole numbers.
+
+    The key is (seed, stream). The counter has four words: NumPy counts in the first, from 1, and
+    `position` is the third. A uniform is the upper 53 bits of a word.
+    """
+    numbers: list[float] = []
+    for block in range(1, -(-count // 4) + 1):
+        x, key = [block, 0, position, 0], [seed, stream]
+        for _ in range(10):
+            a, b = x[0] * 0xD2E7470EE14C6C93, x[2] * 0xCA5A826395121157
+            x = [b // WORD ^ x[1] ^ key[0], b % WORD, a // WORD ^ x[3] ^ key[1], a % WORD]
+            key = [(key[0] + 0x9E3779B97F4A7C15) % WORD, (key[1] + 0xBB67AE8584CAA73B) % WORD]
+        numbers += [(word >> 11) / 2**53 for word in x]
+    return numbers[:count]
+
+
+def dice(seed: int, stream: int, position: int = 0) -> np.random.Generator:
+    """NumPy's generator over the same Philox, for what is no plain uniform."""
+    key = np.array([seed, stream], dtype=np.uint64)
+    counter = np.array([0, 0, position, 0], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=counter))
+
+
+def windows(
+    ids: np.ndarray, batch_size: int, block_size: int, seed: int, step: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The batch of a step: windows that begin anywhere, and the same moved on by one token."""
+    last = len(ids) - block_size - 1  # one token more must follow, the last target
+    starts = dice(seed, BATCHES, step).integers(0, last, size=batch_size, endpoint=True)
+    tokens = np.array([ids[start : start + block_size] for start in starts])
+    targets = np.array([ids[start + 1 : start + 1 + block_size] for start in starts])
+    return tokens, targets
+
+
+# Names and shapes in the sizes of cases.BASE: V 37, T 11, C 24, F 40. The letters: only with b
+# biases, l learned positions, p pre-norm, u an untied head.
+MANIFEST = """
+-  transformer.wte.weight                 37 24
+l  transformer.wpe.weight                 11 24
+-  transformer.h.N.ln_1.weight            24
+b  transformer.h.N.ln_1.bias              24
+-  transformer.h.N.attn.c_attn.weight     24 72
+b  transformer.h.N.attn.c_attn.bias       72
+-  transformer.h.N.attn.c_proj.weight     24 24
+b  transformer.h.N.attn.c_proj.bias       24
+-  transformer.h.N.ln_2.weight            24
+b  transformer.h.N.ln_2.bias              24
+-  transformer.h.N.mlp.c_fc.weight        24 40
+b  transformer.h.N.mlp.c_fc.bias          40
+-  transformer.h.N.mlp.c_proj.weight      40 24
+b  transformer.h.N.mlp.c_proj.bias        24
+p  transformer.ln_f.weight                24
+pb transformer.ln_f.bias                  24
+u  lm_head.weight                         37 24
+"""
+
+
+def manifest(config: GPTConfig) -> dict[str, tuple[int, ...]]:
+    """The tensors of a model in the sizes of cases.BASE, in the order of the data flow."""
+    letters = {
+        "-": True,
+        "b": config.bias,
+        "l": config.position == "learned",
+        "p": config.norm == "pre",
+        "u": not config.tie_weights,
+    }
+    lines = [line.split() for line in MANIFEST.strip().splitlines()]
+    kept = [line[1:] for line in lines if all(letters[letter] for letter in line[0])]
+    of_block = [line for line in kept if ".N." in line[0]]
+    first, last = kept.index(of_block[0]), kept.index(of_block[-1])
+    blocks = [
+        [name.replace(".N.", f".{i}."), *sizes]
+        for i in range(config.n_layer)
+        for name, *sizes in of_block
+    ]
+    every = [*kept[:first], *blocks, *kept[last + 1 :]]
+    return {name: tuple(map(int, sizes)) for name, *sizes in every}

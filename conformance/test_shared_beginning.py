@@ -1,0 +1,160 @@
+"""How a training begins: shared/prepare.py, shared/memory.py, and for the baseline bigram.py."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance.by_definition import BATCHES, dice, fault_in, same_bits, same_tensors
+from conformance.cases import BASE
+from conformance.test_shared_checkpoints import content_hash
+from shared import bigram, memory
+from shared.backend import TrainState
+from shared.config import GPTConfig, TrainConfig
+from shared.errors import ConfigError, RunError, TokenizerError
+from shared.options import DataOptions, ModelOptions, RunOptions, TrainOptions
+from shared.prepare import Preparation, prepare
+from shared.tokenizers import build_tokenizer
+from shared.weights import Checkpoint, load_checkpoint, save_checkpoint
+
+TEXT = "to be, or not to be\n" * 10
+CONFIG = GPTConfig(9, 8, 1, 2, 4)
+TRAIN = TrainConfig(40, seed=9, batch_size=3)
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> str:
+    (tmp_path / "text").write_text(TEXT)
+    return str(tmp_path / "text")
+
+
+def begin(text: str, checkpoint: Checkpoint | None = None, **run: Any) -> Preparation:
+    model = ModelOptions(block_size=8, n_layer=1, n_head=2, n_embd=4)
+    options = RunOptions(Path("runs/x"), dtype="float64", **run)
+    return prepare("jax", TrainOptions(options, DataOptions(text), model, TRAIN), checkpoint)
+
+
+def saved(path: Path, ready: Preparation, step: int = 30, **changes: Any) -> Checkpoint:
+    """A checkpoint of `ready` some steps on, with weights and moments that tell where they are."""
+    weights = {name: value + 1 for name, value in ready.weights.items()}
+    moments = {"m": dict(ready.weights), "v": {name: value * 2 for name, value in weights.items()}}
+    parts: dict[str, Any] = {"tokenizer": ready.tokenizer, "moments": moments}
+    record = replace(ready.record, step=step, init_from="a", init_from_sha256="e" * 64)
+    save_checkpoint(path, ready.config, weights, training=record, **parts | changes)
+    return load_checkpoint(path)
+
+
+@fault_in("shared/prepare.py")
+def test_a_new_training(text: str) -> None:
+    """New weights of its seed, in its precision; a tokenizer and a vocabulary of its text."""
+    ready = begin(text)
+    assert ready.config == CONFIG
+    assert ready.tokenizer.decode(range(9)) == "".join(sorted(set(TEXT)))
+    first = 0.02 * dice(9, 0).standard_normal((9, 4))
+    same_bits(ready.weights["transformer.wte.weight"], first, "the first weights")
+    same_bits(ready.data.train, ready.tokenizer.encode(TEXT[:180]), "the part for training")
+    same_bits(ready.data.val, ready.tokenizer.encode(TEXT[180:]), "the part for validation")
+    record = ready.record
+    assert (record.step, record.seed, record.train, record.val_loss) == (0, 9, TRAIN, None)
+    assert (record.dataset, record.dataset_sha256) == (text, ready.dataset.sha256)
+    assert (record.tokenizer, record.backend, record.dtype) == ("char", "jax", "float64")
+    assert (record.init_from, ready.start) == (None, None)
+    assert {"python", "numpy"} <= set(record.versions)
+
+
+@fault_in("shared/prepare.py")
+def test_a_resumed_training(text: str, tmp_path: Path) -> None:
+    """Everything from the checkpoint; not with another text, fewer steps, or without moments."""
+    checkpoint = saved(tmp_path / "c", begin(text))
+    ready = begin(text, checkpoint, resume=True)
+    expected = TrainState(30, checkpoint.weights, checkpoint.moments)
+    assert (ready.start, ready.config) == (expected, CONFIG)
+    same_tensors(dict(ready.weights), checkpoint.weights)
+    assert (ready.record.init_from, ready.record.init_from_sha256) == ("a", "e" * 64)
+    begin(text, saved(tmp_path / "end", ready, step=40), resume=True)
+    for step, parts in ((41, {}), (30, {"moments": None})):
+        with pytest.raises(RunError):
+            begin(text, saved(tmp_path / "no", ready, step, **parts), resume=True)
+    Path(text).write_text(TEXT + "\n")
+    with pytest.raises(RunError, match="is not the text"):
+        begin(text, checkpoint, resume=True)
+
+
+@fault_in("shared/prepare.py")
+def test_fine_tuning(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights, model and tokenizer of the checkpoint, a new optimizer, and a text it can write."""
+    checkpoint = saved(tmp_path / "c", begin(text))
+    Path(text).write_text("not\n" * 30)
+    ready = begin(text, checkpoint, init_from=tmp_path / "c")
+    same_tensors(dict(ready.weights), checkpoint.weights)
+    assert (ready.config, ready.start, ready.record.step) == (CONFIG, None, 0)
+    assert ready.data.val.tolist() == checkpoint.tokenizer.encode("not\n" * 3).tolist()
+    origin = (str(tmp_path / "c"), content_hash(checkpoint.weights, {}))
+    assert (ready.record.init_from, ready.record.init_from_sha256) == origin
+    Path(text).write_text("now\n" * 30)
+    with pytest.raises(TokenizerError, match="'w'"):
+        begin(text, checkpoint, init_from=tmp_path / "c")
+    Path(text).write_text("not\n" * 30)
+    monkeypatch.setattr(memory, "physical_memory", lambda: 1)
+    for start, asked in ((checkpoint, {"init_from": tmp_path / "c"}), (None, {})):
+        with pytest.raises(ConfigError, match="memory"):
+            begin(text, start, **asked)
+
+
+@pytest.mark.parametrize(("dtype", "needed"), [("float32", 225_012), ("float64", 450_024)])
+@fault_in("shared/memory.py")
+def test_memory(monkeypatch: pytest.MonkeyPatch, dtype: str, needed: int) -> None:
+    """Of BASE, B = 3: 2 · (4 · 24² + 2 · 24 · 40) + 37 · 24 = 9,336 parameters, four numbers each;
+    2 · 33 · (6 · 24 + 2 · 40 + 4 · 11) + 33 · 37 = 18,909 for the 33 positions of a batch."""
+    train = TrainConfig(batch_size=3)
+    for there in (needed, None):
+        monkeypatch.setattr(memory, "physical_memory", lambda there=there: there)
+        memory.check_memory(BASE, train, dtype)
+    monkeypatch.setattr(memory, "physical_memory", lambda: needed - 1)
+    with pytest.raises(ConfigError, match="9,336 parameters"):
+        memory.check_memory(BASE, train, dtype)
+
+
+@fault_in("shared/bigram.py")
+def test_the_bigram_lesson(
+    text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Trained from zeros on batches of its own, without decay or clipping, down to a hundredth."""
+    given: list[Any] = []
+
+    def train(table: np.ndarray, config: TrainConfig) -> SimpleNamespace:
+        given.append((table, config))
+        step = lambda *both: given.append(both)  # noqa: E731
+        return SimpleNamespace(step=step, table=lambda: np.zeros((9, 9)))
+
+    def count(ids: np.ndarray, size: int) -> np.ndarray:
+        return np.histogram2d(ids[:-1], ids[1:], bins=np.arange(size + 1))[0].astype(int)
+
+    room = SimpleNamespace(bigram=train, count_bigrams=count)
+    monkeypatch.setattr(bigram, "load_backend", lambda _: room)
+    line = ["--dataset", text, "--steps", "23", "--batch-size", "5", "--seed", "8"]
+    assert bigram.bigram_main("any", [*line, "--learning-rate", "0.2"]) == 0
+    (table, config), *batches = given
+    same_bits(table, np.zeros((9, 9)), "the first table")
+    schedule = TrainConfig(23, 5, "adamw", 0.2, 0.002, "cosine", 0)
+    assert config == replace(schedule, weight_decay=0.0, grad_clip=0.0, seed=8)
+    assert len(batches) == 23
+    ids = build_tokenizer("char", TEXT).encode(TEXT)[:180]
+    for step, (tokens, targets) in enumerate(batches):
+        starts = dice(8, BATCHES, step).integers(0, 180 - 64, size=5)
+        assert tokens.tolist() == [ids[start : start + 64].tolist() for start in starts]
+        assert targets.tolist() == [ids[start + 1 : start + 65].tolist() for start in starts]
+    counts, val = count(ids, 9), count(build_tokenizer("char", TEXT).encode(TEXT)[180:], 9)
+    exact = -(counts * np.log(np.maximum(counts, 1) / counts.sum(axis=1, keepdims=True))).sum()
+    smooth = -(val * np.log((counts + 1) / (counts.sum(axis=1, keepdims=True) + 9))).sum()
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[2][3::2] == ["2.1972"] * 2  # ln 9
+    assert lines[3] == ["counted", f"{exact / 179:.4f}", f"{smooth / 19:.4f}"]
+    shown = [int(line[1]) for line in lines if line[:1] == ["trained,"]]
+    assert shown == [*range(2, 23, 2), 23]
+    assert bigram.BigramOptions(DataOptions()) == bigram.BigramOptions(
+        DataOptions("auto", "char", None), 500, 64, 0.1, 1337
+    )
