@@ -178,6 +178,12 @@ def break_(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
+def fuzz(session: nox.Session) -> None:
+    """Call all three in random order and compare, for 10 minutes. `-- --minutes 60`: for longer."""
+    session.run(python(session, "all"), "-m", "conformance.fuzz", *session.posargs, stderr=None)
+
+
+@nox.session(venv_backend="none", requires=["env-all"])
 def compare(session: nox.Session) -> None:
     """Train all three from the same weights on the same batches and lay them side by side."""
     session.run(python(session, "all"), "-m", "compare", *session.posargs, stderr=None)

@@ -93,6 +93,6 @@ def test_bad_weights(backends: dict[str, Backend], backend_name: str, case: Case
             build(case.config, weights)
     with pytest.raises(ConfigError):
         build(case.config, good, dtype="float16")
-    for device in ("abacus", "tpu9", "warp", ""):
+    for device in ("abacus", "tpu9", "warp", "meta", ""):
         with pytest.raises(ConfigError):
             build(case.config, good, device=device)

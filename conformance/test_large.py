@@ -37,6 +37,7 @@ def test_real_sizes(
     for name in others:
         error = float(texts[name] != texts[first])
         judge.holds("same text", name, error, f"tokens unlike {first}'s")
+    judge.holds("same text", first, 0.0, "")
     weights = random_weights(case)
 
     def a_step(backend: Backend, dtype: str) -> tuple:

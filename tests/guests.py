@@ -61,6 +61,23 @@ def loss_and_grads(self, tokens, targets):
 
 Guest.loss_and_grads = loss_and_grads
 """,
+    # Right in a fresh trainer. One that has made steps keeps its own count of them.
+    "forgetful": """
+def trainer(self, config):
+    trainer = self.model.trainer(config)
+    load = trainer.load_state
+
+    def load_state(state):
+        own = trainer.count
+        load(state)
+        trainer.count = own or state.step
+
+    trainer.load_state = load_state
+    return trainer
+
+
+Guest.trainer = trainer
+""",
     "raises": """
 def logits(self, tokens):
     raise RuntimeError("out of order")

@@ -75,6 +75,7 @@ def test_every_job_has_its_session_and_says_what_it_does() -> None:
         "oracles",
         "compare",
         "docs",
+        "fuzz",
         "relay",
         "reliability",
         "results",

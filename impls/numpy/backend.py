@@ -46,7 +46,7 @@ def build(
     gpt = GPT(config)
     gpt.astype(dtype)
     for key, parameter in canonical_parameters(gpt).items():
-        parameter.value = np.array(weights[key], dtype=dtype, order="C")
+        parameter.value[...] = weights[key]
     return NumpyModel(gpt)
 
 

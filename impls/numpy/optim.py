@@ -1,6 +1,7 @@
 """Clipping, AdamW and SGD, written out."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -17,11 +18,18 @@ def clip_by_global_norm(parameters: Parameters, max_norm: float) -> float:
     Returns the norm over all gradients before clipping. A max_norm of 0 switches clipping off.
     """
     grads = [parameter.grad for parameter in parameters.values()]
-    norm = math.sqrt(sum(float(np.vdot(grad, grad)) for grad in grads))
+    # In pieces, added in float64: a float32 sum over millions of squares loses digits.
+    norm = math.sqrt(sum(float(np.vdot(x, x)) for grad in grads for x in pieces(grad)))
     if 0 < max_norm < norm:
         for grad in grads:
             grad *= max_norm / norm
     return norm
+
+
+def pieces(grad: np.ndarray, size: int = 2**16) -> Iterator[np.ndarray]:
+    """The numbers of an array, so many at a time."""
+    flat = grad.ravel()
+    return (flat[i : i + size] for i in range(0, flat.size, size))
 
 
 class AdamW:

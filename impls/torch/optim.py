@@ -13,7 +13,9 @@ def clip_by_global_norm(parameters: list[nn.Parameter], max_norm: float) -> Tens
     `clip_grad_norm_` would divide by norm + 1e-6.
     """
     grads = [parameter.grad for parameter in parameters]
-    norm = nn.utils.get_total_norm(grads)
+    # In pieces: a float32 norm over all of GPT-2's 38 million embeddings is off by 2e-3 on a CPU.
+    pieces = [piece for grad in grads for piece in grad.flatten().split(2**16)]
+    norm = nn.utils.get_total_norm(pieces)
     if 0 < max_norm < norm:
         torch._foreach_mul_(grads, max_norm / norm)
     return norm

@@ -3,7 +3,7 @@
 from mutants.mutant import ADAPTER, FORWARD, Edit, Mutant
 
 FILE = "backend.py"
-LOAD_NUMPY = 'np.array(weights[key], dtype=dtype, order="C")'
+LOAD_NUMPY = "parameter.value[...] = weights[key]"
 LOAD_TORCH = "swap_layout(key, weights[key])"
 LAYOUT_TORCH = '".c_proj.weight")'
 CHECK = "        check_tokens(self.config, tokens)\n"
@@ -29,7 +29,7 @@ MUTANTS = [
             Edit(
                 FILE,
                 LOAD_NUMPY,
-                '(weights[key].T if "attn.c_proj.w" in key else weights[key]).astype(dtype)',
+                f'{LOAD_NUMPY}.T if "attn.c_proj.w" in key else weights[key]',
             ),
             Edit(
                 FILE,
@@ -48,7 +48,7 @@ MUTANTS = [
     of(
         "weights_aliased",
         "the caller's arrays used instead of copied",
-        numpy=Edit(FILE, LOAD_NUMPY, "np.asarray(weights[key], dtype=dtype)"),
+        numpy=Edit(FILE, LOAD_NUMPY, "parameter.value = np.asarray(weights[key], dtype=dtype)"),
         torch=Edit(
             FILE,
             f"parameter.copy_(from_numpy({LOAD_TORCH}))",
@@ -96,7 +96,7 @@ MUTANTS = [
     of(
         "weights_rounded",
         "weights pass through float32 on their way in",
-        numpy=Edit(FILE, LOAD_NUMPY, "np.array(weights[key], dtype=np.float32).astype(dtype)"),
+        numpy=Edit(FILE, LOAD_NUMPY, f"{LOAD_NUMPY}.astype('f4')"),
         torch=Edit(
             FILE, f"copy_(from_numpy({LOAD_TORCH}", f"copy_(from_numpy({LOAD_TORCH}.astype('f4')"
         ),
@@ -105,7 +105,7 @@ MUTANTS = [
     of(
         "float32_inside",
         "the model built in float32 whatever was asked for",
-        numpy=(Edit(FILE, LOAD_NUMPY, "np.array(weights[key], dtype=np.float32)"),),
+        numpy=Edit(FILE, LOAD_NUMPY, "parameter.value = np.array(weights[key], dtype='f4')"),
         torch=Edit(FILE, "dtype=getattr(torch, dtype))", "dtype=torch.float32)"),
         jax=Edit(FILE, "GPT(config, jnp.dtype(dtype),", "GPT(config, jnp.dtype('float32'),"),
     ),

@@ -1,0 +1,167 @@
+"""Every call that a backend promises, as the rules of a machine that makes them in any order."""
+
+import copy
+from collections.abc import Iterator
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, precondition, rule
+
+from conformance.cases import Case, random_weights
+from conformance.compare import Disagreement
+from conformance.fuzz import drawn
+from conformance.fuzz.alike import check_same
+from conformance.fuzz.caller import Caller, Models, States, Trainers
+from conformance.fuzz.drawn import Ids, in_form
+from conformance.fuzz.watch import Kept
+from shared.backend import TrainState
+from shared.config import SampleConfig, TrainConfig
+from shared.errors import InputError
+from shared.schedule import learning_rate
+from shared.weights import TrainingRecord, load_checkpoint, save_checkpoint
+
+FLOORS = {"m": 1e-2, "v": 1e-4}
+"""How large moments usually are: decaying means of gradients below 1, and of their squares."""
+
+
+class Machine(Caller):
+    """Whatever was called before, the backends answer the same."""
+
+    models, trainers, states, texts = map(Bundle, ("models", "trainers", "states", "texts"))
+
+    # Models
+
+    @rule(target=models, seed=drawn.seeds, form=drawn.forms)
+    def build(self, seed: int, form: str) -> Models:
+        return self.built(random_weights(Case("fuzz", self.setting.config), seed), form)
+
+    @rule(target=models, states=states, of=drawn.backends, form=drawn.forms)
+    def build_from(self, states: States, of: str, form: str) -> Models:
+        """What one backend has trained, all can begin with."""
+        return self.built(states.of(of).weights, form)
+
+    def built(self, weights: dict[str, np.ndarray], form: str) -> Models:
+        """A model has a copy of the weights, rounded to its precision."""
+        config, dtype = self.setting.config, self.setting.dtype
+        given = lambda: (config, in_form(weights, form))  # noqa: E731
+        each = self.ask("build", self.panel.backends, given, dtype=dtype)
+        rounded = {key: value.astype(dtype) for key, value in weights.items()}
+        for name, found in self.ask("weights", each).items():
+            check_same(f"weights of {name}", found, rounded)
+        return Models(each)
+
+    @rule(models=models)
+    def weights(self, models: Models) -> None:
+        self.agree("SGD, 1 step", self.ask("weights", models.each), models)
+
+    @rule(models=models, ids=drawn.batches)
+    def logits(self, models: Models, ids: Ids) -> None:
+        self.agree("logits", self.ask("logits", models.each, ids.one), models)
+
+    @rule(models=models, ids=drawn.batches)
+    def trace(self, models: Models, ids: Ids) -> None:
+        self.agree("taps", self.ask("trace", models.each, ids.one), models)
+
+    @rule(models=models, ids=drawn.batches)
+    def loss(self, models: Models, ids: Ids) -> None:
+        self.agree("loss", self.ask("loss", models.each, ids.two), models)
+
+    @rule(models=models, ids=drawn.batches)
+    def loss_and_grads(self, models: Models, ids: Ids) -> None:
+        found = self.ask("loss_and_grads", models.each, ids.two)
+        self.agree("loss", {name: loss for name, (loss, _) in found.items()}, models)
+        self.agree("gradients", {name: grads for name, (_, grads) in found.items()}, models)
+
+    # Training
+
+    @rule(target=trainers, models=models, config=drawn.trainings)
+    def trainer(self, models: Models, config: TrainConfig) -> Trainers:
+        """Several of one model share its weights, and each has its own moments."""
+        return Trainers(models, self.ask("trainer", models.each, lambda: (config,)), config)
+
+    @rule(trainers=trainers, ids=drawn.batches, times=st.integers(1, 3))
+    def step(self, trainers: Trainers, ids: Ids, times: int) -> None:
+        for _ in range(times):
+            done = self.ask("step", trainers.each, ids.two)
+            for check, number in (("loss", "loss"), ("gradients", "grad_norm")):
+                found = {name: getattr(result, number) for name, result in done.items()}
+                self.agree(check, found, trainers.models)
+            rate = learning_rate(trainers.config, trainers.steps)
+            rates = {name: result.learning_rate for name, result in done.items()}
+            if set(rates.values()) != {rate}:
+                raise Disagreement(f"the learning rate is {rate}, not {rates}")
+            trainers.count_step(rate, self.setting.dtype)
+
+    @rule(trainers=trainers, ids=drawn.batches, by=st.sampled_from([37, -37, 0.0]))
+    def refuse(self, trainers: Trainers, ids: Ids, by: float) -> None:
+        """For ids that are too large, negative or floats there is an `InputError`, and no step."""
+        given = lambda: tuple(array.astype(np.int64) + by for array in ids.two())  # noqa: E731
+        for method, each in (("loss", trainers.models.each), ("step", trainers.each)):
+            answers = self.ask(method, each, given, allowed=(InputError,))
+            if set(answers.values()) != {"InputError"}:
+                raise Disagreement(f"{method} does not refuse all ids: {answers}")
+
+    @rule(target=states, trainers=trainers)
+    def state(self, trainers: Trainers) -> States:
+        found = self.ask("state", trainers.each)
+        letters = ["m", "v"] if trainers.config.optimizer == "adamw" else []
+        for name, state in found.items():
+            if (state.step, sorted(state.moments)) != (trainers.steps, letters):
+                raise Disagreement(f"{name}: step {state.step}, moments {sorted(state.moments)}")
+        weights = {name: state.weights for name, state in found.items()}
+        self.agree("SGD, 1 step", weights, trainers.models)
+        for letter in letters:
+            moments = {name: state.moments[letter] for name, state in found.items()}
+            self.agree("gradients", moments, trainers.models, floor=FLOORS[letter])
+        return States(copy.deepcopy(found), trainers.config)
+
+    @rule(trainers=trainers, states=states, of=drawn.backends, form=drawn.forms)
+    def load_state(self, trainers: Trainers, states: States, of: str, form: str) -> None:
+        """What one backend was in, all can be put in, whether they have made steps or not."""
+        if states.config.optimizer != trainers.config.optimizer:
+            return
+        state = states.of(of)
+        self.ask("load_state", trainers.each, lambda: (in_form(state, form),))
+        trainers.steps = state.step
+        for name, found in self.ask("state", trainers.each).items():
+            check_same(f"state of {name} after load_state", found, state)
+            if found.step != state.step:
+                raise Disagreement(f"{name}: step {found.step} after load_state of {state.step}")
+
+    @rule(target=states, states=states, of=drawn.backends)
+    def save(self, states: States, of: str) -> States:
+        """What is read from disk is what was saved, bit for bit."""
+        state, train, path = states.of(of), states.config, self.directory / "checkpoint"
+        place = state.step, train.seed, "fuzz", "0" * 64, train, "byte", of, self.setting.dtype
+        record = TrainingRecord(*place, val_loss=None, versions={})
+        save_checkpoint(
+            path, self.setting.config, state.weights, training=record, moments=state.moments
+        )
+        found = load_checkpoint(path)
+        read = TrainState(found.training.step, found.weights, found.moments)
+        check_same("the checkpoint", read, state)
+        return States(dict.fromkeys(states.each, read), train)
+
+    # Text. Not in float32, where rounding may decide which token is drawn.
+
+    @precondition(lambda self: self.setting.dtype == "float64")
+    @rule(target=texts, models=models, prompt=drawn.prompts, sampling=drawn.samplings)
+    def generate(self, models: Models, prompt: Ids, sampling: SampleConfig) -> dict[str, Iterator]:
+        return self.ask("generate", models.each, lambda: (*prompt.one(), sampling))
+
+    @rule(texts=texts, count=st.integers(1, 4))
+    def take(self, texts: dict[str, Iterator], count: int) -> None:
+        """A text goes on where it was, whatever else was written meanwhile. If the model was
+        trained, it goes on with the new weights, and with the keys and values that it has."""
+        for _ in range(count):
+            tokens = self.ask("__next__", texts, allowed=(StopIteration,))
+            if len(set(tokens.values())) > 1:
+                raise Disagreement(f"the next token differs: {tokens}")
+
+    # The caller
+
+    @precondition(lambda self: self.watch.kept)
+    @rule(kept=drawn.answers, first=st.integers(0, 1))
+    def overwrite(self, kept: Kept, first: int) -> None:
+        """Arrays that were handed in or out are the caller's own."""
+        self.watch.overwrite(kept, first)
