@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from conformance.cases import Case, random_weights
-from shared.backend import Backend, Model
+from conformance.cases import Case, random_batch, random_weights
+from conformance.test_optimizers import ADAMW
+from shared.backend import Backend, Model, StepResult
 from shared.config import SampleConfig
 from shared.errors import ConfigError, InputError
 
@@ -63,6 +64,42 @@ def test_bad_targets_to_gradients(model: Model, targets: np.ndarray) -> None:
     """The same from `loss_and_grads`."""
     with pytest.raises(InputError):
         model.loss_and_grads(GOOD, targets)
+
+
+@pytest.mark.needs("trainer")
+def test_bad_batches_to_a_step(
+    backends: dict[str, Backend], backend_name: str, case: Case, dtype: str
+) -> None:
+    """The same from `step`, which then has not happened: state and schedule are as before."""
+    model = backends[backend_name].build(case.config, random_weights(case), dtype=dtype)
+    trainer = model.trainer(ADAMW)
+    before = trainer.state()
+    for tokens in BAD_TOKENS.values():
+        with pytest.raises(InputError):
+            trainer.step(tokens, tokens)
+    for targets in BAD_TARGETS:
+        with pytest.raises(InputError):
+            trainer.step(GOOD, targets)
+    after = trainer.state()
+    assert after.step == 0
+    for key, value in before.weights.items():
+        np.testing.assert_array_equal(after.weights[key], value, err_msg=key)
+    tokens, targets = random_batch(case.config)
+    assert trainer.step(tokens, targets) == healthy_step(backends[backend_name], case, dtype)
+
+
+def healthy_step(backend: Backend, case: Case, dtype: str) -> StepResult:
+    """The first step of a trainer that was never given anything bad."""
+    model = backend.build(case.config, random_weights(case), dtype=dtype)
+    return model.trainer(ADAMW).step(*random_batch(case.config))
+
+
+@pytest.mark.needs("decode")
+@pytest.mark.parametrize("prompt", [np.array([], dtype=int), GOOD, np.array([1, 99])])
+def test_bad_prompts_to_decode(model: Model, prompt: np.ndarray) -> None:
+    """The same from `decode` as from `generate`."""
+    with pytest.raises(InputError):
+        list(model.decode(prompt, SampleConfig(max_new_tokens=1)))
 
 
 @pytest.mark.needs("generate")
