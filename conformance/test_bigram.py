@@ -33,6 +33,13 @@ def test_counts(bigrams: dict[str, BigramBackend]) -> None:
         np.testing.assert_array_equal(counts, expected, err_msg=name)
 
 
+def test_many_of_a_pair(bigrams: dict[str, BigramBackend]) -> None:
+    """More of one pair than 16 bits can count."""
+    for name, backend in bigrams.items():
+        counts = backend.count_bigrams(np.zeros(70_001, dtype=np.uint8), 2)
+        assert counts.tolist() == [[70_000, 0], [0, 0]], name
+
+
 @pytest.mark.parametrize("integer", ["int8", "uint8", "int16", "uint16", "int32", "uint64"])
 def test_counts_in_any_integer_type(bigrams: dict[str, BigramBackend], integer: str) -> None:
     """Of 300 ids: the places of pairs, up to 89,999, need not fit into the type of the ids."""

@@ -17,7 +17,7 @@ import pytest
 from conformance.cases import FAR, LONG, TEETH
 from conformance.conftest import RECORDER
 from conformance.ledger import Ledger
-from mutants.mutant import DECODING, FORWARD, OPTIMIZER, Mutant
+from mutants.mutant import DECODING, FORWARD, LIFE, OPTIMIZER, Mutant
 from mutants.plant import plant
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,7 +31,9 @@ SETTINGS |= {f"{case.name}-float64" for case in (FAR, LONG)}
 SINGLE = {f"{name}-float32" for name in ("gpt2", "original", *(case.name for case in TEETH))}
 """What shows in float32: the usual errors, and digits that a bad algorithm loses."""
 
-SECONDS_PER_TEST = 6.0
+DIGITS = "test_shapes.py::test_digits_are_kept"
+
+SECONDS_PER_TEST = 10.0
 """A mutant may loop without end. Of the processor's time: a busy machine is not the fault."""
 
 
@@ -205,21 +207,25 @@ def wanted(mutant: Mutant | None, backend: str) -> Callable[[str, str | None], b
         return setting is None or setting in SETTINGS | SINGLE
 
     def a_part(check: str, setting: str | None) -> bool:
-        if not check.startswith(tuple(f"{chapter}.py" for chapter in chapters)):
+        if not check.startswith(chapters):
             return False
         if "finite_differences" in check:  # a hundred losses; test_gradients sees as much
             return False
         repeated = check.startswith("test_causality.py") or check.endswith(("pile_up", "same_loss"))
         many = compiled(chapters) or repeated  # evaluations: one configuration must do
-        usual = {*SETTINGS, *SINGLE, None} - {"nanogpt-float64"}
-        return setting in ({"gpt2-float64", "gpt2-float32"} if many else usual)
+        if check == DIGITS:  # of the sizes, the one that shows an algorithm that loses digits
+            return setting in SINGLE
+        if chapters == LIFE:
+            return setting in {"gpt2-float64", "original-float64", f"{LONG.name}-float64", None}
+        usual = {*SETTINGS, None, "gpt2-float32"} - {"nanogpt-float64", f"{LONG.name}-float64"}
+        return setting in ({"gpt2-float64"} if many else usual)
 
     return a_part if backend == "jax" else all_of_it
 
 
 def compiled(chapters: tuple[str, ...]) -> bool:
     """Whether JAX compiles these checks: many steps of one function are worth it, one is not."""
-    return chapters in (OPTIMIZER, DECODING)
+    return chapters in (OPTIMIZER, DECODING, LIFE)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from time import monotonic
 
+from conformance.conftest import QUICK
 from mutants.catalogue import CATALOGUE
 from mutants.judging import Verdict, judge
 from mutants.mutant import Mutant
@@ -78,7 +79,7 @@ ENVIRONMENT = {
     # On matrices this small, more threads than one wait for each other.
     **{"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"},
     # What is compiled runs a few times only: to make it fast costs more than it saves.
-    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+    "XLA_FLAGS": QUICK,
 }
 
 

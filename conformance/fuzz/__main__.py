@@ -86,7 +86,8 @@ def _fuzz(argv: Sequence[str] | None) -> int:
     if failure is None:
         print(f"all agree: {tried}")
         return 0
-    calls = "\n".join(getattr(failure, "__notes__", ()))
+    parts = getattr(failure, "exceptions", ())  # where it is not the same every time
+    calls = "\n".join([*getattr(failure, "__notes__", ()), *map(str, parts)])
     print(f"{failure}\n\nin {batch.setting.dtype} with {batch.setting.config}\n{calls}\n")
     print(f"found after {tried}; again: {command}")
     return 1

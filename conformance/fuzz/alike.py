@@ -49,7 +49,8 @@ def check_alike(
         try:
             compare(values, limit * scale / own if own else limit, dtype)
         except Disagreement as found:
-            raise Disagreement(f"{what} {key}: {found}", found.errors, found.culprits) from None
+            message = f"{what} {key}".rstrip() + f": {found}"
+            raise Disagreement(message, found.errors, found.culprits) from None
 
 
 def size(arrays: list[np.ndarray]) -> float:

@@ -90,8 +90,9 @@ class Caller(RuleBasedStateMachine):
         allowed: tuple[type[Exception], ...] = (),
         **options: Any,
     ) -> dict[str, Any]:
-        """What every backend answers that claims to be able to, each to arguments of its own. None
-        may warn, or raise what is not allowed; the name of what is stands for an answer."""
+        """What each backend answers to arguments of its own, if it claims to have the method. A
+        warning is a failure, and so is an exception, unless it is allowed: then its name counts as
+        the answer."""
         self.clock()
         self.tally.calls += 1
         self.asked += 1
@@ -124,4 +125,5 @@ class Caller(RuleBasedStateMachine):
         check_alike(check, answers, limit, "float64" if numbers else dtype, floor)
 
     def teardown(self) -> None:
+        self.watch.restore()
         self.tally.examples += bool(self.watch.kept)  # hypothesis also begins some for nothing

@@ -1,6 +1,8 @@
 """What no call may change: arrays that were handed in or out before, and what is global."""
 
+import pickle
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ class Watch:
     def __init__(self) -> None:
         self.kept: list[Kept] = []
         self.surroundings = surroundings()
+        self.before = {what: look() for what, (look, _) in self.surroundings.items()}
 
     def keep(self, what: str, value: Any) -> None:
         if arrays := dict(flat(value)):
@@ -46,23 +49,43 @@ class Watch:
             for key, array in kept.arrays.items():
                 if array.tobytes() != kept.contents[key]:
                     raise Disagreement(f"{kept.what}: {key or 'it'} has changed since")
-        for what, value in surroundings().items():
-            if value != self.surroundings[what]:
-                before = self.surroundings[what]
-                raise Disagreement(f"{what} was {before} and has become {value}")
+        for what, (look, _) in self.surroundings.items():
+            if look() != self.before[what]:
+                raise Disagreement(f"{what} has changed to {look()!s:.50}")
+
+    def restore(self) -> None:
+        """Put back what is global, so that one example has no part in what the next one finds."""
+        for what, (_, put) in self.surroundings.items():
+            put(self.before[what])
 
 
-def surroundings() -> dict[str, Any]:
-    """What is global and has to stay. Frameworks are looked at only where they are loaded."""
-    _, numbers, *rest = np.random.get_state()  # noqa: NPY002
-    found: dict[str, Any] = {
-        "NumPy's errstate": np.geterr(),
-        "np.random's state": (numbers.tobytes(), rest),
+Place = tuple[Callable[[], Any], Callable[[Any], object]]
+
+
+def surroundings() -> dict[str, Place]:
+    """What is global and has to stay: how to look at it, and how to put it back. Of frameworks,
+    only where they are loaded."""
+    found: dict[str, Place] = {
+        "NumPy's errstate": (np.geterr, lambda value: np.seterr(**value)),
+        "np.random's state": (random_state, set_random_state),
     }
     if torch := sys.modules.get("torch"):
-        found["torch's default dtype"] = torch.get_default_dtype()
-        found["torch's grad mode"] = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
-        found["torch's number of threads"] = torch.get_num_threads()
+        found["torch's default dtype"] = torch.get_default_dtype, torch.set_default_dtype
+        found["torch's grad mode"] = torch.is_grad_enabled, torch.set_grad_enabled
+        found["torch's inference mode"] = torch.is_inference_mode_enabled, lambda value: None
+        found["torch's number of threads"] = torch.get_num_threads, torch.set_num_threads
     if jax := sys.modules.get("jax"):
-        found["jax_enable_x64"] = jax.config.jax_enable_x64
+        found["jax_enable_x64"] = (
+            lambda: jax.config.jax_enable_x64,
+            lambda value: jax.config.update("jax_enable_x64", value),
+        )
     return found
+
+
+def random_state() -> bytes:
+    """As bytes, which can be compared."""
+    return pickle.dumps(np.random.get_state())  # noqa: NPY002
+
+
+def set_random_state(state: bytes) -> None:
+    np.random.set_state(pickle.loads(state))  # noqa: NPY002

@@ -62,6 +62,7 @@ MUTANTS = [
     Mutant.of(
         "fast_variance",
         "E[x²] − E[x]² for the variance: no digit is left of it where the mean is large",
+        chapters=("test_forward", "test_shapes.py::test_digits"),
         numpy=(
             Edit(
                 MODEL,
