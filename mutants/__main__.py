@@ -21,6 +21,7 @@ from mutants.catalogue import CATALOGUE, JUSTIFIED, find
 from mutants.elsewhere import told
 from mutants.generic import judge_sample
 from mutants.judging import Verdict
+from mutants.plant import MutantError
 from mutants.report import fingerprint, write_report
 from mutants.workers import Task, judge_all
 from shared.backend import BACKENDS
@@ -59,10 +60,13 @@ def _matrix(argv: Sequence[str] | None) -> int:
     options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
     names = [find(name).name for name in options.names] or list(CATALOGUE)
     backends = options.backend or BACKENDS
+    processes = max(1, options.processes)
     if options.generic:
-        return judge_sample(options.generic, options.seed, backends, options.processes, terminal())
+        if options.generic < 0 or options.names:
+            raise MutantError("--generic takes how many mutants to draw, and no names beside it")
+        return judge_sample(options.generic, options.seed, backends, processes, terminal())
     judged_sources = fingerprint()  # now: what is edited meanwhile was not judged
-    verdicts = run(tasks(names, backends), max(1, options.processes))
+    verdicts = run(tasks(names, backends), processes)
     write_report(judged_sources, verdicts)
     whole = not options.names and set(backends) == set(BACKENDS)
     console = terminal()

@@ -32,7 +32,6 @@ survives that is held to all the rest."""
 Key = tuple[str, str, str, str]
 """File, function, old lines, new lines."""
 
-
 Site = tuple[str, str, tuple[int, int]]
 """File, kind of operator, position."""
 
@@ -167,9 +166,10 @@ def equivalents(backend: str, path: Path = EQUIVALENT) -> dict[Key, str]:
     """The mutations of a backend that change nothing, and why."""
     entries = tomllib.loads(path.read_text(encoding="utf-8"))["equivalent"]
     return {
-        (e["file"], e["scope"], e["old"].strip("\n"), e["new"].strip("\n")): e["why"]
+        (e["file"], e["scope"], e["old"].strip("\n"), new.strip("\n")): e["why"]
         for e in entries
         if backend in e["backends"]
+        for new in e["new"]
     }
 
 
