@@ -250,7 +250,7 @@ def differences(before: object, after: object, path: str = "") -> Iterator[tuple
     if is_dataclass(before) and is_dataclass(after):
         before, after = vars(before), vars(after)
     if isinstance(before, Mapping) and isinstance(after, Mapping):
-        yield path, 0.0 if list(before) == list(after) else math.inf
+        yield path, 0.0 if set(before) == set(after) else math.inf
         for key in before:
             yield from differences(before[key], after.get(key), f"{path}.{key}".lstrip("."))
     elif isinstance(before, list | tuple) and isinstance(after, list | tuple):

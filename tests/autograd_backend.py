@@ -57,9 +57,13 @@ class Model:
 
     def generate(self, prompt: np.ndarray, config: SampleConfig) -> Iterator[int]:
         protocol.check_prompt(self.config, prompt)
-        return self._generate(prompt.tolist(), config)
+        return (token for token, _ in self.decode(prompt, config))
 
-    def _generate(self, tokens: list[int], config: SampleConfig) -> Iterator[int]:
+    def decode(self, prompt: np.ndarray, config: SampleConfig) -> Iterator[tuple[int, np.ndarray]]:
+        protocol.check_prompt(self.config, prompt)
+        return self._decode(prompt.tolist(), config)
+
+    def _decode(self, tokens: list[int], config: SampleConfig) -> Iterator[tuple[int, np.ndarray]]:
         """With a cache of its own; the weights are the model's at every step."""
         size, end = self.config.block_size, len(tokens) + config.max_new_tokens
         cache: list[Tensors] | None = [{} for _ in range(self.config.n_layer)]
@@ -68,7 +72,7 @@ class Model:
             network = Network(self.tensors, self.config)
             logits = network.logits(np.array([new]), cache=cache)[0, -1]
             tokens.append(draw(logits, uniform(config.seed, len(tokens)), config))
-            yield tokens[-1]
+            yield tokens[-1], logits
             new = tokens[-1:]
             if len(tokens) > size:  # the window slides, and no key is right any more
                 cache, new = None, tokens[-size:]
@@ -109,7 +113,7 @@ class Trainer:
         return protocol.TrainState(self.count, self.model.weights(), moments)
 
     def load_state(self, state: protocol.TrainState) -> None:
-        protocol.check_weights(self.model.config, state.weights)
+        protocol.check_state(self.model.config, self.config, state)
         dtype = self.model.tensors["transformer.wte.weight"].dtype.name
         self.moments = {letter: copied(state.moments[letter], dtype) for letter in self.moments}
         self.model.tensors, self.count = copied(state.weights, dtype), state.step

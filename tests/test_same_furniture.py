@@ -105,7 +105,7 @@ DIFFERENCES: dict[str, dict[str, dict[str, list[str]]]] = {
     "optim.py": {
         "numpy": {
             "torch.optim and optax have the optimizers": ["AdamW", "SGD"],
-            "optax has the clipping": ["clip_by_global_norm", "pieces"],
+            "optax has the clipping": ["clip_by_global_norm"],
             "the optimizer holds the parameters": ["build_optimizer(parameters)"],
         },
         "torch": {

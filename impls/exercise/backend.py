@@ -22,7 +22,6 @@ from shared.config import GPTConfig, SampleConfig, TrainConfig
 from shared.errors import ConfigError
 from shared.schedule import learning_rate
 from shared.taps import Tap
-
 from .generate import empty_cache, generate
 from .model import GPT, cross_entropy, cross_entropy_backward
 from .nn import Parameter

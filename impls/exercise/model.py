@@ -13,7 +13,6 @@ from jaxtyping import Bool, Float, Int
 
 from shared.config import GPTConfig
 from shared.taps import NO_TAP, Tap
-
 from .nn import (
     ACTIVATIONS,
     Activation,

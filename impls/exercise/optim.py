@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 from shared.config import TrainConfig
-
 from .nn import Parameter, todo
 
 Parameters = dict[str, Parameter]

@@ -14,7 +14,6 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from shared.taps import NO_TAP, Tap
-
 from .model import causal_mask
 
 

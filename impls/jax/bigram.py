@@ -13,7 +13,6 @@ from jaxtyping import Array, Float, Int
 
 from shared.config import TrainConfig
 from shared.schedule import learning_rate
-
 from .model import cross_entropy
 from .optim import build_optimizer
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,7 @@ def empty_cache(config: GPTConfig, dtype: jnp.dtype) -> Cache:
     ]
 
 
+@runtime_checkable
 class Live(Protocol):
     """A model whose weights may be replaced between two tokens, by a training step."""
 

@@ -16,7 +16,6 @@ from jaxtyping import Array, Bool, Float, Int
 
 from shared.config import GPTConfig
 from shared.taps import NO_TAP, Tap
-
 from .nn import Linear
 
 # Without this JAX silently makes float32 of every float64. With it, arrays state their precision.

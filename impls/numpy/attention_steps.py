@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Float
 
 from shared.taps import NO_TAP, Tap
-
 from .model import causal_mask
 from .nn import Linear, softmax
 

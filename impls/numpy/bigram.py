@@ -8,7 +8,6 @@ from jaxtyping import Float, Int
 
 from shared.config import TrainConfig
 from shared.schedule import learning_rate
-
 from .model import cross_entropy, cross_entropy_backward
 from .nn import Embedding
 from .optim import build_optimizer, clip_by_global_norm

@@ -7,7 +7,6 @@ from jaxtyping import Float, Int
 
 from shared.config import GPTConfig, SampleConfig
 from shared.randomness import uniform
-
 from .model import GPT
 from .nn import softmax
 

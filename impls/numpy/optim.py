@@ -1,12 +1,10 @@
 """Clipping, AdamW and SGD, written out."""
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 
 from shared.config import TrainConfig
-
 from .nn import Parameter
 
 Parameters = dict[str, Parameter]
@@ -19,17 +17,12 @@ def clip_by_global_norm(parameters: Parameters, max_norm: float) -> float:
     """
     grads = [parameter.grad for parameter in parameters.values()]
     # In pieces, added in float64: a float32 sum over millions of squares loses digits.
-    norm = math.sqrt(sum(float(np.vdot(x, x)) for grad in grads for x in pieces(grad)))
+    pieces = [x for g in grads for x in np.array_split(g.ravel(), 1 + g.size // 2**16)]
+    norm = math.sqrt(sum(float(np.vdot(x, x)) for x in pieces))
     if 0 < max_norm < norm:
         for grad in grads:
             grad *= max_norm / norm
     return norm
-
-
-def pieces(grad: np.ndarray, size: int = 2**16) -> Iterator[np.ndarray]:
-    """The numbers of an array, so many at a time."""
-    flat = grad.ravel()
-    return (flat[i : i + size] for i in range(0, flat.size, size))
 
 
 class AdamW:

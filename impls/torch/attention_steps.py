@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shared.taps import NO_TAP, Tap
-
 from .model import causal_mask
 
 

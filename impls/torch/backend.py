@@ -19,7 +19,6 @@ from shared.config import GPTConfig, SampleConfig, TrainConfig
 from shared.errors import ConfigError
 from shared.schedule import learning_rate
 from shared.taps import Tap
-
 from .attention_steps import attention_steps
 from .bigram import Bigram as bigram
 from .bigram import count_bigrams

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from shared.config import GPTConfig, SampleConfig
 from shared.randomness import uniform
-
 from .model import GPT
 
 
