@@ -280,8 +280,7 @@ def judge(
         watcher = Watcher(healthy, stage)
         with contextlib.ExitStack() as stack:
             if "jax" in (*healthy, backend):
-                forget = stage.compiles and stage.first_only
-                stack.enter_context(jax_compiles(stage.compiles, forget))
+                stack.enter_context(jax_compiles(stage.compiles, forget=stage.compiles))
             run_suite(watcher, *healthy, package)
         verdict.fallen |= watcher.fallen
         verdict.single += watcher.single

@@ -107,7 +107,7 @@ def test_agreement_names_who_is_apart() -> None:
     assert agreement({"a": maps}, "float64") == []
     same, verdict = agreement({"a": maps, "b": maps, "c": maps + 1e-13}, "float64")
     assert "1.0e-13" in same
-    assert "rounding, and no more: the limit for float64 is 1e-10" in verdict
+    assert "rounding, and no more: the limit for float64 is 7e-12" in verdict
     apart, verdict = agreement({"a": maps, "b": maps, "c": off}, "float64")
     assert "1.0e-03 (a and c)" in apart
     assert "MORE than rounding" in verdict

@@ -122,7 +122,7 @@ def test_the_explorer_shows_the_weights_of_every_backend(
                     for t, row in enumerate(head):
                         np.testing.assert_allclose(row, own[t, : t + 1], rtol=5e-5)
         largest = [entry["largest"] for layer in found["apart"] for entry in layer]
-        assert 0 < max(largest) < data["limit"] == 1e-10
+        assert 0 < max(largest) < data["limit"] == 7e-12
 
 
 def test_the_sentences_are_within_the_window_of_the_model() -> None:

@@ -16,7 +16,7 @@ from tests.command_line import REPOSITORY, SMALL, nox_sessions, run_module, writ
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
-RUN_BY_CI = {"conformance", "lint", "tests"}
+RUN_BY_CI = {"conformance", "fuzz", "lint", "tests"}
 """Sessions that continuous integration runs as they are: this very test is part of them."""
 
 TOO_LONG = {"docs", "oracles", "mutants", "reliability"}
