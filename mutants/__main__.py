@@ -100,8 +100,8 @@ def _matrix(argv: Sequence[str] | None) -> int:
                 f"largest error in float64 {largest:.1e}"
             )
     console.print(told(judged))
-    for check, why in JUSTIFIED.items() if whole else ():
-        console.print(f"kept without a kill: {check}: {why}")
+    for check in idle_checks(verdicts) if whole else ():
+        console.print(f"kept without a kill: {check}: {JUSTIFIED.get(check, 'no reason is given')}")
     return 1 if survivors or sick or idle or stale else 0
 
 
