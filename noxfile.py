@@ -167,7 +167,10 @@ def exercise(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def mutants(session: nox.Session) -> None:
-    """Plant every bug of the catalogue and require that the suite sees it. `-- swap_qk`: one."""
+    """Plant every bug of the catalogue and require that the suite sees it. `-- swap_qk`: one.
+
+    `-- --generic 60`: instead, 60 in each room that mutation operators make from its sources.
+    """
     session.run(python(session, "all"), "-m", "mutants", *session.posargs, stderr=None)
 
 

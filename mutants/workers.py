@@ -21,8 +21,8 @@ Task = tuple[str | Mutant | None, str]
 
 SECONDS_PER_MUTANT = 120.0
 """Then its process is ended; what does not come to an end is not right."""
-SECONDS_PER_GENERIC_MUTANT = 600.0
-"""One that survives is held to the whole suite."""
+SECONDS_PER_GENERIC_MUTANT = 1800.0
+"""One that survives is held to the whole suite, every test of which has an end of its own."""
 
 CONTEXT = multiprocessing.get_context("spawn")  # a fork of torch's or JAX's threads is no process
 
