@@ -91,14 +91,17 @@ def test_weights_in_any_layout(
     build: Callable[..., Model], batch: tuple, case: Case, backend_name: str, judge: Judge,
     layout: str,
 ) -> None:  # fmt: skip
-    """The same of weights, in a mapping that is no dict and in another order."""
+    """The same of weights, in a mapping that is no dict. The order of the names changes no logit."""
     weights = random_weights(case)
-    given = {key: LAYOUTS[layout](value) for key, value in reversed(weights.items())}
+    given = {key: LAYOUTS[layout](value) for key, value in weights.items()}
     kept = deepcopy(given)
     expected = answers(build(weights), *batch)
     found = answers(build(MappingProxyType(given)), *batch)
     judge.same("repeated", backend_name, expected, found, f"weights that are {layout}")
     judge.same("inputs kept", backend_name, kept, given, "the weights given were changed")
+    turned = build(dict(reversed(given.items())))
+    logits = turned.logits(batch[0])
+    judge.same("repeated", backend_name, expected["logits"], logits, "names in another order")
 
 
 @pytest.mark.needs("grads", "trainer", "generate")
