@@ -91,7 +91,7 @@ def test_weights_in_any_layout(
     build: Callable[..., Model], batch: tuple, case: Case, backend_name: str, judge: Judge,
     layout: str,
 ) -> None:  # fmt: skip
-    """The same of weights, in a mapping that is no dict. The order of the names changes no logit."""
+    """The same of weights, in a mapping that is no dict; the order of names changes no logit."""
     weights = random_weights(case)
     given = {key: LAYOUTS[layout](value) for key, value in weights.items()}
     kept = deepcopy(given)
