@@ -34,7 +34,7 @@ that are named stand for the three: --backend numpy --backend torch. What yours 
 # flags are those of the tested version: a jaxlib that does not know one ends the process.)
 QUICK = (
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
-    "--xla_cpu_use_fusion_emitters=false"
+    "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 )
 with suppress(importlib.metadata.PackageNotFoundError):
     if importlib.metadata.version("jaxlib") == "0.10.2":
@@ -64,6 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
 
 
+@pytest.hookimpl(trylast=True)  # after pytest-xdist has started its processes: they load them, too
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Load the backends. One that cannot be had is an error, never a skip."""
     config = session.config

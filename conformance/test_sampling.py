@@ -53,7 +53,7 @@ SETTINGS = {
     "top_p 1/16": {"top_p": 1 / 16},
     "top_k 4, top_p 0.6, hot": {"top_k": 4, "top_p": 0.6, "temperature": 2.0},
 }
-SEEDS = (0, 1, 2, 3, 4, 5, 6, 2**32, 2**63 - 1)
+SEEDS = (0, 1, 2, 2**32, 2**63 - 1)
 
 
 def model_of(backend: Backend, logits: list[float], dtype: str) -> Model:

@@ -31,18 +31,25 @@ def batch_of_a_language(config: GPTConfig, step: int) -> tuple[np.ndarray, np.nd
     return ids[:, :-1], ids[:, 1:]
 
 
-def train(backend: Backend, case: Case, dtype: str, *, truthful: bool = False) -> Run:
-    weights = random_weights(case)
-    given = rounded(weights) if truthful else weights
-    trainer = backend.build(case.config, given, dtype=dtype).trainer(CONFIG)
+def train(backend: Backend, case: Case, dtype: str) -> Run:
+    """From weights that float32 holds exactly: the run in float64 is the truth of the other."""
+    weights = rounded(random_weights(case))
+    trainer = backend.build(case.config, weights, dtype=dtype).trainer(CONFIG)
     results = [trainer.step(*batch_of_a_language(case.config, step)) for step in range(STEPS)]
     return results, trainer.state()
+
+
+@pytest.fixture(scope="module")
+def done() -> dict[tuple[str, str], Run]:
+    """The trainings that were run, by backend and precision: those in float64 are needed twice."""
+    return {}
 
 
 @pytest.mark.cases("gpt2")
 @pytest.mark.needs("trainer")
 @pytest.mark.fills("200 steps: losses")
 def test_training(
+    done: dict[tuple[str, str], Run],
     backends: dict[str, Backend],
     models: dict[str, Model],
     truthful: dict[str, Model],
@@ -52,8 +59,14 @@ def test_training(
 ) -> None:
     """AdamW with clipping, warm-up and cosine: every loss on the way, and in float64 every weight
     at the end. In float32 weights wander where the loss is flat: there the losses are compared."""
-    runs = judge.each(backends, lambda backend: train(backend, case, dtype))
-    true = {name: train(backends[name], case, "float64", truthful=True) for name in truthful}
+
+    def run(name: str, dtype: str) -> Run:
+        if (name, dtype) not in done:
+            done[name, dtype] = train(backends[name], case, dtype)
+        return done[name, dtype]
+
+    runs = judge.each({name: name for name in backends}, lambda name: run(name, dtype))
+    true = {name: run(name, "float64") for name in truthful}
     for step in range(STEPS):
         losses = {name: float(results[step].loss) for name, (results, _) in runs.items()}
         truths = {name: float(results[step].loss) for name, (results, _) in true.items()}

@@ -111,7 +111,7 @@ def test_every_pair_of_options_meets() -> None:
         for case in DESIGN
     ]
     values = [sorted(set(column), key=str) for column in zip(*rows, strict=True)]
-    assert [len(column) for column in values] == [2, 2, 2, 2, 3, 3, 3, 2, 3, 3, 3, 2]
+    assert [len(column) for column in values] == [2, 2, 2, 2, 3, 3, 2, 2, 2, 3, 3, 2]
     for i, j in itertools.combinations(range(len(values)), 2):
         met = {(row[i], row[j]) for row in rows}
         assert met == set(itertools.product(values[i], values[j])), (i, j)

@@ -97,6 +97,12 @@ def from_numpy(like: nnx.State, arrays: Mapping[str, np.ndarray], device: jax.De
     return nnx.from_flat_state(flat)
 
 
+def one_type(ids: np.ndarray) -> np.ndarray:
+    """Token ids in one integer type, so that nothing compiles twice. They go where the weights are:
+    arrays of NumPy are bound to no device."""
+    return ids.astype(np.int32)
+
+
 def loss_function(
     params: nnx.State, graphdef: nnx.GraphDef, tokens: Array, targets: Array
 ) -> Array:
@@ -146,29 +152,25 @@ class JaxModel:
         self.params = params
         self.device = device
 
-    def array(self, ids: np.ndarray) -> Array:
-        """Token ids where the model is, in one integer type, so that nothing compiles twice."""
-        return jax.device_put(ids.astype(np.int32), self.device)
-
     def logits(self, tokens: np.ndarray) -> np.ndarray:
         check_tokens(self.config, tokens)
-        return np.array(forward(self.graphdef, self.params, self.array(tokens), None, 0)[0])
+        return np.array(forward(self.graphdef, self.params, one_type(tokens), None, 0)[0])
 
     def trace(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
         check_tokens(self.config, tokens)
-        record = compute_trace(self.graphdef, self.params, self.array(tokens))
+        record = compute_trace(self.graphdef, self.params, one_type(tokens))
         return {tap: np.array(record[tap]) for tap in tap_names(self.config)}  # jit sorts dicts
 
     def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:
         check_tokens(self.config, tokens, targets)
-        ids = self.array(tokens), self.array(targets)
+        ids = one_type(tokens), one_type(targets)
         return float(compute_loss(self.params, self.graphdef, *ids))
 
     def loss_and_grads(
         self, tokens: np.ndarray, targets: np.ndarray
     ) -> tuple[float, dict[str, np.ndarray]]:
         check_tokens(self.config, tokens, targets)
-        ids = self.array(tokens), self.array(targets)
+        ids = one_type(tokens), one_type(targets)
         loss, grads = compute_loss_and_grads(self.params, self.graphdef, *ids)
         return float(loss), to_numpy(grads)
 
@@ -206,8 +208,8 @@ class JaxTrainer:
             self.config,
             model.params,
             self.optimizer_state,
-            model.array(tokens),
-            model.array(targets),
+            one_type(tokens),
+            one_type(targets),
             lr,
         )
         self.count += 1
