@@ -2,12 +2,16 @@
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 
-from conformance.cases import Case, random_batch
+from conformance.cases import Case, batch_of
 from conformance.compare import Disagreement
 from conformance.judge import Judge
 from conformance.ledger import Ledger
 from conformance.panel import Panel
+
+Shape = tuple[int | None, int | None]
+"""Rows B and tokens T of a batch."""
 
 STAGES = {"taps": "trace", "logits": None, "loss": None, "gradients": "grads"}
 """What a result passes through, in this order, and the capability that shows it."""
@@ -17,7 +21,9 @@ PATHS: dict[str, tuple[tuple[str, ...], str]] = {
     "weights on the future": (("taps",), "the mask"),
     "logits": (("taps",), "the fast path, which a trace does not take"),
     "future has no influence": (("taps", "logits"), "how the future is kept out"),
+    "rows alone": (tuple(STAGES), "what becomes of a row in another batch"),
     "cached decoding": (("taps", "logits"), "decoding"),
+    "decoded logits": (("taps", "logits"), "decoding: the cache, or where the window begins"),
     "same text": (("taps", "logits"), "decoding"),
     "loss": (("taps", "logits"), "the loss"),
     "gradients": (("taps", "logits", "loss"), "the backward pass"),
@@ -30,6 +36,10 @@ PATHS: dict[str, tuple[tuple[str, ...], str]] = {
             *("relay", "200 steps: losses", "200 steps: weights"),
         ]
     },
+    **{
+        check: (tuple(STAGES), "what an object keeps or shares")
+        for check in ("trained model", "resume", "interleaved", "repeated", "results kept")
+    },
 }
 """For every check that rests on other results: on which ones, and what is left if they agree."""
 
@@ -39,16 +49,21 @@ class Locator:
 
     def __init__(self, panel: Panel) -> None:
         self.panel = panel
-        self._seen: dict[tuple[str, str, str], Disagreement | None] = {}
+        self._seen: dict[tuple[str, str, str, Shape], Disagreement | None] = {}
 
-    def begins(self, check: str, case: Case, dtype: str) -> tuple[str, str] | None:
-        """The tap or tensor where it begins (empty if nowhere before the check), and a sentence."""
+    def begins(
+        self, check: str, case: Case, dtype: str, shape: Shape = (None, None)
+    ) -> tuple[str, str] | None:
+        """The tap or tensor where it begins (empty if nowhere before the check), and a sentence.
+
+        `shape`: rows and tokens of the batch to look at; None: as many as the case has.
+        """
         stages, rest = PATHS.get(check, ((), ""))
         looked = []
         for stage in stages:
             if len(self._showing(stage)) < 2:
                 continue
-            if found := self._departure(stage, case, dtype):
+            if found := self._departure(stage, case, dtype, shape):
                 return found.at or stage, str(found)
             looked.append("all taps" if stage == "taps" else stage)
         if not looked:
@@ -63,20 +78,23 @@ class Locator:
         lacking = self.panel.lacking([capability] if capability else [])
         return [name for name in self.panel.backends if name not in lacking]
 
-    def _departure(self, stage: str, case: Case, dtype: str) -> Disagreement | None:
-        key = (stage, case.name, dtype)
+    def _departure(self, stage: str, case: Case, dtype: str, shape: Shape) -> Disagreement | None:
+        key = (stage, case.name, dtype, shape)
         if key not in self._seen:
             self._seen[key] = None
             try:
-                self._look(stage, case, dtype)
+                self._look(stage, case, dtype, shape)
             except Disagreement as found:
                 self._seen[key] = found
         return self._seen[key]
 
-    def _look(self, stage: str, case: Case, dtype: str) -> None:
+    def _look(self, stage: str, case: Case, dtype: str, shape: Shape) -> None:
         judge = Judge(Ledger(), case.name, dtype)  # with a ledger that nobody reads
         models = {name: self.panel.model(name, case, dtype) for name in self._showing(stage)}
-        tokens, targets = random_batch(case.config)
+        B, T = shape
+        tokens, targets = batch_of(
+            replace(case, batch_size=B or case.batch_size, length=T or case.length)
+        )
         if stage == "taps":
             judge.taps_agree(models, tokens)
         elif stage == "gradients":

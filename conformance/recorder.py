@@ -113,7 +113,7 @@ class Recorder:
                     self.ledger.row(name, dtype).fail(blamed or tuple(self.panel.backends))
         begins, sentence = getattr(error, "at", ""), ""
         judged = isinstance(error, Disagreement)
-        if check and case and (found := self._begins(check, case, dtype)):
+        if check and case and (found := self._begins(check, parameters)):
             if found[0]:
                 begins, sentence = found[0], f"begins earlier:\n{textwrap.indent(found[1], '  ')}"
             elif judged:  # of an exception it says nothing that all values before agree
@@ -132,12 +132,13 @@ class Recorder:
         else:
             report.sections.append(("conformance", f"{message}\n  repeat:\n    {repeat}"))
 
-    def _begins(self, check: str, case: Any, dtype: str) -> tuple[str, str] | None:
+    def _begins(self, check: str, parameters: dict[str, Any]) -> tuple[str, str] | None:
         """Where it begins, if that can be found out: a backend that fails may fail at this too."""
         if self.locator is None:
             return None
         try:
-            return self.locator.begins(check, case, dtype)
+            shape = parameters.get("B"), parameters.get("T")
+            return self.locator.begins(check, *parameters["setting"], shape)
         except Exception as error:
             return "", f"where it begins cannot be told: {plain(error)}"
 

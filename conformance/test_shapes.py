@@ -105,47 +105,53 @@ def a_step_agrees(backends: dict[str, Backend], models: Models, case: Case, judg
 @pytest.mark.cases("gpt2", "original")
 @pytest.mark.dtypes("float64")
 @pytest.mark.fills("rows alone")
+@pytest.mark.parametrize("B", [12])
 def test_rows_do_not_know_of_each_other(
-    model: Model, backend_name: str, case: Case, judge: Judge
+    model: Model, backend_name: str, case: Case, judge: Judge, B: int
 ) -> None:
     """A row has the same logits alone, among twelve, and in another place."""
-    tokens, _ = random_batch(case.config, batch_size=12)
+    tokens, _ = random_batch(case.config, batch_size=B)
     together = model.logits(tokens)
     turned = model.logits(tokens[::-1])[::-1]
-    check_rows(judge, backend_name, turned, together, "logits of the batch in reverse order")
+    check_rows(judge, backend_name, turned, together, "reversing the rows changes their logits")
     for b in (0, 11):
         alone = model.logits(tokens[b : b + 1])
-        check_rows(judge, backend_name, alone, together[b : b + 1], f"logits of row {b} alone")
+        what = f"row {b} of {B} gets different logits on its own"
+        check_rows(judge, backend_name, alone, together[b : b + 1], what)
 
 
 @pytest.mark.cases("gpt2", "original")
 @pytest.mark.dtypes("float64")
 @pytest.mark.fills("rows alone")
+@pytest.mark.parametrize("B", [12])
 def test_a_beginning_does_not_know_of_the_rest(
-    model: Model, backend_name: str, case: Case, judge: Judge
+    model: Model, backend_name: str, case: Case, judge: Judge, B: int
 ) -> None:
     """The first five tokens have the logits that they have at the start of eleven."""
-    tokens, _ = random_batch(case.config, batch_size=12)
+    tokens, _ = random_batch(case.config, batch_size=B)
     found, whole = model.logits(tokens[:, :5]), model.logits(tokens)[:, :5]
-    check_rows(judge, backend_name, found, whole, "logits of the first tokens alone")
+    what = "the first five tokens get different logits without the rest"
+    check_rows(judge, backend_name, found, whole, what)
 
 
 @pytest.mark.cases("gpt2", "original")
 @pytest.mark.dtypes("float64")
 @pytest.mark.needs("grads")
 @pytest.mark.fills("rows alone")
+@pytest.mark.parametrize("B", [12])
 def test_a_batch_is_the_mean_of_its_rows(
-    model: Model, backend_name: str, case: Case, judge: Judge
+    model: Model, backend_name: str, case: Case, judge: Judge, B: int
 ) -> None:
     """Loss and gradients of twelve rows are the mean of those of four times three."""
-    tokens, targets = random_batch(case.config, batch_size=12)
+    tokens, targets = random_batch(case.config, batch_size=B)
     loss, grads = model.loss_and_grads(tokens, targets)
     parts = [model.loss_and_grads(tokens[i : i + 3], targets[i : i + 3]) for i in (0, 3, 6, 9)]
     mean = np.array([np.mean([part for part, _ in parts])])
-    check_rows(judge, backend_name, np.array([loss]), mean, "the loss")
+    what = f"{B} rows is not the mean over four groups of three"
+    check_rows(judge, backend_name, np.array([loss]), mean, f"the loss of {what}")
     for key, grad in grads.items():
         expected = np.mean([part[key] for _, part in parts], axis=0)
-        check_rows(judge, backend_name, grad, expected, f"the gradient of {key}")
+        check_rows(judge, backend_name, grad, expected, f"the gradient of {key} of {what}")
 
 
 def check_rows(
@@ -153,4 +159,4 @@ def check_rows(
 ) -> None:
     """The two are equal but for rounding: sums of another order."""
     error = float(np.abs(found - expected).max() / np.abs(expected).max())
-    judge.holds("rows alone", backend, error, f"{what} differ from those in a batch")
+    judge.holds("rows alone", backend, error, what)

@@ -1,27 +1,12 @@
 """What the tests of `shared.weights` ask of the small checkpoints in `reliability.samples`."""
 
-from dataclasses import replace
-
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from reliability.samples import CONFIG
 from shared.errors import CheckpointError
 from shared.weights import load_checkpoint
 
-ONE_PER_OPTION = [
-    CONFIG,
-    replace(CONFIG, tie_weights=True),
-    replace(CONFIG, bias=False),
-    replace(CONFIG, norm="post"),
-    replace(CONFIG, position="sinusoidal"),
-    replace(CONFIG, activation="gelu_erf"),
-    replace(CONFIG, activation="relu"),
-    replace(CONFIG, n_inner=5),
-    replace(CONFIG, layer_norm_epsilon=1e-3),
-    replace(CONFIG, norm="post", position="sinusoidal", bias=False, tie_weights=True),
-]
 WQ = "transformer.h.0.attn.c_attn.weight"
 
 

@@ -2,7 +2,6 @@
 
 import math
 import re
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +9,8 @@ import pytest
 
 from shared import bigram
 from shared.backend import BACKENDS, load_backend
-from shared.bigram import bigram_main, draw, frequencies, log_frequencies, mean_loss
+from shared.bigram import bigram_main, mean_loss
 from shared.config import TrainConfig
-from shared.randomness import uniform
 from tests.command_line import TEXT, error_of
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
@@ -82,23 +80,6 @@ def test_the_counts_give_the_loss_of_a_whole_text(backend: str) -> None:
     room = load_backend(backend)
     expected = room.bigram(table, TrainConfig(), "float64").loss(ids[None, :-1], ids[None, 1:])
     assert mean_loss(table, room.count_bigrams(ids, 6)) == pytest.approx(expected, rel=1e-12)
-
-
-def test_counts_become_probabilities() -> None:
-    counts = np.array([[2, 0], [0, 0]])
-    np.testing.assert_array_equal(frequencies(counts), [[1, 0], [1 / 2, 1 / 2]])
-    plus_one = np.exp(log_frequencies(counts))
-    np.testing.assert_allclose(plus_one, [[3 / 4, 1 / 4], [1 / 2, 1 / 2]])
-
-
-def test_a_draw_is_where_the_uniform_falls_in_the_row() -> None:
-    p = np.array([[0.25, 0.5, 0.25], [0.0, 0.0, 1.0], [0.5, 0.5, 0.0]])
-    ids = draw(p, first=0, count=50, seed=7)
-    assert ids[0] == 0
-    assert len(ids) == 51
-    for position, (a, b) in enumerate(pairwise(ids), start=1):
-        assert p[a, :b].sum() <= uniform(7, position) < p[a, : b + 1].sum()
-    assert ids != draw(p, first=0, count=50, seed=8)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import gc
 import hashlib
 import http.server
 import logging
-import math
 import os
 import threading
 import time
@@ -13,13 +12,10 @@ from pathlib import Path
 import numpy as np
 import pooch
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from shared import datasets
-from shared.datasets import Dataset, batch, encode_dataset, load_dataset, validation_windows
-from shared.errors import DatasetError, TokenizerError
-from shared.playlets import generate
+from shared.datasets import Dataset, encode_dataset, load_dataset
+from shared.errors import DatasetError
 from shared.tokenizers import TOKENIZERS, build_tokenizer
 
 STAND_IN = b"First Citizen:\nBefore we proceed any further, hear me speak.\n" * 20
@@ -182,20 +178,7 @@ def test_auto_falls_back_to_playlets_and_says_why(places):
     assert "\n" not in dataset.note
 
 
-# --- playlets and files ---------------------------------------------------------------------------
-
-
-def test_playlets_know_their_floor():
-    dataset = load_dataset("playlets")
-    playlets = generate()
-    assert (dataset.text, dataset.split) == (playlets.text, playlets.split)
-    assert dataset.sha256 == hashlib.sha256(playlets.text.encode()).hexdigest()
-    for kind in ("byte", "char"):
-        data = encode_dataset(dataset, build_tokenizer(kind, dataset.text), block_size=64)
-        assert data.floor == playlets.floor_nats / (len(dataset.val_text) - 1)
-        assert data.bytes_per_token == 1
-    words = build_tokenizer("word", dataset.text, vocab_size=50)
-    assert encode_dataset(dataset, words, block_size=64).floor is None
+# --- files ----------------------------------------------------------------------------------------
 
 
 def test_files_are_read_as_they_stand(tmp_path, monkeypatch):
@@ -206,15 +189,7 @@ def test_files_are_read_as_they_stand(tmp_path, monkeypatch):
     for name in ("foo.txt", "./foo.txt", "foo", str(tmp_path / "foo.txt")):
         dataset = load_dataset(name)
         assert (dataset.name, dataset.text) == (name, text)
-        assert dataset.split == int(len(text) * 0.9)
-        assert dataset.sha256 == hashlib.sha256(text.encode()).hexdigest()
-        assert dataset.floor_nats is None
         assert name in dataset.note
-
-
-def test_a_byte_order_mark_is_no_text(tmp_path):
-    (tmp_path / "bom.txt").write_bytes(b"\xef\xbb\xbfText \xef\xbb\xbf")
-    assert load_dataset(str(tmp_path / "bom.txt")).text == "Text \ufeff"
 
 
 @pytest.mark.parametrize(
@@ -270,12 +245,6 @@ def test_both_parts_are_encoded_and_measured(kind):
     assert data.floor == 100.0 / (len(data.val) - 1)
 
 
-def test_the_place_of_an_unknown_character_is_that_in_the_whole_text():
-    text = "abc\n" * 49 + "aéc\n"
-    with pytest.raises(TokenizerError, match="line 50, column 2"):
-        encode_dataset(dataset_of(text), build_tokenizer("char", "abc\n"), block_size=2)
-
-
 def test_a_part_needs_one_window_and_its_last_target():
     tokenizer = build_tokenizer("byte", "")
     encode_dataset(dataset_of("x" * 90), tokenizer, block_size=8)  # 81 and 9
@@ -284,53 +253,3 @@ def test_a_part_needs_one_window_and_its_last_target():
     uneven = Dataset("uneven", "x" * 90, 9, "", None, "")
     with pytest.raises(DatasetError, match=r"training part has 9 tokens.*10"):
         encode_dataset(uneven, tokenizer, block_size=9)
-
-
-def test_batches_are_windows_and_what_follows_them():
-    ids = np.arange(100, 150)
-    tokens, targets = batch(ids, batch_size=64, block_size=8, seed=3, step=5)
-    assert tokens.shape == targets.shape == (64, 8)
-    assert tokens.dtype == targets.dtype == np.int64
-    assert (np.diff(tokens, axis=1) == 1).all()
-    assert (targets == tokens + 1).all()
-
-
-def test_batches_depend_on_seed_and_step_alone():
-    ids = np.arange(10_000)
-
-    def first(seed: int, step: int) -> list[int]:
-        return batch(ids, batch_size=4, block_size=8, seed=seed, step=step)[0][:, 0].tolist()
-
-    assert first(1, 7) == first(1, 7) == [2609, 7941, 6546, 3565]
-    assert len({tuple(first(seed, step)) for seed in range(10) for step in range(10)}) == 100
-
-
-def test_every_window_can_be_drawn_and_none_beyond_the_end():
-    ids = np.arange(12)
-    tokens, targets = batch(ids, batch_size=1000, block_size=8, seed=0, step=0)
-    assert set(tokens[:, 0]) == {0, 1, 2, 3}
-    assert targets.max() == 11
-    tokens, _ = batch(ids[:9], batch_size=3, block_size=8, seed=0, step=0)
-    assert (tokens == np.arange(8)).all()
-
-
-@given(length=st.integers(2, 300), block_size=st.integers(1, 70), batch_size=st.integers(1, 9))
-@settings(deadline=None)
-def test_validation_windows_hold_every_target_once(length, block_size, batch_size):
-    windows = list(validation_windows(np.arange(length), block_size, batch_size))
-    for tokens, targets in windows:
-        assert tokens.dtype == targets.dtype == np.int64
-        assert (targets == tokens + 1).all()
-    assert [t for _, targets in windows for t in targets.flat] == list(range(1, length))
-    rows = (length - 1) // block_size
-    expected = [(batch_size, block_size)] * (rows // batch_size)
-    expected += [(rows % batch_size, block_size)] if rows % batch_size else []
-    expected += [(1, (length - 1) % block_size)] if (length - 1) % block_size else []
-    assert [tokens.shape for tokens, _ in windows] == expected
-
-
-def test_the_floor_of_a_coin_is_ln_2():
-    """The grammar of one fair coin per character: the floor is in nats per token."""
-    text = "".join("ht"[int(bit)] for bit in np.random.default_rng(0).integers(2, size=1000))
-    data = encode_dataset(dataset_of(text, 99 * math.log(2)), build_tokenizer("char", text), 8)
-    assert data.floor == pytest.approx(math.log(2))

@@ -19,7 +19,6 @@ import pytest
 from conformance.cases import CASES, random_batch, random_weights
 from conformance.compare import relative_error
 from conformance.limits import limit_of
-from shared import randomness
 from shared.backend import BACKENDS, Model, load_backend
 from shared.config import GPTConfig, SampleConfig
 from shared.init import init_weights
@@ -125,27 +124,14 @@ def test_threads_and_processor_change_rounding_alone(runs, backend):
 # Whatever the machine
 
 
-def test_the_uniform_numbers_are_these():
-    """Integers and one multiplication: no rounding that could differ."""
-    numbers = [randomness.uniform(1, position) for position in (0, 1, 2, 10**12)]
-    assert numbers == [
-        0.30931491118583454,
-        0.6533393279672772,
-        0.7516423670452285,
-        0.9740537371679786,
-    ]
-
-
 def test_the_initial_weights_are_these():
-    """All 308 of them, by their hash; in float32 the same, rounded."""
+    """All 308 of them, by their hash."""
     config = GPTConfig(vocab_size=5, block_size=4, n_layer=1, n_head=1, n_embd=4)
     weights = init_weights(config, seed=1337, dtype="float64")
     bytes_ = b"".join(value.astype("<f8").tobytes() for value in weights.values())
     assert hashlib.sha256(bytes_).hexdigest() == (
         "75c9282714b085bd986c23e04cbfc2e4b18bd55bcbf0c4f652478dfe35970078"
     )
-    for name, value in init_weights(config, seed=1337).items():
-        np.testing.assert_array_equal(value, weights[name].astype(np.float32), name)
 
 
 # Where texts part

@@ -2,22 +2,18 @@
 
 import importlib
 import re
-from dataclasses import replace
-from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 
-from conformance.cases import BASE
 from conformance.reference import draw
 from shared.backend import BACKENDS
 from shared.cli import sample_main
 from shared.config import SampleConfig
-from shared.next_tokens import distribution, entropy, next_tokens, show_token
+from shared.next_tokens import distribution, show_token
 from shared.tokenizers import build_tokenizer
 from tests.command_line import TEXT, error_of
-from tests.drawn import fill
 
 SAMPLINGS = [
     SampleConfig(1),
@@ -57,63 +53,10 @@ def test_every_interval_is_where_a_room_draws_that_token(room: str, config: Samp
             assert draw(LOGITS, u, config) == token
 
 
-@pytest.mark.parametrize("length", [5, BASE.block_size + 3])
-@pytest.mark.parametrize("room", BACKENDS)
-def test_the_token_named_is_the_one_written(room: str, length: int) -> None:
-    """Also where the prompt is longer than the window."""
-    it = fill(replace(BASE, n_layer=1), seed=2, batch_size=1, length=length)
-    model = it.model(room=room)
-    for seed, config in product(range(3), SAMPLINGS):
-        seeded = replace(config, seed=seed)
-        found = next_tokens(model, it.tokens[0], seeded)
-        assert [found.token] == list(model.generate(it.tokens[0], seeded))
-        low, high = found.interval()
-        assert low - 1e-12 <= found.u < high + 1e-12
-
-
-def test_frequencies_are_the_probabilities() -> None:
-    it = fill(replace(BASE, n_layer=1), seed=2, batch_size=1, length=5)
-    model, config, count = it.model(), SampleConfig(1, temperature=0.7, top_k=5), 600
-    seeds = (replace(config, seed=seed) for seed in range(count))
-    drawn = [next(iter(model.generate(it.tokens[0], seeded))) for seeded in seeds]
-    p = next_tokens(model, it.tokens[0], config).drawn_from
-    apart = np.abs(np.bincount(drawn, minlength=len(p)) / count - p)
-    assert (apart <= 4 * np.sqrt(p * (1 - p) / count)).all()  # and where p is 0, none
-
-
-def test_what_is_cut_off_has_no_probability() -> None:
-    p = distribution(LOGITS, SampleConfig())
-    np.testing.assert_allclose(p, np.exp(LOGITS) / np.exp(LOGITS).sum(), rtol=1e-12)
-    best = np.argsort(-LOGITS)
-    k = distribution(LOGITS, SampleConfig(top_k=3))
-    np.testing.assert_allclose(k[best[:3]], p[best[:3]] / p[best[:3]].sum(), rtol=1e-12)
-    assert not k[best[3:]].any()
-    few = np.searchsorted(np.cumsum(p[best]), 0.6) + 1  # the fewest that reach 0.6
-    top_p = distribution(LOGITS, SampleConfig(top_p=0.6))
-    assert np.count_nonzero(top_p) == few > 1
-    assert top_p.sum() == pytest.approx(1, abs=1e-12)
-
-
-def test_the_limits_of_temperature() -> None:
-    cold = distribution(LOGITS, SampleConfig(temperature=0))
-    assert cold.tolist() == [float(token == LOGITS.argmax()) for token in range(37)]
-    assert distribution(LOGITS, SampleConfig(temperature=1e-100)).tolist() == cold.tolist()
-    np.testing.assert_allclose(distribution(LOGITS, SampleConfig(temperature=1e9)), 1 / 37, 1e-7)
-    assert distribution(np.zeros(4), SampleConfig(temperature=0)).tolist() == [1, 0, 0, 0]
-    assert distribution(np.zeros(4), SampleConfig(top_k=2)).tolist() == [0.5, 0.5, 0, 0]
-
-
-def test_entropy_is_in_bits() -> None:
-    assert entropy(np.array([0.0, 1.0, 0.0])) == 0
-    assert entropy(np.array([0.5, 0.25, 0.25])) == pytest.approx(1.5)
-    assert entropy(np.full(8, 1 / 8)) == pytest.approx(3)
-
-
 @pytest.mark.parametrize(
     ("kind", "text", "shown"),
     [
         ("char", "a\n\t b\x1b\u202eé", ["a", "\\n", "\\t", "␣", "b", "\\x1b", "\\u202e", "é"]),
-        ("byte", "aé ", ["a", "\\xc3", "\\xa9", "␣"]),
         ("word", "to be", ["to", "␣", "be"]),
     ],
 )

@@ -1,7 +1,6 @@
 """The generated plays: their form, and that their probability is the one the generator states."""
 
 import functools
-import hashlib
 import itertools
 import math
 import re
@@ -128,14 +127,6 @@ def test_probabilities_sum_to_one_and_every_rule_is_of_use():
         assert len(set(symbol.bodies)) == len(symbol.bodies), name
         used |= {part.name for body in symbol.bodies for part in body if isinstance(part, Slot)}
     assert used == set(GRAMMAR)
-
-
-def test_the_text_is_the_same_everywhere():
-    playlets = generate()
-    assert hashlib.sha256(playlets.text.encode("ascii")).hexdigest() == (
-        "2662b9f2f19d745c1929d122e733b9e5673bd775ef60326861d97b98ac24d48f"
-    ), "the playlets have changed; if that is meant, their floor in the README changes too"
-    assert playlets.floor_nats == pytest.approx(132312.16705876734, rel=1e-12)
 
 
 def test_the_split_lies_between_scenes():

@@ -1,19 +1,12 @@
-"""What holds for every model, tried on many that nobody chose.
-
-NumPy compiles nothing, so there the shapes are drawn too. In torch and jax the values are drawn and
-the shapes come from a short list, for jax compiles every new one.
-"""
+"""What holds for every model, tried on many of NumPy's that nobody chose."""
 
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.cases import BASE
-from shared.config import GPTConfig
-from tests.drawn import FEW, SEEDS, WIDE, Drawn, close, drawn, fill
+from tests.drawn import SEEDS, WIDE, Drawn, close, drawn
 
 # What the model computes
 
@@ -181,43 +174,3 @@ def test_probabilities_see_only_differences_of_logits(it: Drawn, seed: int) -> N
     vector = np.random.default_rng(seed).standard_normal(it.config.n_embd)
     changed = it.model({key: it.weights[key] + vector})
     assert close(changed.trace(it.tokens)["probs"], it.model().trace(it.tokens)["probs"])
-
-
-# The other two rooms
-
-SHAPES = {
-    "gpt2": replace(BASE, n_layer=1, tie_weights=True),
-    "original": replace(BASE, norm="post", activation="relu", position="sinusoidal", n_layer=1),
-}
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("room", ["torch", "jax"])
-def test_the_others_compute_what_numpy_does(room: str, shape: str) -> None:
-    """Logits, loss and gradients; the future, the order of the rows and the key bias matter as
-    little."""
-    config: GPTConfig = SHAPES[shape]
-    T, C = config.block_size, config.n_embd
-    key = "transformer.h.0.attn.c_attn.bias"
-
-    @FEW
-    @given(SEEDS, st.integers(1, T - 1))
-    def check(seed: int, t: int) -> None:
-        it = fill(config, seed, batch_size=3, length=T)
-        model, numpy = it.model(room=room), it.model()
-        logits = model.logits(it.tokens)
-        assert close(logits, numpy.logits(it.tokens))
-        loss, grads = model.loss_and_grads(it.tokens, it.targets)
-        true_loss, true_grads = numpy.loss_and_grads(it.tokens, it.targets)
-        assert close(np.array([loss]), np.array([true_loss]))
-        assert set(grads) == set(true_grads)
-        assert all(close(grads[name], grad) for name, grad in true_grads.items())
-        other = it.tokens.copy()
-        other[:, t:] = it.targets[:, t:]
-        np.testing.assert_array_equal(model.logits(other)[:, :t], logits[:, :t])
-        assert close(model.logits(it.tokens[::-1].copy()), logits[::-1])
-        bias = it.weights[key].copy()
-        bias[C : 2 * C] += it.weights[key][:C]
-        assert close(it.model({key: bias}, room=room).logits(it.tokens), logits)
-
-    check()

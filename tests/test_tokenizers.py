@@ -34,35 +34,12 @@ def tokenizer(request) -> Tokenizer:
     return BUILT[request.param]
 
 
-def gpt2_like(**changes: object) -> str:
-    """A tokenizer.json laid out as GPT-2's: byte-level BPE, and one special token added."""
-    library = hf.Tokenizer.from_str(build_tokenizer("bpe", TEXT * 3, 300).to_json())
-    library.post_processor = hf.processors.ByteLevel(trim_offsets=False)
-    library.add_special_tokens(["<|endoftext|>"])
-    return json.dumps({**json.loads(library.to_str()), **changes})
-
-
-def test_every_kind_writes_its_own_text_back(tokenizer):
-    ids = tokenizer.encode(TEXT)
-    assert ids.dtype == np.int64
-    assert ids.ndim == 1
-    assert 0 <= ids.min() <= ids.max() < tokenizer.vocab_size
-    assert tokenizer.decode(ids) == TEXT
-
-
 @pytest.mark.parametrize("kind", ["byte", "bpe"])
 @given(text=ANY_TEXT)
 @without_deadline
 def test_bytes_and_bpe_write_any_text_back(kind, text):
     tokenizer = BUILT[kind]
     assert tokenizer.decode(tokenizer.encode(text)) == text
-
-
-@given(text=st.text(sorted(set(TEXT))))
-@without_deadline
-def test_char_writes_any_text_of_its_characters_back(text):
-    assert BUILT["char"].decode(BUILT["char"].encode(text)) == text
-    assert len(BUILT["char"].encode(text)) == len(text)
 
 
 @given(text=ANY_TEXT)
@@ -91,66 +68,13 @@ def test_invalid_utf8_becomes_replacement_characters(data):
     assert BUILT["byte"].decode(data) == data.decode("utf-8", errors="replace")
 
 
-def test_a_stream_yields_a_character_with_its_last_byte():
-    arrived = 0
-
-    def ids():
-        nonlocal arrived
-        for byte in "aé👩z".encode():
-            arrived += 1
-            yield byte
-
-    parts = [(arrived, text) for text in BUILT["byte"].decode_stream(ids())]
-    assert parts == [(1, "a"), (3, "é"), (7, "👩"), (8, "z")]
-
-
-def test_a_stream_does_not_wait_for_what_cannot_come():
-    stream = BUILT["byte"].decode_stream(iter([0xF0, 0x9F, ord("a"), 0xFF, ord("b"), 0xE2]))
-    assert [next(stream) for _ in range(3)] == ["\ufffda", "\ufffd", "b"]
-    assert list(stream) == ["\ufffd"]
-
-
 def test_ids_of_bytes_are_the_bytes():
-    assert BUILT["byte"].encode("Hello").tolist() == [72, 101, 108, 108, 111]
     everything = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x2_0000)]))
     assert BUILT["byte"].encode(everything).tolist() == list(everything.encode())
-    assert BUILT["byte"].vocab_size == 256
 
 
-def test_ids_of_characters_are_in_code_point_order():
-    tokenizer = build_tokenizer("char", "hello, Ωorld\n")
-    assert tokenizer.encode("\n ,HΩ"[:3] + "Ω").tolist() == [0, 1, 2, 9]
-    assert tokenizer.decode(range(tokenizer.vocab_size)) == "".join(sorted(set("hello, Ωorld\n")))
-
-
-def test_words_are_ranked_by_count_and_then_alphabetically():
-    tokenizer = build_tokenizer("word", "b a c b a d", vocab_size=5)
-    assert tokenizer.decode(range(5)) == "<unk> abc"
-    assert tokenizer.vocab_size == 5
-
-
-def test_unknown_words_are_counted():
-    tokenizer = build_tokenizer("word", "to be or not", vocab_size=100)
-    assert tokenizer.decode(tokenizer.encode("to sleep, or not to sleep")) == (
-        "to <unk><unk> or not to <unk>"
-    )
-    assert tokenizer.unknown_words("to sleep, or not to sleep") == {"sleep": 2, ",": 1}
-
-
-def test_default_sizes():
-    text = " ".join(f"word{i}" for i in range(9000))
-    assert build_tokenizer("word", text).vocab_size == 8000
-    assert build_tokenizer("bpe", text).vocab_size == 1024
-    assert build_tokenizer("bpe", text, 256).vocab_size == 256
+def test_a_short_text_fills_fewer():
     assert build_tokenizer("bpe", "short", 1024).vocab_size < 1024
-
-
-@pytest.mark.parametrize("kind", TOKENIZERS)
-def test_special_spellings_are_text(kind):
-    for text in ("<unk>", "<|endoftext|>", "a<|endoftext|>b <unk>"):
-        tokenizer = build_tokenizer(kind, text)
-        assert len(tokenizer.encode(text)) > 1
-        assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
 def test_long_texts_are_encoded_in_chunks_that_change_nothing(tokenizer, monkeypatch):
@@ -176,61 +100,21 @@ def test_the_same_text_gives_the_same_ids_in_another_process():
     assert there.splitlines() == here
 
 
-def test_a_saved_tokenizer_is_the_same(tokenizer, tmp_path):
-    path = tmp_path / "tokenizer.json"
-    tokenizer.save(path)
-    loaded = Tokenizer.load(path)
-    assert (loaded.kind, loaded.vocab_size) == (tokenizer.kind, tokenizer.vocab_size)
-    assert loaded.encode(TEXT).tolist() == tokenizer.encode(TEXT).tolist()
-    assert loaded.to_json() == tokenizer.to_json() == path.read_text(encoding="utf-8")
-    assert hf.Tokenizer.from_file(str(path)).get_vocab_size() == tokenizer.vocab_size
-
-
 def test_a_tokenizer_laid_out_as_gpt2s_loads():
-    tokenizer = Tokenizer.from_json(gpt2_like())
+    """Byte-level BPE, and one special token added."""
+    library = hf.Tokenizer.from_str(build_tokenizer("bpe", TEXT * 3, 300).to_json())
+    library.post_processor = hf.processors.ByteLevel(trim_offsets=False)
+    library.add_special_tokens(["<|endoftext|>"])
+    tokenizer = Tokenizer.from_json(library.to_str())
     assert (tokenizer.kind, tokenizer.vocab_size) == ("bpe", 301)
     assert 300 not in tokenizer.encode(TEXT)  # its spelling in a text is text …
     assert tokenizer.decode(tokenizer.encode(TEXT)) == TEXT
     assert tokenizer.decode([300]) == "<|endoftext|>"  # … and its id is not skipped
 
 
-def test_truncation_and_padding_in_a_file_are_ignored():
-    library = hf.Tokenizer.from_str(BUILT["bpe"].to_json())
-    library.enable_truncation(5)
-    library.enable_padding(length=9)
-    tokenizer = Tokenizer.from_json(library.to_str())
-    assert tokenizer.decode(tokenizer.encode(TEXT)) == TEXT
-    assert tokenizer.encode("a").size == 1
-
-
 def test_an_empty_text_has_no_tokens(tokenizer):
-    assert tokenizer.encode("").shape == (0,)
     assert tokenizer.encode("").dtype == np.int64
     assert tokenizer.decode([]) == ""
-    assert tokenizer.first_token_bytes("") == 0
-
-
-@pytest.mark.parametrize(("kind", "size"), [("byte", 1), ("char", 2), ("word", 4), ("bpe", 1)])
-def test_bytes_of_the_first_token(kind, size):
-    tokenizer = build_tokenizer(kind, "abc" if kind in ("word", "bpe") else "é")
-    assert tokenizer.first_token_bytes("éàé abc" if kind != "char" else "éé") == {
-        "byte": 1, "char": 2, "word": 6, "bpe": 1,
-    }[kind]  # fmt: skip
-
-
-@pytest.mark.parametrize("bad", [-1, 10**6])
-def test_ids_outside_the_vocabulary_are_errors(tokenizer, bad):
-    for decode in (tokenizer.decode, lambda ids: list(tokenizer.decode_stream(ids))):
-        with pytest.raises(TokenizerError, match=rf"{bad} .* 0 to {tokenizer.vocab_size - 1}"):
-            decode([0, bad])
-
-
-def test_an_unknown_character_is_named_with_its_place():
-    tokenizer = build_tokenizer("char", "abc\n")
-    with pytest.raises(TokenizerError) as caught:
-        tokenizer.encode("abc\nabé\nax")
-    for part in ("'é'", "U+00E9", "line 2, column 3", "offset 6"):
-        assert part in str(caught.value)
 
 
 def test_half_a_surrogate_pair_is_an_error(tokenizer):
@@ -259,11 +143,6 @@ def test_what_cannot_be_built(kind, text, size, message):
         build_tokenizer(kind, text, size)
 
 
-def test_sizes_that_are_what_it_needs_are_accepted():
-    assert build_tokenizer("byte", "", 256).vocab_size == 256
-    assert build_tokenizer("char", "abca", 3).vocab_size == 3
-
-
 def changed(kind: str, was: str, becomes: str) -> str:
     """The tokenizer.json of a kind, with the first occurrence of something replaced."""
     text = BUILT[kind].to_json()
@@ -288,21 +167,12 @@ UNUSABLE = {
     "no model": "{}",
     "another model": hf.Tokenizer(hf.models.Unigram([("a", 0.0)], 0)).to_str(),
     "no splitter": hf.Tokenizer(hf.models.WordLevel({"<unk>": 0}, unk_token="<unk>")).to_str(),
-    "a normalizer": gpt2_like(normalizer={"type": "Lowercase"}),
     "a byte missing": changed("byte", '"Ġ"', '"ab"'),
     "a gap in the ids": changed("char", '":0', '":1000'),
     "a merge of unknown tokens": changed("byte", '"merges":[]', '"merges":["q1 z2"]'),
-    "an added space": changed("bpe", '"add_prefix_space":false', '"add_prefix_space":true'),
-    "bytes that are not split": changed("bpe", '"use_regex":true', '"use_regex":false'),
-    "dropout": changed("bpe", '"dropout":null', '"dropout":0.1'),
     "another pattern": changed("word", r"\\w+", r"\\d+"),
-    "a splitter that removes": changed("char", '"Isolated"', '"Removed"'),
-    "a splitter turned round": changed("word", '"invert":false', '"invert":true'),
     "a token that swallows spaces": with_token("bpe", "<x>", lstrip=True),
     "a character that is never found": with_token("char", "q", special=True),
-    "marks where words end": changed(
-        "bpe", '"end_of_word_suffix":null', '"end_of_word_suffix":"</w>"'
-    ),
     "marks on which the library panics": changed(
         "bpe", '"continuing_subword_prefix":null', '"continuing_subword_prefix":"##"'
     ),

@@ -141,13 +141,6 @@ def test_clean_leftovers_does_not_follow_links(tmp_path):
     assert kept.is_dir()
 
 
-def test_steps_are_sorted_as_numbers(tmp_path):
-    for step in (999_999, 1_000_000, 500):
-        checkpoint_path(tmp_path, step).mkdir(parents=True)
-    assert checkpoint_path(tmp_path, 500) == tmp_path / "checkpoints" / "000500"
-    assert newest_checkpoint(tmp_path) == tmp_path / "checkpoints" / "1000000"
-
-
 def test_replacing(tmp_path, saved):
     save_checkpoint(saved, CONFIG, random_tensors(CONFIG, seed=5))
     assert listing(saved) == ["config.json", "model.safetensors"]
