@@ -174,14 +174,35 @@ def test_a_state_in_another_precision(
     assert {value.dtype for value in trainer.state().weights.values()} == {np.dtype(np.float64)}
 
 
+@pytest.mark.needs("trainer")
+@pytest.mark.fills("resume")
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_state_in_any_layout(
+    build: Callable[..., Model], batch: tuple, backend_name: str, judge: Judge, layout: str
+) -> None:
+    """A state whose arrays lie in another way is the same state: bit for bit, step after step."""
+    first, one, two = (build().trainer(ADAMW) for _ in range(3))
+    first.step(*batch)
+    one.load_state(first.state())
+    two.load_state(changed(first.state(), LAYOUTS[layout]))
+    for trainer in (one, two):
+        trainer.step(*batch)
+    message = f"a state whose arrays are {layout}"
+    judge.same("resume", backend_name, one.state(), two.state(), message)
+
+
 def cast(state: TrainState, dtype: type) -> TrainState:
     """The state in another precision."""
-    moments = {
-        letter: {key: value.astype(dtype) for key, value in found.items()}
-        for letter, found in state.moments.items()
-    }
-    weights = {key: value.astype(dtype) for key, value in state.weights.items()}
-    return TrainState(state.step, weights, moments)
+    return changed(state, lambda array: array.astype(dtype))
+
+
+def changed(state: TrainState, change: Callable[[np.ndarray], np.ndarray]) -> TrainState:
+    """The state with each of its arrays changed."""
+    weights, *moments = (
+        {key: change(value) for key, value in arrays.items()}
+        for arrays in (state.weights, *state.moments.values())
+    )
+    return TrainState(state.step, weights, dict(zip(state.moments, moments, strict=True)))
 
 
 @pytest.mark.needs("trainer")

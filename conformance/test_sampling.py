@@ -41,6 +41,7 @@ SETTINGS = {
     "plain": {},
     "greedy": {"temperature": 0.0},
     "greedy, top_k 3": {"temperature": 0.0, "top_k": 3},
+    "greedy, top_p half": {"temperature": 0.0, "top_p": 0.5},
     "cold": {"temperature": 1e-30},
     "hot": {"temperature": 1e6},
     "top_k 1": {"top_k": 1},

@@ -192,6 +192,8 @@ RECORDS_REFUSED: list[dict[str, Any]] = [
     *({"dataset": ""}, {"tokenizer": None}, {"backend": 3}, {"versions": {"numpy": 2}}),
     *({"dataset_sha256": "0" * 63}, {"dataset_sha256": "A" * 64}, {"init_from_sha256": None}),
     *({"init_from": None}, {"init_from": ""}, {"val_loss": np.nan}, {"val_loss": True}),
+    *({"step": True}, {"dataset": None}, {"dataset_sha256": "0" * 63 + "G"}, {"dtype": []}),
+    *({"val_loss": "low"}, {"versions": []}),
 ]
 
 
@@ -206,6 +208,8 @@ def test_json_and_records_that_nothing_wrote(tmp_path: Path) -> None:
     for changes in RECORDS_REFUSED:
         with pytest.raises(ConfigError, match=next(iter(changes)).partition("_")[0]):
             record(**changes)
+    with pytest.raises(ConfigError, match="train"):
+        replace(record(), train={})
     table = json.loads(record().to_json())
     for wrong in (table | {"more": 1}, table | {"train": {}}, {"step": 3}, table | {"step": -1}):
         with pytest.raises(CheckpointError, match=str(file)):
@@ -277,8 +281,11 @@ def test_the_newest_checkpoint(tmp_path: Path) -> None:
     old.mkdir(parents=True)
     assert newest_checkpoint(tmp_path) == old, "an earlier run, until there is something new"
     checkpoints = tmp_path / "checkpoints"
+    checkpoints.mkdir()
+    assert newest_checkpoint(tmp_path) == old
     for name in ("000002", "999999", "1000000", ".2000000.tmp-1-ab", "12", "latest"):
-        (checkpoints / name).mkdir(parents=True)
+        (checkpoints / name).mkdir()
+    (checkpoints / "2000000").write_text("a file")
     assert newest_checkpoint(tmp_path) == checkpoints / "1000000"
     aside = checkpoints / ".3000000.old-1-ab"
     aside.mkdir()
@@ -287,3 +294,4 @@ def test_the_newest_checkpoint(tmp_path: Path) -> None:
     assert newest_checkpoint(tmp_path) == checkpoints / "3000000"
     assert not [entry for entry in checkpoints.iterdir() if entry.name.startswith(".")]
     assert (checkpoints / "latest").is_dir()
+    clean_leftovers(tmp_path / "nothing")

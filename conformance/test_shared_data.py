@@ -123,6 +123,7 @@ ENCODED = [
     (EURO, 34.0, "char", [1, 0] * 9, 9 * 5 - 3, 2.0),
     (EURO, 88.0, "byte", [0xE2, 0x82, 0xAC, 0xC3, 0xA9] * 9, 9 * 5 - 1, 2.0),
     ("éa " * 60, 10.0, "word", [2, 1] * 6, 6 * 4 - 3, 10 / 11),
+    ("ab\n" * 60, 22.0, "bpe", [256, 198] * 6, 6 * 3 - 2, 2.0),
     (EURO, None, "char", [1, 0] * 9, 9 * 5 - 3, None),
 ]
 
@@ -150,12 +151,12 @@ def test_what_a_tokenizer_does_not_know() -> None:
         encode_dataset(of("a\n" * 9 + "b"), build_tokenizer("char", "a\n"), 2)
 
 
-@pytest.mark.parametrize(("train", "val"), [(9, 90), (90, 9)])
+@pytest.mark.parametrize(("train", "val", "part"), [(9, 90, "training"), (90, 9, "validation")])
 @fault_in("shared/datasets.py")
-def test_both_parts_must_hold_a_window_and_a_target(train: int, val: int) -> None:
+def test_both_parts_must_hold_a_window_and_a_target(train: int, val: int, part: str) -> None:
     dataset = Dataset("short", "x" * (train + val), train, "", None, "")
     encode_dataset(dataset, build_tokenizer("byte", ""), 8)
-    with pytest.raises(DatasetError, match="has 9 tokens"):
+    with pytest.raises(DatasetError, match=f"{part} part has 9 tokens.* 10 "):
         encode_dataset(dataset, build_tokenizer("byte", ""), 9)
 
 

@@ -95,7 +95,8 @@ def test_entropy_is_in_bits_and_tokens_are_seen() -> None:
     ]
     assert str(entropy(np.array([1.0]))) == "0.0"
     for kind, text, shown in (
-        ("char", "a\n \x1bé", ["a", "\\n", "␣", "\\x1b", "é"]),
+        ("char", "a\n\t \x1b\u202eé", ["a", "\\n", "\\t", "␣", "\\x1b", "\\u202e", "é"]),
+        ("word", "to be", ["to", "␣", "be"]),
         ("byte", "é", ["\\xc3", "\\xa9"]),
     ):
         tokenizer = build_tokenizer(kind, text)

@@ -79,7 +79,8 @@ def test_round_trip(kind: str, tmp_path: Path) -> None:
         assert 0 <= ids.min() <= ids.max() < each.vocab_size
         if kind != "bpe":
             assert ids.tolist() == definition(kind, TRICKY, TRICKY)
-    assert tokenizer.encode("").shape == (0,)
+    same_bits(tokenizer.encode(""), np.empty(0, dtype=np.int64), "no text")
+    assert tokenizer.decode([]) == ""
     for bad in (-1, tokenizer.vocab_size):
         with pytest.raises(TokenizerError, match=rf"{bad} .* 0 to {tokenizer.vocab_size - 1}"):
             tokenizer.decode([0, bad])
@@ -90,6 +91,7 @@ def test_a_file_like_gpt2s() -> None:
     """With a special token, whose spelling in a text is text and whose id is not passed over; and
     with truncation and padding, which are not for us."""
     file = library.Tokenizer.from_str(build_tokenizer("bpe", TRICKY * 3, 300).to_json())
+    file.post_processor = library.processors.ByteLevel(trim_offsets=False)
     file.add_special_tokens(["<|endoftext|>", "<| é |>"])
     file.enable_truncation(5)
     file.enable_padding(length=9)
@@ -153,7 +155,8 @@ def test_sizes() -> None:
     found = [build_tokenizer(*of).vocab_size for of in (("word", many), ("bpe", many))]
     assert found == [8000, 1024]
     text = "a b"
-    sizes = {("byte", 256): 256, ("char", 3): 3, ("word", 2): 2, ("word", 99): 4, ("bpe", 256): 256}
+    sizes = {("byte", 256): 256, ("char", 3): 3, ("word", 2): 2, ("word", 99): 4}
+    sizes |= {("bpe", 256): 256, ("bpe", 999): 257}
     for (kind, size), vocab_size in sizes.items():
         assert build_tokenizer(kind, text, size).vocab_size == vocab_size
     impossible = [("byte", 255), ("byte", 257), ("char", 4), ("char", 2), ("word", 1), ("bpe", 255)]

@@ -1,5 +1,6 @@
 """The manifest of shared/weights.py and the initial weights of shared/init.py."""
 
+import hashlib
 import itertools
 import math
 from dataclasses import replace
@@ -97,6 +98,9 @@ def test_some_initial_weights_are_these() -> None:
         weights["lm_head.weight"][-1, -1],
     ]
     assert found == pytest.approx(LITERALS, rel=1e-14)
+    digest = "75c9282714b085bd986c23e04cbfc2e4b18bd55bcbf0c4f652478dfe35970078"
+    every = b"".join(value.astype("<f8").tobytes() for value in weights.values())
+    assert hashlib.sha256(every).hexdigest() == digest
 
 
 @fault_in("shared/init.py")

@@ -94,9 +94,7 @@ def matters(node: NodeOrLeaf | None) -> bool:
         if parent is not None and node is getattr(parent, "annotation", None):
             return False  # of what a function returns
         if parent is not None and parent.type == "parameters" and node.type == "operator":
-            return (
-                False  # of a function's head: a / for a * says how it is called, not what it does
-            )
+            return False  # a / for a * in a function's head: how it is called, not what it does
         if parent is not None and parent.type == "annassign" and node is parent.children[1]:
             return False
         node = parent

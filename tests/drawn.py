@@ -19,7 +19,6 @@ SEEDS = st.integers(0, 10**6)
 # The same examples in every run: a failure can be repeated, and none comes by chance. An object and
 # not a named profile, which is one of the defaults only if somebody loads it.
 WIDE = settings(deadline=None, derandomize=True, database=None, max_examples=80)
-FEW = settings(WIDE, max_examples=8)
 
 
 @st.composite

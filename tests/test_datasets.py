@@ -9,20 +9,15 @@ import threading
 import time
 from pathlib import Path
 
-import numpy as np
 import pooch
 import pytest
 
 from shared import datasets
-from shared.datasets import Dataset, encode_dataset, load_dataset
+from shared.datasets import encode_dataset, load_dataset
 from shared.errors import DatasetError
-from shared.tokenizers import TOKENIZERS, build_tokenizer
+from shared.tokenizers import build_tokenizer
 
 STAND_IN = b"First Citizen:\nBefore we proceed any further, hear me speak.\n" * 20
-
-
-def dataset_of(text: str, floor_nats: float | None = None) -> Dataset:
-    return Dataset("a test", text, 9 * len(text) // 10, "", floor_nats, "")
 
 
 @pytest.fixture
@@ -224,32 +219,3 @@ def test_what_is_neither_a_dataset_nor_a_file(name):
 def test_a_directory_is_no_text(tmp_path):
     with pytest.raises(DatasetError, match="is a directory"):
         load_dataset(str(tmp_path))
-
-
-# --- tokens ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", TOKENIZERS)
-def test_both_parts_are_encoded_and_measured(kind):
-    text = "Où est-il? Là-bas, près de l'église.\n" * 50
-    dataset = dataset_of(text, floor_nats=100.0)
-    tokenizer = build_tokenizer(kind, text)
-    data = encode_dataset(dataset, tokenizer, block_size=8)
-    assert tokenizer.decode(data.train) == dataset.train_text
-    assert tokenizer.decode(data.val) == dataset.val_text
-    assert data.train.dtype == data.val.dtype == np.int64
-    after_the_first = tokenizer.decode(data.val[1:])
-    assert data.val_bytes == len(after_the_first.encode())
-    assert data.val_targets == len(data.val) - 1
-    assert data.bytes_per_token == data.val_bytes / (len(data.val) - 1)
-    assert data.floor == 100.0 / (len(data.val) - 1)
-
-
-def test_a_part_needs_one_window_and_its_last_target():
-    tokenizer = build_tokenizer("byte", "")
-    encode_dataset(dataset_of("x" * 90), tokenizer, block_size=8)  # 81 and 9
-    with pytest.raises(DatasetError, match=r"validation part has 9 tokens.*10"):
-        encode_dataset(dataset_of("x" * 90), tokenizer, block_size=9)
-    uneven = Dataset("uneven", "x" * 90, 9, "", None, "")
-    with pytest.raises(DatasetError, match=r"training part has 9 tokens.*10"):
-        encode_dataset(uneven, tokenizer, block_size=9)

@@ -11,8 +11,7 @@ from conformance.reference import draw
 from shared.backend import BACKENDS
 from shared.cli import sample_main
 from shared.config import SampleConfig
-from shared.next_tokens import distribution, show_token
-from shared.tokenizers import build_tokenizer
+from shared.next_tokens import distribution
 from tests.command_line import TEXT, error_of
 
 SAMPLINGS = [
@@ -53,16 +52,14 @@ def test_every_interval_is_where_a_room_draws_that_token(room: str, config: Samp
             assert draw(LOGITS, u, config) == token
 
 
-@pytest.mark.parametrize(
-    ("kind", "text", "shown"),
-    [
-        ("char", "a\n\t b\x1b\u202eé", ["a", "\\n", "\\t", "␣", "b", "\\x1b", "\\u202e", "é"]),
-        ("word", "to be", ["to", "␣", "be"]),
-    ],
-)
-def test_tokens_can_be_seen(kind: str, text: str, shown: list[str]) -> None:
-    tokenizer = build_tokenizer(kind, text)
-    assert [show_token(tokenizer, token) for token in tokenizer.encode(text)] == shown
+@pytest.mark.parametrize("room", BACKENDS)
+def test_an_edge_belongs_to_the_token_after_it(room: str) -> None:
+    """u = 0 draws the first of 32 equals, and 1/32, where the second begins, the second."""
+    importlib.import_module(f"impls.{room}.model")
+    sample_token = importlib.import_module(f"impls.{room}.generate").sample_token
+    logits = as_array(room, np.zeros(32))
+    for token in range(32):
+        assert sample_token(logits, token / 32, SampleConfig(1)) == token
 
 
 # The command

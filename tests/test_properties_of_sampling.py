@@ -1,15 +1,11 @@
 """What holds for every text that is drawn."""
 
-from dataclasses import replace
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.cases import BASE
 from conformance.reference import continue_text
 from shared.config import SampleConfig
-from tests.drawn import FEW, SEEDS, WIDE, Drawn, drawn, fill
+from tests.drawn import WIDE, Drawn, drawn
 
 samplings = st.builds(
     SampleConfig,
@@ -28,17 +24,3 @@ def test_a_text_is_what_full_forwards_give(it: Drawn, config: SampleConfig) -> N
     model = it.model()
     text = list(model.generate(it.tokens[0], config))
     assert text == continue_text(model, it.tokens[0], config)
-
-
-@pytest.mark.parametrize("room", ["torch", "jax"])
-def test_the_others_write_what_numpy_does(room: str) -> None:
-    """The same text, whatever the sampling, across the edge of the window."""
-
-    @FEW
-    @given(SEEDS, samplings)
-    def check(seed: int, config: SampleConfig) -> None:
-        it = fill(replace(BASE, n_layer=1), seed, batch_size=1, length=5)
-        texts = [list(it.model(room=r).generate(it.tokens[0], config)) for r in ("numpy", room)]
-        assert texts[0] == texts[1]
-
-    check()

@@ -73,10 +73,6 @@ def test_ids_of_bytes_are_the_bytes():
     assert BUILT["byte"].encode(everything).tolist() == list(everything.encode())
 
 
-def test_a_short_text_fills_fewer():
-    assert build_tokenizer("bpe", "short", 1024).vocab_size < 1024
-
-
 def test_long_texts_are_encoded_in_chunks_that_change_nothing(tokenizer, monkeypatch):
     text = "".join(f"{TEXT}{i}\nline\n \n\nword's\n'tis\n" for i in range(30))
     monkeypatch.setattr(module, "CHUNK", 10)
@@ -98,23 +94,6 @@ def test_the_same_text_gives_the_same_ids_in_another_process():
     there = subprocess.run(run, input=text, capture_output=True, text=True, check=True).stdout
     here = [build_tokenizer(kind, text).to_json() for kind in TOKENIZERS]
     assert there.splitlines() == here
-
-
-def test_a_tokenizer_laid_out_as_gpt2s_loads():
-    """Byte-level BPE, and one special token added."""
-    library = hf.Tokenizer.from_str(build_tokenizer("bpe", TEXT * 3, 300).to_json())
-    library.post_processor = hf.processors.ByteLevel(trim_offsets=False)
-    library.add_special_tokens(["<|endoftext|>"])
-    tokenizer = Tokenizer.from_json(library.to_str())
-    assert (tokenizer.kind, tokenizer.vocab_size) == ("bpe", 301)
-    assert 300 not in tokenizer.encode(TEXT)  # its spelling in a text is text …
-    assert tokenizer.decode(tokenizer.encode(TEXT)) == TEXT
-    assert tokenizer.decode([300]) == "<|endoftext|>"  # … and its id is not skipped
-
-
-def test_an_empty_text_has_no_tokens(tokenizer):
-    assert tokenizer.encode("").dtype == np.int64
-    assert tokenizer.decode([]) == ""
 
 
 def test_half_a_surrogate_pair_is_an_error(tokenizer):

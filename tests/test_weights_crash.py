@@ -116,21 +116,6 @@ def test_a_crash_anywhere_leaves_one_whole_checkpoint(tmp_path, monkeypatch):
     assert stop >= 10
 
 
-def test_what_a_crash_leaves_is_never_taken_for_a_checkpoint(tmp_path):
-    run = tmp_path / "run"
-    assert newest_checkpoint(run) is None
-    (run / "checkpoints").mkdir(parents=True)
-    assert newest_checkpoint(run) is None
-    save_everything(checkpoint_path(run, 250))
-    shutil.copytree(checkpoint_path(run, 250), run / "checkpoints" / ".000500.tmp-123-0a1b2c3d")
-    (run / "checkpoints" / "notes").mkdir()
-    (run / "checkpoints" / "000999").write_text("a file")
-    assert newest_checkpoint(run) == checkpoint_path(run, 250)
-    clean_leftovers(run / "checkpoints")
-    assert listing(run / "checkpoints") == ["000250", "000999", "notes"]
-    clean_leftovers(run / "nothing")
-
-
 def test_clean_leftovers_does_not_follow_links(tmp_path):
     kept = tmp_path / "kept"
     kept.mkdir()

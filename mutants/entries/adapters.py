@@ -9,7 +9,7 @@ LAYOUT_TORCH = '".c_proj.weight")'
 CHECK = "        check_tokens(self.config, tokens)\n"
 CHECK_BOTH = "        check_tokens(self.config, tokens, targets)\n"
 LEFT = '"""The loss; the gradients are left on the parameters."""\n'
-IDS = "        ids = self.array(tokens), self.array(targets)\n"
+IDS = "        ids = one_type(tokens), one_type(targets)\n"
 LOGITS = (
     "def logits(self, tokens: np.ndarray) -> np.ndarray:\n"
     "        check_tokens(self.config, tokens)\n"
