@@ -3,7 +3,7 @@
 The cases of `CASES` are looked at by every chapter. Together they touch every option of GPTConfig,
 and all their sizes differ (B 3, T 11, H 4, D 6, C 24, F 40, V 37), so that no two axes can be
 confused unnoticed. `DESIGN` is a covering design: every pair of options, sizes and optimizers meets
-in one of its rows. `LONG` and `DEEP` leave the small integers behind, `REAL` holds real sizes.
+in one of its rows. `SIZES` are large or all equal, `REAL` are real ones.
 """
 
 from dataclasses import dataclass, replace
@@ -136,12 +136,32 @@ DEEP = Case("deep", replace(BASE, n_layer=6, n_head=12, bias=False), batch_size=
 """More blocks and heads than the rest, and heads of two channels: L 6, H 12, D 2."""
 
 ONE_BLOCK = replace(BASE, n_layer=1)
+MANY_IDS = Case(
+    "many ids",
+    GPTConfig(70_000, block_size=4, n_layer=1, n_head=1, n_embd=6, n_inner=6),
+    batch_size=12,
+)
+"""More ids than two bytes hold."""
+SQUARE = Case(
+    "square", GPTConfig(8, block_size=8, n_layer=1, n_head=2, n_embd=8, n_inner=8), batch_size=8
+)
+"""All sizes equal: what tells axes apart by their lengths is lost."""
+SIZES = [LONG, DEEP, MANY_IDS, SQUARE]
+"""Beyond the usual sizes, which are small and all differ."""
+
 TEETH = [
     # What loses digits in a bad algorithm only: E[x²] − E[x]² for the variance, …
     Case("mean of 100", ONE_BLOCK, dtypes=BOTH, offset=100.0, condition=333),
     # … scores of a hundred, whose exp is beyond float32 unless the largest is subtracted, …
     Case(
         "scores of 100", replace(ONE_BLOCK, activation="relu"), dtypes=BOTH, large=0.1, condition=20
+    ),
+    # … angles of hundreds, of which float32 has no more than four decimals, …
+    Case(
+        "late positions",
+        replace(ONE_BLOCK, n_embd=8, position="sinusoidal", block_size=512),
+        dtypes=BOTH,
+        batch_size=1,
     ),
     # … and sums of many small numbers in one accumulator.
     Case("long sums", replace(ONE_BLOCK, n_embd=384, n_head=2), dtypes=BOTH, batch_size=24),
@@ -180,7 +200,7 @@ REAL = [
 
 def find_case(name: str) -> Case:
     """The case of that name. Raises `KeyError` for one that does not exist."""
-    return {case.name: case for case in [*CASES, *DESIGN, LONG, DEEP, *TEETH, FAR, *REAL]}[name]
+    return {case.name: case for case in [*CASES, *DESIGN, *SIZES, *TEETH, FAR, *REAL]}[name]
 
 
 def random_weights(case: Case, seed: int = 0) -> dict[str, np.ndarray]:

@@ -135,17 +135,23 @@ def test_what_is_given_is_not_kept(
     judge.same("inputs kept", backend_name, apart, expected.loss_and_grads(same, same), message)
 
 
-@pytest.mark.needs("grads", "trainer")
-def test_results_lie_in_order(build: Callable[..., Model], batch: tuple) -> None:
-    """What is handed out is C-contiguous: files are written from memory as it lies."""
+@pytest.mark.needs("grads", "trainer", "trace", "decode")
+def test_results_are_the_callers(build: Callable[..., Model], batch: tuple) -> None:
+    """What is handed out can be written to, and is C-contiguous: files are written from memory as
+    it lies."""
     model = build()
     trainer = model.trainer(ADAMW)
     trainer.step(*batch)
     state = trainer.state()
-    for arrays in (model.weights(), model.loss_and_grads(*batch)[1], state.weights,
+    decoded = {
+        f"token {n}": logits for n, (_, logits) in enumerate(model.decode(batch[0][0], GREEDY))
+    }
+    for arrays in ({"logits": model.logits(batch[0])}, model.trace(batch[0]), decoded,
+                   model.weights(), model.loss_and_grads(*batch)[1], state.weights,
                    *state.moments.values()):  # fmt: skip
         for key, array in arrays.items():
-            assert array.flags.c_contiguous, key
+            assert array.flags.c_contiguous, f"{key} is not C-contiguous"
+            assert array.flags.writeable, f"{key} is read-only"
 
 
 def test_the_precision_of_a_model(

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from conformance.cases import (
-    DEEP,
     DESIGN,
     LONG,
     SHAPES,
+    SIZES,
     TEETH,
     Case,
     batch_of,
@@ -18,7 +18,7 @@ from conformance.judge import Judge
 from conformance.test_optimizers import ADAMW, SGD, results_agree, states_agree
 from shared.backend import Backend, Model
 
-LARGER = (LONG.name, DEEP.name, "long sums")
+LARGER = (*(case.name for case in SIZES), "long sums")
 
 Models = dict[str, Model]
 
@@ -65,7 +65,7 @@ def test_pairs_of_options(
 @pytest.mark.needs("grads", "trainer")
 @pytest.mark.fills("logits", "gradients", "loss")
 def test_larger(backends: dict[str, Backend], models: Models, case: Case, judge: Judge) -> None:
-    """The same of models with a longer window, more ids, more blocks and heads, wider matrices."""
+    """The same of other sizes: longer, deeper, wider, with many ids, or all of them equal."""
     tokens, targets = batch_of(case)
     judge.answers_agree("logits", models, {}, lambda model: model.logits(tokens))
     judge.gradients_agree(models, {}, tokens, targets)
