@@ -159,7 +159,7 @@ TEETH = [
     # … angles of hundreds, of which float32 has no more than four decimals, …
     Case(
         "late positions",
-        replace(ONE_BLOCK, n_embd=8, position="sinusoidal", block_size=512),
+        replace(ONE_BLOCK, n_embd=64, position="sinusoidal", block_size=512),
         dtypes=BOTH,
         batch_size=1,
     ),

@@ -128,11 +128,14 @@ def test_files_that_would_change_a_text(kind: str, part: str, changes: dict[str,
         Tokenizer.from_json(json.dumps(table))
 
 
+@pytest.mark.parametrize("size", [tokenizers.CHUNK, 10])
 @pytest.mark.parametrize("kind", KINDS)
 @fault_in("shared/tokenizers.py")
-def test_long_texts(kind: str) -> None:
-    """A text of three chunks, cut where no token can cross: nothing is lost, doubled or changed."""
+def test_long_texts(kind: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text of three chunks, and of as many as there can be, cut where no token can cross: nothing
+    is lost, doubled or changed."""
     assert len(LONG) > 2 * tokenizers.CHUNK
+    monkeypatch.setattr(tokenizers, "CHUNK", size)
     tokenizer = build_tokenizer(kind, LONG[:2000], 300 if kind == "bpe" else None)
     known = LONG if kind != "char" else "".join(c for c in LONG if c in LONG[:2000])
     ids = tokenizer.encode(known).tolist()
