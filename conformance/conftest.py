@@ -114,16 +114,19 @@ ORDER = ("forward", "softmax", "causality", "loss", "gradients", "shapes", "opti
 """The chapters that run first, in this order: what the others rest on fails before them."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Iterator[None]:
     """The chapter of real sizes only when it is asked for, and the simplest chapters first."""
     if not config.getoption("--large"):
         items[:] = [item for item in items if not item.get_closest_marker("large")]
-    first = {f"test_{chapter}": place for place, chapter in enumerate(ORDER)}
-    items.sort(key=lambda item: first.get(item.path.stem, len(first)))
     for item in items:  # with pytest-xdist: JAX compiles a case in one process only
         case = parameters_of(item).get("setting", (None,))[0]
         item.add_marker(pytest.mark.xdist_group(case.name if case else item.path.stem))
+    yield  # pytest has an order of its own
+    first = {f"test_{chapter}": place for place, chapter in enumerate(ORDER)}
+    items.sort(key=lambda item: first.get(item.path.stem, len(first)))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
