@@ -31,7 +31,7 @@ class Judge:
     ) -> None:
         self.ledger, self.case, self.dtype = ledger, case, dtype
         self.condition = condition
-        """How many times the case magnifies rounding."""
+        """How many times the case magnifies rounding. The table shows errors divided by it."""
         self.not_offered = frozenset(not_offered)
         """Backends that take no part, for they do not claim to be able to."""
         self.touched: dict[str, Row] = {}
@@ -88,13 +88,14 @@ class Judge:
             row.fail(found.culprits or tuple(values))
             for name in values:
                 if found.errors is not None:
-                    row.add(self.case, name, found.errors.of(name, row.limit))
+                    error = found.errors.of(name, row.limit)
+                    row.add(self.case, name, error / self.condition)
                 elif name in (found.culprits or values):
                     row.add(self.case, name, np.inf)
             message = f"{what or check} [{self.case}, {self.dtype}]: {found}"
             raise self._named(check, message, found) from None
         for name, error in found.items():
-            row.add(self.case, name, error)
+            row.add(self.case, name, error / self.condition)
 
     def answers_agree(
         self,

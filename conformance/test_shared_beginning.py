@@ -14,8 +14,8 @@ from conformance.test_shared_checkpoints import content_hash
 from shared import bigram, memory
 from shared.backend import TrainState
 from shared.config import GPTConfig, TrainConfig
-from shared.errors import ConfigError, RunError, TokenizerError
-from shared.options import DataOptions, ModelOptions, RunOptions, TrainOptions
+from shared.errors import ConfigError, RunError, TokenizerError, UserError
+from shared.options import DataOptions, ModelOptions, RunOptions, TrainOptions, parse_train
 from shared.prepare import Preparation, prepare
 from shared.tokenizers import build_tokenizer
 from shared.weights import Checkpoint, load_checkpoint, save_checkpoint
@@ -81,6 +81,25 @@ def test_a_resumed_training(text: str, tmp_path: Path) -> None:
     Path(text).write_text(TEXT + "\n")
     with pytest.raises(RunError, match="is not the text"):
         begin(text, checkpoint, resume=True)
+
+
+@fault_in("shared/options.py")
+def test_a_resumed_command_line(text: str, tmp_path: Path) -> None:
+    """`--resume` alone means all that the checkpoint says, whatever the defaults of the options."""
+    words = "--steps 40 --dtype float64 --tokenizer byte --block-size 8 --n-layer 1 --n-head 2 "
+    words += "--n-embd 4 --norm post --activation relu --position sinusoidal --learning-rate 0.01 "
+    words += "--optimizer sgd --grad-clip 0.5 --batch-size 3 --seed 9 --min-lr 0.005"
+    argv = ["--out", str(tmp_path), "--dataset", text, *words.split()]
+    asked, _ = parse_train("jax", argv, pytest.fail)
+    checkpoint = saved(tmp_path / "c", prepare("jax", asked, None), moments={})
+    given = ["--out", str(tmp_path), "--resume"]
+    resumed, _ = parse_train("jax", given, lambda _: checkpoint)
+    assert (resumed.run.dtype, resumed.train) == ("float64", asked.train)
+    assert resumed.data == replace(asked.data, vocab_size=256)
+    assert prepare("jax", resumed, checkpoint).config == prepare("jax", asked, None).config
+    for change in (["--dtype", "float32"], ["--learning-rate", "0.02"], ["--norm", "pre"]):
+        with pytest.raises(UserError):
+            parse_train("jax", [*given, *change], lambda _: checkpoint)
 
 
 @fault_in("shared/prepare.py")
