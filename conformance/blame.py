@@ -21,9 +21,9 @@ PATHS: dict[str, tuple[tuple[str, ...], str]] = {
     "weights on the future": (("taps",), "the mask"),
     "logits": (("taps",), "the fast path, which a trace does not take"),
     "future has no influence": (("taps", "logits"), "how the future is kept out"),
-    "rows alone": (tuple(STAGES), "what becomes of a row in another batch"),
+    "rows alone": (tuple(STAGES), "how rows of a batch are kept apart"),
     "cached decoding": (("taps", "logits"), "decoding"),
-    "decoded logits": (("taps", "logits"), "decoding: the cache, or where the window begins"),
+    "decoded logits": (("taps", "logits"), "the cache or the position of the window"),
     "same text": (("taps", "logits"), "decoding"),
     "loss": (("taps", "logits"), "the loss"),
     "gradients": (("taps", "logits", "loss"), "the backward pass"),
@@ -37,7 +37,7 @@ PATHS: dict[str, tuple[tuple[str, ...], str]] = {
         ]
     },
     **{
-        check: (tuple(STAGES), "what an object keeps or shares")
+        check: (tuple(STAGES), "state kept or shared between calls")
         for check in ("trained model", "resume", "interleaved", "repeated", "results kept")
     },
 }
@@ -56,7 +56,7 @@ class Locator:
     ) -> tuple[str, str] | None:
         """The tap or tensor where it begins (empty if nowhere before the check), and a sentence.
 
-        `shape`: rows and tokens of the batch to look at; None: as many as the case has.
+        `shape` gives B and T of the batch to compare; None takes the value of the case.
         """
         stages, rest = PATHS.get(check, ((), ""))
         looked = []
@@ -89,7 +89,9 @@ class Locator:
         return self._seen[key]
 
     def _look(self, stage: str, case: Case, dtype: str, shape: Shape) -> None:
-        judge = Judge(Ledger(), case.name, dtype)  # with a ledger that nobody reads
+        judge = Judge(
+            Ledger(), case.name, dtype, condition=case.condition
+        )  # its ledger is discarded
         models = {name: self.panel.model(name, case, dtype) for name in self._showing(stage)}
         B, T = shape
         tokens, targets = batch_of(

@@ -3,7 +3,7 @@
 The cases of `CASES` are looked at by every chapter. Together they touch every option of GPTConfig,
 and all their sizes differ (B 3, T 11, H 4, D 6, C 24, F 40, V 37), so that no two axes can be
 confused unnoticed. `DESIGN` is a covering design: every pair of options, sizes and optimizers meets
-in one of its rows. `SIZES` are large or all equal, `REAL` are real ones.
+in one of its rows. `SIZES` covers large and coinciding sizes, `REAL` the sizes of real models.
 """
 
 from dataclasses import dataclass, replace
@@ -68,8 +68,8 @@ CASES = [
 ]
 
 SHAPES = [*((B, T) for B in (1, 3, 12) for T in (1, 5, 11)), (33, 5)]
-"""Every batch size beside every length: one row, the usual, the default of a training; one token, a
-part of the window, all of it. And more rows."""
+"""Batch sizes 1, 3 and 12 (the training default) with one token, part of the window and all of it,
+and one larger batch."""
 
 # norm, position, tie_weights, bias, activation, n_head, n_layer, layer_norm_epsilon, n_inner,
 # batch size, length, optimizer. A test requires that every pair of values meets.
@@ -141,13 +141,13 @@ MANY_IDS = Case(
     GPTConfig(70_000, block_size=4, n_layer=1, n_head=1, n_embd=6, n_inner=6),
     batch_size=12,
 )
-"""More ids than two bytes hold."""
+"""A vocabulary too large for 16-bit ids."""
 SQUARE = Case(
     "square", GPTConfig(8, block_size=8, n_layer=1, n_head=2, n_embd=8, n_inner=8), batch_size=8
 )
-"""All sizes equal: what tells axes apart by their lengths is lost."""
+"""V = C = F = T = B, so a backend that identifies axes by their lengths mixes them up."""
 SIZES = [LONG, DEEP, MANY_IDS, SQUARE]
-"""Beyond the usual sizes, which are small and all differ."""
+"""Sizes unlike the usual ones, which are small and all different."""
 
 TEETH = [
     # What loses digits in a bad algorithm only: E[x²] − E[x]² for the variance, …
@@ -156,7 +156,7 @@ TEETH = [
     Case(
         "scores of 100", replace(ONE_BLOCK, activation="relu"), dtypes=BOTH, large=0.1, condition=20
     ),
-    # … angles of hundreds, of which float32 has no more than four decimals, …
+    # … sines of angles in the hundreds, which float32 holds to four decimals, …
     Case(
         "late positions",
         replace(ONE_BLOCK, n_embd=64, position="sinusoidal", block_size=512),

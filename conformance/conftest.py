@@ -64,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
 
 
-@pytest.hookimpl(trylast=True)  # after pytest-xdist has started its processes: they load them, too
+@pytest.hookimpl(trylast=True)  # so pytest-xdist's workers import the frameworks meanwhile
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Load the backends. One that cannot be had is an error, never a skip."""
     config = session.config
@@ -111,20 +111,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 ORDER = ("forward", "softmax", "causality", "loss", "gradients", "shapes", "optimizers", "life")
-"""The chapters that run first, in this order: what the others rest on fails before them."""
+"""Chapters run in this order, then the rest, so a fault is first reported where it originates."""
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> Iterator[None]:
-    """The chapter of real sizes only when it is asked for, and the simplest chapters first."""
+    """Deselect large tests unless requested, group tests by case, and order the chapters."""
     if not config.getoption("--large"):
         items[:] = [item for item in items if not item.get_closest_marker("large")]
     for item in items:  # with pytest-xdist: JAX compiles a case in one process only
         case = parameters_of(item).get("setting", (None,))[0]
         item.add_marker(pytest.mark.xdist_group(case.name if case else item.path.stem))
-    yield  # pytest has an order of its own
+    yield  # pytest regroups tests by parameter; sort after that
     first = {f"test_{chapter}": place for place, chapter in enumerate(ORDER)}
     items.sort(key=lambda item: first.get(item.path.stem, len(first)))
 

@@ -31,7 +31,7 @@ class Judge:
     ) -> None:
         self.ledger, self.case, self.dtype = ledger, case, dtype
         self.condition = condition
-        """How many times the case magnifies rounding. The table shows errors divided by it."""
+        """How many times the case magnifies rounding. Rows record errors divided by it."""
         self.not_offered = frozenset(not_offered)
         """Backends that take no part, for they do not claim to be able to."""
         self.touched: dict[str, Row] = {}
@@ -70,6 +70,7 @@ class Judge:
         """
         __tracebackhide__ = True
         row = self.row(check)
+        limit = self.condition * row.limit
         numbers = any(isinstance(value, float) for value in values.values())
         dtype = "float64" if numbers else self.dtype
         try:
@@ -78,17 +79,17 @@ class Judge:
                     as_arrays(values),
                     as_arrays(truths),
                     floor=self.condition * floor_of(check, self.dtype),
-                    ceiling=self.condition * row.limit,
+                    ceiling=limit,
                     dtype=dtype,
                 )
             else:
-                errors = compare(as_arrays(values), row.limit, dtype)
-                found = {name: errors.of(name, row.limit) for name in errors.names}
+                errors = compare(as_arrays(values), limit, dtype)
+                found = {name: errors.of(name, limit) for name in errors.names}
         except Disagreement as found:
             row.fail(found.culprits or tuple(values))
             for name in values:
                 if found.errors is not None:
-                    error = found.errors.of(name, row.limit)
+                    error = found.errors.of(name, limit)
                     row.add(self.case, name, error / self.condition)
                 elif name in (found.culprits or values):
                     row.add(self.case, name, np.inf)

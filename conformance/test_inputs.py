@@ -137,8 +137,7 @@ def test_what_is_given_is_not_kept(
 
 @pytest.mark.needs("grads", "trainer", "trace", "decode")
 def test_results_are_the_callers(build: Callable[..., Model], batch: tuple) -> None:
-    """What is handed out can be written to, and is C-contiguous: files are written from memory as
-    it lies."""
+    """Results are writable, and C-contiguous because files are written straight from memory."""
     model = build()
     trainer = model.trainer(ADAMW)
     trainer.step(*batch)
@@ -186,7 +185,7 @@ def test_a_state_in_another_precision(
 def test_a_state_in_any_layout(
     build: Callable[..., Model], batch: tuple, backend_name: str, judge: Judge, layout: str
 ) -> None:
-    """A state whose arrays lie in another way is the same state: bit for bit, step after step."""
+    """The memory layout of a state's arrays does not change one bit of the next step."""
     first, one, two = (build().trainer(ADAMW) for _ in range(3))
     first.step(*batch)
     one.load_state(first.state())
@@ -203,7 +202,7 @@ def cast(state: TrainState, dtype: type) -> TrainState:
 
 
 def changed(state: TrainState, change: Callable[[np.ndarray], np.ndarray]) -> TrainState:
-    """The state with each of its arrays changed."""
+    """The state with `change` applied to every array."""
     weights, *moments = (
         {key: change(value) for key, value in arrays.items()}
         for arrays in (state.weights, *state.moments.values())

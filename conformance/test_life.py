@@ -110,7 +110,7 @@ def test_state_before_the_first_step(
     used = shop.trainer(OPTIMIZERS[optimizer])
     shop.steps(used, 3, 5)
     used.load_state(state)
-    message = "load_state(state at step 0) into a used trainer has not taken all of the state"
+    message = "load_state(state at step 0) left a used trainer with another state"
     judge.same("resume", backend_name, state, in_order(used.state(), state), message)
     message = "steps after load_state(state at step 0) into a used trainer"
     judge.same("resume", backend_name, shop.steps(trainer, 0, 3), shop.steps(used, 0, 3), message)
@@ -150,7 +150,7 @@ def test_resuming_is_going_on(
             given = deepcopy(kept)
             trainer.load_state(given)
             judge.same("inputs kept", backend_name, kept, given, "load_state changed its state")
-            message = f"load_state into {which} at step {k} has not taken all of the state"
+            message = f"load_state at step {k} left {which} with another state"
             judge.same("resume", backend_name, kept, trainer.state(), message)
             spoil(given)
             message = f"{which} keeps references to the arrays given to load_state at step {k}"

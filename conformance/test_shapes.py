@@ -29,8 +29,8 @@ Models = dict[str, Model]
 @pytest.mark.fills("logits", "loss", "gradients")
 @pytest.mark.parametrize(("B", "T"), SHAPES)
 def test_every_shape(models: Models, case: Case, judge: Judge, B: int, T: int) -> None:
-    """Logits, gradients, and the loss with them, of every batch size and length. (The loss alone:
-    in the covering design, where every batch size meets every length, too.)"""
+    """Logits and loss_and_grads at every batch size and length. (`loss` is compared in the covering
+    design, which also pairs every batch size with every length.)"""
     tokens, targets = random_batch(case.config, batch_size=B, length=T)
     judge.answers_agree("logits", models, {}, lambda model: model.logits(tokens))
     judge.gradients_agree(models, {}, tokens, targets)
@@ -65,7 +65,7 @@ def test_pairs_of_options(
 @pytest.mark.needs("grads", "trainer")
 @pytest.mark.fills("logits", "gradients", "loss")
 def test_larger(backends: dict[str, Backend], models: Models, case: Case, judge: Judge) -> None:
-    """The same of other sizes: longer, deeper, wider, with many ids, or all of them equal."""
+    """Logits, gradients and a step of longer, deeper and wider models, and of coinciding sizes."""
     tokens, targets = batch_of(case)
     judge.answers_agree("logits", models, {}, lambda model: model.logits(tokens))
     judge.gradients_agree(models, {}, tokens, targets)
@@ -114,7 +114,7 @@ def test_rows_do_not_know_of_each_other(
     together = model.logits(tokens)
     turned = model.logits(tokens[::-1])[::-1]
     check_rows(judge, backend_name, turned, together, "reversing the rows changes their logits")
-    for b in (0, 11):
+    for b in (0, B - 1):
         alone = model.logits(tokens[b : b + 1])
         what = f"row {b} of {B} gets different logits on its own"
         check_rows(judge, backend_name, alone, together[b : b + 1], what)

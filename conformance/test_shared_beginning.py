@@ -85,7 +85,7 @@ def test_a_resumed_training(text: str, tmp_path: Path) -> None:
 
 @fault_in("shared/options.py")
 def test_a_resumed_command_line(text: str, tmp_path: Path) -> None:
-    """`--resume` alone means all that the checkpoint says, whatever the defaults of the options."""
+    """`--resume` takes every option from the checkpoint and refuses to change most of them."""
     words = "--steps 40 --dtype float64 --tokenizer byte --block-size 8 --n-layer 1 --n-head 2 "
     words += "--n-embd 4 --norm post --activation relu --position sinusoidal --learning-rate 0.01 "
     words += "--optimizer sgd --grad-clip 0.5 --batch-size 3 --seed 9 --min-lr 0.005"

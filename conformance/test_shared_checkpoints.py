@@ -112,9 +112,8 @@ def test_parts_that_may_be_absent(tmp_path: Path) -> None:
     """SGD has no moments, which is not the same as moments that were not kept; and so on."""
     of_sgd = record(train=SGD, val_loss=None)
     at_first = record(init_from=None, init_from_sha256=None, step=0)
-    for name, training, moments in (
-        *(("sgd", of_sgd, {}), ("sgd, not kept", of_sgd, None), ("not kept", at_first, None)),
-    ):
+    cases = (("sgd", of_sgd, {}), ("sgd, not kept", of_sgd, None), ("not kept", at_first, None))
+    for name, training, moments in cases:
         loaded = load_checkpoint(save(tmp_path / name, training=training, moments=moments))
         assert (loaded.training, loaded.moments) == (training, moments)
     bare = save(tmp_path / "bare", tokenizer=None, training=None, moments=None)

@@ -179,15 +179,15 @@ def test_asked_at_the_last_step_it_has_not_stopped(tmp_path: Path) -> None:
         ((1, 1), 1, [3, 6]),
         ((1, 1), 2, [3, 5, 6]),
         ((1, 1), 4, [3, 4, 5, 6]),
-        ((1, 2), 1, [4, 6]),  # step 3 was better, and has no checkpoint
-        ((2, 1), 1, [4, 6]),  # step 3 was better, and nobody knows
+        ((1, 2), 1, [4, 6]),  # step 3 has the lowest loss but no checkpoint
+        ((2, 1), 1, [4, 6]),  # step 3 is never evaluated
     ],
 )
 @fault_in("shared/run_directory.py")
 def test_the_newest_checkpoints_and_the_best_are_kept(
     tmp_path: Path, intervals: tuple[int, int], keep: int, kept: list[int]
 ) -> None:
-    """The best one is that of step 3, if there is one and it was evaluated."""
+    """Step 3 is the best, provided it is evaluated and saved."""
     of_eval, of_checkpoints = intervals
     config = replace(CONFIG, eval_interval=of_eval, checkpoint_interval=of_checkpoints)
     run(tmp_path, config=config, limits=RunLimits(keep_checkpoints=keep))

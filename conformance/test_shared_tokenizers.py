@@ -132,8 +132,7 @@ def test_files_that_would_change_a_text(kind: str, part: str, changes: dict[str,
 @pytest.mark.parametrize("kind", KINDS)
 @fault_in("shared/tokenizers.py")
 def test_long_texts(kind: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A text of three chunks, and of as many as there can be, cut where no token can cross: nothing
-    is lost, doubled or changed."""
+    """Cutting a long text into chunks, a few or as many as possible, does not change its ids."""
     assert len(LONG) > 2 * tokenizers.CHUNK
     monkeypatch.setattr(tokenizers, "CHUNK", size)
     tokenizer = build_tokenizer(kind, LONG[:2000], 300 if kind == "bpe" else None)

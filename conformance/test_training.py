@@ -32,7 +32,7 @@ def batch_of_a_language(config: GPTConfig, step: int) -> tuple[np.ndarray, np.nd
 
 
 def train(backend: Backend, case: Case, dtype: str) -> Run:
-    """From weights that float32 holds exactly: the run in float64 is the truth of the other."""
+    """Train from weights exact in float32, so the float64 run is the truth for float32."""
     weights = rounded(random_weights(case))
     trainer = backend.build(case.config, weights, dtype=dtype).trainer(CONFIG)
     results = [trainer.step(*batch_of_a_language(case.config, step)) for step in range(STEPS)]
@@ -40,8 +40,8 @@ def train(backend: Backend, case: Case, dtype: str) -> Run:
 
 
 @pytest.fixture(scope="module")
-def done() -> dict[tuple[str, str], Run]:
-    """The trainings that were run, by backend and precision: those in float64 are needed twice."""
+def cached_runs() -> dict[tuple[str, str], Run]:
+    """Runs by backend and precision: each float64 run is also the truth for float32."""
     return {}
 
 
@@ -49,7 +49,7 @@ def done() -> dict[tuple[str, str], Run]:
 @pytest.mark.needs("trainer")
 @pytest.mark.fills("200 steps: losses")
 def test_training(
-    done: dict[tuple[str, str], Run],
+    cached_runs: dict[tuple[str, str], Run],
     backends: dict[str, Backend],
     models: dict[str, Model],
     truthful: dict[str, Model],
@@ -61,9 +61,9 @@ def test_training(
     at the end. In float32 weights wander where the loss is flat: there the losses are compared."""
 
     def run(name: str, dtype: str) -> Run:
-        if (name, dtype) not in done:
-            done[name, dtype] = train(backends[name], case, dtype)
-        return done[name, dtype]
+        if (name, dtype) not in cached_runs:
+            cached_runs[name, dtype] = train(backends[name], case, dtype)
+        return cached_runs[name, dtype]
 
     runs = judge.each({name: name for name in backends}, lambda name: run(name, dtype))
     true = {name: run(name, "float64") for name in truthful}

@@ -54,7 +54,7 @@ def test_every_interval_is_where_a_room_draws_that_token(room: str, config: Samp
 
 @pytest.mark.parametrize("room", BACKENDS)
 def test_an_edge_belongs_to_the_token_after_it(room: str) -> None:
-    """u = 0 draws the first of 32 equals, and 1/32, where the second begins, the second."""
+    """Intervals include their lower end: u = k/32 draws token k of 32 equally likely ones."""
     importlib.import_module(f"impls.{room}.model")
     sample_token = importlib.import_module(f"impls.{room}.generate").sample_token
     logits = as_array(room, np.zeros(32))

@@ -98,8 +98,8 @@ def from_numpy(like: nnx.State, arrays: Mapping[str, np.ndarray], device: jax.De
 
 
 def one_type(ids: np.ndarray) -> np.ndarray:
-    """Token ids in one integer type, so that nothing compiles twice. They go where the weights are:
-    arrays of NumPy are bound to no device."""
+    """Token ids as int32, so that jax.jit compiles once for all integer types. A NumPy array is
+    bound to no device, so jax.jit moves it to the device of the weights."""
     return ids.astype(np.int32)
 
 
