@@ -89,9 +89,7 @@ class Locator:
         return self._seen[key]
 
     def _look(self, stage: str, case: Case, dtype: str, shape: Shape) -> None:
-        judge = Judge(
-            Ledger(), case.name, dtype, condition=case.condition
-        )  # its ledger is discarded
+        judge = Judge(Ledger(), case.name, dtype, condition=case.condition)
         models = {name: self.panel.model(name, case, dtype) for name in self._showing(stage)}
         B, T = shape
         tokens, targets = batch_of(
