@@ -260,7 +260,10 @@ def test_text_comes_as_it_is_made_and_nobody_minds_a_reader_who_leaves(trained):
 
 def test_interrupting_a_sample_is_quiet(trained):
     options = ["--run", trained, "--max-new-tokens", 1000000]
+    # Tests started in the background of a shell ignore SIGINT, and a child process inherits that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with start("numpy", "sample", *options) as process:
+        signal.signal(signal.SIGINT, before)
         process.stdout.read(20)
         process.send_signal(signal.SIGINT)
         stderr = process.communicate(timeout=60)[1].decode()

@@ -1,11 +1,9 @@
 """The presets: each says whose choices it is, and can be trained."""
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from threadpoolctl import threadpool_limits
 
 from results.record import MARGIN
 from results.training import train_preset
@@ -39,14 +37,9 @@ def test_every_preset_can_be_trained_as_it_is(name: str) -> None:
     assert replace(checkpoint.config, vocab_size=1) == replace(expected, vocab_size=1)
 
 
-def test_the_classroom_preset_beats_the_bigram_in_twenty_seconds_of_numpy(tmp_path: Path) -> None:
-    """Everything that the command does, on one core and by the processor's time: a busy machine is
-    not the fault."""
-    with threadpool_limits(1):
-        began = time.process_time()
-        result = train_preset("classroom", "numpy", "playlets", tmp_path / "run")
-        seconds = time.process_time() - began
+def test_the_classroom_preset_beats_the_bigram(tmp_path: Path) -> None:
+    """The whole command in NumPy. How long it takes is measured by `nox -s results`."""
+    result = train_preset("classroom", "numpy", "playlets", tmp_path / "run")
     assert result.steps == load_preset("classroom").train.steps
     assert result.floor < result.val_loss < MARGIN * result.bigram
     assert result.bigram == pytest.approx(2.3076, abs=1e-4)
-    assert seconds < 20
