@@ -8,9 +8,9 @@ from pathlib import Path
 
 from browser.chromium import DRIVER, find_browser
 from browser.pages import built_site
-from docs.sources import ROOT
 from shared.cli import run_command
 from shared.errors import UserError
+from shared.sources import ROOT
 
 
 class NothingToTest(UserError):

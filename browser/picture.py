@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from docs.extensions.directive import ROOMS
 from docs.extensions.excerpts import Excerpt, find_excerpt
-from docs.sources import ROOT
+from shared.sources import ROOT
 
 PICTURE = ROOT / "docs" / "three-columns.png"
 PAGE = "pages/05-layernorm-and-residuals"

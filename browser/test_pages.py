@@ -11,7 +11,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from browser.chromium import contrasts, emulate, photograph, requests
-from docs.sources import ROOT
+from shared.sources import ROOT
 
 Open = Callable[..., Chrome]
 

@@ -11,11 +11,13 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from shared import sources
+from shared.sources import ROOT
+
 STAMP = ROOT / "build" / "conformance-passed.json"
 COVERED = ("shared", "impls", "conformance", "oracles", "pyproject.toml", "constraints.txt")
 """Files and directories whose change may change the suite's verdict."""
@@ -49,22 +51,8 @@ def run_suite() -> int:
 
 def fingerprint(root: Path = ROOT, covered: Sequence[str] = COVERED) -> str:
     """A hash of everything the suite's verdict depends on: sources and installed versions."""
-    digest = hashlib.sha256()
-    for path in sorted(covered_files(root, covered)):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{path.relative_to(root).as_posix()} {content}\n".encode())
-    for line in installed():
-        digest.update(f"{line}\n".encode())
-    return digest.hexdigest()
-
-
-def covered_files(root: Path, covered: Sequence[str] = COVERED) -> Iterator[Path]:
-    """These files, and those of these directories, but for what Python makes itself."""
-    for name in covered:
-        top = root / name
-        for path in [top] if top.is_file() else top.rglob("*"):
-            if path.is_file() and "__pycache__" not in path.parts:
-                yield path
+    parts = [sources.fingerprint(covered, root), *installed()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def installed() -> list[str]:

@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 
 from conformance.cases import TEETH
+from shared.sources import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 NOISY = (
     "(taps or logits or loss or softmax or probabilities or gradients or differences or adamw "
     "or sgd or state_goes or training or bigram or attention or shape or pairs or larger or digits "

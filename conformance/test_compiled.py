@@ -18,8 +18,7 @@ from conformance.cases import Case, find_case, random_batch, random_weights, rou
 from conformance.judge import Judge
 from conformance.test_optimizers import SGD
 from shared.backend import Backend, Model, load_backend
-
-ROOT = Path(__file__).resolve().parent.parent
+from shared.sources import ROOT
 
 
 def answers(backend: Backend, case: Case, dtype: str, truthful: bool) -> dict[str, np.ndarray]:

@@ -5,11 +5,11 @@ import re
 import shlex
 from functools import cache
 
-from docs.sources import ROOT
 from mutants.catalogue import check_backend, find
 from shared.backend import BACKENDS
 from shared.errors import UserError
 from shared.options import parse_sample, parse_train
+from shared.sources import ROOT
 from shared.weights import Checkpoint
 
 

@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from docs.sources import ROOT, fingerprint
 from shared.cli import say
 from shared.errors import UserError
 from shared.files import explained, replacing
+from shared.sources import ROOT, fingerprint
 
 DIRECTORY = ROOT / "build" / "docs-data"
 

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from docs.commands import CommandError, words_of_module
-from docs.sources import ROOT, fingerprint
 from shared.files import explained, replacing
+from shared.sources import ROOT, fingerprint
 
 DIRECTORY = ROOT / "build" / "docs-data" / "printed"
 SOURCES = ("impls", "shared", "compare", "mutants", "conformance", "constraints.txt")

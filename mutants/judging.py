@@ -19,8 +19,7 @@ from conformance.conftest import RECORDER
 from conformance.ledger import Ledger
 from mutants.mutant import ADAPTER, DECODING, FORWARD, LIFE, OPTIMIZER, Mutant
 from mutants.plant import plant
-
-ROOT = Path(__file__).resolve().parent.parent
+from shared.sources import ROOT
 
 REFERENCE = {"numpy": "torch", "torch": "numpy", "jax": "numpy"}
 """The healthy backend that a mutant is compared with: the fastest of the other two."""

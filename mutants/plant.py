@@ -8,8 +8,9 @@ from pathlib import Path
 
 from mutants.mutant import Mutant
 from shared.errors import UserError
+from shared.sources import ROOT
 
-IMPLS = Path(__file__).resolve().parent.parent / "impls"
+IMPLS = ROOT / "impls"
 
 
 class MutantError(UserError):

@@ -25,10 +25,11 @@ from reliability.tally import KINDS, Tally, render
 from shared.backend import BACKENDS
 from shared.cli import run_command, say
 from shared.options import UsageError, parse
+from shared.sources import ROOT
 
 PROGRAM = "python -m reliability"
 PARTS = ("kills", "corruptions", "strings")
-REPORT = Path(__file__).resolve().parent.parent / "build" / "reliability.json"
+REPORT = ROOT / "build" / "reliability.json"
 WIDTH = 120
 """Columns, where there is no terminal that has its own number."""
 

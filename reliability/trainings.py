@@ -12,9 +12,8 @@ from reliability.doomed import READ, Doom, completed
 from reliability.tally import Fault
 from shared.errors import UserError
 from shared.metrics import Metrics, read_metrics
+from shared.sources import ROOT
 from shared.weights import load_checkpoint, newest_checkpoint
-
-REPOSITORY = Path(__file__).resolve().parent.parent
 
 TEXT = "ROMEO: But, soft! what light through yonder window breaks?\n\tIt is the east.\n" * 12
 STEPS = 12
@@ -28,9 +27,9 @@ SECONDS = 180.0
 
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if name != "NOX_CURRENT_SESSION"},
-    "PYTHONPATH": str(REPOSITORY),
+    "PYTHONPATH": str(ROOT),
     "OMP_NUM_THREADS": "1",  # many trainings at once, of tiny products
-    "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", str(REPOSITORY / "build" / "matplotlib")),
+    "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", str(ROOT / "build" / "matplotlib")),
 }
 
 
@@ -86,7 +85,7 @@ def start(
     command = [sys.executable, "-m", *watched, module, *where, *OPTIONS, *options]
     return subprocess.Popen(
         command,
-        cwd=REPOSITORY,
+        cwd=ROOT,
         env=ENVIRONMENT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

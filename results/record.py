@@ -10,8 +10,8 @@ from shared.backend import BACKENDS
 from shared.config import PRESETS
 from shared.errors import RunError
 from shared.files import explained, replacing
+from shared.sources import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results" / "results.json"
 
 LONG = ("nanogpt-cpu",)

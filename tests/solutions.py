@@ -5,7 +5,9 @@ import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-IMPLS = Path(__file__).resolve().parent.parent / "impls"
+from shared.sources import ROOT
+
+IMPLS = ROOT / "impls"
 FILES = ("nn.py", "model.py", "optim.py", "generate.py")
 
 

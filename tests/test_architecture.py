@@ -15,10 +15,10 @@ from jaxtyping import TypeCheckError
 from shared.backend import load_backend
 from shared.config import GPTConfig, SampleConfig, TrainConfig
 from shared.init import init_weights
+from shared.sources import ROOT
 from shared.taps import tap_names
 from shared.weights import tensor_shapes
 
-ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("numpy", "torch", "jax")
 HOUSE = (
     "shared",

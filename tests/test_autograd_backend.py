@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from conformance.limits import ORDER
+from shared.sources import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 NAME = "tests.autograd_backend"
 EXTRAS = ("bigram", "attention steps")
 """What it does not have: the lesson's models besides the GPT."""

@@ -19,9 +19,9 @@ from shared.config import GPTConfig, SampleConfig, TrainConfig
 from shared.datasets import TokenData
 from shared.errors import BackendError, ConfigError
 from shared.init import init_weights
+from shared.sources import ROOT
 from shared.tokenizers import build_tokenizer
 
-ROOT = Path(__file__).resolve().parent.parent
 CONFIG = GPTConfig(vocab_size=5, block_size=8, n_layer=2, n_head=2, n_embd=8)
 
 

@@ -27,8 +27,9 @@ from mutants import report as verdicts
 from mutants.judging import Verdict
 from shared.errors import UserError
 from shared.options import UsageError
+from shared.sources import ROOT
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+DOCS = ROOT / "docs"
 PAGES = sorted((DOCS / "pages").glob("*.md"))
 
 # MyST uses what Sphinx will take away in two versions; both are pinned.

@@ -12,10 +12,9 @@ from docs.extensions.alignment import Placed, place, units
 from docs.extensions.excerpts import ExcerptError, find_excerpt
 from docs.extensions.highlighting import highlighted_lines
 from docs.extensions.proof import checks_named
-from docs.sources import fingerprint
 from shared.errors import BackendError, UserError
+from shared.sources import fingerprint
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 ROOMS = ("numpy", "torch", "jax")
 
 
@@ -36,7 +35,7 @@ def test_a_forward_is_found_in_every_room(room: str) -> None:
 def test_an_excerpt_knows_where_it_stands() -> None:
     excerpt = find_excerpt("impls/torch/model.py", "merge_heads")
     path, number = excerpt.place.split(":")
-    line = (REPOSITORY / path).read_text(encoding="utf-8").splitlines()[int(number) - 1]
+    line = (ROOT / path).read_text(encoding="utf-8").splitlines()[int(number) - 1]
     assert line.startswith("def merge_heads(")
 
 
@@ -292,7 +291,7 @@ def test_a_figure_is_measured_again_when_a_source_changes(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"fingerprint": 1}'])
 def test_a_figure_that_cannot_be_read_is_none(tmp_path: Path, content: str) -> None:
-    counting = Counting(REPOSITORY / "noxfile.py")
+    counting = Counting(ROOT / "noxfile.py")
     (tmp_path / "counted.json").write_text(content)
     assert data.read(counting.producer, tmp_path) is None
 

@@ -14,8 +14,8 @@ from docs.build import build_site, main
 from docs.data import Producer, ProducerError, Product, make
 from docs.extensions import notebook
 from docs.producers import road
-from docs.sources import ROOT
 from shared.errors import BackendError
+from shared.sources import ROOT
 
 # MyST uses what Sphinx will take away in two versions; both are pinned.
 pytestmark = pytest.mark.filterwarnings("ignore:.*Check CHANGES for Sphinx")

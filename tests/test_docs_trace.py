@@ -13,10 +13,10 @@ from docs.extensions.excerpts import ExcerptError
 from docs.extensions.tap_lines import tap_lines
 from docs.extensions.trace import lines_of
 from docs.producers import timing, trace
-from docs.sources import ROOT
 from shared.backend import BACKENDS
 from shared.config import GPTConfig
 from shared.init import init_weights
+from shared.sources import ROOT
 from shared.taps import tap_names
 from shared.walk import kind_of
 from shared.weights import Checkpoint

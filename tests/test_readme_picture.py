@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from browser import picture
-from docs.sources import ROOT
+from shared.sources import ROOT
 
 
 def test_the_picture_in_the_readme_shows_the_code_as_it_is() -> None:

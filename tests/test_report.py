@@ -14,9 +14,9 @@ import pytest
 from conformance import gate
 from conformance.blame import repeat_command
 from conformance.report import finite, render_page
+from shared.sources import ROOT
 from tests.guests import write_guests
 
-ROOT = Path(__file__).resolve().parent.parent
 SUITE = [
     f"conformance/test_{name}.py" for name in ("forward", "loss", "gradients", "decoding", "bigram")
 ]

@@ -12,11 +12,12 @@ declared difference that is no longer one is an error, too.
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-IMPLS = Path(__file__).resolve().parent.parent / "impls"
+from shared.sources import ROOT
+
+IMPLS = ROOT / "impls"
 ROOMS = ("numpy", "torch", "jax")
 
 WITH_NAMES = {"model.py", "attention_steps.py"}

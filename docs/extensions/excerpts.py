@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from docs.sources import ROOT
 from shared.errors import UserError
+from shared.sources import ROOT
 
 LEFT_OUT = "backward"
 """The method that an excerpt of a class leaves out: only NumPy has it, and shows it by itself."""

@@ -9,7 +9,7 @@ from sphinx.application import Sphinx
 from docs.data import Product
 from docs.extensions.directive import raw
 from docs.extensions.figures import RunData
-from docs.sources import ROOT
+from shared.sources import ROOT
 
 STATIC = ROOT / "docs" / "_static"
 AFTER_ALL_PAGES = 850

@@ -8,8 +8,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from docs.data import Producer, ProducerError
-from docs.sources import ROOT
 from shared.errors import BackendError
+from shared.sources import ROOT
 
 NOTEBOOK = ROOT / "docs" / "road.ipynb"
 SECONDS = 60

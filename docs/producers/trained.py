@@ -6,10 +6,10 @@ from threadpoolctl import threadpool_limits
 
 from compare.alone import run_alone
 from docs.data import DIRECTORY, Producer, make
-from docs.sources import ROOT
 from shared.cli import OK, load_trained, train_main
 from shared.directories import newest_checkpoint
 from shared.errors import RunError
+from shared.sources import ROOT
 from shared.tokenizers import Tokenizer
 from shared.weights import Checkpoint
 

@@ -1,0 +1,36 @@
+"""Where the repository is, and fingerprints of its files: what was made from them is out of date
+when the fingerprint has changed."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The top of the repository."""
+
+
+def fingerprint(sources: Iterable[str], root: Path = ROOT) -> str:
+    """A hash of the names and contents of files and directories, given relative to `root`.
+
+    What Python makes itself (`__pycache__`) is left out.
+
+    Raises:
+        FileNotFoundError: one of `sources` does not exist, or is a directory without a file.
+            (Silently left out, its changes would go unnoticed from then on.)
+    """
+    digest = hashlib.sha256()
+    for source in sources:
+        for path in files_of(root / source):
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(f"{path.relative_to(root).as_posix()} {content}\n".encode())
+    return digest.hexdigest()
+
+
+def files_of(top: Path) -> list[Path]:
+    """A file, or all files of a directory, sorted. Raises FileNotFoundError if there is none."""
+    if top.is_file():
+        return [top]
+    found = [path for path in top.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    if not found:
+        raise FileNotFoundError(f"{top} does not exist or is empty; its fingerprint is needed")
+    return sorted(found)
