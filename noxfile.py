@@ -155,13 +155,13 @@ def conformance(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["env-oracles"])
 def oracles(session: nox.Session) -> None:
     """Judge the backends by programs that nobody here wrote. After `--`: arguments for pytest."""
-    session.run(python(session, "oracles"), "-m", "pytest", "oracles", *session.posargs)
+    session.run(python(session, "oracles"), "-m", "pytest", "audits/oracles", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["env-numpy"])
 def exercise(session: nox.Session) -> None:
     """How far your own GPT is, and what comes next. `-- --solution my_gpt`: of your copy."""
-    command = python(session, "numpy"), "-m", "conformance.ladder", *session.posargs
+    command = python(session, "numpy"), "-m", "lessons.ladder", *session.posargs
     session.run(*command, stderr=None)
 
 
@@ -171,13 +171,13 @@ def mutants(session: nox.Session) -> None:
 
     `-- --generic 60`: instead, 60 in each room that mutation operators make from its sources.
     """
-    session.run(python(session, "all"), "-m", "mutants", *session.posargs, stderr=None)
+    session.run(python(session, "all"), "-m", "audits.mutants", *session.posargs, stderr=None)
 
 
 @nox.session(name="break", venv_backend="none", requires=["env-all"])
 def break_(session: nox.Session) -> None:
     """Plant one bug and show what the suite says: `-- swap_qk --backend torch`, `-- --list`."""
-    session.run(python(session, "all"), "-m", "mutants.show", *session.posargs, stderr=None)
+    session.run(python(session, "all"), "-m", "audits.mutants.show", *session.posargs, stderr=None)
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
@@ -189,26 +189,26 @@ def fuzz(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["env-all"])
 def compare(session: nox.Session) -> None:
     """Train all three from the same weights on the same batches and lay them side by side."""
-    session.run(python(session, "all"), "-m", "compare", *session.posargs, stderr=None)
+    session.run(python(session, "all"), "-m", "lessons.compare", *session.posargs, stderr=None)
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def relay(session: nox.Session) -> None:
     """Hand one training from backend to backend on disk; it ends where each ends alone."""
-    session.run(python(session, "all"), "-m", "compare.relay", *session.posargs, stderr=None)
+    session.run(python(session, "all"), "-m", "lessons.relay", *session.posargs, stderr=None)
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def results(session: nox.Session) -> None:
     """Train every preset in every backend: the README's table. `-- --long`: also the long one."""
-    command = python(session, "all"), "-m", "results", *session.posargs
+    command = python(session, "all"), "-m", "audits.results", *session.posargs
     session.run(*command, stderr=None, interrupt_timeout=SECONDS_TO_SAVE)
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def reliability(session: nox.Session) -> None:
     """Try to lose something: 100 kills, 5,000 corruptions, 50,000 strings. `-- --help`: less."""
-    session.run(python(session, "all"), "-m", "reliability", *session.posargs, stderr=None)
+    session.run(python(session, "all"), "-m", "audits.reliability", *session.posargs, stderr=None)
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
@@ -226,7 +226,7 @@ def browser(session: nox.Session) -> None:
 
     `-- --update-readme`: also take the picture in README.md anew.
     """
-    session.run(python(session, "all"), "-m", "browser", *session.posargs, stderr=None)
+    session.run(python(session, "all"), "-m", "docs.browser", *session.posargs, stderr=None)
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
@@ -238,16 +238,17 @@ def tests(session: nox.Session) -> None:
     session.run(*pytest, *(session.posargs or ["tests"]))
     if not session.posargs:
         session.run(python(session, "all"), "-m", "conformance.gate", "--always")
-        session.run(python(session, "all"), "-m", "mutants", stderr=None)
+        session.run(python(session, "all"), "-m", "audits.mutants", stderr=None)
 
 
 @nox.session(reuse_venv=True)
 def lint(session: nox.Session) -> None:
-    """Lint, formatting and types."""
+    """Lint, formatting, types, and who may import whom."""
     install(session, "shared", "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+    session.run("lint-imports")
 
 
 for name in ENVIRONMENTS:  # last, so that `nox -l` lists the jobs first

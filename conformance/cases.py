@@ -12,7 +12,7 @@ import numpy as np
 
 from shared import randomness
 from shared.config import GPTConfig
-from shared.weights import tensor_shapes
+from shared.layout import tensor_shapes
 
 BASE = GPTConfig(vocab_size=37, block_size=11, n_layer=2, n_head=4, n_embd=24, n_inner=40)
 BATCH_SIZE = 3

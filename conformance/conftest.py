@@ -17,16 +17,16 @@ from conformance.cases import CASES, Case, batch_of, find_case
 from conformance.judge import Judge
 from conformance.panel import Panel, judged
 from conformance.recorder import Recorder, parameters_of
-from conformance.report import load_failure, report_of, write_report
-from conformance.table import render_table, save_picture
-from shared.backend import Backend, Model, load_backend
+from conformance.reporting.report import load_failure, report_of, write_report
+from conformance.reporting.table import render_table, save_picture
+from shared.protocol import Backend, Model, load_backend
 
 RECORDER = pytest.StashKey[Recorder]()
 
 BACKEND_HELP = """a backend to judge: numpy, torch, jax, or the import path of your own;
 repeatable. Your own is judged together with the three: --backend my_package.my_gpt. Built-in ones
 that are named stand for the three: --backend numpy --backend torch. What yours does not claim
-(shared/backend.py) is reported as not offered."""
+(shared/protocol.py) is reported as not offered."""
 
 
 # What JAX compiles here runs a few times, on small arrays: three quarters of the time of the suite

@@ -10,10 +10,10 @@ import numpy as np
 from conformance.compare import Disagreement, compare, compare_with_truth
 from conformance.ledger import Ledger, Row
 from conformance.limits import floor_of
-from shared.backend import Model
 from shared.config import GPTConfig
+from shared.layout import tensor_shapes
+from shared.protocol import Model
 from shared.taps import tap_names
-from shared.weights import tensor_shapes
 
 Witness, Answer = TypeVar("Witness"), TypeVar("Answer")
 

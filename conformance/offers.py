@@ -1,11 +1,11 @@
-"""What a backend may offer besides its model: a protocol of shared/backend.py that it fulfils."""
+"""What a backend may offer besides its model: a protocol of shared/protocol.py that it fulfils."""
 
 from collections.abc import Mapping
 
 import pytest
 
 from conformance.judge import Judge
-from shared.backend import BACKENDS, Backend
+from shared.protocol import BACKENDS, Backend
 
 
 def offering(backends: Mapping[str, Backend], protocol: type, judge: Judge) -> dict[str, Backend]:

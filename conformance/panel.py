@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 
 from conformance import cases
 from conformance.cases import CASES, Case, random_weights, rounded
-from shared.backend import BACKENDS, CAPABILITIES, Backend, Model, claimed, precisions
 from shared.errors import BackendError
+from shared.protocol import BACKENDS, CAPABILITIES, Backend, Model, claimed, precisions
 
 
 def judged(named: Sequence[str]) -> list[str]:

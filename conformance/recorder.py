@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from conformance.blame import Locator, repeat_command
 from conformance.compare import Disagreement
 from conformance.judge import Judge
 from conformance.ledger import Ledger
+from conformance.locate import Locator, repeat_command
 from conformance.panel import Panel
 
 

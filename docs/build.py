@@ -19,9 +19,9 @@ from docs.data import make
 from docs.links import dead_links
 from docs.producers import PRODUCERS
 from docs.serve import PORT, open_server
-from shared.cli import run_command, say
+from shared.commands.options import UsageError, parse
+from shared.commands.terminal import run_command, say
 from shared.errors import UserError
-from shared.options import UsageError, parse
 
 PROGRAM = "nox -s docs --"
 DOCS = Path(__file__).resolve().parent

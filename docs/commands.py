@@ -5,12 +5,12 @@ import re
 import shlex
 from functools import cache
 
-from mutants.catalogue import check_backend, find
-from shared.backend import BACKENDS
+from audits.mutants.catalogue import check_backend, find
+from shared.checkpoints.checkpoint import Checkpoint
+from shared.commands.options import parse_sample, parse_train
 from shared.errors import UserError
-from shared.options import parse_sample, parse_train
+from shared.protocol import BACKENDS
 from shared.sources import ROOT
-from shared.weights import Checkpoint
 
 
 class CommandError(UserError):
@@ -49,8 +49,8 @@ def check_command(command: str) -> None:
 
 
 def words_of_module(command: str) -> list[str]:
-    """["compare.temperatures", "--prompt", "ROMEO:"] of
-    `python -m compare.temperatures --prompt "ROMEO:"`.
+    """["lessons.temperatures", "--prompt", "ROMEO:"] of
+    `python -m lessons.temperatures --prompt "ROMEO:"`.
 
     Raises:
         CommandError: it is another kind of command, or there is no such module.

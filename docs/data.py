@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared.cli import say
+from shared.commands.terminal import say
 from shared.errors import UserError
 from shared.files import explained, replacing
 from shared.sources import ROOT, fingerprint

@@ -13,7 +13,7 @@ from shared.files import explained, replacing
 from shared.sources import ROOT, fingerprint
 
 DIRECTORY = ROOT / "build" / "docs-data" / "printed"
-SOURCES = ("impls", "shared", "compare", "mutants", "conformance", "constraints.txt")
+SOURCES = ("impls", "shared", "lessons", "audits/mutants", "conformance", "constraints.txt")
 COLUMNS = "84"
 SECONDS = 120
 

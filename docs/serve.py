@@ -4,8 +4,8 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from shared.cli import say
-from shared.options import UsageError
+from shared.commands.options import UsageError
+from shared.commands.terminal import say
 
 HOST, PORT = "127.0.0.1", 8000
 

@@ -1,5 +1,5 @@
 """What every backend agrees on: configuration, data, weights on disk, the training loop.
 
-Nothing in this package imports a framework or a backend; `shared.backend.load_backend` reaches
+Nothing in this package imports a framework or a backend; `shared.protocol.load_backend` reaches
 backends by name, at run time.
 """

@@ -47,3 +47,21 @@ def tap_names(config: GPTConfig) -> list[str]:
     for i in range(config.n_layer):
         names += [f"h.{i}.{name}" for name in block] + [f"h.{i}"]
     return names + (["ln_f"] if config.norm == "pre" else []) + ["logits", "probs"]
+
+
+STEPS = {
+    "average_by_loop": ("y",),
+    "average_by_matrix": ("weights", "y"),
+    "average_by_softmax": ("scores", "weights", "y"),
+    "self_attention": ("q", "k", "v", "scores", "weights", "y"),
+}
+"""The functions of impls/NAME/attention_steps.py, and the values that each of them names.
+
+q, k, v and y of self_attention are [B, T, D], its scores (scaled, before the mask) and weights
+[B, T, T]; the others' y is [B, T, C], their scores and weights [T, T].
+"""
+
+
+def step_names() -> list[str]:
+    """All values that `attention_steps` of a backend gives: "average_by_loop.y" and so on."""
+    return [f"{step}.{name}" for step, names in STEPS.items() for name in names]

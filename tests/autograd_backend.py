@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from autograd import value_and_grad
 
-from shared import backend as protocol
+from shared import protocol
 from shared.config import GPTConfig, SampleConfig, TrainConfig
 from shared.errors import ConfigError
 from shared.randomness import uniform
@@ -24,7 +24,7 @@ def copied(tensors: Mapping[str, np.ndarray], dtype: str | None = None) -> Tenso
 
 
 class Model:
-    """`shared.backend.Model`. Trainers put other tensors in place of its own, and change none."""
+    """`shared.protocol.Model`. Trainers put other tensors in place of its own, and change none."""
 
     def __init__(self, config: GPTConfig, tensors: Tensors) -> None:
         self.config, self.tensors = config, tensors
@@ -79,7 +79,7 @@ class Model:
 
 
 class Trainer:
-    """`shared.backend.Trainer`: clipping, AdamW and SGD."""
+    """`shared.protocol.Trainer`: clipping, AdamW and SGD."""
 
     def __init__(self, model: Model, config: TrainConfig) -> None:
         self.model, self.config, self.count = model, config, 0

@@ -110,7 +110,7 @@ class Network:
 
 
 def draw(logits: np.ndarray, u: float, config: SampleConfig) -> int:
-    """The token that u falls on, as conformance/reference.py defines it."""
+    """The token that u falls on, as conformance/truths/reference.py defines it."""
     ranked = np.argsort(-logits, kind="stable")
     if config.temperature == 0:
         return int(ranked[0])

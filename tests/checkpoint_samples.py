@@ -1,11 +1,11 @@
-"""What the tests of `shared.weights` ask of the small checkpoints in `reliability.samples`."""
+"""What the tests of checkpoints ask of the small ones in `audits.reliability.samples`."""
 
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from shared.checkpoints.checkpoint import load_checkpoint
 from shared.errors import CheckpointError
-from shared.weights import load_checkpoint
 
 WQ = "transformer.h.0.attn.c_attn.weight"
 

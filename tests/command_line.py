@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from compare.bench import main as bench_main
-from shared.backend import BACKENDS
-
-REPOSITORY = Path(__file__).parents[1]
+from audits.bench import main as bench_main
+from shared.sources import ROOT
 
 TEXT = "ROMEO: But, soft! what light through yonder window breaks?\n\tIt is the east.\n" * 30
 
@@ -22,7 +20,7 @@ SMALL = shlex.split("--block-size 8 --n-layer 1 --n-head 2 --n-embd 8 --batch-si
 def start(backend: str, command: str, *options: str, **popen) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", f"impls.{backend}.{command}", *map(str, options)],
-        cwd=REPOSITORY,
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         **popen,
@@ -49,11 +47,11 @@ def error_of(capsys, status: int) -> str:
 
 
 SHORTER = {
-    "compare": ["--steps", "2", "--dataset", "text.txt"],
-    "compare.bench": ["--preset", "classroom", "--rounds", "1"],
-    "compare.relay": ["--steps", "3", "--dataset", "long.txt"],
-    "compare.tokenizers": ["--steps", "0", "--dataset", "long.txt"],
-    **{f"impls.{name}.bigram": ["--steps", "2", "--dataset", "text.txt"] for name in BACKENDS},
+    "lessons.compare": ["--steps", "2", "--dataset", "text.txt"],
+    "audits.bench": ["--preset", "classroom", "--rounds", "1"],
+    "lessons.relay": ["--steps", "3", "--dataset", "long.txt"],
+    "lessons.tokenizers": ["--steps", "0", "--dataset", "long.txt"],
+    "lessons.bigram": ["--steps", "2", "--dataset", "text.txt"],
 }
 """What is added to a command that would take minutes, by its module."""
 
@@ -70,7 +68,7 @@ def run_module(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
     assert words[:2] == ["python", "-m"], words
     module = words[2]
     options = [*words[3:], *SHORTER.get(module, [])]
-    if module == "compare.bench":  # its processes look for a function in its module, by name
+    if module == "audits.bench":  # its processes look for a function in its module, by name
         return bench_main(options)
     monkeypatch.setattr(sys, "argv", [module, *options])
     for name in (module, f"{module}.__main__"):

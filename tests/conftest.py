@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.cli import train_main
+from shared.commands.train import train_main
 from tests.command_line import SMALL, TEXT
 
 

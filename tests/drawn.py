@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from conformance.cases import Case, random_weights
 from conformance.compare import relative_error
-from shared.backend import Model, load_backend
 from shared.config import GPTConfig
+from shared.protocol import Model, load_backend
 
 LIMIT = 1e-10
 SEEDS = st.integers(0, 10**6)

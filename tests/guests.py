@@ -3,7 +3,7 @@
 from pathlib import Path
 
 HEALTHY = '''
-from shared.backend import load_backend
+from shared.protocol import load_backend
 
 name = "guest"
 

@@ -23,9 +23,9 @@ from tyro.conf import UseAppendAction, arg
 from conformance.fuzz.batch import Batch
 from conformance.fuzz.caller import Tally
 from conformance.panel import Panel, judged
-from shared.backend import load_backend
-from shared.cli import run_command, say
-from shared.options import UsageError, parse
+from shared.commands.options import UsageError, parse
+from shared.commands.terminal import run_command, say
+from shared.protocol import load_backend
 
 PROGRAM = "nox -s fuzz --"
 ENVIRONMENT = {

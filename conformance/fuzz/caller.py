@@ -15,8 +15,8 @@ from conformance.fuzz.drawn import Setting
 from conformance.fuzz.watch import Watch
 from conformance.limits import MARGIN, limit_of
 from conformance.panel import Panel
-from shared.backend import CAPABILITIES, Model, Trainer, TrainState
 from shared.config import TrainConfig
+from shared.protocol import CAPABILITIES, Model, Trainer, TrainState
 
 
 @dataclass

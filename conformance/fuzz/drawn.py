@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from shared.backend import TrainState
 from shared.config import Dtype, GPTConfig, SampleConfig, TrainConfig
+from shared.protocol import TrainState
 
 HEADS = [(1, 6), (2, 3), (3, 4), (4, 6), (1, 7)]
 """Heads and channels of each. In fewer than six channels LayerNorm makes rounding large."""

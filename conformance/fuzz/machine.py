@@ -14,11 +14,11 @@ from conformance.fuzz.alike import check_same
 from conformance.fuzz.caller import Caller, Models, States, Trainers
 from conformance.fuzz.drawn import Ids, in_form
 from conformance.fuzz.watch import Kept
-from shared.backend import TrainState
+from shared.checkpoints.checkpoint import TrainingRecord, load_checkpoint, save_checkpoint
 from shared.config import SampleConfig, TrainConfig
 from shared.errors import InputError
+from shared.protocol import TrainState
 from shared.schedule import learning_rate
-from shared.weights import TrainingRecord, load_checkpoint, save_checkpoint
 
 FLOORS = {"m": 1e-2, "v": 1e-4}
 """How large moments usually are: decaying means of gradients below 1, and of their squares."""

@@ -1,5 +1,5 @@
 // The next-token table: what temperature, top-k and top-p make of a model's logits. The arithmetic is
-// that of `distribution` in shared/next_tokens.py, line by line; a test holds the two against each other.
+// that of `distribution` in shared/commands/next_tokens.py, line by line; a test holds the two against each other.
 (() => {
   "use strict";
   const { start, element, choice, slider } = window.play;

@@ -35,7 +35,7 @@ class Try(SiteDirective):
     """An experiment: a title, a command, and what to look at.
 
     ```{try} Four steps in numbers
-    :command: python -m impls.numpy.attention_steps
+    :command: python -m lessons.attention_steps
     :shows: yes
 
     Look at the last row of the weights.

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from docutils import nodes
 
+from audits.mutants import report
+from audits.mutants.catalogue import CATALOGUE, THEMES
+from audits.mutants.elsewhere import told
+from audits.mutants.judging import Verdict
 from docs.extensions.directive import ROOMS, SiteDirective, raw
-from mutants import report
-from mutants.catalogue import CATALOGUE, THEMES
-from mutants.elsewhere import told
-from mutants.judging import Verdict
 
 HOW = "nox -s mutants"
 HEALTHY = "healthy"

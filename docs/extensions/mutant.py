@@ -9,14 +9,14 @@ from typing import ClassVar
 from docutils import nodes
 from docutils.parsers.rst import directives
 
+from audits.mutants import report
+from audits.mutants.catalogue import check_backend, find
+from audits.mutants.judging import Verdict
+from audits.mutants.mutant import Mutant
+from audits.mutants.plant import MutantError, diff
 from docs.extensions.directive import ROOMS, SiteDirective, raw
 from docs.extensions.highlighting import code_block, line_element
 from docs.extensions.panes import Pane, three_panes
-from mutants import report
-from mutants.catalogue import check_backend, find
-from mutants.judging import Verdict
-from mutants.mutant import Mutant
-from mutants.plant import MutantError, diff
 
 HOW = "nox -s mutants"
 

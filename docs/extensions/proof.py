@@ -12,7 +12,7 @@ from docutils import nodes
 
 from conformance import gate
 from conformance.limits import ORDER
-from conformance.table import number
+from conformance.reporting.table import number
 from docs.extensions.directive import ROOMS, SiteDirective, raw
 
 REPORT = gate.STAMP.with_name("conformance.json")

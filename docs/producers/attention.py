@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from compare.alone import run_alone
-from compare.attention import Maps, attention_maps
 from conformance.limits import limit_of
 from docs.data import Producer
 from docs.producers import trained
-from shared.backend import BACKENDS
-from shared.next_tokens import show_token
-from shared.weights import Checkpoint
+from lessons.alone import run_alone
+from lessons.attention import Maps, attention_maps
+from shared.checkpoints.checkpoint import Checkpoint
+from shared.commands.next_tokens import show_token
+from shared.protocol import BACKENDS
 
 SENTENCES = (
     "Two moons want the red star;",
@@ -96,7 +96,7 @@ PRODUCER = Producer(
     what="where the heads of a trained model look, in the three backends",
     sources=(
         *trained.SOURCES,
-        *("compare/attention.py", "conformance/limits.py", "docs/producers/attention.py"),
+        *("lessons/attention.py", "conformance/limits.py", "docs/producers/attention.py"),
     ),
     measure=measure,
 )

@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from compare.alone import run_alone
-from compare.training import Task, train_backend
 from docs.data import Drawing, Producer
 from docs.producers.drawing import INK, ROOM_COLORS, ROOM_STYLES, new_figure, to_svg
-from shared.backend import BACKENDS
+from lessons.alone import run_alone
+from lessons.compare.training import Task, train_backend
 from shared.config import GPTConfig, SampleConfig, TrainConfig
-from shared.datasets import encode_dataset, fit_tokenizer, load_dataset
-from shared.init import init_weights
+from shared.layout import init_weights
+from shared.protocol import BACKENDS
+from shared.text.datasets import encode_dataset, fit_tokenizer, load_dataset
 
 STEPS = 300
 LAST_PLACE = float(np.spacing(np.float32(3.0)))
@@ -89,7 +89,7 @@ PRODUCER = Producer(
     name="losses",
     what=f"the same {STEPS} steps of training in the three backends, half a minute",
     sources=(
-        *("impls", "shared", "compare/training.py", "compare/alone.py", "constraints.txt"),
+        *("impls", "shared", "lessons/compare/training.py", "lessons/alone.py", "constraints.txt"),
         *("docs/producers/losses.py", "docs/producers/drawing.py"),
     ),
     measure=measure,

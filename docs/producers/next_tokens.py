@@ -4,8 +4,8 @@ from typing import Any
 
 from docs.data import Producer
 from docs.producers import trained
-from shared.backend import load_backend
-from shared.next_tokens import show_token
+from shared.commands.next_tokens import show_token
+from shared.protocol import load_backend
 from shared.randomness import uniform
 
 PROMPTS = ("I love the ", "Ann: By M", "Two stars w", "Scene: the king of ", "Enter ")

@@ -3,21 +3,21 @@
 from dataclasses import asdict
 from typing import Any
 
-from compare.alone import run_alone
-from compare.bench import Options
-from compare.bench import measure as measure_backend
+from audits.bench import Options
+from audits.bench import measure as measure_backend
 from docs.data import Drawing, Producer
 from docs.producers.drawing import INK, ROOM_COLORS, new_figure, to_svg
-from shared.backend import BACKENDS
+from lessons.alone import run_alone
 from shared.config import DEFAULT_PRESET, GPTConfig, load_preset
+from shared.protocol import BACKENDS
 
 ROUNDS = 3
-"""Of compare.bench's ten, so that a build does not take long."""
+"""Of audits.bench's ten, so that a build does not take long."""
 PRODUCTS = "#888888"
 
 
 def measure() -> dict[str, Any]:
-    """What `python -m compare.bench` measures, in fewer rounds.
+    """What `python -m audits.bench` measures, in fewer rounds.
 
     Raises:
         BackendError: a backend is not installed.
@@ -76,7 +76,7 @@ PRODUCER = Producer(
     name="timing",
     what="the time of a training step in the three backends",
     sources=(
-        *("impls", "shared", "compare/bench.py", "compare/products.py", "compare/alone.py"),
+        *("impls", "shared", "audits/bench.py", "audits/products.py", "lessons/alone.py"),
         *("constraints.txt", "docs/producers/timing.py", "docs/producers/drawing.py"),
     ),
     measure=measure,

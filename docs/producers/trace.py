@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from compare.alone import run_alone
 from conformance.compare import relative_error
 from conformance.limits import limit_of
 from docs.data import Producer
 from docs.producers import trained
-from shared.backend import BACKENDS, load_backend
+from lessons.alone import run_alone
+from lessons.walk import kind_of, tap_sentences
+from shared.checkpoints.checkpoint import Checkpoint
+from shared.commands.next_tokens import show_token
 from shared.config import GPTConfig
-from shared.next_tokens import show_token
-from shared.walk import kind_of, tap_sentences
-from shared.weights import Checkpoint
+from shared.protocol import BACKENDS, load_backend
 
 TEXT = "Enter Eve."
 """In the manner of the text that the model was trained on; a page has room for so much."""

@@ -4,21 +4,23 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from compare.alone import run_alone
 from docs.data import DIRECTORY, Producer, make
-from shared.cli import OK, load_trained, train_main
-from shared.directories import newest_checkpoint
+from lessons.alone import run_alone
+from shared.checkpoints.checkpoint import Checkpoint
+from shared.checkpoints.directories import newest_checkpoint
+from shared.commands.terminal import OK
+from shared.commands.train import train_main
+from shared.commands.trained import load_trained
 from shared.errors import RunError
 from shared.sources import ROOT
-from shared.tokenizers import Tokenizer
-from shared.weights import Checkpoint
+from shared.text.tokenizers import Tokenizer
 
 OPTIONS = ("--preset", "classroom", "--dataset", "playlets")
 """Small enough to be trained by a build, on a text that needs no download."""
 RUN = DIRECTORY / "trained"
 RUN_NAME = RUN.relative_to(ROOT).as_posix()
 """A run as any other, so that a reader can write with it: `--run build/docs-data/trained`."""
-SOURCES = ("impls", "shared", "compare/alone.py", "constraints.txt", "docs/producers/trained.py")
+SOURCES = ("impls", "shared", "lessons/alone.py", "constraints.txt", "docs/producers/trained.py")
 """Also of everything that is measured of this model."""
 
 

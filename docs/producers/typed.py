@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from compare.alone import run_alone
 from docs.data import Producer
 from docs.producers import trained
-from shared.backend import BACKENDS, load_backend
+from lessons.alone import run_alone
+from shared.checkpoints.checkpoint import Checkpoint
 from shared.config import SampleConfig
-from shared.weights import Checkpoint
+from shared.protocol import BACKENDS, load_backend
 
 PROMPT = "Enter Ann.\nAnn:"
 SAMPLING = SampleConfig(max_new_tokens=180, temperature=0.7, seed=9)

@@ -1,4 +1,4 @@
-"""The adapter: the exercise behind the protocol of shared/backend.py. Nothing to write here.
+"""The adapter: the exercise behind the protocol of shared/protocol.py. Nothing to write here.
 
 Besides the protocol it has what the ladder looks at while the rest is unfinished: `trace_into` and
 `grads_into` keep what was computed before something was missing; `logits_in_two` and
@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from shared.backend import (
+from shared.config import GPTConfig, SampleConfig, TrainConfig
+from shared.errors import ConfigError
+from shared.protocol import (
     StepResult,
     TrainState,
     check_dtype,
@@ -18,8 +20,6 @@ from shared.backend import (
     check_tokens,
     check_weights,
 )
-from shared.config import GPTConfig, SampleConfig, TrainConfig
-from shared.errors import ConfigError
 from shared.schedule import learning_rate
 from shared.taps import Tap
 from .generate import empty_cache, generate
@@ -58,7 +58,7 @@ def canonical_parameters(gpt: GPT) -> dict[str, Parameter]:
 
 
 class ExerciseModel:
-    """`shared.backend.Model` for the exercise."""
+    """`shared.protocol.Model` for the exercise."""
 
     def __init__(self, gpt: GPT) -> None:
         self.gpt = gpt
@@ -145,7 +145,7 @@ class ExerciseModel:
 
 
 class ExerciseTrainer:
-    """`shared.backend.Trainer` for the exercise."""
+    """`shared.protocol.Trainer` for the exercise."""
 
     def __init__(self, model: ExerciseModel, config: TrainConfig) -> None:
         self.model, self.config = model, config

@@ -1,7 +1,7 @@
 """From averaging to self-attention in four steps, each a few lines.
 
-`python -m impls.jax.attention_steps` shows them at work on numbers that can be checked in the
-head. Step 4 is one head of `CausalSelfAttention` in model.py: the same lines, without the heads.
+`python -m lessons.attention_steps --backend jax` runs them on numbers that can be checked by hand.
+Step 4 is one head of `CausalSelfAttention` in model.py: the same lines, without the heads.
 Shapes: B batch, T tokens, C channels of x, D channels of the head, E = 3·D.
 """
 
@@ -67,7 +67,7 @@ def attention_steps(
     weight: Float[np.ndarray, "C E"],
     bias: Float[np.ndarray, " E"],
 ) -> dict[str, np.ndarray]:
-    """Every named value of the four steps, as `shared.backend.AttentionStepsBackend` says."""
+    """Every named value of the four steps, as `shared.protocol.AttentionStepsBackend` says."""
     tap = Tap({})
     x = jnp.array(x)
     c_attn = nnx.Linear(*weight.shape, param_dtype=x.dtype, rngs=nnx.Rngs(0))
@@ -77,9 +77,3 @@ def attention_steps(
     average_by_softmax(x, tap.inside("average_by_softmax"))
     self_attention(x, c_attn, tap.inside("self_attention"))
     return {name: np.array(value) for name, value in tap.record.items()}
-
-
-if __name__ == "__main__":
-    from shared.attention_steps import attention_steps_main
-
-    raise SystemExit(attention_steps_main("jax"))

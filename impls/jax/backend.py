@@ -1,4 +1,4 @@
-"""The adapter: the JAX room behind the protocol of shared/backend.py."""
+"""The adapter: the JAX room behind the protocol of shared/protocol.py."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache, partial
@@ -10,7 +10,9 @@ import optax
 from flax import nnx
 from jaxtyping import Array
 
-from shared.backend import (
+from shared.config import GPTConfig, SampleConfig, TrainConfig
+from shared.errors import ConfigError
+from shared.protocol import (
     StepResult,
     TrainState,
     check_dtype,
@@ -19,8 +21,6 @@ from shared.backend import (
     check_tokens,
     check_weights,
 )
-from shared.config import GPTConfig, SampleConfig, TrainConfig
-from shared.errors import ConfigError
 from shared.schedule import learning_rate
 from shared.taps import Tap, tap_names
 from .attention_steps import attention_steps
@@ -142,7 +142,7 @@ def train_step(
 
 
 class JaxModel:
-    """`shared.backend.Model` for the JAX room."""
+    """`shared.protocol.Model` for the JAX room."""
 
     def __init__(
         self, config: GPTConfig, graphdef: nnx.GraphDef, params: nnx.State, device: jax.Device
@@ -191,7 +191,7 @@ class JaxModel:
 
 
 class JaxTrainer:
-    """`shared.backend.Trainer` for the JAX room."""
+    """`shared.protocol.Trainer` for the JAX room."""
 
     def __init__(self, model: JaxModel, config: TrainConfig) -> None:
         self.model, self.config = model, config

@@ -1,6 +1,6 @@
 """The baseline: guess the next token from the last one alone, with a table of scores.
 
-`python -m impls.jax.bigram` trains the table and shows what it approaches: the table of counts.
+`python -m lessons.bigram --backend jax` trains the table; it approaches the table of counts.
 """
 
 from functools import partial
@@ -86,9 +86,3 @@ def count_bigrams(ids: Int[np.ndarray, " N"], vocab_size: int) -> Int[np.ndarray
     ids = jnp.asarray(ids.astype(np.int64))
     counts = jnp.zeros((vocab_size, vocab_size), jnp.int64).at[ids[:-1], ids[1:]].add(1)
     return np.array(counts)
-
-
-if __name__ == "__main__":
-    from shared.bigram import bigram_main
-
-    raise SystemExit(bigram_main("jax"))

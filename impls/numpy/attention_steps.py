@@ -1,7 +1,7 @@
 """From averaging to self-attention in four steps, each a few lines.
 
-`python -m impls.numpy.attention_steps` shows them at work on numbers that can be checked in the
-head. Step 4 is one head of `CausalSelfAttention` in model.py: the same lines, without the heads.
+`python -m lessons.attention_steps --backend numpy` runs them on numbers to check by hand.
+Step 4 is one head of `CausalSelfAttention` in model.py: the same lines, without the heads.
 Shapes: B batch, T tokens, C channels of x, D channels of the head, E = 3·D.
 """
 
@@ -69,7 +69,7 @@ def attention_steps(
     weight: Float[np.ndarray, "C E"],
     bias: Float[np.ndarray, " E"],
 ) -> dict[str, np.ndarray]:
-    """Every named value of the four steps, as `shared.backend.AttentionStepsBackend` says."""
+    """Every named value of the four steps, as `shared.protocol.AttentionStepsBackend` says."""
     tap = Tap({})
     c_attn = Linear(*weight.shape, bias=True)
     c_attn.weight.value, c_attn.bias.value = weight, bias
@@ -78,9 +78,3 @@ def attention_steps(
     average_by_softmax(x, tap.inside("average_by_softmax"))
     self_attention(x, c_attn, tap.inside("self_attention"))
     return tap.record
-
-
-if __name__ == "__main__":
-    from shared.attention_steps import attention_steps_main
-
-    raise SystemExit(attention_steps_main("numpy"))

@@ -1,10 +1,12 @@
-"""The adapter: the NumPy room behind the protocol of shared/backend.py."""
+"""The adapter: the NumPy room behind the protocol of shared/protocol.py."""
 
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from shared.backend import (
+from shared.config import GPTConfig, SampleConfig, TrainConfig
+from shared.errors import ConfigError
+from shared.protocol import (
     StepResult,
     TrainState,
     check_dtype,
@@ -13,8 +15,6 @@ from shared.backend import (
     check_tokens,
     check_weights,
 )
-from shared.config import GPTConfig, SampleConfig, TrainConfig
-from shared.errors import ConfigError
 from shared.schedule import learning_rate
 from shared.taps import Tap
 from .attention_steps import attention_steps
@@ -58,7 +58,7 @@ def canonical_parameters(gpt: GPT) -> dict[str, Parameter]:
 
 
 class NumpyModel:
-    """`shared.backend.Model` for the NumPy room."""
+    """`shared.protocol.Model` for the NumPy room."""
 
     def __init__(self, gpt: GPT) -> None:
         self.gpt = gpt
@@ -111,7 +111,7 @@ class NumpyModel:
 
 
 class NumpyTrainer:
-    """`shared.backend.Trainer` for the NumPy room."""
+    """`shared.protocol.Trainer` for the NumPy room."""
 
     def __init__(self, model: NumpyModel, config: TrainConfig) -> None:
         self.model, self.config = model, config

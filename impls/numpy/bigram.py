@@ -1,6 +1,6 @@
 """The baseline: guess the next token from the last one alone, with a table of scores.
 
-`python -m impls.numpy.bigram` trains the table and shows what it approaches: the table of counts.
+`python -m lessons.bigram --backend numpy` trains the table; it approaches the table of counts.
 """
 
 import numpy as np
@@ -53,9 +53,3 @@ def count_bigrams(ids: Int[np.ndarray, " N"], vocab_size: int) -> Int[np.ndarray
     ids = ids.astype(np.int64)  # the products below overflow smaller integers
     pairs = ids[:-1] * vocab_size + ids[1:]
     return np.bincount(pairs, minlength=vocab_size**2).reshape(vocab_size, vocab_size)
-
-
-if __name__ == "__main__":
-    from shared.bigram import bigram_main
-
-    raise SystemExit(bigram_main("numpy"))

@@ -2,7 +2,7 @@
 
 import sys
 
-from shared.cli import sample_main
+from shared.commands.sample import sample_main
 
 if __name__ == "__main__":
     sys.exit(sample_main("numpy"))

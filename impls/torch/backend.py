@@ -1,4 +1,4 @@
-"""The adapter: the PyTorch room behind the protocol of shared/backend.py."""
+"""The adapter: the PyTorch room behind the protocol of shared/protocol.py."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,7 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from shared.backend import (
+from shared.config import GPTConfig, SampleConfig, TrainConfig
+from shared.errors import ConfigError
+from shared.protocol import (
     StepResult,
     TrainState,
     check_dtype,
@@ -15,8 +17,6 @@ from shared.backend import (
     check_tokens,
     check_weights,
 )
-from shared.config import GPTConfig, SampleConfig, TrainConfig
-from shared.errors import ConfigError
 from shared.schedule import learning_rate
 from shared.taps import Tap
 from .attention_steps import attention_steps
@@ -88,7 +88,7 @@ def from_numpy(value: np.ndarray) -> Tensor:
 
 
 class TorchModel:
-    """`shared.backend.Model` for the PyTorch room."""
+    """`shared.protocol.Model` for the PyTorch room."""
 
     def __init__(self, gpt: GPT) -> None:
         self.gpt = gpt
@@ -154,7 +154,7 @@ class TorchModel:
 
 
 class TorchTrainer:
-    """`shared.backend.Trainer` for the PyTorch room."""
+    """`shared.protocol.Trainer` for the PyTorch room."""
 
     def __init__(self, model: TorchModel, config: TrainConfig) -> None:
         self.model, self.config = model, config

@@ -1,6 +1,6 @@
 """The baseline: guess the next token from the last one alone, with a table of scores.
 
-`python -m impls.torch.bigram` trains the table and shows what it approaches: the table of counts.
+`python -m lessons.bigram --backend torch` trains the table; it approaches the table of counts.
 """
 
 import numpy as np
@@ -60,9 +60,3 @@ def count_bigrams(ids: Int[np.ndarray, " N"], vocab_size: int) -> Int[np.ndarray
     ids = torch.from_numpy(np.array(ids, np.int64))
     pairs = ids[:-1] * vocab_size + ids[1:]
     return torch.bincount(pairs, minlength=vocab_size**2).view(vocab_size, vocab_size).numpy()
-
-
-if __name__ == "__main__":
-    from shared.bigram import bigram_main
-
-    raise SystemExit(bigram_main("torch"))

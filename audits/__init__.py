@@ -1,0 +1,1 @@
+"""Commands that prove something: mutants, oracles, reliability, results, and the benchmark."""

@@ -1,0 +1,157 @@
+"""How fast a backend trains and writes, beside what no backend can avoid: python -m audits.bench
+
+Every backend has a process of its own. In it, in turns, are measured: the matrix products of a
+training step alone, in NumPy; the training step; and writing with the KV cache until the window is
+full. The multiple is step / products, both of the same minutes. Let the machine do nothing else.
+"""
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from tyro.conf import arg
+
+from audits.products import numpy_products, step_operations
+from lessons.alone import peak_memory, run_alone
+from shared.commands.options import parse
+from shared.commands.terminal import run_command
+from shared.config import (
+    DEFAULT_PRESET,
+    GPTConfig,
+    SampleConfig,
+    TrainConfig,
+    load_preset,
+    preset_names,
+)
+from shared.errors import ConfigError, RunError
+from shared.layout import init_weights
+from shared.protocol import BACKENDS, load_backend
+from shared.text.datasets import batch
+
+PROGRAM = "python -m audits.bench"
+REPEATS = 10
+"""How often each thing is done in a round. The first one warms the caches and does not count."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure."""
+
+    preset: Annotated[str, arg(metavar="|".join(preset_names()))] = DEFAULT_PRESET
+    """The recipe whose training step is measured."""
+    vocab_size: int = 65
+    """Size of the vocabulary. Tinyshakespeare has 65 different characters."""
+    rounds: int = 10
+    """How often products, step and writing take turns."""
+    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Also write the measurements into this file."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One backend's. Times are medians over all rounds, in seconds."""
+
+    products: float
+    """The matrix products of a step, in NumPy, in this backend's process."""
+    step: float
+    """A training step: forward, backward, clipping, optimizer."""
+    multiple: float
+    """step / products."""
+    gflops: float
+    """Billions of operations per second, of the products alone."""
+    decode_tokens_per_second: float
+    """Writing one text with the KV cache, until the window is full."""
+    peak_memory: int | None
+    """The most memory the process held, in bytes, the measuring included."""
+
+
+def measure(backend: str, config: GPTConfig, train: TrainConfig, rounds: int) -> Measurement:
+    """Measure `backend` in this process, which should have done nothing else."""
+    model = load_backend(backend).build(config, init_weights(config, train.seed))
+    trainer = model.trainer(train)
+    ids = np.random.default_rng(0).integers(config.vocab_size, size=100_000)
+    sizes = {"batch_size": train.batch_size, "block_size": config.block_size}
+    tokens, targets = batch(ids, **sizes, seed=train.seed, step=0)
+    writing = SampleConfig(max_new_tokens=config.block_size - 1, temperature=0.8)
+
+    def write() -> None:
+        for _ in model.generate(ids[:1], writing):
+            pass
+
+    work: list[tuple[Callable[[], object], int, list[float]]] = [
+        (numpy_products(config, train.batch_size), REPEATS, []),
+        (lambda: trainer.step(tokens, targets), REPEATS, []),
+        (write, 2, []),
+    ]
+    for round_ in range(1 + rounds):  # round 0 compiles
+        for function, repeats, seconds in work:
+            for repeat in range(repeats):
+                began = time.perf_counter()
+                function()
+                if round_ and repeat:
+                    seconds.append(time.perf_counter() - began)
+    products, step, text = (statistics.median(seconds) for *_, seconds in work)
+    return Measurement(
+        products=products,
+        step=step,
+        multiple=step / products,
+        gflops=step_operations(config, train.batch_size) / products / 1e9,
+        decode_tokens_per_second=writing.max_new_tokens / text,
+        peak_memory=peak_memory(),
+    )
+
+
+def render(measured: dict[str, Measurement]) -> Table:
+    """The measurements, a backend to a row."""
+    table = Table(title="One training step, and the matrix products in it")
+    table.add_column("")
+    for heading in ("products (ms)", "step (ms)", "multiple", "tokens/s written", "peak (MiB)"):
+        table.add_column(heading, justify="right")
+    for backend, m in measured.items():
+        peak = "?" if m.peak_memory is None else f"{m.peak_memory / 2**20:,.0f}"
+        times = f"{1e3 * m.products:.1f}", f"{1e3 * m.step:.1f}", f"{m.multiple:.2f}"
+        table.add_row(backend, *times, f"{m.decode_tokens_per_second:,.0f}", peak)
+    return table
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure as the command line says. Returns the exit status."""
+    return run_command(lambda: _bench(argv))
+
+
+def _bench(argv: Sequence[str] | None) -> int:
+    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
+    if options.rounds < 1:
+        raise ConfigError(f"rounds is {options.rounds}; it must be a whole number, 1 or more")
+    preset = load_preset(options.preset)
+    config = GPTConfig(**(preset.model | {"vocab_size": options.vocab_size}))
+    if config.block_size < 2:
+        raise ConfigError("block_size is 1: there is nothing to write before the window is full")
+    progress = Console(stderr=True, highlight=False)
+    measured = {}
+    for backend in BACKENDS:
+        progress.print(f"measuring {backend} …")
+        measured[backend] = run_alone(measure, backend, config, preset.train, options.rounds)
+    Console(highlight=False).print(render(measured))
+    if options.json is not None:
+        _write(options.json, {backend: asdict(m) for backend, m in measured.items()})
+    return 0
+
+
+def _write(path: Path, content: object) -> None:
+    try:
+        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror}") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""All mutants, and the checks of which none is required."""
+
+from dataclasses import replace
+
+from audits.mutants.entries import (
+    adapters,
+    attention,
+    blocks,
+    decoding,
+    embeddings,
+    found,
+    lessons,
+    life,
+    losses,
+    norms,
+    optimizers,
+)
+from audits.mutants.entries.museum import SEEN
+from audits.mutants.mutant import Mutant
+from audits.mutants.plant import MutantError
+from shared.protocol import BACKENDS
+
+THEMES = (
+    embeddings,
+    norms,
+    attention,
+    blocks,
+    losses,
+    optimizers,
+    decoding,
+    adapters,
+    lessons,
+    found,
+    life,
+)
+CATALOGUE: dict[str, Mutant] = {
+    mutant.name: replace(mutant, seen=SEEN.get(mutant.name, ()))
+    for theme in THEMES
+    for mutant in theme.MUTANTS
+}
+"""By name, in the order of the data flow."""
+
+JUSTIFIED: dict[str, str] = {}
+"""Checks that need not kill a mutant: why they are kept."""
+
+
+def find(name: str) -> Mutant:
+    """The mutant called `name`. Raises `MutantError` for one that does not exist."""
+    if name not in CATALOGUE:
+        raise MutantError(f"there is no mutant {name!r}; `nox -s break -- --list` lists them")
+    return CATALOGUE[name]
+
+
+def check_backend(name: str) -> str:
+    """Raises `MutantError` for a backend whose sources are not ours to break."""
+    if name not in BACKENDS:
+        raise MutantError(f"there is no backend {name!r} to break; there are {', '.join(BACKENDS)}")
+    return name

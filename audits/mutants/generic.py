@@ -1,0 +1,83 @@
+"""Mutants that nobody chose: operators let loose on the sources, a sample of what they can do.
+
+Exit status 1 if, in a backend, the suite kills less than 95 % of those that are not noted as
+equivalent, or if a healthy copy falls.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from audits.mutants.judging import Verdict
+from audits.mutants.mutant import Mutant
+from audits.mutants.sampling import Change, as_mutant, check_noted, equivalents, sample, sources_of
+from audits.mutants.workers import Task, judge_all
+
+KILLED = 0.95
+"""The least share."""
+
+HEALTHY = "healthy"
+"""A copy with no mutation, which must not fall."""
+
+Judge = Callable[[list[Task], int], Iterator[Verdict]]
+
+
+def judge_sample(
+    count: int,
+    seed: int,
+    backends: Sequence[str],
+    processes: int,
+    console: Console,
+    judge: Judge = judge_all,
+) -> int:
+    """Judge `count` mutants in each backend and print what became of them. Returns the exit status.
+
+    Raises:
+        MutantError: a mutation that is noted as equivalent can no longer be made.
+    """
+    tasks: list[Task] = []
+    changes: dict[tuple[str, str], Change] = {}
+    for backend in sorted(backends, key=lambda name: name != "jax"):  # the slowest first
+        sources, noted = sources_of(backend), equivalents(backend)
+        check_noted(sources, noted, backend)
+        drawn = sample(sources, count, f"{seed} {backend}", set(noted))
+        mutants = []
+        for i, found in enumerate(drawn):
+            mutants.append(as_mutant(found, f"generic_{seed}_{i}", backend))
+            changes[mutants[-1].name, backend] = found
+        healthy = Mutant(HEALTHY, "", {backend: ()}, generic=True)
+        tasks += [(mutant, backend) for mutant in [healthy, *mutants]]
+    verdicts = []
+    for verdict in judge(tasks, processes):
+        verdicts.append(verdict)
+        found = changes.get((verdict.mutant, verdict.backend))
+        if found is not None and not verdict.killed:
+            console.print(Text(f"survived:\n{shown(found, verdict.backend)}\n", "bold red"))
+        elif found is None and verdict.killed:
+            check, how = next(iter(verdict.fallen.items()))
+            console.print(Text(f"the healthy copy of {verdict.backend} fails {check}: {how}"))
+    enough = [passes(backend, verdicts, console) for backend in backends]  # all of them are told
+    return 0 if all(enough) else 1
+
+
+def passes(backend: str, verdicts: list[Verdict], console: Console) -> bool:
+    """Whether enough have fallen in a backend, and nothing healthy. Prints the share."""
+    own = [verdict for verdict in verdicts if verdict.backend == backend]
+    sick = [v for v in own if v.mutant == HEALTHY and v.killed]
+    judged = [v for v in own if v.mutant != HEALTHY]
+    killed = sum(verdict.killed for verdict in judged)
+    share = killed / len(judged) if judged else 0.0
+    console.print(
+        f"{backend}: {killed} of {len(judged)} killed, {share:.1%}"
+        f"{'' if share >= KILLED else f'; {KILLED:.0%} is required'}"
+    )
+    return not sick and share >= KILLED
+
+
+def shown(found: Change, backend: str) -> str:
+    """Where a mutation is, what it was made by, and the lines before and after it."""
+    head = f"impls/{backend}/{found.place.file}:{found.place.start[0]}  {found.place.scope}"
+    old = [f"  - {line}" for line in found.old.splitlines()]
+    new = [f"  + {line}" for line in found.new.splitlines()]
+    return "\n".join([f"{head}  ({found.place.operator})", *old, *new])

@@ -1,0 +1,305 @@
+"""Judging: the conformance suite run on one mutant in this process, and what fell."""
+
+import contextlib
+import importlib
+import io
+import math
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from audits.mutants.mutant import ADAPTER, DECODING, FORWARD, LIFE, OPTIMIZER, Mutant
+from audits.mutants.plant import plant
+from conformance.cases import FAR, LONG, TEETH
+from conformance.conftest import RECORDER
+from conformance.ledger import Ledger
+from shared.sources import ROOT
+
+REFERENCE = {"numpy": "torch", "torch": "numpy", "jax": "numpy"}
+"""The healthy backend that a mutant is compared with: the fastest of the other two."""
+
+SETTINGS = {"gpt2-float64", "original-float64", "erf-float64", "nanogpt-float64", "large-float64"}
+"""Float64 shows nearly every bug; four configurations have all options, the fifth overflows."""
+SETTINGS |= {f"{case.name}-float64" for case in (FAR, LONG)}
+SINGLE = {f"{name}-float32" for name in ("gpt2", "original", *(case.name for case in TEETH))}
+"""What shows in float32: the usual errors, and digits that a bad algorithm loses."""
+
+DIGITS = "test_shapes.py::test_digits_are_kept"
+
+OF_THEMES = (*FORWARD, *OPTIMIZER, *DECODING, "test_door", "test_inputs", "test_life")
+"""Chapters that are about some mutants. Another kind is not held to them: a wrong norm is seen in
+every optimizer step and in every text, which says nothing of either and takes most of the time."""
+
+SECONDS_PER_TEST = 10.0
+"""A mutant may loop without end. Of the processor's time: a busy machine is not the fault."""
+
+
+SECONDS_PER_TEST_OF_ALL = 20.0
+"""The same where the whole suite is run: its slowest tests are in it."""
+
+
+class TooSlow(Exception):
+    """A test that has not come to an end."""
+
+
+@dataclass
+class Verdict:
+    """What the suite says of one mutant in one backend."""
+
+    mutant: str
+    backend: str
+    fallen: dict[str, str] = field(default_factory=dict)
+    """Check (file::function): the message of its first failure."""
+    passed: list[str] = field(default_factory=list)
+    """Checks that ran and saw nothing."""
+    errors: dict[str, float] = field(default_factory=dict)
+    """By row of the conformance table, in float64: the largest error there, if it is above the
+    limit; infinite, where nothing could be compared."""
+    seconds: float = 0.0
+    single: list[str] = field(default_factory=list)
+    """Checks that fell in float32."""
+
+    @property
+    def killed(self) -> bool:
+        return bool(self.fallen)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the suite, in one process of pytest."""
+
+    wanted: Callable[[str, str | None], bool]
+    """Whether a check belongs to it, in a setting."""
+    compiles: bool = True
+    """Whether JAX does."""
+    seconds: float = SECONDS_PER_TEST
+    first_only: bool = False
+    """It ends when the first check has fallen."""
+
+
+class Watcher:
+    """A pytest plugin: runs each check until it falls for the first time, and notes how."""
+
+    def __init__(self, healthy: tuple[str, ...], stage: Stage) -> None:
+        self.healthy, self.stage = healthy, stage
+        self.fallen: dict[str, str] = {}
+        self.single: dict[str, None] = {}
+        self.ran: dict[str, None] = {}
+        self.ledger = Ledger()
+
+    def pytest_collection(self, session: pytest.Session) -> None:
+        recorder = session.config.stash[RECORDER]
+        recorder.locator = None  # what falls is enough to know here
+        self.ledger = recorder.ledger
+
+    def accuses(self, item: pytest.Item) -> bool:
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        if params.get("backend_name") in self.healthy:  # it is not the accused
+            return False
+        case, dtype = params.get("setting", (None, None))
+        return self.stage.wanted(check_of(item), f"{case.name}-{dtype}" if case else None)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if self.accuses(item)]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        known = self.single if in_single(item) else self.fallen
+        if check_of(item) in known:
+            pytest.skip("one failure is enough")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Any:
+        with time_limit(self.stage.seconds):
+            return (yield)
+
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo) -> None:
+        if call.when == "teardown" or (
+            call.excinfo and call.excinfo.errisinstance(pytest.skip.Exception)
+        ):
+            return
+        check = check_of(item)
+        self.ran[check] = None
+        if call.excinfo is not None:
+            self.fallen.setdefault(check, call.excinfo.exconly())
+            if in_single(item):
+                self.single[check] = None
+            if self.stage.first_only:
+                item.session.shouldstop = "it has fallen"
+
+    def errors_of(self, backend: str) -> dict[str, float]:
+        """The backend's largest error in every row of float64 where one was above the limit:
+        infinite, where nothing could be compared."""
+        return {
+            row.check: row.errors.get(backend, math.inf)
+            for row in self.ledger.in_order()
+            if row.dtype == "float64"
+            and backend in row.failed
+            and row.errors.get(backend, math.inf) > row.limit
+        }
+
+
+def in_single(item: pytest.Item) -> bool:
+    """Whether a test runs in float32."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return parameters.get("setting", (None, None))[1] == "float32"
+
+
+def check_of(item: pytest.Item) -> str:
+    """test_forward.py::test_taps, whatever the case, precision and backend."""
+    return f"{item.path.name}::{getattr(item, 'originalname', None) or item.name}"
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raises `TooSlow` in the block when its time is up. (In the main thread only.)"""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        raise TooSlow(f"no end after {seconds:g} s")
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def run_suite(watcher: Watcher, *backends: str) -> None:
+    """The suite on these backends in this process, without a word. One that cannot be loaded has
+    fallen before the first check."""
+    options = [
+        "--tb=no",
+        "-q",
+        "--disable-plugin-autoload",
+        "--assert=plain",
+        *("-p", "no:cacheprovider"),
+        # They collect garbage after every run, five times over everything three frameworks hold.
+        *("-p", "no:unraisableexception", "-p", "no:threadexception"),
+        "--rootdir",
+        str(ROOT),
+    ]
+    for backend in backends:
+        options += ["--backend", backend]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        status = pytest.main([str(ROOT / "conformance"), *options], plugins=[watcher])
+    if (
+        status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+        and not watcher.fallen
+    ):
+        watcher.fallen["suite"] = f"pytest ended with status {status}"
+
+
+def wanted(mutant: Mutant | None, backend: str) -> Callable[[str, str | None], bool]:
+    """Which checks a mutant is held to, in which settings."""
+    chapters = mutant.chapters if mutant else FORWARD
+
+    def without_other_themes(check: str, setting: str | None) -> bool:
+        if check.startswith(("test_shared_", "test_compiled")):
+            return False  # of shared/, where nothing is planted; of a process of its own
+        if mutant and check.startswith(OF_THEMES) and not check.startswith(chapters):
+            return False
+        if check.startswith("test_training.py") and (chapters, backend) != (OPTIMIZER, "numpy"):
+            return False  # hundreds of steps with what one step has shown to be wrong
+        return setting is None or setting in SETTINGS | SINGLE
+
+    def a_part(check: str, setting: str | None) -> bool:
+        if not check.startswith(chapters):
+            return False
+        if "finite_differences" in check:  # a hundred losses; test_gradients sees as much
+            return False
+        repeated = check.startswith("test_causality.py") or check.endswith(("pile_up", "same_loss"))
+        many = compiled(chapters) or repeated  # evaluations: one configuration must do
+        if check == DIGITS:  # of the sizes, the one that shows an algorithm that loses digits
+            return setting in SINGLE
+        if chapters == LIFE:
+            return setting in {"gpt2-float64", "original-float64", f"{LONG.name}-float64", None}
+        usual = {*SETTINGS, None, "gpt2-float32"} - {"nanogpt-float64", f"{LONG.name}-float64"}
+        return setting in ({"gpt2-float64"} if many else usual)
+
+    return a_part if backend == "jax" else without_other_themes
+
+
+def compiled(chapters: tuple[str, ...]) -> bool:
+    """Whether JAX compiles these checks: many steps of one function are worth it, one is not."""
+    return chapters in (OPTIMIZER, DECODING, ADAPTER, LIFE)
+
+
+@contextlib.contextmanager
+def jax_compiles(answer: bool, forget: bool = False) -> Iterator[None]:
+    """JAX runs line by line in the block, or compiles; what was compiled is forgotten after it, or,
+    unless `forget`, when its last function is. (What several whole suites compile needs more
+    mappings of memory than Linux allows a process: then it crashes.)"""
+    jax = importlib.import_module("jax")  # by name, as all backends are
+    jax.config.update("jax_disable_jit", not answer)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_disable_jit", False)
+        if forget:
+            jax.clear_caches()
+
+
+def stages(mutant: Mutant | None, backend: str) -> list[Stage]:
+    """What a mutant is held to, and in which order.
+
+    One of the catalogue: one part, all of whose checks are run. A generic one: the whole suite.
+    In JAX what is likely to see it comes first, without compiling where that is faster.
+    """
+    part = wanted(mutant, backend)
+    compiles = compiled(mutant.chapters if mutant else FORWARD)
+    if mutant is None or not mutant.generic:
+        return [Stage(part, compiles)]
+    if backend != "jax":
+        return [Stage(lambda *_: True, seconds=SECONDS_PER_TEST_OF_ALL, first_only=True)]
+    return [
+        Stage(part, compiles, SECONDS_PER_TEST_OF_ALL, first_only=True),
+        Stage(lambda *which: not part(*which), True, SECONDS_PER_TEST_OF_ALL, first_only=True),
+    ]
+
+
+def references(mutant: Mutant | None, backend: str) -> tuple[str, ...]:
+    """The healthy backends to judge beside: the fastest; for a generic mutant in JAX both, as an
+    error in float32 may be twice that of the others, and one alone may happen to be small."""
+    if mutant is not None and mutant.generic and backend == "jax":
+        return "numpy", "torch"
+    return (REFERENCE[backend],)
+
+
+def judge(
+    mutant: Mutant | None, backend: str, directory: Path, beside: tuple[str, ...] = ()
+) -> Verdict:
+    """Plant a mutant under `directory` and let the suite judge it.
+
+    It is compared with the healthy backends `beside` it: two of them can say who is wrong. None
+    given: the one that is fastest.
+    """
+    healthy = beside or references(mutant, backend)
+    began = time.perf_counter()
+    package = plant(mutant, backend, directory)
+    if str(directory) not in sys.path:
+        sys.path.insert(0, str(directory))
+    verdict = Verdict(mutant.name if mutant else "healthy", backend)
+    for stage in stages(mutant, "jax" if "jax" in healthy else backend):
+        watcher = Watcher(healthy, stage)
+        with contextlib.ExitStack() as stack:
+            if "jax" in (*healthy, backend):
+                stack.enter_context(jax_compiles(stage.compiles, forget=stage.compiles))
+            run_suite(watcher, *healthy, package)
+        verdict.fallen |= watcher.fallen
+        verdict.single += watcher.single
+        verdict.passed += [check for check in watcher.ran if check not in watcher.fallen]
+        verdict.errors |= watcher.errors_of(package)
+        if verdict.fallen:
+            break
+    verdict.seconds = time.perf_counter() - began
+    return verdict

@@ -1,0 +1,71 @@
+"""What a mutant is: one bug, under a name, as replacements in the sources of the rooms."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from shared.protocol import BACKENDS
+
+# The chapters of the suite that a kind of mutants is held to. In NumPy and torch a mutant is also
+# held to those that belong to no kind; not in JAX, where they would be compiled.
+FORWARD = ("test_forward", "test_softmax", "test_loss", "test_gradients", "test_causality")
+OPTIMIZER = ("test_optimizers", "test_bigram")
+DECODING = ("test_decoding", "test_sampling")
+ADAPTER = ("test_forward", "test_door", "test_bigram", "test_inputs")
+LIFE = ("test_life", "test_inputs", "test_shapes.py::test_a_batch")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Put `new` where `old` stands in a file of a room, and `old` stands there `times` times."""
+
+    file: str
+    old: str
+    new: str
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where somebody made this mistake in public."""
+
+    repository: str
+    thread: str
+    """An issue or pull request, as "#12"."""
+    what: str
+    """What was wrong there, in one line."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A mistake that people make, and how it is planted in each backend that it makes sense in."""
+
+    name: str
+    story: str
+    """The real mistake it stands for, in one line."""
+    edits: dict[str, tuple[Edit, ...]]
+    """Backend: the replacements."""
+    chapters: tuple[str, ...] = FORWARD
+    """Files of the suite that it is held to in JAX."""
+    seen: tuple[Source, ...] = ()
+    """From audits/mutants/entries/museum.py."""
+    generic: bool = False
+    """Made by an operator: held to the whole suite, until the first check falls."""
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        story: str,
+        *,
+        chapters: tuple[str, ...] = FORWARD,
+        **edits: Edit | tuple[Edit, ...],
+    ) -> Self:
+        """A mutant from one edit or several for each backend; `everywhere` is for all three."""
+        everywhere = edits.pop("everywhere", None)
+        chosen = dict.fromkeys(BACKENDS, everywhere) if everywhere else {}
+        planted = {
+            backend: (edit,) if isinstance(edit, Edit) else edit
+            for backend, edit in (chosen | edits).items()
+            if edit is not None
+        }
+        return cls(name, story, planted, chapters)

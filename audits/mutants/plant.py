@@ -1,0 +1,62 @@
+"""Planting: a copy of a room with one bug in it, as a package of its own outside the tree.
+
+The copy calls itself by another name, so that the healthy room and the mutant live in one process.
+"""
+
+import difflib
+from pathlib import Path
+
+from audits.mutants.mutant import Mutant
+from shared.errors import UserError
+from shared.sources import ROOT
+
+IMPLS = ROOT / "impls"
+
+
+class MutantError(UserError):
+    """There is no such mutant, or the sources have changed under it."""
+
+
+def mutate(mutant: Mutant | None, backend: str) -> dict[str, str]:
+    """The sources of a room with the bug in them, by file name; None: as they are.
+
+    Raises:
+        MutantError: a text that is to be replaced does not stand there as often as it should.
+    """
+    files = sorted((IMPLS / backend).glob("*.py"))
+    sources = {path.name: path.read_text(encoding="utf-8") for path in files}
+    for edit in mutant.edits[backend] if mutant else ():
+        found = sources.get(edit.file, "").count(edit.old)
+        if found != edit.times:
+            raise MutantError(
+                f"{mutant.name} no longer fits impls/{backend}/{edit.file}: "
+                f"{edit.old!r} is to stand there {edit.times} times and does {found} times"
+            )
+        sources[edit.file] = sources[edit.file].replace(edit.old, edit.new)
+    return sources
+
+
+def plant(mutant: Mutant | None, backend: str, directory: Path) -> str:
+    """Write the mutated room into `directory`; returns the name it is imported by.
+
+    Without a mutant, the copy is healthy: what falls then is the fault of the copying.
+    """
+    package = f"{mutant.name if mutant else 'healthy'}_{backend}"
+    target = directory / package
+    target.mkdir(parents=True)
+    for name, source in mutate(mutant, backend).items():
+        # The imports inside the room, and the guard in its __init__.py.
+        renamed = source.replace(f"impls.{backend}", package)
+        (target / name).write_text(renamed, encoding="utf-8")
+    return package
+
+
+def diff(mutant: Mutant, backend: str) -> list[str]:
+    """The lines of the source that the mutant changes, as `diff -u0` shows them."""
+    healthy, mutated = mutate(None, backend), mutate(mutant, backend)
+    lines: list[str] = []
+    for name in dict.fromkeys(edit.file for edit in mutant.edits[backend]):
+        path = f"impls/{backend}/{name}"
+        old, new = healthy[name].splitlines(), mutated[name].splitlines()
+        lines += difflib.unified_diff(old, new, path, f"{path}, mutated", n=0, lineterm="")
+    return lines

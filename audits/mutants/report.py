@@ -1,0 +1,57 @@
+"""What the last run of the mutants found, in build/mutants.json, and the sources it speaks of."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from audits.mutants.judging import Verdict
+from conformance import gate
+from shared.files import explained, replacing
+
+REPORT = gate.STAMP.with_name("mutants.json")
+COVERED = (*gate.COVERED, "audits/mutants")
+"""Files and directories whose change may change which checks a mutant kills."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Verdicts, and a hash of what was judged."""
+
+    fingerprint: str
+    verdicts: list[Verdict]
+
+    @property
+    def stale(self) -> bool:
+        """The sources have changed since."""
+        return self.fingerprint != fingerprint()
+
+
+def fingerprint() -> str:
+    """A hash of everything that decides which checks fall: sources and installed versions."""
+    return gate.fingerprint(gate.ROOT, COVERED)
+
+
+def write_report(current: str, verdicts: Sequence[Verdict]) -> None:
+    """Write build/mutants.json. Verdicts of another run on the same sources are kept, so that
+    judging one mutant does not cost the knowledge of all others.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    known = read_report()
+    kept = known.verdicts if known is not None and known.fingerprint == current else []
+    merged = {(v.mutant, v.backend): v for v in [*kept, *verdicts]}
+    content = {"fingerprint": current, "verdicts": [asdict(v) for v in merged.values()]}
+    with explained("write", REPORT):
+        REPORT.parent.mkdir(exist_ok=True)
+        with replacing(REPORT) as partial:
+            partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def read_report() -> Report | None:
+    """The last report; None if there is none that can be read."""
+    try:
+        found = json.loads(REPORT.read_text(encoding="utf-8"))
+        return Report(found["fingerprint"], [Verdict(**each) for each in found["verdicts"]])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,203 @@
+"""Which generic mutants there are in a backend's sources, and a sample of them.
+
+A mutation is known by what it does: the lines it replaces and those it puts there, in which
+function of which file. So is one that equivalent.toml says changes nothing.
+"""
+
+import random
+import textwrap
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+from pathlib import Path
+
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from parso.tree import NodeOrLeaf
+
+from audits.mutants.mutant import DECODING, FORWARD, OPTIMIZER, Edit, Mutant
+from audits.mutants.operators import OPERATORS
+from audits.mutants.plant import MutantError, mutate
+
+EQUIVALENT = Path(__file__).with_name("equivalent.toml")
+
+SPARED = {"__init__.py", "train.py", "sample.py", "walk.py", "attention_steps.py", "bigram.py"}
+"""Doors, and lessons beside the model."""
+
+FIRST = {"optim.py": OPTIMIZER, "generate.py": DECODING}
+"""What a file's mutants are held to first in JAX; the others FORWARD and what runs as fast. What
+survives that is held to all the rest."""
+
+Key = tuple[str, str, str, str]
+"""File, function, old lines, new lines."""
+
+Site = tuple[str, str, tuple[int, int]]
+"""File, kind of operator, position."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One operator at one place."""
+
+    file: str
+    operator: str
+    occurrence: int
+    start: tuple[int, int]
+    scope: str
+
+    @property
+    def site(self) -> Site:
+        """What the ways to mutate one thing have in common: ReplaceBinaryOperator_Add_Sub and
+        ReplaceBinaryOperator_Add_Mul are two ways."""
+        return self.file, self.operator.partition("_")[0], self.start
+
+
+@dataclass(frozen=True)
+class Change:
+    """A mutation, carried out."""
+
+    place: Place
+    old: str
+    new: str
+    source: str
+    """The whole file before it."""
+    mutated: str
+    """The whole file after it."""
+
+    @property
+    def key(self) -> Key:
+        return self.place.file, self.place.scope, self.old, self.new
+
+
+def places(sources: dict[str, str]) -> Iterator[Place]:
+    """Every place where an operator can do what may matter."""
+    for file, source in sources.items():
+        nodes = [(node, matters(node)) for node in ast_nodes(get_ast(source))]
+        for name, operator in OPERATORS.items():
+            occurrence = 0
+            for node, counts in nodes:
+                for start, _ in operator.mutation_positions(node):
+                    if counts:
+                        yield Place(file, name, occurrence, start, scope_of(node))
+                    occurrence += 1
+
+
+def matters(node: NodeOrLeaf | None) -> bool:
+    """Whether it is more than an annotation, an import, an error's message or the list __all__."""
+    while node is not None:
+        parent = node.parent
+        if node.type in ("import_name", "import_from", "tfpdef", "raise_stmt"):
+            return False
+        if node.type in ("simple_stmt", "expr_stmt") and node.get_first_leaf().value == "__all__":
+            return False
+        if parent is not None and node is getattr(parent, "annotation", None):
+            return False  # of what a function returns
+        if parent is not None and parent.type == "parameters" and node.type == "operator":
+            return False  # a / for a * in a function's head: how it is called, not what it does
+        if parent is not None and parent.type == "annassign" and node is parent.children[1]:
+            return False
+        node = parent
+    return True
+
+
+def scope_of(node: NodeOrLeaf) -> str:
+    """GPT.forward for what is in it, "" outside all functions and classes."""
+    names = []
+    while (node := node.parent) is not None:
+        if node.type in ("funcdef", "classdef"):
+            names.append(node.name.value)
+    return ".".join(reversed(names))
+
+
+def change(sources: dict[str, str], place: Place) -> Change | None:
+    """The mutation at a place; None if what comes out is the same or no Python."""
+    source = sources[place.file]
+    mutated = mutate_code(source, OPERATORS[place.operator], place.occurrence)
+    try:
+        compile(mutated, place.file, "exec")
+    except SyntaxError:
+        return None
+    before, after = source.splitlines(), mutated.splitlines()
+    first = common(before, after)
+    last = common(before[first:][::-1], after[first:][::-1])
+    old, new = (
+        textwrap.dedent("\n".join(lines[first : len(lines) - last])).strip("\n")
+        for lines in (before, after)
+    )
+    return Change(place, old, new, source, mutated) if old != new else None
+
+
+def common(a: list[str], b: list[str]) -> int:
+    """How many lines at the beginning are equal."""
+    differing = (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
+    return next(differing, min(len(a), len(b)))
+
+
+def sources_of(backend: str) -> dict[str, str]:
+    return {name: text for name, text in mutate(None, backend).items() if name not in SPARED}
+
+
+def sample(sources: dict[str, str], count: int, seed: str, noted: set[Key]) -> list[Change]:
+    """`count` mutations, or all there are if fewer, each at a site of its own, none of those noted.
+    The same for the same sources and seed.
+
+    The kinds of operators take turns: most sites are statements, and most that are dropped leave a
+    name without a value.
+    """
+    rng = random.Random(seed)
+    kinds: dict[str, dict[Site, list[Place]]] = {}
+    for place in places(sources):
+        kinds.setdefault(place.site[1], {}).setdefault(place.site, []).append(place)
+    shuffled = [rng.sample(list(sites.values()), len(sites)) for sites in kinds.values()]
+    drawn: list[Change] = []
+    for ways in chain.from_iterable(zip_longest(*shuffled)):
+        found = change(sources, rng.choice(ways)) if ways else None
+        if found is not None and found.key not in noted:
+            drawn.append(found)
+        if len(drawn) == count:
+            break
+    return drawn
+
+
+def equivalents(backend: str, path: Path = EQUIVALENT) -> dict[Key, str]:
+    """The mutations of a backend that change nothing, and why."""
+    entries = tomllib.loads(path.read_text(encoding="utf-8"))["equivalent"]
+    return {
+        (e["file"], e["scope"], e["old"].strip("\n"), new.strip("\n")): e["why"]
+        for e in entries
+        if backend in e["backends"]
+        for new in e["new"]
+    }
+
+
+def check_noted(sources: dict[str, str], noted: dict[Key, str], backend: str) -> None:
+    """Every mutation that is noted as equivalent can still be made.
+
+    Raises:
+        MutantError: one cannot, for its lines have changed.
+    """
+    lines = {file: source.splitlines() for file, source in sources.items()}
+    wanted = {
+        (file, scope, line.strip()) for file, scope, old, _ in noted for line in old.splitlines()
+    }
+    possible = {
+        found.key
+        for place in places(sources)
+        if (place.file, place.scope, lines[place.file][place.start[0] - 1].strip()) in wanted
+        and (found := change(sources, place)) is not None
+    }
+    for key in noted:
+        if key not in possible:
+            file, scope, old, new = key
+            raise MutantError(
+                f"equivalent.toml no longer fits impls/{backend}/{file}: in {scope or 'the file'}, "
+                f"no operator turns {old!r} into {new!r}"
+            )
+
+
+def as_mutant(found: Change, name: str, backend: str) -> Mutant:
+    """What plants it."""
+    edit = Edit(found.place.file, found.source, found.mutated)
+    first = FIRST.get(found.place.file, FORWARD)
+    return Mutant(name, found.place.operator, {backend: (edit,)}, first, generic=True)

@@ -1,0 +1,139 @@
+"""Many mutants at once: two processes, and an end for those that come to none."""
+
+import contextlib
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from time import monotonic
+
+from audits.mutants.catalogue import CATALOGUE
+from audits.mutants.judging import Verdict, judge
+from audits.mutants.mutant import Mutant
+from conformance.conftest import QUICK
+
+Task = tuple[str | Mutant | None, str]
+"""A mutant, or its name in the catalogue (None: the healthy copy), and the name of a backend."""
+
+SECONDS_PER_MUTANT = 120.0
+"""Then its process is ended; what does not come to an end is not right."""
+SECONDS_PER_GENERIC_MUTANT = 1800.0
+"""One that survives is held to the whole suite, every test of which has an end of its own."""
+
+CONTEXT = multiprocessing.get_context("spawn")  # a fork of torch's or JAX's threads is no process
+
+
+@dataclass
+class Worker:
+    """A process, what it was asked last, and when."""
+
+    process: SpawnProcess
+    pipe: Connection
+    task: Task
+    began: float
+    done: int = 0
+    """How many mutants it has judged before."""
+
+
+def judge_all(tasks: list[Task], processes: int = 2) -> Iterator[Verdict]:
+    """The verdicts, as they come. A mutant that hangs or takes its process with it has fallen."""
+    waiting = list(reversed(tasks))
+    with tempfile.TemporaryDirectory(prefix="mutants-") as directory, environment():
+        workers: list[Worker] = []
+        try:
+            while waiting or workers:
+                while waiting and len(workers) < processes:
+                    workers.append(start(waiting.pop(), Path(directory)))
+                ready = wait([worker.pipe for worker in workers], timeout=1.0)
+                for worker in list(workers):
+                    if worker.pipe in ready:
+                        verdict = receive(worker)
+                        if verdict.fallen.get("process") and worker.done:
+                            # Perhaps those before it are at fault: once more, in a new process.
+                            waiting.append(worker.task)
+                            stop(worker)
+                            workers.remove(worker)
+                            continue
+                    elif monotonic() - worker.began > (seconds := limit(worker.task)):
+                        verdict = fallen(worker, f"no end after {seconds:g} s")
+                    else:
+                        continue
+                    if verdict.fallen.get("process") or not waiting:
+                        stop(worker)
+                        workers.remove(worker)
+                    else:
+                        worker.task, worker.began = waiting.pop(), monotonic()
+                        worker.done += 1
+                        worker.pipe.send(worker.task)
+                    yield verdict
+        finally:
+            for worker in workers:
+                stop(worker)
+
+
+ENVIRONMENT = {
+    # On matrices this small, more threads than one wait for each other.
+    **{"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"},
+    # What is compiled runs a few times only: to make it fast costs more than it saves.
+    "XLA_FLAGS": QUICK,
+}
+
+
+@contextlib.contextmanager
+def environment() -> Iterator[None]:
+    """Processes started in the block are made for many small computations."""
+    before = dict(os.environ)
+    os.environ |= ENVIRONMENT
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ |= before
+
+
+def start(task: Task, directory: Path) -> Worker:
+    ours, theirs = CONTEXT.Pipe()
+    process = CONTEXT.Process(target=work, args=(theirs, directory), daemon=True)
+    process.start()
+    theirs.close()
+    ours.send(task)
+    return Worker(process, ours, task, monotonic())
+
+
+def stop(worker: Worker) -> None:
+    worker.process.kill()
+    worker.process.join()
+    worker.pipe.close()
+
+
+def limit(task: Task) -> float:
+    generic = isinstance(task[0], Mutant) and task[0].generic
+    return SECONDS_PER_GENERIC_MUTANT if generic else SECONDS_PER_MUTANT
+
+
+def receive(worker: Worker) -> Verdict:
+    try:
+        return worker.pipe.recv()
+    except EOFError:
+        return fallen(worker, "the process ended")
+
+
+def fallen(worker: Worker, how: str) -> Verdict:
+    which, backend = worker.task
+    name = which.name if isinstance(which, Mutant) else which or "healthy"
+    seconds = monotonic() - worker.began
+    return Verdict(name, backend, {"process": how}, seconds=seconds)
+
+
+def work(pipe: Connection, directory: Path) -> None:
+    """In a process of its own: judge what comes, until the pipe is closed."""
+    with contextlib.suppress(EOFError):
+        while True:
+            which, backend = pipe.recv()
+            own = directory / str(os.getpid())
+            mutant = CATALOGUE[which] if isinstance(which, str) else which
+            pipe.send(judge(mutant, backend, own))

@@ -1,0 +1,65 @@
+"""Which backends are judged, and the largest errors at the end."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from threadpoolctl import threadpool_limits
+
+# Before anything imports it: an oracle reads local files and asks nobody.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from audits.oracles.verdict import LIMIT, Verdict
+from shared.protocol import BACKENDS, Backend, load_backend
+
+ERRORS = pytest.StashKey[dict[tuple[str, str], float]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--backend",
+        action="append",
+        metavar="NAME",
+        help="a backend to judge, by name or import path; repeatable (default: numpy torch jax)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[ERRORS] = {}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """The products are small: three libraries' threads would only wait for each other."""
+    with threadpool_limits(limits=1):
+        yield
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "backend_name" in metafunc.fixturenames:
+        names = dict.fromkeys(metafunc.config.getoption("--backend") or BACKENDS)
+        metafunc.parametrize("backend_name", list(names), scope="session")
+
+
+@pytest.fixture(scope="session")
+def backend(backend_name: str) -> Backend:
+    """The backend under test. One that cannot be loaded is an error, never a skip."""
+    return load_backend(backend_name)
+
+
+@pytest.fixture
+def verdict(request: pytest.FixtureRequest, backend_name: str) -> Verdict:
+    return Verdict(backend_name, request.config.stash[ERRORS])
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """A line for every check: its largest error by backend."""
+    errors = config.stash[ERRORS]
+    if not errors:
+        return
+    terminalreporter.section(f"largest relative errors (limit {LIMIT:.0e} in float64)")
+    for check in dict.fromkeys(check for check, _ in errors):
+        values = [f"{name} {e:.1e}" for (key, name), e in errors.items() if key == check]
+        terminalreporter.write_line(f"{check:<55} {'  '.join(values)}")

@@ -1,0 +1,145 @@
+"""Small checkpoints, ours and of the hub's kind, and whether two are the same to the last bit."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from shared.checkpoints.checkpoint import Checkpoint, TrainingRecord, save_checkpoint
+from shared.config import GPTConfig, TrainConfig
+from shared.layout import tensor_shapes
+from shared.text.tokenizers import build_tokenizer
+
+TEXT = "First Citizen:\nBefore we proceed any further, hear me speak."
+CHAR = build_tokenizer("char", TEXT)
+CONFIG = GPTConfig(vocab_size=CHAR.vocab_size, block_size=6, n_layer=2, n_head=2, n_embd=4)
+
+Tensors = dict[str, np.ndarray]
+
+
+def random_tensors(config: GPTConfig, dtype: str = "float32", seed: int = 0) -> Tensors:
+    """Weights (or moments) of a model, none of them special."""
+    rng = np.random.default_rng(seed)
+    return {
+        name: rng.standard_normal(shape).astype(dtype)
+        for name, shape in tensor_shapes(config).items()
+    }
+
+
+def record(dtype: str = "float32", **changes: Any) -> TrainingRecord:
+    """What training.json says of a training that has gone on for a while."""
+    fields: dict[str, Any] = {
+        "step": 500,
+        "seed": 7,
+        "dataset": "playlets",
+        "dataset_sha256": "0123456789abcdef" * 4,
+        "train": TrainConfig(seed=7, learning_rate=3e-4),
+        "tokenizer": "char",
+        "backend": "jax",
+        "dtype": dtype,
+        "val_loss": 1.8765432101234567,
+        "versions": {"numpy": np.__version__},
+    }
+    return TrainingRecord(**fields | changes)
+
+
+def save_everything(
+    path: Path, config: GPTConfig = CONFIG, dtype: str = "float32", **changes: Any
+) -> Path:
+    """A checkpoint of ours with every part it can have. Returns `path`."""
+    parts: dict[str, Any] = {
+        "tokenizer": CHAR,
+        "training": record(dtype),
+        "moments": {
+            "m": random_tensors(config, dtype, seed=1),
+            "v": random_tensors(config, dtype, seed=2),
+        },
+    }
+    save_checkpoint(path, config, random_tensors(config, dtype), **parts | changes)
+    return path
+
+
+def same_tensors(a: Tensors, b: Tensors) -> bool:
+    """Whether two sets of tensors have the same names in the same order, and the same bits."""
+    return list(a) == list(b) and all(
+        a[name].dtype == b[name].dtype
+        and a[name].shape == b[name].shape
+        and a[name].tobytes() == b[name].tobytes()
+        for name in a
+    )
+
+
+def same(a: Checkpoint, b: Checkpoint) -> bool:
+    """Whether two checkpoints are equal to the last bit."""
+    return (
+        (a.config, a.dtype, a.training) == (b.config, b.dtype, b.training)
+        and (a.tokenizer and a.tokenizer.to_json()) == (b.tokenizer and b.tokenizer.to_json())
+        and same_tensors(a.weights, b.weights)
+        and (a.moments is None) == (b.moments is None)
+        and list(a.moments or ()) == list(b.moments or ())
+        and all(map(same_tensors, (a.moments or {}).values(), (b.moments or {}).values()))
+    )
+
+
+def edit_json(path: Path, **changes: object) -> None:
+    """Set keys of a JSON file; None removes one."""
+    table = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({k: v for k, v in table.items() if v is not None}))
+
+
+def safetensors_bytes(header: object, payload: bytes = b"") -> bytes:
+    """A file of this header: an object, or what stands in its place byte for byte."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + payload
+
+
+HUB_CONFIG = {
+    "activation_function": "gelu_new",
+    "architectures": ["GPT2LMHeadModel"],
+    "attn_pdrop": 0.1,
+    "bos_token_id": 50256,
+    "embd_pdrop": 0.1,
+    "eos_token_id": 50256,
+    "initializer_range": 0.02,
+    "layer_norm_epsilon": 1e-05,
+    "model_type": "gpt2",
+    "n_ctx": CONFIG.block_size,
+    "n_embd": CONFIG.n_embd,
+    "n_head": CONFIG.n_head,
+    "n_layer": CONFIG.n_layer,
+    "n_positions": CONFIG.block_size,
+    "resid_pdrop": 0.1,
+    "summary_type": "cls_index",
+    "task_specific_params": {"text-generation": {"do_sample": True, "max_length": 50}},
+    "vocab_size": CONFIG.vocab_size,
+}
+TIED = replace(CONFIG, tie_weights=True)
+
+
+def hub_tensors(prefix: str = "") -> Tensors:
+    """The weights of `HUB_CONFIG` as GPT-2's files have them: tied, and with mask buffers."""
+    n = CONFIG.block_size
+    tensors = {
+        name.replace("transformer.", prefix): array for name, array in random_tensors(TIED).items()
+    }
+    for i in range(CONFIG.n_layer):
+        tensors[f"{prefix}h.{i}.attn.bias"] = np.tril(np.ones((1, 1, n, n), np.float32))
+        tensors[f"{prefix}h.{i}.attn.masked_bias"] = np.array(-1e4, np.float32)
+    return tensors
+
+
+def write_hub(
+    path: Path,
+    tensors: Tensors | None = None,
+    metadata: dict[str, str] | None = None,
+    **changes: object,
+) -> Path:
+    """A directory as the hub has them, without hashes. Returns `path`."""
+    path.mkdir(exist_ok=True)
+    (path / "config.json").write_text(json.dumps(HUB_CONFIG))
+    edit_json(path / "config.json", **changes)
+    save_file(tensors or hub_tensors(), path / "model.safetensors", metadata=metadata)
+    return path

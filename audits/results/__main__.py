@@ -1,0 +1,109 @@
+"""Train every preset in every backend, and write the table of the README: python -m audits.results
+
+One training after another, each in a process of its own, as its command line would do it. What was
+trained from the same sources before is not trained again; stop it with Ctrl-C, and it goes on the
+next time. Standard output is the table. Exit status 1: a preset is not clearly better than the
+bigram.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from rich.console import Console
+from tyro.conf import FlagCreatePairsOff, UseAppendAction, arg
+
+from audits.results.record import (
+    LONG,
+    MARGIN,
+    RESULTS,
+    Result,
+    add,
+    find,
+    read_results,
+    write_results,
+)
+from audits.results.table import README, terminal_table, write_table
+from audits.results.training import train_preset
+from lessons.alone import run_alone
+from shared.commands.options import parse
+from shared.commands.sampling import escape_controls
+from shared.commands.terminal import run_command, say
+from shared.config import load_preset, preset_names
+from shared.protocol import BACKENDS
+from shared.text.datasets import load_dataset
+
+PROGRAM = "python -m audits.results"
+RUNS = Path("runs") / "results"
+"""Where the trained models stay, to be sampled from."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to train."""
+
+    preset: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="|".join(preset_names()))] = ()
+    """A preset. None: all of the small ones."""
+    backend: UseAppendAction[tuple[Literal["numpy", "torch", "jax"], ...]] = ()
+    """A backend. None: all three."""
+    long: FlagCreatePairsOff[bool] = False
+    """Also the presets that take minutes."""
+    again: FlagCreatePairsOff[bool] = False
+    """Also what was trained before."""
+    dataset: Literal["auto", "tinyshakespeare", "playlets"] = "auto"
+    """auto: tinyshakespeare where it can be had, else playlets."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train as the command line says. Returns the exit status."""
+    return run_command(lambda: _results(argv))
+
+
+def _results(argv: Sequence[str] | None) -> int:
+    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
+    presets = [load_preset(name).name for name in options.preset] or [
+        name for name in preset_names() if options.long or name not in LONG
+    ]
+    backends = [name for name in BACKENDS if name in options.backend] or list(BACKENDS)
+    dataset = load_dataset(options.dataset)
+    say(f"data: {dataset.note}")
+    results = read_results(RESULTS)
+    wanted = []
+    for preset in dict.fromkeys(presets):
+        for backend in backends:
+            result = None if options.again else find(results, preset, backend, dataset.name)
+            if result is None:
+                result = _train(preset, backend, dataset.name)
+                results = add(results, result)
+                write_results(results, RESULTS)
+            else:
+                say(f"{preset}, {backend}: trained before, from the same sources")
+            wanted.append(result)
+            write_table(results, README)  # each time: whatever stops it, both say the same
+    return _show(wanted)
+
+
+def _train(preset: str, backend: str, dataset: str) -> Result:
+    say(f"\n{preset}, {backend}")
+    return run_alone(train_preset, preset, backend, dataset, RUNS / f"{preset}-{backend}")
+
+
+def _show(results: Sequence[Result]) -> int:
+    """Print what was asked for. Returns 1 if something of it is too near to the bigram."""
+    out = Console(highlight=False)
+    out.print(terminal_table(results))
+    for result in results:
+        line = f"{result.preset}, {result.backend}: {escape_controls(result.sample)}"
+        out.print(line, markup=False, soft_wrap=True)
+    weak = [f"{result.preset} in {result.backend}" for result in results if not result.good]
+    if weak:
+        say(
+            f"not clearly better than the bigram (over {MARGIN:.0%} of its loss): {', '.join(weak)}"
+        )
+    return 1 if weak else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""results.json: what was measured, and from which sources."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from shared.config import PRESETS
+from shared.errors import RunError
+from shared.files import explained, replacing
+from shared.protocol import BACKENDS
+from shared.sources import ROOT
+
+RESULTS = ROOT / "audits" / "results" / "results.json"
+
+LONG = ("nanogpt-cpu",)
+"""Presets that take minutes: trained only when asked for."""
+
+DATASETS = ("tinyshakespeare", "playlets")
+
+ROOM = ("backend", "generate", "model", "nn", "optim")
+SHARED = ("config", "datasets", "init", "playlets", "randomness", "schedule", "tokenizers")
+"""The modules that decide what a training comes to, besides the preset. (PyTorch needs no nn.)"""
+
+MARGIN = 0.95
+"""A preset must have at most so much of the bigram's loss: to be a little better is no proof."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One preset, trained in one backend. It is published: of the machine it shows the speed."""
+
+    preset: str
+    backend: str
+    dataset: str
+    """A name of `shared.text.datasets`."""
+    sources: str
+    """`fingerprint` of what was trained."""
+    steps: int
+    val_loss: float
+    """On the whole validation split after the last step, in nats per token."""
+    bits_per_byte: float
+    """The same in bits per byte of text."""
+    bigram: float
+    """Loss of the bigram that is counted exactly, on the same tokens, in nats per token."""
+    floor: float | None
+    """The best possible loss, in nats per token; None where nobody knows it."""
+    seconds: float
+    """From the start of the training to its end, with everything: the framework's import, data,
+    tokenizer, evaluations, checkpoints."""
+    tokens_per_second: float
+    """Median over the steps."""
+    sample: str
+    """The first line that the trained model writes."""
+
+    @property
+    def good(self) -> bool:
+        """Whether it is clearly better than the bigram."""
+        return self.val_loss <= MARGIN * self.bigram
+
+
+def fingerprint(preset: str, backend: str) -> str:
+    """A hash of the sources that decide a result."""
+    modules = [ROOT / "shared" / f"{name}.py" for name in SHARED]
+    modules += [ROOT / "impls" / backend / f"{name}.py" for name in ROOM]
+    digest = hashlib.sha256()
+    for file in [PRESETS / f"{preset}.toml", *(path for path in modules if path.exists())]:
+        digest.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def read_results(path: Path) -> list[Result]:
+    """What was measured before; nothing where there is no file.
+
+    Raises:
+        RunError: it cannot be read or is no list of results.
+    """
+    if not path.exists():
+        return []
+    try:
+        with explained("read", path):
+            return [Result(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
+    except (ValueError, TypeError) as error:
+        raise RunError(f"{path} is no list of results; remove it to begin anew") from error
+
+
+def write_results(results: Iterable[Result], path: Path) -> None:
+    """Replace the file, whole or not at all. Raises `RunError` where it cannot be written."""
+    text = json.dumps([asdict(result) for result in results], indent=1, ensure_ascii=False)
+    with explained("write", path), replacing(path) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
+
+
+def add(results: Sequence[Result], new: Result) -> list[Result]:
+    """The results with a new one, in place of an earlier one of the same preset, backend and data,
+    in the order of their names."""
+    others = [result for result in results if _key(result) != _key(new)]
+    return sorted([*others, new], key=_key)
+
+
+def find(results: Iterable[Result], preset: str, backend: str, dataset: str) -> Result | None:
+    """The result of a training, if there is one of today's sources."""
+    for result in results:
+        if (result.preset, result.backend, result.dataset) == (preset, backend, dataset):
+            return result if result.sources == fingerprint(preset, backend) else None
+    return None
+
+
+def _key(result: Result) -> tuple[int, bool, str, int]:
+    """Datasets apart, the real text first; long presets last, backends in the usual order."""
+    room = BACKENDS.index(result.backend)
+    return DATASETS.index(result.dataset), result.preset in LONG, result.preset, room

@@ -1,0 +1,119 @@
+"""The results as Markdown, for the README, and as a table for a terminal."""
+
+import html
+import re
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from audits.results.record import ROOT, Result
+from shared.commands.sampling import escape_controls
+from shared.errors import RunError
+from shared.files import explained, replacing
+from shared.protocol import BACKENDS
+
+README = ROOT / "README.md"
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+NAMES = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
+MISSING = "–"
+
+INTRODUCTION = """\
+Every preset in every backend, as `nox -s results` measured it on {dataset}. Where values
+differ, they are {backends}. Losses are over the whole validation split, in nats per
+token: compare a loss with the bigram's beside it, which was counted on the same tokens. Across
+presets only the bits per byte can be compared, and not those of words: `<unk>` stands for many
+words and is easy to predict. The seconds are those of the whole command.
+"""
+AND_MORE = "The same on {dataset}:\n"
+
+HEADINGS = (
+    *("preset", "bigram", "loss", "floor", "bits per byte"),
+    *("seconds", "tokens per second", "first line of a sample"),
+)
+
+
+def markdown(results: Sequence[Result]) -> str:
+    """What stands between the markers: an introduction, and a table for every dataset."""
+    parts = []
+    for dataset, of_dataset in groupby(results, key=lambda result: result.dataset):
+        introduction = AND_MORE if parts else INTRODUCTION
+        parts.append(introduction.format(dataset=dataset, backends=" / ".join(NAMES.values())))
+        lines = [f"| {' | '.join(HEADINGS)} |", "|---" * len(HEADINGS) + "|"]
+        for _, of_preset in groupby(of_dataset, key=lambda result: result.preset):
+            lines.append(f"| {' | '.join(_cells(list(of_preset)))} |")
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _cells(results: Sequence[Result]) -> list[str]:
+    """The row of one preset."""
+    first = results[0]
+    of = {result.backend: result for result in results}
+
+    def three(value: Callable[[Result], float], form: str) -> str:
+        """What the backends have, once if it is the same for all."""
+        shown = [format(value(of[name]), form) if name in of else MISSING for name in BACKENDS]
+        return shown[0] if len(set(shown)) == 1 else " / ".join(shown)
+
+    return [
+        f"`{first.preset}`",
+        f"{first.bigram:.3f}",
+        three(lambda result: result.val_loss, ".3f"),
+        MISSING if first.floor is None else f"{first.floor:.3f}",
+        three(lambda result: result.bits_per_byte, ".2f"),
+        three(lambda result: result.seconds, ".0f"),
+        three(lambda result: result.tokens_per_second, ",.0f"),
+        escape_markdown(first.sample),
+    ]
+
+
+def escape_markdown(text: str) -> str:
+    """Any text as one cell of a table, to be read as it is."""
+    shown = html.escape(escape_controls(text), quote=False)
+    return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", " ".join(shown.split()))
+
+
+def write_table(results: Sequence[Result], readme: Path) -> None:
+    """Put the table between the markers of a README. Raises `RunError` if it has none."""
+    with explained("read", readme):
+        text = readme.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise RunError(f"{readme} has no {BEGIN} followed by {END}")
+    new = f"{before}{begin}\n{markdown(results)}{end}{after}"
+    if new != text:
+        with explained("write", readme), replacing(readme) as partial:
+            partial.write_text(new, encoding="utf-8")
+
+
+def table_between_markers(text: str) -> str:
+    """What stands between the markers of a README now."""
+    return text.partition(f"{BEGIN}\n")[2].partition(END)[0]
+
+
+def terminal_table(results: Iterable[Result]) -> Table:
+    """A line for every preset and backend."""
+    table = Table(
+        caption="Losses in nats per token over the whole validation split.\n"
+        "Bits per byte, seconds of the whole command, thousands of tokens per second."
+    )
+    for heading in ("preset", "backend"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("loss", "bigram", "floor", "bits", "seconds", "ktokens/s"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for result in results:
+        table.add_row(
+            result.preset,
+            result.backend,
+            Text(f"{result.val_loss:.3f}", "" if result.good else "bold red"),
+            f"{result.bigram:.3f}",
+            MISSING if result.floor is None else f"{result.floor:.3f}",
+            f"{result.bits_per_byte:.2f}",
+            f"{result.seconds:.0f}",
+            f"{result.tokens_per_second / 1000:,.0f}",
+        )
+    return table

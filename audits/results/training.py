@@ -1,0 +1,79 @@
+"""One preset in one backend: train it as its command line does, and look at what came out."""
+
+import statistics
+import time
+from pathlib import Path
+
+from audits.results.record import Result, fingerprint
+from lessons.bigram import log_frequencies, mean_loss
+from shared.commands.terminal import OK
+from shared.commands.train import train_main
+from shared.commands.trained import load_trained
+from shared.config import SampleConfig
+from shared.errors import BackendError, RunError
+from shared.protocol import BigramBackend, Model, load_backend
+from shared.runs.directory import RunDirectory
+from shared.runs.metrics import read_metrics
+from shared.text.datasets import encode_dataset, load_dataset
+from shared.text.tokenizers import Tokenizer
+
+PROMPT = "\n"
+SAMPLING = SampleConfig(max_new_tokens=200, temperature=0.8, seed=1)
+LONGEST = 60
+"""Characters of a sample's first line."""
+
+
+def train_preset(preset: str, backend: str, dataset: str, run: Path) -> Result:
+    """Train a preset to the directory `run`, in place of a run that is there.
+
+    Meant to have a process and the machine for itself: see `lessons.alone`.
+
+    Args:
+        preset: its name.
+        backend: "numpy", "torch" or "jax".
+        dataset: a name of `shared.text.datasets`, not "auto".
+        run: stays, to sample from.
+
+    Raises:
+        RunError: the training did not come to its end; it has said why.
+    """
+    began = time.perf_counter()
+    options = ["--preset", preset, "--dataset", dataset, "--out", str(run), "--overwrite"]
+    if train_main(backend, options) != OK:
+        raise RunError(f"{preset} was not trained in {backend}")
+    seconds = time.perf_counter() - began
+    checkpoint, tokenizer = load_trained(backend, run)
+    room = load_backend(backend)
+    if not isinstance(room, BigramBackend):
+        raise BackendError(f"backend {backend!r} has no bigram")
+    data = encode_dataset(load_dataset(dataset), tokenizer, checkpoint.config.block_size)
+    train, val = (room.count_bigrams(ids, tokenizer.vocab_size) for ids in (data.train, data.val))
+    rows = read_metrics(RunDirectory(run).metrics)
+    val_loss, bits_per_byte = rows[-1].val_loss, rows[-1].bits_per_byte
+    assert val_loss is not None, "the last step is always evaluated"
+    assert bits_per_byte is not None
+    model = room.build(checkpoint.config, checkpoint.weights)
+    return Result(
+        preset=preset,
+        backend=backend,
+        dataset=dataset,
+        sources=fingerprint(preset, backend),
+        steps=rows[-1].step,
+        val_loss=val_loss,
+        bits_per_byte=bits_per_byte,
+        bigram=mean_loss(log_frequencies(train), val),
+        floor=data.floor,
+        seconds=seconds,
+        tokens_per_second=statistics.median(
+            row.tokens_per_second for row in rows if row.tokens_per_second is not None
+        ),
+        sample=first_line(model, tokenizer),
+    )
+
+
+def first_line(model: Model, tokenizer: Tokenizer) -> str:
+    """The first line that has anything in it, of a text written after a newline; not all of a long
+    one."""
+    text = tokenizer.decode(model.generate(tokenizer.encode(PROMPT), SAMPLING))
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"

@@ -1,0 +1,113 @@
+"""How a token is drawn, from logits that the test chooses: ties, extremes, and edges of the CDF.
+
+A model whose last LayerNorm has gain 0 gives, whatever it reads, lm_head times ln_f's bias. With
+the first unit vector as bias that is the first column of lm_head, exactly, in any precision.
+"""
+
+import math
+
+import numpy as np
+import pytest
+
+from conformance.cases import Case, random_weights
+from conformance.judge import Judge
+from conformance.truths.reference import draw
+from shared.config import GPTConfig, SampleConfig
+from shared.errors import InputError
+from shared.protocol import Backend, Model
+from shared.randomness import uniform
+
+V = 32
+CONFIG = GPTConfig(vocab_size=V, block_size=4, n_layer=1, n_head=1, n_embd=2, n_inner=2)
+
+pytestmark = [
+    pytest.mark.cases("gpt2"),  # in name only: it gives the precisions
+    pytest.mark.needs("generate"),
+    pytest.mark.fills("sampling"),
+]
+
+NEVER = -1e5
+"""A logit whose probability is 0, whatever the temperature of the settings but the hot one."""
+
+LOGITS = {
+    "all equal": [0.0] * V,  # 1/32 each, exactly: so half of them reach exactly 1/2
+    "ties": [1.0, 2.0, 2.0, 1.0, 2.0, 0.0] * 5 + [2.0, 1.0],
+    "falling": [3.0 - i for i in range(6)] + [NEVER] * 26,
+    "rising": [NEVER] * 26 + [i - 2.0 for i in range(6)],
+    "one sure": [0.0, 0.0, 200.0, *[0.0] * 29],
+    "very large": [3e4, 3e4 - 2, 0.0, -3e4, 3e4 - 1, 3e4, *[NEVER] * 26],
+}
+SETTINGS = {
+    "plain": {},
+    "greedy": {"temperature": 0.0},
+    "greedy, top_k 3": {"temperature": 0.0, "top_k": 3},
+    "greedy, top_p half": {"temperature": 0.0, "top_p": 0.5},
+    "cold": {"temperature": 1e-30},
+    "hot": {"temperature": 1e6},
+    "top_k 1": {"top_k": 1},
+    "top_k 2": {"top_k": 2},
+    "top_k V": {"top_k": V},
+    "top_k beyond V": {"top_k": 1000},
+    "top_p 1": {"top_p": 1.0},
+    "top_p tiny": {"top_p": 1e-12},
+    "top_p half": {"top_p": 0.5},
+    "top_p 1/16": {"top_p": 1 / 16},
+    "top_k 4, top_p 0.6, hot": {"top_k": 4, "top_p": 0.6, "temperature": 2.0},
+}
+SEEDS = (0, 1, 2, 2**32, 2**63 - 1)
+
+
+def model_of(backend: Backend, logits: list[float], dtype: str) -> Model:
+    """A model that gives these logits after any text."""
+    weights = random_weights(Case("", CONFIG))
+    weights["transformer.ln_f.weight"] = np.zeros(2)
+    weights["transformer.ln_f.bias"] = np.array([1.0, 0.0])
+    weights["lm_head.weight"] = np.stack([np.array(logits), np.ones(V)], axis=1)
+    return backend.build(CONFIG, weights, dtype=dtype)
+
+
+@pytest.mark.parametrize("name", LOGITS)
+def test_draws(
+    backends: dict[str, Backend], backend_name: str, dtype: str, judge: Judge, name: str
+) -> None:
+    """Six tokens, past the window's end too, for every setting and several seeds, as the definition
+    in conformance/truths/reference.py draws them."""
+    model = model_of(backends[backend_name], LOGITS[name], dtype)
+    for setting, options in SETTINGS.items():
+        for seed in SEEDS[:3] if options.get("temperature") == 0 else SEEDS:
+            config = SampleConfig(max_new_tokens=6, seed=seed, **options)
+            found = list(map(int, model.generate(np.array([0, 5]), config)))
+            logits = np.array(LOGITS[name]).astype(dtype).astype(np.float64)
+            drawn = [draw(logits, uniform(seed, n), config) for n in range(2, 8)]
+            error = float(sum(a != b for a, b in zip(found, drawn, strict=True)))
+            message = f"{name}, {setting}, seed {seed}: tokens {found}, by definition {drawn}"
+            judge.holds("sampling", backend_name, error, message)
+
+
+@pytest.mark.parametrize("gap", [1e-9, -1e-9])
+def test_draws_are_in_float64(
+    backends: dict[str, Backend], backend_name: str, dtype: str, judge: Judge, gap: float
+) -> None:
+    """Two tokens, and the edge between them a billionth beside the uniform number: float32 cannot
+    tell on which side it falls. (It has 24 bits, and the logits, near 0, have more.)"""
+    seed = next(seed for seed in range(10_000) if abs(uniform(seed, 1) - 0.5) < 1e-3)
+    edge = uniform(seed, 1) + gap
+    logits = [math.log(edge / (1 - edge)), 0.0, *[NEVER] * (V - 2)]
+    model = model_of(backends[backend_name], logits, dtype)
+    (found,) = model.generate(np.array([0]), SampleConfig(max_new_tokens=1, seed=seed))
+    message = "the token is not the one that float64 draws"
+    judge.holds("sampling", backend_name, float(int(found) != (0 if gap > 0 else 1)), message)
+
+
+@pytest.mark.dtypes("float64")
+@pytest.mark.parametrize("place", [0, 3, 4, 9, 12])
+@pytest.mark.parametrize("bad", [-1, V, 2**40])
+def test_a_bad_id_anywhere_in_a_prompt(
+    backends: dict[str, Backend], backend_name: str, place: int, bad: int
+) -> None:
+    """In a prompt that is longer than the window, also where no forward pass would see it."""
+    prompt = np.zeros(13, dtype=np.int64)
+    prompt[place] = bad
+    model = model_of(backends[backend_name], [0.0] * V, "float64")
+    with pytest.raises(InputError):
+        list(model.generate(prompt, SampleConfig(max_new_tokens=1)))

@@ -1,0 +1,1 @@
+"""What a model computes: logits, attention weights, causality, loss, gradients, shapes."""

@@ -1,0 +1,103 @@
+"""From averaging to self-attention: four steps, of which three are one and the last is a head."""
+
+import numpy as np
+import pytest
+
+from conformance import cases
+from conformance.cases import Case, random_weights
+from conformance.compare import check_fit, relative_error
+from conformance.judge import Judge
+from conformance.offers import offering, skip_not_offered
+from shared.protocol import AttentionStepsBackend, Backend, Model
+from shared.taps import STEPS, step_names
+
+CHECK = "attention steps"
+B, T, C, D = 2, 7, 5, 3
+
+pytestmark = [pytest.mark.dtypes("float64"), pytest.mark.fills(CHECK)]
+
+
+@pytest.fixture
+def rooms(backends: dict[str, Backend], judge: Judge) -> dict[str, AttentionStepsBackend]:
+    """The backends that have the steps."""
+    return offering(backends, AttentionStepsBackend, judge)
+
+
+@pytest.fixture
+def room(
+    rooms: dict[str, AttentionStepsBackend], backend_name: str, judge: Judge
+) -> AttentionStepsBackend:
+    """One of them."""
+    if backend_name not in rooms:
+        skip_not_offered(CHECK, judge)
+    return rooms[backend_name]
+
+
+def steps_of(room: AttentionStepsBackend, x: np.ndarray) -> dict[str, np.ndarray]:
+    """Every value of the four steps, for x and a random projection."""
+    rng = np.random.default_rng(cases.base_seed)
+    weight, bias = rng.standard_normal((x.shape[-1], 3 * D)), rng.standard_normal(3 * D)
+    found = room.attention_steps(x, weight, bias)
+    assert set(found) == set(step_names())
+    return found
+
+
+def random_x() -> np.ndarray:
+    return np.random.default_rng(cases.base_seed + 1).standard_normal((B, T, C))
+
+
+@pytest.mark.cases("gpt2")
+def test_steps(rooms: dict[str, AttentionStepsBackend], judge: Judge) -> None:
+    """Every value of every step agrees, in the order of the steps."""
+    if judge.not_offered and len(rooms) < 2:
+        skip_not_offered(CHECK, judge)
+    found = judge.each(rooms, lambda room: steps_of(room, random_x()))
+    for name in step_names():
+        judge.agree(CHECK, {room: values[name] for room, values in found.items()}, name)
+
+
+@pytest.mark.cases("gpt2")
+def test_averages(room: AttentionStepsBackend, backend_name: str, judge: Judge) -> None:
+    """Steps 1, 2 and 3 are the mean of the past, which NumPy has by its cumulative sum."""
+    x = random_x()
+    expected = x.cumsum(axis=1) / np.arange(1, T + 1)[:, None]
+    found = steps_of(room, x)
+    for step in list(STEPS)[:3]:
+        agrees(judge, backend_name, step, found[f"{step}.y"], expected)
+
+
+@pytest.mark.needs("trace")
+@pytest.mark.cases("gpt2", "original", "erf")
+def test_self_attention_is_a_head(
+    room: AttentionStepsBackend,
+    model: Model,
+    backend_name: str,
+    case: Case,
+    batch: tuple,
+    judge: Judge,
+) -> None:
+    """Step 4 gives what each head of the model's first block gives, from its input on."""
+    C, H, D = case.config.n_embd, case.config.n_head, case.config.head_size
+    trace, weights = model.trace(batch[0]), random_weights(case)
+    x = trace["h.0.ln_1" if case.config.norm == "pre" else "embed"]
+    weight = weights["transformer.h.0.attn.c_attn.weight"].reshape(C, 3, H, D)
+    bias = weights["transformer.h.0.attn.c_attn.bias"].reshape(3, H, D)
+    for h in range(H):
+        found = room.attention_steps(x, weight[:, :, h].reshape(C, 3 * D), bias[:, h].ravel())
+        expected = {
+            **{name: trace[f"h.0.attn.{name}"][:, h] for name in ("q", "k", "v", "scores")},
+            "weights": trace["h.0.attn.weights"][:, h],
+            "y": trace["h.0.attn.y"][:, :, h * D : (h + 1) * D],
+        }
+        for name, value in expected.items():
+            what = f"self_attention.{name}"
+            agrees(judge, backend_name, f"{what} of head {h}", found[what], value)
+
+
+def agrees(judge: Judge, backend: str, what: str, found: np.ndarray, expected: np.ndarray) -> None:
+    """Both are fit to be compared and within the limit; NaN and emptiness are not."""
+    __tracebackhide__ = True
+    for value in (found, expected):
+        check_fit(backend, value, judge.dtype)
+    assert found.shape == expected.shape, f"{what} has shape {found.shape}, not {expected.shape}"
+    judge.holds(CHECK, backend, relative_error(found, expected), what)

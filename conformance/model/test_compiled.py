@@ -1,0 +1,82 @@
+"""The JAX backend as a training compiles it: with all of XLA's optimizations.
+
+The rest of the suite compiles quickly (conftest.py says how) and so judges the same program before
+XLA has optimized it. Here a process of its own does without those options. A backend that is not
+ours may use XLA too and is treated alike.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conformance import cases
+from conformance.cases import Case, find_case, random_batch, random_weights, rounded
+from conformance.judge import Judge
+from conformance.training.test_optimizers import SGD
+from shared.protocol import Backend, Model, load_backend
+from shared.sources import ROOT
+
+
+def answers(backend: Backend, case: Case, dtype: str, truthful: bool) -> dict[str, np.ndarray]:
+    """Logits, and the weights after two steps of SGD, which hold the gradients of both."""
+    weights = random_weights(case)
+    given = rounded(weights) if truthful else weights
+    model = backend.build(case.config, given, dtype=dtype)
+    tokens, targets = random_batch(case.config)
+    logits = model.logits(tokens)
+    trainer = model.trainer(SGD)
+    for _ in range(2):
+        trainer.step(tokens, targets)
+    return {"logits": logits, **trainer.state().weights}
+
+
+@pytest.mark.cases("gpt2")
+@pytest.mark.dtypes("float32")
+@pytest.mark.needs("trainer")
+@pytest.mark.fills("logits", "SGD, 1 step")
+def test_compiled_as_in_training(
+    backends: dict[str, Backend],
+    models: dict[str, Model],
+    truthful: dict[str, Model],
+    case: Case,
+    dtype: str,
+    judge: Judge,
+    tmp_path: Path,
+) -> None:
+    """What a process of its own computes, in which JAX compiles as it does in a training."""
+    found = {}
+    environment = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"}
+    for name, backend in backends.items():
+        if name in ("numpy", "torch"):
+            found[name] = answers(backend, case, dtype, truthful=False)
+            continue
+        file = tmp_path / f"{name}.npz"
+        arguments = [name, case.name, dtype, str(cases.base_seed), str(file)]
+        subprocess.run(
+            [sys.executable, "-m", "conformance.model.test_compiled", *arguments],
+            cwd=ROOT,
+            env=environment | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            check=True,
+        )
+        with np.load(file) as arrays:
+            found[name] = dict(arrays)
+    truths = {name: answers(backends[name], case, "float64", True) for name in truthful}
+    logits = {name: values.pop("logits") for name, values in found.items()}
+    true_logits = {name: values.pop("logits") for name, values in truths.items()}
+    judge.agree("logits", logits, "logits, compiled as in a training", true_logits)
+    what = "weights after two steps, compiled as in a training"
+    judge.tensors_agree("SGD, 1 step", found, models, what, truths)
+
+
+def main() -> None:
+    name, case, dtype, seed, file = sys.argv[1:]
+    cases.base_seed = int(seed)
+    np.savez(file, **answers(load_backend(name), find_case(case), dtype, truthful=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Gradients: of every tensor, against each other and against finite differences."""
+
+from copy import deepcopy
+
+import numpy as np
+import pytest
+
+from conformance.cases import Case, random_weights
+from conformance.judge import Judge
+from shared import randomness
+from shared.protocol import Backend, Model
+
+pytestmark = pytest.mark.needs("grads")
+
+
+@pytest.mark.fills("gradients")
+def test_gradients(
+    models: dict[str, Model], truthful: dict[str, Model], batch: tuple, judge: Judge
+) -> None:
+    """The gradient of every tensor agrees, looked at from the loss backwards."""
+    judge.gradients_agree(models, truthful, *batch)
+
+
+@pytest.mark.fills("repeated")
+def test_gradients_do_not_pile_up(
+    model: Model, backend_name: str, batch: tuple, judge: Judge
+) -> None:
+    """A second call gives the same gradients, not twice as much."""
+    first = deepcopy(model.loss_and_grads(*batch))
+    judge.same("repeated", backend_name, first, model.loss_and_grads(*batch), "loss_and_grads")
+
+
+# Not in float32, where h is lost in rounding, nor on "large", whose curvature is.
+@pytest.mark.dtypes("float64")
+@pytest.mark.cases("gpt2", "nanogpt", "original", "erf", "post-erf")
+@pytest.mark.fills("finite differences")
+def test_finite_differences(
+    backends: dict[str, Backend],
+    backend_name: str,
+    case: Case,
+    dtype: str,
+    batch: tuple,
+    judge: Judge,
+) -> None:
+    """The slope of the loss along a random direction in every tensor, measured by two losses a
+    small step apart, equals the gradient times the direction. No other backend is needed to judge.
+
+    The two-sided difference is wrong by about h²/6 times the third derivative, and by rounding,
+    about 1e-16/h; both are small for h around 1e-5. Where a ReLU bends within the step it is wrong
+    for another reason, and a smaller step is right: so the better of two steps counts.
+    """
+    backend, weights = backends[backend_name], random_weights(case)
+    _, grads = backend.build(case.config, weights, dtype=dtype).loss_and_grads(*batch)
+    rng = randomness.generator(1, randomness.WEIGHTS)
+    for key, weight in weights.items():
+        direction = rng.standard_normal(weight.shape)
+        direction /= np.linalg.norm(direction)
+        expected = float((grads[key] * direction).sum())
+        slopes = []
+        for h in (1e-5, 1e-6):
+            up, down = (
+                backend.build(
+                    case.config, weights | {key: weight + step * direction}, dtype=dtype
+                ).loss(*batch)
+                for step in (h, -h)
+            )
+            slopes.append((up - down) / (2 * h))
+        error = np.abs(np.array(slopes) - expected).min() / np.linalg.norm(grads[key])
+        judge.holds("finite differences", backend_name, error, f"the gradient of {key}")

@@ -1,0 +1,43 @@
+"""The loss: mean negative log probability of the targets, in nats per token."""
+
+import numpy as np
+import pytest
+
+from conformance.judge import Judge
+from shared.protocol import Model
+
+
+@pytest.mark.fills("loss")
+def test_loss(
+    models: dict[str, Model], truthful: dict[str, Model], batch: tuple, judge: Judge
+) -> None:
+    """The loss agrees."""
+    judge.answers_agree("loss", models, truthful, lambda model: model.loss(*batch))
+
+
+@pytest.mark.fills("loss by definition")
+def test_loss_is_the_mean_of_minus_log_probs(
+    model: Model, backend_name: str, batch: tuple, judge: Judge
+) -> None:
+    """Computed here from the backend's own logits, in float64, so that a loss that all backends get
+    wrong alike (a sum instead of a mean, a base-2 logarithm, shifted targets) is seen."""
+    tokens, targets = batch
+    logits = model.logits(tokens).astype(np.float64)
+    top = logits.max(axis=-1, keepdims=True)
+    log_sum = top + np.log(np.exp(logits - top).sum(axis=-1, keepdims=True))
+    losses = (log_sum - np.take_along_axis(logits, targets[..., None], axis=-1))[..., 0]
+    expected = float(losses.mean())
+    error = abs(model.loss(tokens, targets) - expected) / expected
+    message = "the loss is not the mean of −ln probs[target]"
+    judge.holds("loss by definition", backend_name, error, message)
+
+
+@pytest.mark.needs("grads")
+@pytest.mark.fills("loss by definition")
+def test_loss_with_gradients_is_the_same_loss(
+    model: Model, backend_name: str, batch: tuple, judge: Judge
+) -> None:
+    """`loss_and_grads` reports what `loss` does."""
+    loss, (with_grads, _) = model.loss(*batch), model.loss_and_grads(*batch)
+    error = abs(loss - with_grads) / loss
+    judge.holds("loss by definition", backend_name, error, "loss and loss_and_grads differ")

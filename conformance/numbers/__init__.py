@@ -1,0 +1,1 @@
+"""Numbers from elsewhere: worked by hand, from papers, or from independent programs."""

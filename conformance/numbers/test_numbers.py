@@ -1,0 +1,250 @@
+"""The parts of the model at points where their values are known from outside.
+
+Equal mistakes agree with each other. So here the parts are held to literals: 50-digit arithmetic
+(mpmath 1.3.0) rounded to float64, or fractions worked by hand.
+"""
+
+from collections.abc import Callable
+from math import log, sqrt
+
+import numpy as np
+import pytest
+
+from conformance.truths.known_models import KNOWN, TARGETS, TOKENS, formula_weights
+from conformance.truths.truth import check_truth
+from shared.config import GPTConfig
+from shared.layout import tensor_shapes
+from shared.protocol import Backend, Model
+
+Build = Callable[[GPTConfig, dict[str, np.ndarray]], Model]
+
+LIMIT = 1e-13
+"""A thousand roundings of float64. Here a value takes some ten operations, and is found wrong by
+2e-15 at most; the rest is for libraries whose tanh and erf are worse."""
+
+
+@pytest.fixture
+def build(backends: dict[str, Backend], backend_name: str) -> Build:
+    """A model of the backend under test, in float64."""
+    return lambda config, weights: backends[backend_name].build(config, weights, dtype="float64")
+
+
+# Activations
+
+MPMATH = "mpmath"
+VALUES = np.array([-40.0, -5.0, -3.0, -1.0, -0.25, 0.0, 0.25, 1.0, 3.0, 5.0, 40.0])
+POINTS = np.resize(VALUES, 40)
+"""Again and again, for a hidden layer of 40."""
+ACTIVATIONS = {
+    # x/2 (1 + tanh(√(2/π) (x + 0.044715 x³))), Hendrycks & Gimpel 2016, §2. At −40 the value is
+    # −4e-2010, which float64 cannot tell from 0.
+    "gelu_tanh": (
+        *(0.0, -2.291796196629506e-07, -0.003637392081773019, -0.1588080093917233),
+        *(-0.100324649298315, 0.0, 0.149675350701685, 0.8411919906082767),
+        *(2.996362607918227, 4.999999770820381, 40.0),
+    ),
+    # x/2 (1 + erf(x/√2)), the same paper. At −40: −1e-348.
+    "gelu_erf": (
+        *(0.0, -1.4332578593959695e-06, -0.0040496940948902835, -0.15865525393145705),
+        *(-0.10032341857926907, 0.0, 0.14967658142073093, 0.8413447460685429),
+        *(2.99595030590511, 4.999998566742141, 40.0),
+    ),
+    # max(x, 0)
+    "relu": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.25, 1.0, 3.0, 5.0, 40.0),
+}
+DERIVATIVES = {
+    # (1 + tanh u)/2 + x/2 (1 − tanh² u) √(2/π) (1 + 0.134145 x²), u as above
+    "gelu_tanh": (
+        *(0.0, -1.5463619875325946e-06, -0.011584166630969726, -0.08296408384578256),
+        *(0.30464590484893957, 0.5, 0.6953540951510604, 1.0829640838457826),
+        *(1.0115841666309697, 1.0000015463619875, 1.0),
+    ),
+    # Φ(x) + x exp(−x²/2)/√(2π)
+    "gelu_erf": (
+        *(0.0, -7.146946001792295e-06, -0.011945647204183927, -0.0833154705876863),
+        *(0.30462664511636397, 0.5, 0.695373354883636, 1.0833154705876863),
+        *(1.0119456472041839, 1.0000071469460018, 1.0),
+    ),
+    # At 0 the convention of PyTorch, JAX and TensorFlow.
+    "relu": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0),
+}
+CASE = {"gelu_tanh": "gpt2", "gelu_erf": "erf", "relu": "original"}
+"""The known model whose MLPs have the activation."""
+
+
+def activation_model(build: Build, activation: str) -> Model:
+    """A model whose first MLP has just POINTS in its hidden layer, for all tokens: its c_fc has
+    weights 0, and its c_proj adds their sum to the first channel."""
+    config = KNOWN[CASE[activation]].config
+    assert (config.activation, config.inner_size) == (activation, len(POINTS))
+    weights = formula_weights(config)
+    mlp = "transformer.h.0.mlp."
+    weights[f"{mlp}c_fc.weight"][:] = 0
+    weights[f"{mlp}c_fc.bias"] = POINTS.copy()
+    weights[f"{mlp}c_proj.weight"][:] = np.eye(config.n_embd)[0]
+    return build(config, weights)
+
+
+@pytest.mark.needs("trace")
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activation(build: Build, backend_name: str, activation: str) -> None:
+    """f(x)/x lies between 0 and 1 for all three, so one limit fits all points but 0; and f(0) is
+    0, exactly."""
+    trace = activation_model(build, activation).trace(TOKENS)
+    shape = (*TOKENS.shape, len(POINTS))
+    fc, act = trace["h.0.mlp.fc"], trace["h.0.mlp.act"]
+    check_truth(backend_name, fc, np.broadcast_to(POINTS, shape), 0.0, f"points of {activation}")
+    truth = np.broadcast_to(np.resize(ACTIVATIONS[activation], 40), shape)
+    gate, zero = np.where(POINTS == 0, 1, POINTS), POINTS == 0
+    check_truth(backend_name, act[..., zero], truth[..., zero], 0.0, f"{activation}(0)", MPMATH)
+    check_truth(backend_name, act / gate, truth / gate, LIMIT, f"{activation}(x)/x", MPMATH)
+
+
+@pytest.mark.needs("grads")
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_derivative(build: Build, backend_name: str, activation: str) -> None:
+    """By the chain rule the gradient of a bias of c_fc is f'(x) times that of the first bias of
+    c_proj, for that is where the hidden layer is added up."""
+    _, grads = activation_model(build, activation).loss_and_grads(TOKENS, TARGETS)
+    mlp = "transformer.h.0.mlp."
+    found = grads[f"{mlp}c_fc.bias"] / grads[f"{mlp}c_proj.bias"][0]
+    truth = np.resize(DERIVATIVES[activation], 40)
+    check_truth(backend_name, found, truth, LIMIT, f"derivative of {activation}", MPMATH)
+
+
+# Positions
+
+ROWS = {
+    # sin and cos of t, t/10000^(1/3) and t/10000^(2/3)
+    0: (0.0, 1.0, 0.0, 1.0, 0.0, 1.0),
+    1: (
+        *(0.8414709848078965, 0.5403023058681398),
+        *(0.046399223464731275, 0.9989229760406304),
+        *(0.002154433023365604, 0.9999976792064809),
+    ),
+    2: (
+        *(0.9092974268256817, -0.4161468365471424),
+        *(0.09269850077872723, 0.9956942241237399),
+        *(0.004308856046742812, 0.9999907168366957),
+    ),
+    63: (
+        *(0.16735570030280691, 0.9858965815825497),
+        *(0.21568343900380058, -0.9764633398850639),
+        *(0.1353130241772046, 0.990802899414419),
+    ),
+    1000: (
+        *(0.826879540532003, 0.562379076290703),
+        *(0.6503168595863045, -0.7596630714585294),
+        *(0.8344632077604135, -0.5510636577512629),
+    ),
+}
+"""Vaswani et al. 2017, §3.5: PE(t, 2i) = sin(t/10000^(2i/C)), PE(t, 2i+1) = cos of the same; C = 6.
+By mpmath."""
+
+
+@pytest.mark.needs("trace")
+def test_sinusoids(build: Build, backend_name: str) -> None:
+    """With a token embedding of 0 the first tap is the table. An angle of t is rounded to within
+    t/2^53 by each of the two or three operations it takes, and its sine is wrong by no more."""
+    config = GPTConfig(
+        vocab_size=2,
+        block_size=1024,
+        n_layer=1,
+        n_head=1,
+        n_embd=6,
+        n_inner=1,
+        position="sinusoidal",
+    )
+    weights = {name: np.zeros(shape) for name, shape in tensor_shapes(config).items()}
+    embed = build(config, weights).trace(np.zeros((1, 1001), dtype=np.int64))["embed"]
+    assert embed.shape == (1, 1001, 6)
+    for t, row in ROWS.items():
+        limit = max(t, 16) * 4 * 2.0**-53
+        check_truth(backend_name, embed[0, t], np.array(row), limit, f"position {t}", MPMATH)
+
+
+# LayerNorm and attention: C = 4 in two heads of D = 2, epsilon 1/2
+
+NORMED = np.array([[-2, -1, 0, 3], [3, 0, -2, -1], [0, 3, -1, -2]], dtype=np.float64)
+"""What LayerNorm makes of 3 + NORMED: mean 3, variance 14/4; √(14/4 + 1/2) = 2, and the gain is 2.
+So each embedding below is 3 + NORMED, and is normalised to NORMED."""
+SCORES = np.array(
+    [
+        [[-1, 5 / 3, 4 / 3], [0, -2, -1], [3, -1, -2]],
+        [[0, 0, 0], [-2, 6, -6], [-1, 3, -3]],
+    ]
+)
+"""q·k/√2 in units of ln 2, future included, so that every weight is a fraction. With √C in place of
+√D all exponents would be smaller by √2."""
+WEIGHTS = np.array(
+    [
+        [[1, 0, 0], [4 / 5, 1 / 5, 0], [32 / 35, 2 / 35, 1 / 35]],
+        [[1, 0, 0], [1 / 257, 256 / 257, 0], [4 / 69, 64 / 69, 1 / 69]],
+    ]
+)
+Y = np.array(
+    [
+        [-2, -1, 0, 3],
+        [-1, -4 / 5, -512 / 257, -253 / 257],
+        [-58 / 35, -29 / 35, -43 / 23, -18 / 23],
+    ]
+)
+"""WEIGHTS times the values, which are NORMED itself: two channels for each head."""
+
+
+@pytest.fixture
+def worked(build: Build) -> Model:
+    """One block as above, without its MLP. Logit v is channel v after ln_f, and the fifth is the
+    sum of the first two."""
+    config = GPTConfig(
+        vocab_size=5,
+        block_size=3,
+        n_layer=1,
+        n_head=2,
+        n_embd=4,
+        n_inner=1,
+        layer_norm_epsilon=1 / 2,
+    )
+    weights = {name: np.zeros(shape) for name, shape in tensor_shapes(config).items()}
+    weights["transformer.wte.weight"][:3] = 3 + NORMED
+    for name in ("h.0.ln_1", "h.0.ln_2", "ln_f"):
+        weights[f"transformer.{name}.weight"][:] = 1
+    weights["transformer.h.0.ln_1.weight"][:] = 2
+    c_attn = weights["transformer.h.0.attn.c_attn.weight"]
+    unit = sqrt(2) * log(2)
+    c_attn[0, 0] = c_attn[1, 1] = unit / 3  # queries of the first head: (n₀, n₁)/3
+    c_attn[2, 2], c_attn[2, 3] = unit, -unit  # of the second: (n₂, −n₂)
+    c_attn[2, 4] = c_attn[3, 5] = 1  # keys of the first head: (n₂, n₃)
+    c_attn[1, 6] = c_attn[0, 7] = 1  # of the second: (n₁, n₀)
+    c_attn[:, 8:] = np.eye(4)
+    weights["transformer.h.0.attn.c_proj.weight"][:] = np.eye(4)
+    weights["lm_head.weight"][:] = [*np.eye(4), [1, 1, 0, 0]]
+    return build(config, weights)
+
+
+ROW = np.array([[0, 1, 2]])
+
+
+@pytest.mark.needs("trace")
+def test_layer_norm(worked: Model, backend_name: str) -> None:
+    """The mean is taken off, and the root of variance + epsilon divides, the variance over C."""
+    trace = worked.trace(ROW)
+    check_truth(backend_name, trace["embed"], (3 + NORMED)[None], 0.0, "embed")
+    check_truth(backend_name, trace["h.0.ln_1"], NORMED[None], LIMIT, "ln_1")
+
+
+@pytest.mark.needs("trace")
+def test_two_heads(worked: Model, backend_name: str) -> None:
+    """Scores are divided by the root of the head's size, not of the whole width."""
+    trace = worked.trace(ROW)
+    for tap, truth in {"scores": log(2) * SCORES, "weights": WEIGHTS, "y": Y}.items():
+        check_truth(backend_name, trace[f"h.0.attn.{tap}"], truth[None], LIMIT, tap)
+
+
+def test_two_heads_by_the_fast_path(worked: Model, backend_name: str) -> None:
+    """The logits, from the values above: a fused kernel has a scale of its own."""
+    x = 3 + NORMED + Y
+    x = x - x.mean(axis=-1, keepdims=True)
+    x = x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + 1 / 2)
+    truth = np.concatenate([x, x[:, :1] + x[:, 1:2]], axis=-1)
+    check_truth(backend_name, worked.logits(ROW), truth[None], LIMIT, "logits")

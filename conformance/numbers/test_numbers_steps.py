@@ -1,0 +1,182 @@
+"""Steps of AdamW and SGD held to digits: a model of three numbers, optimized in another program.
+
+With one channel, C = 1, a LayerNorm makes 0 of everything, and its bias is all that comes out. So
+logit v is h_v · b, with b the bias of ln_f and h the lm_head; nothing before ln_f has a gradient.
+Where the target is the next token, the loss is −ln p(target), and with p = softmax(h b)
+
+    dh = (p − one-hot(target)) · b        db = Σ_v (p − one-hot(target))_v h_v
+
+The digits are those of this program, in 50-digit arithmetic (mpmath 1.3.0). β₁ is 4/5, β₂ 9/10,
+ε 1/16, the decay 1/2, the largest norm 1:
+
+    from mpmath import exp, log, mp, mpf, sqrt
+
+    def run(optimizer, plan):
+        w, m, v = [mpf(3) / 4, mpf(-1) / 2, mpf(3) / 2], [0] * 3, [0] * 3  # w is h₀, h₁, b
+        for t, (target, lr) in enumerate(plan, 1):
+            p = 1 / (1 + exp((w[1] - w[0]) * w[2]))  # of token 0
+            e = p - (target == 0)
+            g = [e * w[2], -e * w[2], e * (w[0] - w[1])]
+            norm = sqrt(sum(x * x for x in g))
+            print(-log(p if target == 0 else 1 - p), norm)
+            g = [x * min(1, 1 / norm) for x in g]
+            m = [(4 * a + x) / 5 for a, x in zip(m, g)]
+            v = [(9 * a + x * x) / 10 for a, x in zip(v, g)]
+            c, d = 1 - (mpf(4) / 5) ** t, 1 - (mpf(9) / 10) ** t
+            u = [(x / c) / (sqrt(y / d) + mpf(1) / 16) for x, y in zip(m, v)]
+            u = [u[0] + w[0] / 2, u[1] + w[1] / 2, u[2]] if optimizer == "adamw" else g
+            w = [x - mpf(lr) * y for x, y in zip(w, u)]
+            print(w, m, v)
+
+    mp.dps = 50
+    run("adamw", [(1, "0.1"), (0, "0.2"), (1, "0.11")])
+    run("sgd", [(1, "0.5"), (0, "0.5")])
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from conformance.truths.truth import check_truth
+from shared.config import GPTConfig, TrainConfig
+from shared.layout import tensor_shapes
+from shared.protocol import Backend, Trainer
+
+pytestmark = pytest.mark.needs("trainer")
+
+LIMIT = 1e-13
+"""A step takes some twenty operations on numbers around 1: 1e-15 of rounding, and 100 times that
+for libraries whose exponential is worse."""
+
+CONFIG = GPTConfig(
+    vocab_size=2,
+    block_size=2,
+    n_layer=1,
+    n_head=1,
+    n_embd=1,
+    n_inner=2,
+    layer_norm_epsilon=1.0,  # what rounding leaves of a 0 is divided by its root
+)
+TOKENS = np.array([[0, 1]])
+HEAD, BIAS = "lm_head.weight", "transformer.ln_f.bias"
+
+ADAMW = TrainConfig(
+    steps=3,
+    warmup_steps=1,
+    learning_rate=0.2,
+    min_lr=0.02,
+    beta1=0.8,
+    beta2=0.9,
+    epsilon=1 / 16,
+    weight_decay=1 / 2,
+    grad_clip=1.0,
+)
+SGD = TrainConfig(
+    steps=2, warmup_steps=0, schedule="constant", learning_rate=0.5, optimizer="sgd", grad_clip=1.0
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """The target of every token, and what the program of the docstring gives."""
+
+    target: int
+    learning_rate: float
+    """By hand: half the peak in the warm-up; the peak; halfway down the cosine to 0.02."""
+    loss: float
+    norm: float
+    """Above 1 and clipped, or below 1 and not."""
+    w: tuple[float, float, float]
+    m: tuple[float, float, float] = (0, 0, 0)
+    v: tuple[float, float, float] = (0, 0, 0)
+
+
+ADAMW_STEPS = (
+    Step(
+        *(1, 0.1, 2.0176750576056017, 2.1348279768409557),
+        (0.6218046424933921, -0.3843046424933921, 1.4109615837560476),
+        (0.12184153981603428, -0.12184153981603428, 0.1015346165133619),
+        (0.03711340206185567, 0.03711340206185567, 0.02577319587628866),
+    ),
+    Step(
+        *(0, 0.2, 0.2165741666815757, 0.4351567239410247),
+        (0.5147763936606395, -0.30102639366063955, 1.3578399763206106),
+        (0.042522714491385366, -0.042522714491385366, 0.042044326088106536),
+        (0.04095096025139547, 0.04095096025139547, 0.027034216936317586),
+    ),
+    Step(
+        *(1, 0.11, 1.3931401539010861, 1.5683456060377388),
+        (0.42510514619400513, -0.22311139619400513, 1.3011717743845608),
+        (0.16418028826338624, -0.16418028826338624, 0.1118380616445382),
+        (0.07921130576647353, 0.07921130576647353, 0.03961991216225061),
+    ),
+)
+SGD_STEPS = (
+    Step(
+        *(1, 0.5, 2.0176750576056017, 2.1348279768409557),
+        (0.44539615045991426, -0.1953961504599143, 1.2461634587165953),
+    ),
+    Step(
+        *(0, 0.5, 0.37155602944926114, 0.5819560412109674),
+        (0.6387631078860251, -0.3887631078860251, 1.3455950836003445),
+    ),
+)
+
+
+def start() -> dict[str, np.ndarray]:
+    """h = (3/4, −1/2), b = 3/2; all else is 1, to show what decays."""
+    weights = {name: np.ones(shape) for name, shape in tensor_shapes(CONFIG).items()}
+    return weights | {HEAD: np.array([[3 / 4], [-1 / 2]]), BIAS: np.array([3 / 2])}
+
+
+def split(values: tuple[float, float, float]) -> dict[str, np.ndarray]:
+    """h₀, h₁, b as the two tensors that they are entries of."""
+    return {HEAD: np.array(values[:2])[:, None], BIAS: np.array(values[2:])}
+
+
+def check_step(backend: str, trainer: Trainer, step: Step, when: str) -> None:
+    """One step: what it reports, and the three numbers after it."""
+
+    def check(found: np.ndarray, truth: np.ndarray, what: str) -> None:
+        check_truth(backend, found, truth, LIMIT, f"{what} {when}", "mpmath")
+
+    result = trainer.step(TOKENS, np.full_like(TOKENS, step.target))
+    for what, found, truth in (
+        ("loss", result.loss, step.loss),
+        ("norm of the gradient", result.grad_norm, step.norm),
+        ("learning rate", result.learning_rate, step.learning_rate),
+    ):
+        check(np.array([found], np.float64), np.array([truth]), what)
+    state = trainer.state()
+    for name, truth in split(step.w).items():
+        check(state.weights[name], truth, name)
+    for letter, moments in state.moments.items():
+        for name, truth in split(getattr(step, letter)).items():
+            check(moments[name], truth, f"{letter} of {name}")
+
+
+def test_three_steps_of_adamw(backends: dict[str, Backend], backend_name: str) -> None:
+    """Corrections by 1 − βᵗ at t = 1, 2, 3; a clip that acts in the first and third; decay, which
+    where the gradient is 0 is all there is, of matrices alone."""
+    trainer = backends[backend_name].build(CONFIG, start(), dtype="float64").trainer(ADAMW)
+    for t, step in enumerate(ADAMW_STEPS, 1):
+        check_step(backend_name, trainer, step, f"after {t}")
+        assert set(trainer.state().moments) == {"m", "v"}
+    shrunk = (1 - 0.1 / 2) * (1 - 0.2 / 2) * (1 - 0.11 / 2)
+    for name, value in trainer.state().weights.items():
+        if name not in (HEAD, BIAS):
+            truth = np.full(value.shape, shrunk if value.ndim == 2 else 1.0)
+            check_truth(backend_name, value, truth, LIMIT, f"{name}, whose gradient is 0")
+
+
+def test_two_steps_of_sgd(backends: dict[str, Backend], backend_name: str) -> None:
+    """Nothing but the clipped gradient times the rate: no moments, and no decay."""
+    trainer = backends[backend_name].build(CONFIG, start(), dtype="float64").trainer(SGD)
+    for t, step in enumerate(SGD_STEPS, 1):
+        check_step(backend_name, trainer, step, f"after {t}")
+        assert trainer.state().moments == {}
+    for name, value in trainer.state().weights.items():
+        if name not in (HEAD, BIAS):
+            truth = np.ones(value.shape)
+            check_truth(backend_name, value, truth, LIMIT, f"{name}, whose gradient is 0")

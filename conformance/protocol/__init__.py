@@ -1,0 +1,1 @@
+"""What a backend accepts, and what it must refuse."""

@@ -1,0 +1,134 @@
+"""How a training begins: prepare.py and memory.py of shared/commands/."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.cases import BASE
+from conformance.shared.test_shared_checkpoints import content_hash
+from conformance.truths.by_definition import dice, fault_in, same_bits, same_tensors
+from shared.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from shared.commands import memory
+from shared.commands.options import DataOptions, ModelOptions, RunOptions, TrainOptions, parse_train
+from shared.commands.prepare import Preparation, prepare
+from shared.config import GPTConfig, TrainConfig
+from shared.errors import ConfigError, RunError, TokenizerError, UserError
+from shared.protocol import TrainState
+
+TEXT = "to be, or not to be\n" * 10
+CONFIG = GPTConfig(9, 8, 1, 2, 4)
+TRAIN = TrainConfig(40, seed=9, batch_size=3)
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> str:
+    (tmp_path / "text").write_text(TEXT)
+    return str(tmp_path / "text")
+
+
+def begin(text: str, checkpoint: Checkpoint | None = None, **run: Any) -> Preparation:
+    model = ModelOptions(block_size=8, n_layer=1, n_head=2, n_embd=4)
+    options = RunOptions(Path("runs/x"), dtype="float64", **run)
+    return prepare("jax", TrainOptions(options, DataOptions(text), model, TRAIN), checkpoint)
+
+
+def saved(path: Path, ready: Preparation, step: int = 30, **changes: Any) -> Checkpoint:
+    """A checkpoint of `ready` some steps on, with weights and moments that tell where they are."""
+    weights = {name: value + 1 for name, value in ready.weights.items()}
+    moments = {"m": dict(ready.weights), "v": {name: value * 2 for name, value in weights.items()}}
+    parts: dict[str, Any] = {"tokenizer": ready.tokenizer, "moments": moments}
+    record = replace(ready.record, step=step, init_from="a", init_from_sha256="e" * 64)
+    save_checkpoint(path, ready.config, weights, training=record, **parts | changes)
+    return load_checkpoint(path)
+
+
+@fault_in("shared/commands/prepare.py")
+def test_a_new_training(text: str) -> None:
+    """New weights of its seed, in its precision; a tokenizer and a vocabulary of its text."""
+    ready = begin(text)
+    assert ready.config == CONFIG
+    assert ready.tokenizer.decode(range(9)) == "".join(sorted(set(TEXT)))
+    first = 0.02 * dice(9, 0).standard_normal((9, 4))
+    same_bits(ready.weights["transformer.wte.weight"], first, "the first weights")
+    same_bits(ready.data.train, ready.tokenizer.encode(TEXT[:180]), "the part for training")
+    same_bits(ready.data.val, ready.tokenizer.encode(TEXT[180:]), "the part for validation")
+    record = ready.record
+    assert (record.step, record.seed, record.train, record.val_loss) == (0, 9, TRAIN, None)
+    assert (record.dataset, record.dataset_sha256) == (text, ready.dataset.sha256)
+    assert (record.tokenizer, record.backend, record.dtype) == ("char", "jax", "float64")
+    assert (record.init_from, ready.start) == (None, None)
+    assert {"python", "numpy"} <= set(record.versions)
+
+
+@fault_in("shared/commands/prepare.py")
+def test_a_resumed_training(text: str, tmp_path: Path) -> None:
+    """Everything from the checkpoint; not with another text, fewer steps, or without moments."""
+    checkpoint = saved(tmp_path / "c", begin(text))
+    ready = begin(text, checkpoint, resume=True)
+    expected = TrainState(30, checkpoint.weights, checkpoint.moments)
+    assert (ready.start, ready.config) == (expected, CONFIG)
+    same_tensors(dict(ready.weights), checkpoint.weights)
+    assert (ready.record.init_from, ready.record.init_from_sha256) == ("a", "e" * 64)
+    begin(text, saved(tmp_path / "end", ready, step=40), resume=True)
+    for step, parts in ((41, {}), (30, {"moments": None})):
+        with pytest.raises(RunError):
+            begin(text, saved(tmp_path / "no", ready, step, **parts), resume=True)
+    Path(text).write_text(TEXT + "\n")
+    with pytest.raises(RunError, match="is not the text"):
+        begin(text, checkpoint, resume=True)
+
+
+@fault_in("shared/commands/options.py")
+def test_a_resumed_command_line(text: str, tmp_path: Path) -> None:
+    """`--resume` takes every option from the checkpoint and refuses to change most of them."""
+    words = "--steps 40 --dtype float64 --tokenizer byte --block-size 8 --n-layer 1 --n-head 2 "
+    words += "--n-embd 4 --norm post --activation relu --position sinusoidal --learning-rate 0.01 "
+    words += "--optimizer sgd --grad-clip 0.5 --batch-size 3 --seed 9 --min-lr 0.005"
+    argv = ["--out", str(tmp_path), "--dataset", text, *words.split()]
+    asked, _ = parse_train("jax", argv, pytest.fail)
+    checkpoint = saved(tmp_path / "c", prepare("jax", asked, None), moments={})
+    given = ["--out", str(tmp_path), "--resume"]
+    resumed, _ = parse_train("jax", given, lambda _: checkpoint)
+    assert (resumed.run.dtype, resumed.train) == ("float64", asked.train)
+    assert resumed.data == replace(asked.data, vocab_size=256)
+    assert prepare("jax", resumed, checkpoint).config == prepare("jax", asked, None).config
+    for change in (["--dtype", "float32"], ["--learning-rate", "0.02"], ["--norm", "pre"]):
+        with pytest.raises(UserError):
+            parse_train("jax", [*given, *change], lambda _: checkpoint)
+
+
+@fault_in("shared/commands/prepare.py")
+def test_fine_tuning(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights, model and tokenizer of the checkpoint, a new optimizer, and a text it can write."""
+    checkpoint = saved(tmp_path / "c", begin(text))
+    Path(text).write_text("not\n" * 30)
+    ready = begin(text, checkpoint, init_from=tmp_path / "c")
+    same_tensors(dict(ready.weights), checkpoint.weights)
+    assert (ready.config, ready.start, ready.record.step) == (CONFIG, None, 0)
+    assert ready.data.val.tolist() == checkpoint.tokenizer.encode("not\n" * 3).tolist()
+    origin = (str(tmp_path / "c"), content_hash(checkpoint.weights, {}))
+    assert (ready.record.init_from, ready.record.init_from_sha256) == origin
+    Path(text).write_text("now\n" * 30)
+    with pytest.raises(TokenizerError, match="'w'"):
+        begin(text, checkpoint, init_from=tmp_path / "c")
+    Path(text).write_text("not\n" * 30)
+    monkeypatch.setattr(memory, "physical_memory", lambda: 1)
+    for start, asked in ((checkpoint, {"init_from": tmp_path / "c"}), (None, {})):
+        with pytest.raises(ConfigError, match="memory"):
+            begin(text, start, **asked)
+
+
+@pytest.mark.parametrize(("dtype", "needed"), [("float32", 225_012), ("float64", 450_024)])
+@fault_in("shared/commands/memory.py")
+def test_memory(monkeypatch: pytest.MonkeyPatch, dtype: str, needed: int) -> None:
+    """Of BASE, B = 3: 2 · (4 · 24² + 2 · 24 · 40) + 37 · 24 = 9,336 parameters, four numbers each;
+    2 · 33 · (6 · 24 + 2 · 40 + 4 · 11) + 33 · 37 = 18,909 for the 33 positions of a batch."""
+    train = TrainConfig(batch_size=3)
+    for there in (needed, None):
+        monkeypatch.setattr(memory, "physical_memory", lambda there=there: there)
+        memory.check_memory(BASE, train, dtype)
+    monkeypatch.setattr(memory, "physical_memory", lambda: needed - 1)
+    with pytest.raises(ConfigError, match="9,336 parameters"):
+        memory.check_memory(BASE, train, dtype)

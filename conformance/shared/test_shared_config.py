@@ -1,0 +1,259 @@
+"""What may be asked for: the defaults and limits of shared/config.py, its presets, the door of
+shared/protocol.py, and the taps of shared/taps.py."""
+
+import math
+from collections.abc import Callable
+from dataclasses import astuple, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance.cases import BASE
+from conformance.truths.by_definition import fault_in, manifest
+from shared.config import GPTConfig, RunLimits, SampleConfig, TrainConfig, load_preset, preset_names
+from shared.errors import ConfigError, InputError
+from shared.protocol import BACKENDS, check_dtype, check_prompt, check_tokens, check_weights
+from shared.taps import NO_TAP, Tap, tap_names
+
+LARGEST = 2**63 - 1
+NAN, INF = math.nan, math.inf
+
+# In the order of the fields, which is that of positional arguments.
+ARCHITECTURE = (5, 64, 4, 4, 128, None, "gelu_tanh", "pre", "learned", True, False, 1e-5)
+OPTIMIZATION = (2000, 12, "adamw", 1e-3, 1e-4, "cosine", 100, 0.9, 0.99, 1e-8, 0.1, 1.0)
+
+
+@fault_in("shared/config.py")
+def test_defaults() -> None:
+    assert astuple(GPTConfig(5)) == ARCHITECTURE
+    assert astuple(TrainConfig()) == (*OPTIMIZATION, 250, 500, 1337)
+    assert astuple(SampleConfig()) == (300, 1.0, None, None, 1)
+    assert astuple(RunLimits()) == (None, None, None)
+    assert (BASE.head_size, BASE.inner_size, replace(BASE, n_inner=None).inner_size) == (6, 40, 96)
+
+
+# By field: what just is allowed, and what just is not.
+WHOLE = ([1, LARGEST], [0, -1, 1.0, True, None, "1"])
+FROM_ZERO = ([0, LARGEST], [-1, LARGEST + 1, 1.0, True, None])
+POSITIVE = ([5e-324, 1e-3, 1], [0.0, -1e-3, NAN, INF, True, None, "1"])
+NOT_NEGATIVE = ([0.0, 0, 1e-5], [-5e-324, NAN, INF, True, None])
+BELOW_ONE = ([0.0, 0.9999999999999999], [-5e-324, 1.0, NAN, True])
+TRUTH = ([True, False], [0, 1, None, "true"])
+FIELDS: dict[Any, dict[str, tuple[list[Any], list[Any]]]] = {
+    GPTConfig: {
+        **dict.fromkeys(("vocab_size", "block_size", "n_layer"), WHOLE),
+        "n_head": ([1, 2, 128], [0, 3, 256, 4.0, True]),  # of 128 channels
+        "n_embd": ([4, 132], [0, 2, 130, 128.0]),
+        "n_inner": ([None, 1, LARGEST], [0, -1, 1.0, True]),
+        "activation": (["gelu_tanh", "gelu_erf", "relu"], ["gelu", "", None]),
+        "norm": (["pre", "post"], ["Pre", None]),
+        "position": (["learned", "sinusoidal"], ["rope", None]),
+        **dict.fromkeys(("bias", "tie_weights"), TRUTH),
+        "layer_norm_epsilon": POSITIVE,
+    },
+    TrainConfig: {
+        **dict.fromkeys(("steps", "batch_size", "eval_interval", "checkpoint_interval"), WHOLE),
+        **dict.fromkeys(("warmup_steps", "seed"), FROM_ZERO),
+        "optimizer": (["adamw", "sgd"], ["adam", None]),
+        "schedule": (["cosine", "constant"], ["linear", None]),
+        "learning_rate": ([1e-4, 1e300], [0.0, 9.9e-5, -1.0, NAN, INF, True]),  # min_lr is 1e-4
+        "min_lr": ([0.0, 1e-3], [-5e-324, 1.1e-3, NAN]),
+        **dict.fromkeys(("beta1", "beta2"), BELOW_ONE),
+        "epsilon": POSITIVE,
+        **dict.fromkeys(("weight_decay", "grad_clip"), NOT_NEGATIVE),
+    },
+    SampleConfig: {
+        **dict.fromkeys(("max_new_tokens", "seed"), FROM_ZERO),
+        "temperature": ([0.0, 1e-100, 1e300], [9.9e-101, -1e-100, NAN, INF, None, True]),
+        "top_k": ([None, 1, LARGEST], [0, -1, 1.0, True]),
+        "top_p": ([None, 5e-324, 1.0, 1], [0.0, 1.0000000000000002, -0.5, NAN, True]),
+    },
+    RunLimits: {
+        **dict.fromkeys(("max_seconds", "target_loss"), ([None, 5e-324], [0.0, -1.0, NAN, INF])),
+        "keep_checkpoints": ([None, 1], [0, -1, 1.0, True]),
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"), [(kind, field) for kind, table in FIELDS.items() for field in table]
+)
+@fault_in("shared/config.py")
+def test_limits_of_every_field(kind: Callable[..., Any], field: str) -> None:
+    needed = {"vocab_size": 5} if kind is GPTConfig else {}
+    allowed, refused = FIELDS[kind][field]
+    for value in allowed:
+        assert getattr(kind(**needed | {field: value}), field) == value
+    for value in refused:
+        with pytest.raises(ConfigError, match=field):
+            kind(**needed | {field: value})
+
+
+@fault_in("shared/config.py")
+def test_fields_that_depend_on_each_other() -> None:
+    GPTConfig(5, n_head=1, n_embd=3)
+    with pytest.raises(ConfigError, match="odd"):
+        GPTConfig(5, n_head=1, n_embd=3, position="sinusoidal")
+    TrainConfig(learning_rate=1e-5, schedule="constant")
+    TrainConfig(learning_rate=1e-4)
+
+
+# Sizes are (V, T, layers, heads, C), V of 65 where the text decides it; trainings (steps, B,
+# optimizer, peak, floor, schedule, warm-up).
+EVERY_500 = {"eval_interval": 500, "checkpoint_interval": 1000}
+COURSE = {"activation": "relu"}
+COURSE_TRAIN = TrainConfig(*(3000, 16, "sgd", 0.5, 1e-4, "constant", 0), grad_clip=0.0, **EVERY_500)
+PRESETS: dict[str, tuple[str, GPTConfig, TrainConfig]] = {
+    "classroom": (
+        "char",
+        GPTConfig(65, 32, 2, 4, 64, tie_weights=True),
+        TrainConfig(
+            *(1200, 16, "adamw", 5e-3, 5e-4, "cosine", 50),
+            **{"eval_interval": 400, "checkpoint_interval": 1200},
+        ),
+    ),
+    "gpt2": (
+        "bpe",
+        GPTConfig(512, 64, 4, 4, 64, tie_weights=True),
+        TrainConfig(2000, 12, "adamw", 4e-3, 4e-4, "cosine", 100, **EVERY_500),
+    ),
+    "lecture": (
+        "char",
+        GPTConfig(65, 32, 4, 4, 64, activation="relu"),
+        TrainConfig(
+            *(5000, 16, "adamw", 1e-3, 1e-4, "constant", 0),
+            **{"beta2": 0.999, "weight_decay": 0.01, "grad_clip": 0.0},
+            **EVERY_500,
+        ),
+    ),
+    "nanogpt-cpu": (
+        "char",
+        GPTConfig(65, 64, 4, 4, 128, bias=False),
+        TrainConfig(2000, 12, "adamw", 1e-3, 1e-4, "cosine", 100),
+    ),
+    "numpy-course": ("word", GPTConfig(1000, 32, 2, 4, 64, **COURSE), COURSE_TRAIN),
+    "numpy-course-bpe": ("bpe", GPTConfig(512, 32, 2, 4, 64, **COURSE), COURSE_TRAIN),
+    "original": (
+        "char",
+        GPTConfig(65, 64, 4, 4, 64, 256, activation="relu", norm="post", position="sinusoidal"),
+        TrainConfig(
+            *(2000, 12, "adamw", 2e-3, 2e-4, "cosine", 400),
+            **{"beta2": 0.98, "epsilon": 1e-9, "weight_decay": 0.0, "grad_clip": 0.0},
+            **EVERY_500,
+        ),
+    ),
+}
+
+
+@fault_in("shared/presets/")
+def test_presets() -> None:
+    """Every number of every recipe; the default is the one for a laptop."""
+    assert preset_names() == list(PRESETS)
+    for name, expected in PRESETS.items():
+        preset = load_preset(name)
+        config = GPTConfig(**{"vocab_size": 65} | preset.model)
+        assert (preset.tokenizer, config, preset.train) == expected, name
+        assert preset.name == name
+    assert load_preset() == load_preset("nanogpt-cpu")
+    with pytest.raises(ConfigError, match="there is no preset"):
+        load_preset("gpt3")
+
+
+# The door: V 37, T 11
+
+
+def ids(*values: int, dtype: str = "int64") -> np.ndarray:
+    return np.array([values], dtype=dtype)
+
+
+LET_IN = [ids(0, 36), ids(36), ids(*range(11)), ids(5, dtype="uint8"), np.zeros((9, 11), int)]
+REFUSED = [
+    *(ids(0, 37), ids(37), ids(-1), ids(*range(12)), ids(*[0] * 10, 99), np.array([0, 1])),
+    *(np.zeros((1, 1, 1), int), np.zeros((1, 0), int), np.zeros((0, 1), int), ids(1) * 1.0),
+    *(ids(1).astype(bool), [[1]], ids(1).astype(object)),
+]
+
+
+@fault_in("shared/protocol.py")
+def test_door_for_tokens() -> None:
+    """The largest id and a full window are let in, one more is not; for targets as for tokens."""
+    for tokens in LET_IN:
+        check_tokens(BASE, tokens)
+        check_tokens(BASE, tokens, tokens)
+    for wrong in REFUSED:
+        with pytest.raises(InputError, match="tokens"):
+            check_tokens(BASE, wrong)
+        with pytest.raises(InputError, match="targets"):
+            check_tokens(BASE, ids(1), wrong)
+    with pytest.raises(InputError, match=r"targets have shape \(1, 2\), tokens \(1, 1\)"):
+        check_tokens(BASE, ids(1), ids(1, 2))
+
+
+@pytest.mark.parametrize("at", [0, 10, 11, 12, 22, 24])
+@fault_in("shared/protocol.py")
+def test_door_for_prompts(at: int) -> None:
+    """A prompt may be longer than the window, and every id in it counts, the first to the last."""
+    prompt = np.arange(25) + 12
+    check_prompt(BASE, prompt)
+    check_prompt(BASE, prompt[:1])
+    for bad in (37, -1):
+        with pytest.raises(InputError, match=f"id {bad}"):
+            check_prompt(BASE, np.where(np.arange(25) == at, bad, prompt))
+    for wrong in (prompt[:0], prompt[None], prompt * 1.0, prompt.tolist()):
+        with pytest.raises(InputError):
+            check_prompt(BASE, wrong)
+
+
+@fault_in("shared/protocol.py")
+def test_door_for_weights_and_precisions() -> None:
+    """Exactly the tensors of the manifest, in their shapes; two precisions; three backends."""
+    weights = {name: np.zeros(shape) for name, shape in manifest(BASE).items()}
+    check_weights(BASE, weights)
+    check_weights(BASE, dict(reversed(weights.items())))
+    for name, value in weights.items():
+        others = {key: other for key, other in weights.items() if key != name}
+        for wrong in (others, others | {name: value[1:]}, others | {name: value[None]}):
+            with pytest.raises(InputError, match=name.replace(".", r"\.")):
+                check_weights(BASE, wrong)
+    with pytest.raises(InputError, match="no tensor"):
+        check_weights(replace(BASE, tie_weights=True), weights)
+    for dtype in ("float32", "float64"):
+        check_dtype(dtype)
+    for dtype in ("float16", "bfloat16", "int64", ""):
+        with pytest.raises(ConfigError):
+            check_dtype(dtype)
+    assert BACKENDS == ("numpy", "torch", "jax")
+
+
+# Taps
+
+ATTENTION = "attn.q attn.k attn.v attn.scores attn.weights attn.y attn"
+PRE = f"ln_1 {ATTENTION} ln_2 mlp.fc mlp.act mlp".split()
+POST = f"{ATTENTION} ln_1 mlp.fc mlp.act mlp ln_2".split()
+
+
+@pytest.mark.parametrize(("norm", "block", "last"), [("pre", PRE, ["ln_f"]), ("post", POST, [])])
+@fault_in("shared/taps.py")
+def test_tap_names(norm: Any, block: list[str], last: list[str]) -> None:
+    """In the order of the data flow, here of two blocks."""
+    blocks = [[*(f"h.{i}.{name}" for name in block), f"h.{i}"] for i in (0, 1)]
+    expected = ["embed", *blocks[0], *blocks[1], *last, "logits", "probs"]
+    assert tap_names(replace(BASE, norm=norm)) == expected
+
+
+@fault_in("shared/taps.py")
+def test_a_tap_gives_back_what_it_is_given() -> None:
+    """And records it under its full name, if anything is recorded at all."""
+    found: dict[str, object] = {}
+    tap, value = Tap(found), object()
+    assert tap.inside("h.1").inside("attn")("q", value) is value
+    assert tap("embed", value) is value
+    assert found == {"h.1.attn.q": value, "embed": value}
+    assert NO_TAP.inside("h.0")("q", value) is value
+    assert (bool(tap), bool(tap.inside("x")), bool(NO_TAP), bool(Tap({}))) == (
+        True,
+        True,
+        False,
+        True,
+    )

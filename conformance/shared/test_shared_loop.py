@@ -1,0 +1,256 @@
+"""When a training ends and what it leaves: shared/runs/loop.py with a model that learns nothing.
+
+Its losses are scripted, so that every way to stop can be brought about in a few milliseconds.
+"""
+
+import itertools
+import json
+import math
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance.cases import BASE
+from conformance.truths.by_definition import fault_in, manifest
+from shared.checkpoints.checkpoint import TrainingRecord
+from shared.config import RunLimits, TrainConfig
+from shared.errors import RunError
+from shared.protocol import StepResult, TrainState
+from shared.runs.directory import RunDirectory
+from shared.runs.loop import TrainingResult, train
+from shared.runs.metrics import Metrics, append_metrics, read_metrics, write_metrics
+from shared.runs.progress import ProgressDisplay
+from shared.runs.stopping import StopRequest, limit_reached
+from shared.text.datasets import TokenData
+from shared.text.tokenizers import build_tokenizer
+
+TOKENIZER = build_tokenizer("char", "".join(map(chr, range(65, 65 + 37))))
+DATA = TokenData(np.arange(40) % 37, np.arange(13) % 37, 24, floor=0.25)
+CONFIG = TrainConfig(6, 2, warmup_steps=0, eval_interval=2, checkpoint_interval=3)
+VAL = {0: 4.0, 1: 3.5, 2: 3.0, 3: 1.0, 4: 2.0, 5: 2.5, 6: 2.75}
+
+
+class Scripted:
+    """A model and its trainer in one: weights count the steps, losses are `VAL`'s."""
+
+    config = BASE
+
+    def __init__(self, **sick: float) -> None:
+        self.count, self.sick = 0, sick
+
+    def trainer(self, config: TrainConfig) -> "Scripted":
+        return self
+
+    def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:
+        healthy = self.count == 0 and "at_once" not in self.sick
+        return VAL[0] if healthy else self.sick.get("val_loss", VAL[self.count])
+
+    def step(self, tokens: np.ndarray, targets: np.ndarray) -> StepResult:
+        self.count += 1
+        values = {"loss": 5.0 - self.count / 4, "grad_norm": 1.0 + self.count}
+        if self.count == 4:
+            values |= {name: value for name, value in self.sick.items() if name in values}
+        return StepResult(**values, learning_rate=0.01)
+
+    def load_state(self, state: TrainState) -> None:
+        self.count = state.step
+
+    def state(self) -> TrainState:
+        fill = self.sick.get("weight", 1.0) if self.count >= 4 else 1.0
+        tensors = {n: np.full(s, fill, np.float32) for n, s in manifest(BASE).items()}
+        return TrainState(self.count, tensors, {"m": tensors, "v": tensors})
+
+
+class Shown(ProgressDisplay):
+    """Remembers what it is told."""
+
+    def __init__(self, stop: StopRequest | None = None) -> None:
+        self.rows: list[Metrics] = []
+        self.stop = stop
+
+    def update(self, row: Metrics) -> None:
+        self.rows.append(row)
+        if self.stop is not None and row.step == 6:
+            self.stop.ask()
+
+
+@pytest.fixture(autouse=True)
+def pictures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What would be drawn; and nothing waits for the disk."""
+    drawn: list[Any] = []
+    monkeypatch.setattr("shared.runs.plots.plot_losses", lambda *a, **k: drawn.append((a, k)))
+    monkeypatch.setattr("os.fsync", lambda _: None)
+    return drawn
+
+
+def run(
+    path: Path,
+    model: Scripted | None = None,
+    config: TrainConfig = CONFIG,
+    overwrite: bool = False,
+    **how: Any,
+) -> TrainingResult:
+    record = TrainingRecord(
+        *(0, config.seed, "numbers", "0" * 64, config, "char", "none", "float32", None, {})
+    )
+    directory = RunDirectory(path)
+    with directory.claim(overwrite=overwrite):
+        return train(model or Scripted(), DATA, TOKENIZER, record, directory, **how)
+
+
+def saved(path: Path) -> list[int]:
+    return sorted(int(entry.name) for entry in (path / "checkpoints").iterdir())
+
+
+@fault_in("shared/runs/loop.py")
+def test_rows_and_checkpoints(
+    tmp_path: Path, pictures: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row for every step and one before; evaluated at every second step, saved at every third,
+    both at the last. What is logged is what is shown, returned and drawn."""
+    shown, config = Shown(), replace(CONFIG, steps=5)
+    monkeypatch.setattr("time.perf_counter", itertools.count(7).__next__)  # a step takes a second
+    result = run(tmp_path, config=config, display=shown)
+    assert shown.rows == read_metrics(tmp_path / "metrics.jsonl")
+    assert [(row.step, row.loss, row.val_loss) for row in shown.rows] == [
+        *((0, None, 4.0), (1, 4.75, None), (2, 4.5, 3.0)),
+        *((3, 4.25, None), (4, 4.0, 2.0), (5, 3.75, 2.5)),
+    ]
+    assert [row.grad_norm for row in shown.rows] == [None, 2.0, 3.0, 4.0, 5.0, 6.0]
+    assert [row.tokens_per_second for row in shown.rows] == [None] + [2 * 11] * 5
+    bits = [
+        row.bits_per_byte for row in shown.rows if row.val_loss
+    ]  # 12 targets stand for 24 bytes
+    assert bits == pytest.approx([loss / math.log(2) / 2 for loss in (4.0, 3.0, 2.0, 2.5)])
+    assert (result.first, result.last) == (shown.rows[0], shown.rows[-1])
+    assert (saved(tmp_path), result.stopped, result.reason) == ([3, 5], False, "")
+    ((path, rows), named) = pictures[0]
+    assert (path, rows, named["floor"]) == (tmp_path / "loss.png", shown.rows, 0.25)
+
+
+STOPS = {
+    "the first evaluation at the target": ({"target_loss": 3.0}, 2),
+    "a later one": ({"target_loss": 2.999}, 4),
+    "one that is not evaluated": ({"target_loss": 1.0}, None),
+    "at the last step": ({"target_loss": 1.5}, None),
+    "the time is over": ({"max_seconds": 1e-9}, 1),
+    "there is time": ({"max_seconds": 1e9, "target_loss": 0.5}, None),
+}
+
+
+@pytest.mark.parametrize(("limits", "step"), STOPS.values(), ids=STOPS)
+@fault_in("shared/runs/loop.py or shared/runs/stopping.py")
+def test_limits(tmp_path: Path, limits: dict[str, float], step: int | None) -> None:
+    """The first step that reaches one is finished, saved, and the last."""
+    result = run(tmp_path, limits=RunLimits(**limits))
+    if step is None:
+        assert (result.stopped, result.reason, result.last.step) == (False, "", 6)
+        return
+    assert (result.stopped, result.last.step) == (True, step)
+    assert next(iter(limits)).replace("_", "-") in result.reason
+    assert saved(tmp_path)[-1] == int(result.checkpoint.name) == step
+
+
+@fault_in("shared/runs/stopping.py")
+def test_limits_are_reached_when_they_are_met() -> None:
+    row = Metrics(3, val_loss=2.0)
+    for limits, seconds, reached in (
+        *((RunLimits(target_loss=2.0), 0.0, True), (RunLimits(target_loss=1.99), 0.0, False)),
+        *((RunLimits(max_seconds=5.0), 5.0, True), (RunLimits(max_seconds=5.0), 4.99, False)),
+        (RunLimits(), 1e9, False),
+    ):
+        assert bool(limit_reached(limits, row, seconds)) == reached, (limits, seconds)
+    assert not limit_reached(RunLimits(target_loss=9.0), Metrics(3), 0.0), "it was not evaluated"
+
+
+@fault_in("shared/runs/loop.py")
+def test_asked_at_the_last_step_it_has_not_stopped(tmp_path: Path) -> None:
+    stop = StopRequest()
+    result = run(tmp_path, stop=stop, display=Shown(stop))
+    assert (result.stopped, result.last.step) == (False, 6)
+
+
+@pytest.mark.parametrize(
+    ("intervals", "keep", "kept"),
+    [
+        ((1, 1), 1, [3, 6]),
+        ((1, 1), 2, [3, 5, 6]),
+        ((1, 1), 4, [3, 4, 5, 6]),
+        ((1, 2), 1, [4, 6]),  # step 3 has the lowest loss but no checkpoint
+        ((2, 1), 1, [4, 6]),  # step 3 is never evaluated
+    ],
+)
+@fault_in("shared/runs/directory.py")
+def test_the_newest_checkpoints_and_the_best_are_kept(
+    tmp_path: Path, intervals: tuple[int, int], keep: int, kept: list[int]
+) -> None:
+    """Step 3 is the best, provided it is evaluated and saved."""
+    of_eval, of_checkpoints = intervals
+    config = replace(CONFIG, eval_interval=of_eval, checkpoint_interval=of_checkpoints)
+    run(tmp_path, config=config, limits=RunLimits(keep_checkpoints=keep))
+    assert saved(tmp_path) == kept
+
+
+@pytest.mark.parametrize(
+    ("sick", "step"),
+    [
+        ({"loss": math.nan}, 4),
+        ({"grad_norm": math.inf}, 4),
+        ({"val_loss": -math.inf}, 2),
+        ({"weight": math.nan}, 6),
+    ],
+    ids=str,
+)
+@fault_in("shared/runs/loop.py")
+def test_what_is_not_finite_ends_a_training(tmp_path: Path, sick: dict, step: int) -> None:
+    """With an error that names its step, no row of it, and no checkpoint after it."""
+    with pytest.raises(RunError, match=rf"step {step}: .*{next(iter(sick))}.*(nan|inf)"):
+        run(tmp_path, Scripted(**sick))
+    rows = read_metrics(tmp_path / "metrics.jsonl")
+    assert rows[-1].step == (step if "weight" in sick else step - 1)
+    assert saved(tmp_path) == [3] * (step > 3)
+
+
+@fault_in("shared/runs/directory.py")
+def test_a_run_is_replaced_by_one_that_has_saved(tmp_path: Path) -> None:
+    """And only if that is asked for, by one writer at a time; until then the old run stays."""
+    path, short = tmp_path / "deep" / "run", replace(CONFIG, steps=4)
+    run(path)
+    before = (path / "metrics.jsonl").read_bytes()
+    with pytest.raises(RunError, match="already holds a run"):
+        run(path)
+    with pytest.raises(RunError, match="step 0"):
+        run(path, Scripted(val_loss=math.nan, at_once=1.0), overwrite=True)
+    assert (saved(path), (path / "metrics.jsonl").read_bytes()) == ([3, 6], before)
+    run(path, config=short, overwrite=True)
+    assert (saved(path), read_metrics(path / "metrics.jsonl")[-1].step) == ([3, 4], 4)
+    with RunDirectory(path).claim(resume=True), pytest.raises(RunError, match="in use"):
+        run(path, overwrite=True)
+    (path / "checkpoints" / "thesis").mkdir()
+    with pytest.raises(RunError, match="thesis"):
+        run(path, overwrite=True)
+    left = sorted(entry.name for entry in (path / "checkpoints").iterdir())
+    assert left == ["000003", "000004", "thesis"]
+
+
+@fault_in("shared/runs/metrics.py")
+def test_metrics_are_written_and_read(tmp_path: Path) -> None:
+    """Every number to the bit; a line that was cut short is no line."""
+    path = tmp_path / "metrics.jsonl"
+    assert read_metrics(path) == []
+    rows = [Metrics(0, val_loss=0.1 + 0.2), Metrics(1, *(i / 7 for i in range(1, 7)))]
+    write_metrics(path, rows[:1])
+    append_metrics(path, rows[1])
+    assert read_metrics(path) == rows
+    keys = ["step", "loss", "val_loss", "bits_per_byte", "learning_rate", "grad_norm"]
+    keys.append("tokens_per_second")
+    assert [list(json.loads(line)) for line in path.read_text().splitlines()] == [keys, keys]
+    path.write_text(path.read_text() + json.dumps(asdict(rows[1]))[:-1])
+    assert read_metrics(path) == rows
+    for wrong in ("nonsense\n", '{"step": 1, "colour": 2}\n', "[1]\n", "7\n"):
+        path.write_text('{"step": 0}\n' + wrong)
+        with pytest.raises(RunError, match=r"metrics\.jsonl, line 2"):
+            read_metrics(path)

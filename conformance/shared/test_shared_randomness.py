@@ -1,0 +1,91 @@
+"""The random numbers of shared/randomness.py against Philox written out in whole numbers."""
+
+import itertools
+import math
+import random
+
+import numpy as np
+import pytest
+
+from conformance.truths.by_definition import fault_in, philox
+from shared import randomness
+from shared.randomness import generator, uniform
+
+LARGEST = 2**63 - 1
+SEEDS, POSITIONS = (0, 1, 1337, LARGEST), (0, 1, 7, 10**12, LARGEST)
+
+UNIFORMS = {
+    (0, 0): 0.8144335776159864,
+    (1, 0): 0.30931491118583454,
+    (1, 1): 0.6533393279672772,
+    (1, 2): 0.7516423670452285,
+    (1, 10**12): 0.9740537371679786,
+    (7, LARGEST): 0.8918580752230622,
+    (LARGEST, 5): 0.6727105477967115,
+}
+
+
+@fault_in("shared/randomness.py")
+def test_uniforms_are_these() -> None:
+    """By (seed, position); bit for bit, on every machine."""
+    assert {at: uniform(*at) for at in UNIFORMS} == UNIFORMS
+    assert all(type(uniform(*at)) is float for at in UNIFORMS)
+
+
+@pytest.mark.parametrize("stream", range(4))
+@fault_in("shared/randomness.py")
+def test_generators_are_philox(stream: int) -> None:
+    """Ten numbers, which are three blocks of the cipher, for small and the largest arguments."""
+    for seed, position in itertools.product(SEEDS, POSITIONS):
+        expected = philox(seed, stream, position, 10)
+        assert generator(seed, stream, position).random(10).tolist() == expected, (seed, position)
+    assert generator(5, stream).random() == philox(5, stream, 0, 1)[0], "without a position: 0"
+
+
+@fault_in("shared/randomness.py")
+def test_streams_are_numbered() -> None:
+    """What was trained and written before must come out the same: the numbers are for good."""
+    names = ("WEIGHTS", "BATCHES", "SAMPLES", "PLAYLETS")
+    assert [getattr(randomness, name) for name in names] == [0, 1, 2, 3]
+    for seed, position in itertools.product(SEEDS, POSITIONS):
+        assert uniform(seed, position) == philox(seed, 2, position, 1)[0], "not of SAMPLES"
+
+
+@fault_in("shared/randomness.py")
+def test_neighbours_share_no_number() -> None:
+    """Neither the next position nor the next seed or stream repeats any of a hundred numbers."""
+    here = {(3, 1, 8), (3, 1, 9), (4, 1, 8), (3, 2, 8), (8, 1, 3), (1, 3, 8)}
+    numbers = [number for at in here for number in generator(*at).random(100).tolist()]
+    assert len(set(numbers)) == 100 * len(here)
+
+
+@fault_in("shared/randomness.py")
+def test_nothing_else_matters() -> None:
+    """Not the global generators, which are left as they are, nor what was asked for before."""
+    before = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    first = [uniform(3, position) for position in range(5)]
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # noqa: NPY002
+    np.random.seed(1)  # noqa: NPY002
+    random.seed(1)
+    assert [uniform(3, position) for position in reversed(range(5))] == first[::-1]
+
+
+@fault_in("shared/randomness.py")
+def test_uniforms_are_uniform() -> None:
+    """Over positions, and over seeds at one position: the fractions below every x are near x.
+
+    Dvoretzky–Kiefer–Wolfowitz–Massart: with n independent uniforms, no fraction is off by more than
+    √(ln(2/δ) / 2n), but with probability δ, here 1e-9. Neighbours are independent too: for such,
+    the mean of 12(u − ½)(u′ − ½) is 0 with a standard deviation of 1/√n; six of them are allowed.
+    """
+    n = 3000
+    for numbers in (
+        np.array([uniform(11, position) for position in range(n)]),
+        np.array([uniform(seed, 64) for seed in range(n)]),
+    ):
+        assert 0 <= numbers.min() <= numbers.max() < 1
+        ranks = np.arange(n + 1) / n
+        ordered = np.sort(numbers)
+        apart = max(np.abs(ordered - ranks[1:]).max(), np.abs(ordered - ranks[:-1]).max())
+        assert apart < math.sqrt(math.log(2 / 1e-9) / (2 * n))
+        assert abs(12 * ((numbers[1:] - 0.5) * (numbers[:-1] - 0.5)).mean()) < 6 / math.sqrt(n)

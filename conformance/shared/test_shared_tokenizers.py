@@ -1,0 +1,224 @@
+"""The four tokenizers of shared/text/tokenizers.py against literal ids and their definitions."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tokenizers as library
+
+from conformance.truths.by_definition import fault_in, same_bits
+from shared.errors import TokenizerError
+from shared.text import tokenizers
+from shared.text.datasets import Dataset
+from shared.text.fine_tuning import note_of_unknown_words, refuse_unknown_characters
+from shared.text.tokenizers import Tokenizer, build_tokenizer
+
+KINDS = ("byte", "char", "word", "bpe")
+# Several scripts, a combining mark, an emoji of three code points, line ends of all kinds, and what
+# other programs take for special tokens.
+TRICKY = (
+    "But, soft! what\r\n\tlight… Ça déjà; Ωμέγα 東京 и.\n\n  three  \u00a0\u2028e\u0301 👩\u200d🚀"
+    " <unk> <|endoftext|> [PAD] <s>\x00\x1c\x85\rx's 'tis\n"
+)
+LONG = "".join(f"{TRICKY}{i}\nline {i % 7}\n \n" for i in range(1200))
+
+WORD = r"[\w\u0301]+|\s|[^\w\s]"
+"""Words, single spaces, single marks. An accent is part of a word; Python's \\w lacks it."""
+
+
+def definition(kind: str, text: str, ids_of: str) -> list[int]:
+    """The ids of `ids_of` by a tokenizer that is made of `text`; of all kinds but bpe."""
+    if kind == "byte":
+        return list(ids_of.encode())
+    if kind == "char":
+        return [sorted(set(text)).index(character) for character in ids_of]
+    counts = Counter(re.findall(WORD, text))
+    words = ["<unk>", *sorted(counts, key=lambda word: (-counts[word], word))]
+    place = {word: i for i, word in enumerate(words)}
+    return [place.get(word, 0) for word in re.findall(WORD, ids_of)]
+
+
+IDS = [
+    ("byte", "", None, "Hello é€", [72, 101, 108, 108, 111, 32, 195, 169, 226, 130, 172]),
+    ("char", "hello, Ωorld\n", None, "\n ,Ωdehlor", [0, 1, 2, 9, 3, 4, 5, 6, 7, 8]),
+    ("word", "b a c b a d", None, "<unk> d  cab b?", [0, 0, 0, 1, 5, 1, 1, 0, 1, 3, 0]),
+    ("word", "b a c b a d", 4, "a b c d", [2, 1, 3, 1, 0, 1, 0]),
+    # Most common first: ab, then abc, then abcabc. An "x" is 87, as in GPT-2's own vocabulary: the
+    # printable characters come first, from "!" on.
+    ("bpe", "abcabcabcxabab", 259, "abcabcabcxabab", [258, 257, 87, 256, 256]),
+    ("bpe", "abcabcabcxabab", 257, "abcabcabcxabab", [256, 66, 256, 66, 256, 66, 87, 256, 256]),
+    ("bpe", "", None, "! é\n", [0, 220, 127, 102, 198]),
+]
+
+
+@pytest.mark.parametrize(("kind", "of", "size", "text", "ids"), IDS)
+@fault_in("shared/text/tokenizers.py")
+def test_ids(kind: str, of: str, size: int | None, text: str, ids: list[int]) -> None:
+    tokenizer = build_tokenizer(kind, of, size)
+    same_bits(tokenizer.encode(text), np.array(ids, dtype=np.int64), f"{kind} {text!r}")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@fault_in("shared/text/tokenizers.py")
+def test_round_trip(kind: str, tmp_path: Path) -> None:
+    """Text comes back as it was, also through tokenizer.json; special spellings are text."""
+    tokenizer = build_tokenizer(kind, TRICKY)
+    tokenizer.save(tmp_path / "tokenizer.json")
+    loaded = Tokenizer.load(tmp_path / "tokenizer.json")
+    assert loaded.to_json() == tokenizer.to_json()
+    assert (loaded.kind, loaded.vocab_size) == (tokenizer.kind, tokenizer.vocab_size)
+    assert tokenizer.kind == kind
+    for each in (tokenizer, loaded):
+        ids = each.encode(TRICKY)
+        assert each.decode(ids) == "".join(each.decode_stream(iter(ids.tolist()))) == TRICKY
+        assert 0 <= ids.min() <= ids.max() < each.vocab_size
+        if kind != "bpe":
+            assert ids.tolist() == definition(kind, TRICKY, TRICKY)
+    same_bits(tokenizer.encode(""), np.empty(0, dtype=np.int64), "no text")
+    assert tokenizer.decode([]) == ""
+    for bad in (-1, tokenizer.vocab_size):
+        with pytest.raises(TokenizerError, match=rf"{bad} .* 0 to {tokenizer.vocab_size - 1}"):
+            tokenizer.decode([0, bad])
+
+
+@fault_in("shared/text/tokenizers.py")
+def test_a_file_like_gpt2s() -> None:
+    """With a special token, whose spelling in a text is text and whose id is not passed over; and
+    with truncation and padding, which are not for us."""
+    file = library.Tokenizer.from_str(build_tokenizer("bpe", TRICKY * 3, 300).to_json())
+    file.post_processor = library.processors.ByteLevel(trim_offsets=False)
+    file.add_special_tokens(["<|endoftext|>", "<| é |>"])
+    file.enable_truncation(5)
+    file.enable_padding(length=9)
+    tokenizer = Tokenizer.from_json(file.to_str())
+    assert (tokenizer.kind, tokenizer.vocab_size) == ("bpe", 302)
+    ids = tokenizer.encode(TRICKY)
+    assert max(ids) < 300
+    assert (tokenizer.decode(ids), tokenizer.decode([300, 301])) == (TRICKY, "<|endoftext|><| é |>")
+    assert len(tokenizer.encode("a")) == 1
+
+
+UNFIT: list[tuple[str, str, dict[str, Any]]] = [
+    ("char", "", {"normalizer": {"type": "Lowercase"}}),
+    ("char", "", {"decoder": None}),
+    ("word", "pre_tokenizer", {"behavior": "Removed"}),
+    ("word", "pre_tokenizer", {"invert": True}),
+    ("word", "model", {"unk_token": "a"}),
+    ("bpe", "pre_tokenizer", {"add_prefix_space": True}),
+    ("bpe", "pre_tokenizer", {"use_regex": False}),
+    ("bpe", "model", {"dropout": 0.5}),
+    ("bpe", "model", {"end_of_word_suffix": "_"}),
+    ("bpe", "model", {"type": "Unigram"}),
+]
+
+
+@pytest.mark.parametrize(("kind", "part", "changes"), UNFIT, ids=str)
+@fault_in("shared/text/tokenizers.py")
+def test_files_that_would_change_a_text(kind: str, part: str, changes: dict[str, Any]) -> None:
+    """Or lose some of it."""
+    table = json.loads(build_tokenizer(kind, "a ab abc", 260 if kind == "bpe" else None).to_json())
+    Tokenizer.from_json(json.dumps(table))
+    (table[part] if part else table).update(changes)
+    with pytest.raises(TokenizerError):
+        Tokenizer.from_json(json.dumps(table))
+
+
+@pytest.mark.parametrize("size", [tokenizers.CHUNK, 10])
+@pytest.mark.parametrize("kind", KINDS)
+@fault_in("shared/text/tokenizers.py")
+def test_long_texts(kind: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cutting a long text into chunks, a few or as many as possible, does not change its ids."""
+    assert len(LONG) > 2 * tokenizers.CHUNK
+    monkeypatch.setattr(tokenizers, "CHUNK", size)
+    tokenizer = build_tokenizer(kind, LONG[:2000], 300 if kind == "bpe" else None)
+    known = LONG if kind != "char" else "".join(c for c in LONG if c in LONG[:2000])
+    ids = tokenizer.encode(known).tolist()
+    if kind == "bpe":
+        assert ids == library.Tokenizer.from_str(tokenizer.to_json()).encode(known).ids
+    elif kind == "char":
+        place = {c: i for i, c in enumerate(sorted(set(LONG[:2000])))}
+        assert ids == [place[c] for c in known]
+    else:
+        assert ids == definition(kind, LONG[:2000], known)
+    if kind == "word":
+        text = build_tokenizer("word", known)
+        assert text.decode(text.encode(known)) == known, "words of every chunk"
+
+
+@fault_in("shared/text/tokenizers.py")
+def test_sizes() -> None:
+    """What is asked for, the defaults, and what cannot be."""
+    many = " ".join(f"w{i}" for i in range(9000))
+    found = [build_tokenizer(*of).vocab_size for of in (("word", many), ("bpe", many))]
+    assert found == [8000, 1024]
+    text = "a b"
+    sizes = {("byte", 256): 256, ("char", 3): 3, ("word", 2): 2, ("word", 99): 4}
+    sizes |= {("bpe", 256): 256, ("bpe", 999): 257}
+    for (kind, size), vocab_size in sizes.items():
+        assert build_tokenizer(kind, text, size).vocab_size == vocab_size
+    impossible = [("byte", 255), ("byte", 257), ("char", 4), ("char", 2), ("word", 1), ("bpe", 255)]
+    for kind, size in [*impossible, ("sentencepiece", None)]:
+        with pytest.raises(TokenizerError):
+            build_tokenizer(kind, text, size)
+    for kind in ("char", "word"):
+        with pytest.raises(TokenizerError, match="empty"):
+            build_tokenizer(kind, "")
+
+
+@fault_in("shared/text/tokenizers.py")
+def test_a_stream_gives_a_character_with_its_last_byte() -> None:
+    """And what is no UTF-8 becomes U+FFFD as soon as that is certain."""
+    arrived = 0
+
+    def come(data: bytes) -> Iterator[int]:
+        nonlocal arrived
+        for arrived, byte in enumerate(data, start=1):  # noqa: B007
+            yield byte
+
+    tokenizer = build_tokenizer("byte", "")
+    parts = [(arrived, text) for text in tokenizer.decode_stream(come("aé👩z".encode()))]
+    assert parts == [(1, "a"), (3, "é"), (7, "👩"), (8, "z")]
+    broken = bytes([0xF0, 0x9F, ord("a"), 0xFF, ord("b"), 0xE2])
+    assert list(tokenizer.decode_stream(come(broken))) == ["\ufffda", "\ufffd", "b", "\ufffd"]
+    assert [tokenizer.piece(i) for i in (0, 65, 255)] == [b"\x00", b"A", b"\xff"]
+
+
+@fault_in("shared/text/tokenizers.py")
+def test_what_is_unknown() -> None:
+    """A character is an error that names its place; a word becomes <unk>; bytes are all known."""
+    char = build_tokenizer("char", "abc\n")
+    with pytest.raises(TokenizerError, match=r"'é' \(U\+00E9\), at line 3, column 3 \(offset 7 "):
+        char.encode("\nabc\nabé\naéx")
+    assert list(char.unknown_characters("xaéx").items()) == [("x", 2), ("é", 1)]
+    word = build_tokenizer("word", "to be or not")
+    text = "to sleep, or not to sleep"
+    assert word.decode(word.encode(text)) == "to <unk><unk> or not to <unk>"
+    assert word.unknown_words(text) == {"sleep": 2, ",": 1}
+    for tokenizer in (word, build_tokenizer("byte", ""), build_tokenizer("bpe", "")):
+        assert not tokenizer.unknown_characters("xé")
+        with pytest.raises(TokenizerError, match=r"U\+D800"):
+            tokenizer.encode("a\ud800")
+    assert not char.unknown_words("x y")
+    first = {"byte": 1, "char": 2, "word": 4, "bpe": 1}
+    for kind, size in first.items():
+        tokenizer = build_tokenizer(kind, "éé a" if kind == "char" else "a")
+        assert (tokenizer.first_token_bytes("éé a"), tokenizer.first_token_bytes("")) == (size, 0)
+
+
+@fault_in("shared/text/fine_tuning.py")
+def test_a_tokenizer_on_another_text() -> None:
+    """How much of the text it does not know, in numbers."""
+    text = Dataset("other", "a bcd! e bcd\n", 11, "", None, "")
+    refuse_unknown_characters(build_tokenizer("char", text.text), text, "run")
+    with pytest.raises(TokenizerError, match=r"3 different .* 5 of 13 places: 'b' .*, 'd' .*, '!'"):
+        refuse_unknown_characters(build_tokenizer("char", "a ec\n"), text, "run")
+    note = note_of_unknown_words(build_tokenizer("word", "a e ! \n"), text)
+    assert note is not None
+    assert "40.0% of the words" in note
+    assert "2 of 5 become <unk>" in note
+    assert note_of_unknown_words(build_tokenizer("word", text.text), text) is None

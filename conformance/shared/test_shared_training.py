@@ -1,0 +1,226 @@
+"""The training loop of shared/runs/loop.py in every backend, against a plain loop written here.
+
+The plain loop draws its own batches, works out the learning rates and takes every validation loss
+from a model freshly built of the trainer's state: so that weights which are trained, validated,
+saved and gone on from are the same ones. All of it bit for bit.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from conformance.cases import BASE
+from conformance.truths.by_definition import (
+    WEIGHTS,
+    dice,
+    fault_in,
+    manifest,
+    same_tensors,
+    windows,
+)
+from shared.checkpoints.checkpoint import TrainingRecord, load_checkpoint
+from shared.commands.sampling import sample_texts
+from shared.config import GPTConfig, SampleConfig, TrainConfig
+from shared.protocol import Backend, Model, TrainState
+from shared.runs.directory import RunDirectory
+from shared.runs.loop import TrainingResult, train
+from shared.runs.metrics import Metrics, read_metrics
+from shared.runs.progress import ProgressDisplay
+from shared.runs.stopping import StopRequest
+from shared.text.datasets import TokenData
+from shared.text.tokenizers import build_tokenizer
+
+pytestmark = pytest.mark.needs("trainer")
+
+ALPHABET = "".join(map(chr, range(ord("A"), ord("A") + 37)))
+TOKENIZER = build_tokenizer("char", ALPHABET)
+IDS = np.arange(300) ** 2 % 37
+# Validation: six windows in two batches, all of one shape, for JAX compiles each. Short windows are
+# those of test_shared_data.py. 131 bytes stand for the 66 targets.
+DATA = TokenData(IDS[:200], IDS[200:267], 131, floor=0.5)
+ADAMW = TrainConfig(
+    *(8, 3, "adamw", 1e-2, 1e-3, "cosine", 2),
+    **{"grad_clip": 0.5, "eval_interval": 3, "checkpoint_interval": 4, "seed": 5},
+)
+SGD = replace(ADAMW, optimizer="sgd", learning_rate=0.3)
+
+
+@dataclass(frozen=True)
+class Setting:
+    config: GPTConfig
+    train: TrainConfig
+    dtype: str
+
+
+SETTINGS = {
+    "tied-adamw-float32": Setting(replace(BASE, n_layer=1, tie_weights=True), ADAMW, "float32"),
+    "untied-sgd-float64": Setting(replace(BASE, n_layer=1), SGD, "float64"),
+}
+
+
+def beginning(setting: Setting) -> dict[str, np.ndarray]:
+    rng, shapes = dice(3, WEIGHTS), manifest(setting.config)
+    return {n: (0.3 * rng.standard_normal(s)).astype(setting.dtype) for n, s in shapes.items()}
+
+
+def validate(backend: Backend, setting: Setting, weights: dict[str, np.ndarray]) -> float:
+    """By a model that has never seen a trainer."""
+    model = backend.build(setting.config, weights, dtype=setting.dtype)
+    tokens, targets = DATA.val[:-1].reshape(2, 3, 11), DATA.val[1:].reshape(2, 3, 11)
+    return (model.loss(tokens[0], targets[0]) + model.loss(tokens[1], targets[1])) / 2
+
+
+def rate(config: TrainConfig, step: int) -> float:
+    """Two steps of warm-up by thirds, then half a cosine over six."""
+    if step < 2:
+        return config.learning_rate * (step + 1) / 3
+    cosine = math.cos(math.pi * (step - 2) / 6)
+    return config.min_lr + (config.learning_rate - config.min_lr) * (1 + cosine) / 2
+
+
+def plain_loop(backend: Backend, setting: Setting) -> tuple[list[Metrics], dict[int, TrainState]]:
+    """The rows of metrics but for the speed, and the states that are to be saved."""
+
+    def validated(row: Metrics, weights: dict[str, np.ndarray]) -> Metrics:
+        loss = validate(backend, setting, weights)
+        return replace(row, val_loss=loss, bits_per_byte=loss * 66 / (math.log(2) * 131))
+
+    config, weights = setting.train, beginning(setting)
+    trainer = backend.build(setting.config, weights, dtype=setting.dtype).trainer(config)
+    rows, states = [validated(Metrics(0), weights)], {}
+    for step in range(8):
+        done = trainer.step(*windows(DATA.train, 3, 11, seed=5, step=step))
+        row = Metrics(step + 1, done.loss, None, None, rate(config, step), done.grad_norm)
+        rows.append(validated(row, trainer.state().weights) if step in (2, 5, 7) else row)
+        if step in (3, 4, 7):
+            states[step + 1] = trainer.state()
+    return rows, states
+
+
+def run(path: Path, model: Model, setting: Setting, **how: object) -> TrainingResult:
+    train_config = setting.train
+    record = TrainingRecord(
+        *(0, train_config.seed, "squares", "0" * 64, train_config, "char", "any", setting.dtype),
+        **{"val_loss": None, "versions": {"python": "3"}},
+    )
+    directory = RunDirectory(path)
+    with directory.claim(resume="start" in how):
+        return train(model, DATA, TOKENIZER, record, directory, **how)
+
+
+def go_on(path: Path, checkpoint: Path, backend: Backend, setting: Setting) -> TrainingResult:
+    """As after a new start of the program: everything from the files."""
+    saved = load_checkpoint(checkpoint)
+    model = backend.build(saved.config, saved.weights, dtype=saved.dtype)
+    start = TrainState(saved.training.step, saved.weights, saved.moments)
+    return run(path, model, setting, start=start)
+
+
+class StopAt(ProgressDisplay):
+    """Asks for a stop while a step is shown, as a person at the keyboard would."""
+
+    def __init__(self, step: int, stop: StopRequest) -> None:
+        self.step, self.stop = step, stop
+
+    def update(self, row: Metrics) -> None:
+        if row.step == self.step:
+            self.stop.ask()
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a picture nor the disk is what is judged here."""
+    monkeypatch.setattr("shared.runs.plots.plot_losses", lambda *_, **__: None)
+    monkeypatch.setattr("os.fsync", lambda _: None)
+
+
+@pytest.fixture(params=SETTINGS)
+def a_setting(request: pytest.FixtureRequest) -> Setting:
+    return SETTINGS[request.param]
+
+
+def compare_rows(path: Path, expected: list[Metrics]) -> None:
+    found = read_metrics(path / "metrics.jsonl")
+    assert [row.step for row in found] == [row.step for row in expected]
+    for mine, right in zip(found, expected, strict=True):
+        speed = mine.tokens_per_second
+        assert speed is None if mine.step == 0 else 0 < speed < math.inf
+        for name in ("loss", "grad_norm"):
+            assert getattr(mine, name) == getattr(right, name), f"step {mine.step}: {name}"
+        for name in ("val_loss", "learning_rate", "bits_per_byte"):
+            value = getattr(right, name)
+            wanted = None if value is None else pytest.approx(value, rel=1e-13)
+            assert getattr(mine, name) == wanted, f"step {mine.step}: {name}"
+
+
+@fault_in("shared/runs/loop.py, or the trainer of the backend")
+def test_training(
+    tmp_path: Path, backends: dict[str, Backend], backend_name: str, a_setting: Setting
+) -> None:
+    """Metrics and checkpoints of a training, and of one that is stopped and goes on."""
+    backend, setting = backends[backend_name], a_setting
+    rows, states = plain_loop(backend, setting)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    model = backend.build(setting.config, beginning(setting), dtype=setting.dtype)
+    result = run(whole, model, setting)
+    compare_rows(whole, rows)
+    assert not result.stopped
+    assert result.checkpoint == whole / "checkpoints" / "000008"
+    assert [result.first, result.last] == read_metrics(whole / "metrics.jsonl")[::8]
+    same_tensors(model.weights(), states[8].weights, "the model that was trained")
+    assert sorted(path.name for path in (whole / "checkpoints").iterdir()) == ["000004", "000008"]
+    for step in (4, 8):
+        check_files(whole / "checkpoints" / f"{step:06d}", states[step])
+    assert load_checkpoint(whole / "checkpoints" / "000004").training.val_loss is None
+    assert load_checkpoint(result.checkpoint).training.val_loss == result.last.val_loss
+
+    stop = StopRequest()
+    model = backend.build(setting.config, beginning(setting), dtype=setting.dtype)
+    stopped = run(broken, model, setting, stop=stop, display=StopAt(5, stop))
+    assert (stopped.stopped, stopped.reason, stopped.last.step) == (True, "", 5)
+    check_files(stopped.checkpoint, states[5])
+    finished = go_on(broken, stopped.checkpoint, backend, setting)
+    assert not finished.stopped
+    compare_rows(broken, rows)
+    # As after a kill at the end of the run: rows past the checkpoint are done again, not twice.
+    again = go_on(whole, whole / "checkpoints" / "000004", backend, setting)
+    compare_rows(whole, rows)
+    for end in (finished.checkpoint, again.checkpoint):
+        check_files(end, states[8])
+
+
+def check_files(checkpoint: Path, state: TrainState) -> None:
+    """The checkpoint holds this state, and says of which step it is."""
+    weights = load_file(checkpoint / "model.safetensors")
+    same_tensors({name: weights[name] for name in state.weights}, state.weights, checkpoint.name)
+    assert len(weights) == len(state.weights)
+    moments = load_file(checkpoint / "optimizer.safetensors")
+    assert len(moments) == sum(map(len, state.moments.values()))
+    for kind, tensors in state.moments.items():
+        found = {name: moments[f"{kind}.{name}"] for name in tensors}
+        same_tensors(found, tensors, f"{checkpoint.name}: {kind}")
+    training = load_checkpoint(checkpoint).training
+    assert (training.step, training.dataset) == (state.step, "squares")
+    assert state.step == int(checkpoint.name)
+
+
+@pytest.mark.needs("generate")
+@pytest.mark.cases("gpt2")
+@pytest.mark.dtypes("float64")
+@fault_in("shared/commands/sampling.py")
+def test_sampling(models: dict[str, Model]) -> None:
+    """Text i is what the model writes with seed + i, without the prompt; the same everywhere."""
+    sampling = SampleConfig(max_new_tokens=8, temperature=1.3, seed=4)
+    written = {}
+    for name, model in models.items():
+        texts = ["".join(text) for text in sample_texts(model, TOKENIZER, "BAD", sampling, 3)]
+        for i, text in enumerate(texts):
+            ids = list(model.generate(np.array([1, 0, 3]), replace(sampling, seed=4 + i)))
+            assert text == "".join(ALPHABET[token] for token in ids), f"{name}: text {i}"
+        written[name] = texts
+        assert len(set(texts)) == 3
+    assert all(texts == written[next(iter(written))] for texts in written.values())

@@ -1,0 +1,118 @@
+"""The manifest of shared/checkpoints/checkpoint.py and the initial weights of shared/layout.py."""
+
+import hashlib
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from conformance.cases import BASE
+from conformance.truths.by_definition import WEIGHTS, dice, fault_in, manifest, same_tensors
+from shared.config import GPTConfig
+from shared.layout import init_weights, tensor_shapes
+
+OPTIONS = {
+    "tie_weights": (False, True),
+    "bias": (True, False),
+    "norm": ("pre", "post"),
+    "position": ("learned", "sinusoidal"),
+}
+COMBINATIONS = [
+    replace(BASE, **dict(zip(OPTIONS, values, strict=True)))
+    for values in itertools.product(*OPTIONS.values())
+]
+
+# Known models, counted by their authors or by hand. A block with biases has 12C² + 13C, without
+# 12C² + 2C. The lecture's has 209,729 by its author's count, with 65 for the bias of lm_head and
+# without 4 · 3C for those of queries, keys and values: 209,729 − 65 + 768.
+GPT2 = GPTConfig(50257, 1024, 12, 12, 768, tie_weights=True)
+ORIGINAL = GPTConfig(65, 64, 4, 4, 64, norm="post", position="sinusoidal")
+COUNTS = [
+    (GPT2, 124_439_808),
+    (GPTConfig(50257, 1024, 24, 16, 1024, tie_weights=True), 354_823_168),
+    (GPTConfig(50257, 1024, 48, 25, 1600, tie_weights=True), 1_557_611_200),
+    (replace(GPT2, tie_weights=False), 124_439_808 + 50257 * 768),
+    (GPTConfig(65, 32, 4, 4, 64), 210_432),
+    (GPTConfig(65, 64, 4, 4, 128, bias=False), 65 * 128 + 64 * 128 + 787_456 + 128 + 65 * 128),
+    (ORIGINAL, 65 * 64 + 4 * 49_984 + 65 * 64),
+    (replace(ORIGINAL, n_inner=100), 65 * 64 + 4 * 29_860 + 65 * 64),
+]
+
+
+@pytest.mark.parametrize("config", COMBINATIONS, ids=range(16))
+@fault_in("shared/checkpoints/checkpoint.py")
+def test_tensor_shapes(config: GPTConfig) -> None:
+    """Names, shapes and order, for every combination of what adds or removes a tensor."""
+    expected = manifest(config)
+    assert list(tensor_shapes(config).items()) == list(expected.items()), config
+
+
+@pytest.mark.parametrize(("config", "count"), COUNTS)
+@fault_in("shared/checkpoints/checkpoint.py")
+def test_parameter_counts(config: GPTConfig, count: int) -> None:
+    """Of models whose size is known."""
+    assert sum(map(math.prod, tensor_shapes(config).values())) == count
+
+
+@pytest.mark.parametrize("config", [COMBINATIONS[0], COMBINATIONS[-1], replace(BASE, n_layer=3)])
+@fault_in("shared/layout.py")
+def test_initial_weights(config: GPTConfig) -> None:
+    """Drawn tensor by tensor from the weights' stream; bit for bit, also rounded to float32."""
+    rng, expected = dice(7, WEIGHTS), {}
+    into_the_stream = 0.02 / math.sqrt(2 * config.n_layer)
+    for name, shape in manifest(config).items():
+        kind = ".".join(name.split(".")[-2:])
+        match kind:
+            case "ln_1.weight" | "ln_2.weight" | "ln_f.weight":
+                expected[name] = np.ones(shape)
+            case "wte.weight" | "wpe.weight" | "c_attn.weight" | "c_fc.weight" | "lm_head.weight":
+                expected[name] = 0.02 * rng.standard_normal(shape)
+            case "c_proj.weight":
+                expected[name] = into_the_stream * rng.standard_normal(shape)
+            case _:
+                assert kind.endswith(".bias")
+                expected[name] = np.zeros(shape)
+    same_tensors(init_weights(config, 7, "float64"), expected)
+    rounded = {name: value.astype(np.float32) for name, value in expected.items()}
+    same_tensors(init_weights(config, 7, "float32"), rounded)
+    same_tensors(init_weights(config, 7), rounded, "by default")
+
+
+LITERALS = [
+    *(-0.0036365729882824626, 0.021564996479351447, 0.01723971781595021),
+    *(0.03725192606261675, -0.01006950211482561, -0.0032399147500811677),
+]
+
+
+@fault_in("shared/layout.py")
+def test_some_initial_weights_are_these() -> None:
+    """The first and the last of the smallest model, in digits; and their number, drawn alike."""
+    weights = init_weights(GPTConfig(5, 4, 1, 1, 4), 1337, "float64")
+    assert sum(value.size for value in weights.values()) == 308
+    found = [
+        *weights["transformer.wte.weight"][0, :3].tolist(),
+        *weights["transformer.h.0.mlp.c_proj.weight"][-1, :2].tolist(),
+        weights["lm_head.weight"][-1, -1],
+    ]
+    assert found == pytest.approx(LITERALS, rel=1e-14)
+    digest = "75c9282714b085bd986c23e04cbfc2e4b18bd55bcbf0c4f652478dfe35970078"
+    every = b"".join(value.astype("<f8").tobytes() for value in weights.values())
+    assert hashlib.sha256(every).hexdigest() == digest
+
+
+@fault_in("shared/layout.py")
+def test_initial_weights_are_gpt2s() -> None:
+    """As N(0, 0.02) as so many draws can be: six standard errors; one of 0.02/√8 where a block
+    writes into the stream. No two tensors are alike, and every seed has its own."""
+    config = replace(BASE, n_layer=4, n_embd=48, n_inner=None, vocab_size=211)
+    weights, others = init_weights(config, 1), init_weights(config, 2)
+    matrices = {name: value for name, value in weights.items() if value.ndim == 2}
+    for name, value in matrices.items():
+        std = 0.02 / math.sqrt(8) if name.endswith("c_proj.weight") else 0.02
+        assert abs(value.mean()) < 6 * std / math.sqrt(value.size), name
+        assert abs(value.std() / std - 1) < 6 / math.sqrt(2 * value.size), name
+        assert not np.isin(value, others[name]).mean() > 0.01, f"{name}: the seed is ignored"
+    starts = [value.ravel()[:9].tolist() for value in matrices.values()]
+    assert len({tuple(np.round(np.array(s) / s[0], 4)) for s in starts}) == len(matrices)

@@ -1,0 +1,1 @@
+"""What the suite compares with, where it is not another backend."""

@@ -1,0 +1,120 @@
+"""Models whose weights are given by a formula, and what outside programs compute with them.
+
+The digits are those of float64 arithmetic in programs that share no line with the backends:
+
+- "gpt2", "erf": GPT2LMHeadModel of Hugging Face's transformers 5.23.0 (torch 2.13.0), by way of a
+  checkpoint and the functions of audits/oracles/hugging_face.py.
+- "original": torch.nn.TransformerEncoderLayer of torch 2.13.0, as put together in
+  audits/oracles/torch_layers.py.
+
+`audits/oracles/test_known_models.py` computes them again. The configurations are those of
+conformance/cases.py, for which JAX has compiled already.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from conformance.cases import CASES
+from shared.config import GPTConfig
+from shared.layout import tensor_shapes
+
+COUNT = np.arange(33, dtype=np.int64).reshape(3, 11)
+TOKENS, TARGETS = COUNT**2 % 37, (3 * COUNT + 1) % 37
+
+CONFIGS = {case.name: case.config for case in CASES}
+
+
+@dataclass(frozen=True)
+class Known:
+    """A configuration and, for the weights of `formula_weights`, what an outside program gives."""
+
+    config: GPTConfig
+    source: str
+    loss: float
+    """Of TOKENS and TARGETS."""
+    logits: tuple[float, ...]
+    """Of TOKENS, at the last position of the last row: the first five."""
+    slope: float
+    """The derivative of the loss along `direction`: the sum of all gradients, with a factor for
+    every entry."""
+
+
+KNOWN = {
+    "gpt2": Known(
+        CONFIGS["gpt2"],
+        "transformers 5.23.0, GPT2LMHeadModel",
+        loss=8.182609411211253,
+        logits=(
+            -7.963808088948345,
+            -5.2687006025600445,
+            4.451952116851195,
+            -0.6529411602561205,
+            1.852559103527931,
+        ),
+        slope=-8.36809394145267,
+    ),
+    "original": Known(
+        CONFIGS["original"],
+        "torch 2.13.0, TransformerEncoderLayer",
+        loss=8.277962875683821,
+        logits=(
+            -4.861658567474989,
+            4.5867007647132265,
+            -0.054288599582132537,
+            2.13731868577109,
+            -4.3867119252960824,
+        ),
+        slope=-1.3789164852115892,
+    ),
+    "erf": Known(
+        CONFIGS["erf"],
+        "transformers 5.23.0, GPT2LMHeadModel",
+        loss=15.517294069281613,
+        logits=(
+            -0.8522571147676541,
+            -6.752859769370301,
+            4.57586114179162,
+            -5.6615125274402045,
+            -3.8998664880698692,
+        ),
+        slope=17.349673596828787,
+    ),
+}
+
+
+def formula_weights(config: GPTConfig) -> dict[str, np.ndarray]:
+    """sin(1), sin(4), sin(9), … over all tensors in the order of the manifest: of the squares,
+    because with sin(1), sin(2), … all matrices have rank 2. A gain is 1 plus half of it, and a
+    matrix of a block is divided by √(inputs), so that no softmax is all on one key."""
+    weights = over_all_entries(config, np.sin)
+    for name, value in weights.items():
+        if value.ndim == 1 and name.endswith(".weight"):
+            value[:] = 1 + value / 2
+        elif value.ndim == 2 and ".h." in name:
+            value /= np.sqrt(len(value))
+    return weights
+
+
+def direction(config: GPTConfig) -> dict[str, np.ndarray]:
+    """cos(1), cos(4), cos(9), … over all tensors in the order of the manifest."""
+    return over_all_entries(config, np.cos)
+
+
+def slope(config: GPTConfig, grads: Mapping[str, np.ndarray]) -> float:
+    """The derivative along `direction` that these gradients give."""
+    along = direction(config)
+    return sum(float((grads[name] * along[name]).sum()) for name in along)
+
+
+def over_all_entries(
+    config: GPTConfig, function: Callable[[np.ndarray], np.ndarray]
+) -> dict[str, np.ndarray]:
+    """A function of 1, 4, 9, … in the shapes of the model's tensors."""
+    tensors, first = {}, 1
+    for name, shape in tensor_shapes(config).items():
+        after = first + int(np.prod(shape))
+        tensors[name] = function(np.arange(first, after, dtype=np.float64) ** 2).reshape(shape)
+        first = after
+    return tensors

@@ -1,0 +1,73 @@
+"""The browser, the site, and what every test ends with: no complaint, and nobody else asked."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver import Chrome
+
+from docs.browser import chromium
+from docs.browser.pages import built_site, page_names
+
+FORGET = "if (location.protocol !== 'about:') localStorage.clear()"
+"""Or the choice between light and dark would be remembered."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-readme",
+        action="store_true",
+        help="take docs/three-columns.png anew, the picture in README.md",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes `page` is run for every page of the site."""
+    if "page" in metafunc.fixturenames:
+        pages = page_names(built_site())
+        if not pages:
+            raise pytest.UsageError(f"there is no site in {built_site()}")
+        metafunc.parametrize("page", pages)
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """The directory of the site that is tested."""
+    return built_site()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Chrome]:
+    """One Chromium for all tests: to start it takes longer than most of them."""
+    driver = chromium.start()
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def driver(browser: Chrome) -> Iterator[Chrome]:
+    """The browser, watched: an error or a warning in the console fails the test, and so does a
+    request that would leave this machine."""
+    browser.get("about:blank")
+    chromium.complaints(browser)  # those of the test before
+    chromium.requests(browser)
+    yield browser
+    browser.execute_script(FORGET)
+    chromium.emulate(browser, {})
+    complaints, asked = chromium.complaints(browser), chromium.requests(browser)
+    assert not complaints
+    assert not chromium.off_this_machine(asked)
+
+
+@pytest.fixture
+def open_page(driver: Chrome, site: Path) -> Callable[..., Chrome]:
+    """open_page("pages/02-bigram", width=390, height=900, dark=True): from disk."""
+
+    def opened(name: str, **window: Any) -> Chrome:
+        file = site / f"{name}.html"
+        assert file.is_file(), f"the site has no page {name}"
+        chromium.show(driver, file.as_uri(), **window)
+        return driver
+
+    return opened

@@ -1,0 +1,124 @@
+"""What is around the lesson: a server, light and dark, search, and what is hidden at first."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from docs.browser import chromium
+from docs.serve import open_server
+
+Open = Callable[..., Chrome]
+PAGE = "pages/03-attention-in-four-steps"
+
+
+@pytest.fixture
+def served(site: Path) -> Iterator[str]:
+    """The address of a server that has the site."""
+    server = open_server(site, 0)
+    thread = Thread(target=server.show)
+    thread.start()
+    yield server.address
+    server.server.shutdown()
+    thread.join()
+
+
+def test_a_plain_file_server_will_do(driver: Chrome, served: str) -> None:
+    chromium.show(driver, served)
+    driver.find_element(By.LINK_TEXT, "3. Attention in four steps").click()
+    assert driver.current_url == f"{served}{PAGE}.html"
+    assert len(driver.find_elements(By.CSS_SELECTOR, ".three .unit.begins")) >= 3
+    assert all(address.startswith((served, "data:")) for address in chromium.requests(driver))
+
+
+def test_the_lesson_is_read_from_page_to_page(open_page: Open, site: Path) -> None:
+    driver = open_page("index")
+    lessons = sorted(path.stem for path in (site / "pages").glob("*.html"))
+    for lesson in lessons:
+        driver.find_element(By.CSS_SELECTOR, "a.next-page").click()
+        assert Path(driver.current_url).stem == lesson
+
+
+def test_light_and_dark_can_be_chosen(open_page: Open) -> None:
+    driver = open_page(PAGE)
+    body = driver.find_element(By.TAG_NAME, "body")
+    toggle = next(
+        button
+        for button in driver.find_elements(By.CSS_SELECTOR, "button.theme-toggle")
+        if button.is_displayed()
+    )
+    assert "theme" in toggle.accessible_name.lower()
+    colours = set()
+    for _ in range(3):  # as the system has it, light, dark
+        toggle.click()
+        colours.add(body.value_of_css_property("background-color"))
+    assert len(colours) == 2
+
+
+def test_an_answer_is_hidden_until_it_is_asked_for(open_page: Open) -> None:
+    driver = open_page(PAGE)
+    answer = driver.find_element(By.CSS_SELECTOR, ".question details")
+    text = answer.find_element(By.TAG_NAME, "p")
+    assert not text.is_displayed()
+    answer.find_element(By.TAG_NAME, "summary").click()
+    assert text.is_displayed()
+
+
+def test_words_are_found_from_disk(open_page: Open) -> None:
+    driver = open_page("index", width=1600)  # the sidebar is there at once
+    field = next(field for field in driver.find_elements(By.NAME, "q") if field.is_displayed())
+    field.send_keys("causal mask")
+    field.submit()
+    WebDriverWait(driver, 10).until(
+        lambda _: driver.find_elements(By.CSS_SELECTOR, "#search-results li")
+    )
+    found = driver.find_element(By.ID, "search-results").text
+    assert "Attention in four steps" in found
+
+
+# The watch itself
+
+
+def test_a_message_in_the_console_is_seen(browser: Chrome, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("<!doctype html><title>p</title><script>nowhere()</script>")
+    chromium.complaints(browser)
+    browser.get(page.as_uri())
+    (complaint,) = chromium.complaints(browser)
+    assert "nowhere is not defined" in complaint
+
+
+def test_a_request_off_the_machine_is_seen_and_goes_nowhere(
+    browser: Chrome, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    page.write_text('<!doctype html><title>p</title><img src="https://example.org/a.png" alt="a">')
+    chromium.requests(browser)
+    browser.get(page.as_uri())
+    asked = chromium.off_this_machine(chromium.requests(browser))
+    assert asked == ["https://example.org/a.png"]
+    assert any("ERR_NAME_NOT_RESOLVED" in text for text in chromium.complaints(browser))
+
+
+SHADES = """<!doctype html><title>p</title><body style="background: white">
+<p style="color: black">black <b style="color: #777">grey</b></p>
+<div style="background: rgb(0 0 0 / 50%)"><p style="color: rgb(255 255 255 / 50%)">veiled</p></div>
+<p hidden style="color: white">unseen</p>
+<svg><text y="20" fill="white">drawn</text></svg>
+"""
+
+
+def test_contrasts_are_those_that_others_have_worked_out(browser: Chrome, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text(SHADES)
+    chromium.show(browser, page.as_uri())
+    found = {pair["text"]: pair["ratio"] for pair in chromium.contrasts(browser)}
+    # #777 on white is the usual example of what just fails; half of white on half of black
+    # is rgb(191 191 191) on rgb(127 127 127).
+    assert found == pytest.approx(
+        {"black": 21, "grey": 4.478, "veiled": 2.16, "drawn": 1}, abs=0.03
+    )

@@ -1,0 +1,127 @@
+"""The next-token table shows what next_tokens.py computes, wherever the sliders stand."""
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from selenium.webdriver import Chrome, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import Select
+
+from docs.commands import check_command
+from shared.commands.next_tokens import distribution, entropy
+from shared.config import SampleConfig
+
+SETTINGS = [
+    SampleConfig(),
+    SampleConfig(temperature=0.0, seed=3),
+    SampleConfig(temperature=0.5, top_k=5, seed=2),
+    SampleConfig(temperature=1.7, top_p=0.85, seed=20),
+    SampleConfig(temperature=0.05, top_k=40, top_p=0.05),
+    SampleConfig(temperature=2.0, top_k=17, top_p=0.6, seed=7),
+    SampleConfig(top_k=1, seed=11),
+]
+ROWS = 12
+IDS = [f"{c.temperature:g}-{c.top_k}-{c.top_p}" for c in SETTINGS]
+
+
+class Table:
+    """The plaything on an open page."""
+
+    def __init__(self, driver: Chrome) -> None:
+        self.driver = driver
+        self.place = driver.find_element(By.CSS_SELECTOR, '[data-play="next_tokens"]')
+        numbers = driver.find_element(By.ID, "data-next_tokens").get_attribute("textContent")
+        self.data = json.loads(numbers or "")
+
+    def find(self, selector: str) -> WebElement:
+        return self.place.find_element(By.CSS_SELECTOR, selector)
+
+    def choose(self, prompt: int, config: SampleConfig) -> None:
+        Select(self.find("select[name=prompt]")).select_by_value(str(prompt))
+        values = {
+            "temperature": config.temperature,
+            "top-k": config.top_k or len(self.data["tokens"]),
+            "top-p": config.top_p or 1,
+            "seed": config.seed,
+        }
+        for name, value in values.items():
+            self.driver.execute_script(
+                "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))",
+                self.find(f"input[name={name}]"),
+                value,
+            )
+
+    def column(self, name: str) -> list[float]:
+        """The numbers behind a column, of all rows."""
+        return [float(value) for value in self.rows(f"row.dataset.{name}")]
+
+    def cells(self, number: int) -> list[str]:
+        """The text of a column's cells."""
+        return self.rows(f"row.children[{number}].textContent")
+
+    def rows(self, what: str) -> list[str]:
+        script = f"return [...arguments[0].querySelectorAll('tbody tr')].map((row) => {what})"
+        found: list[str] = self.driver.execute_script(script, self.place)
+        return found
+
+
+@pytest.fixture
+def table(open_page: Callable[..., Chrome]) -> Table:
+    return Table(open_page("pages/13-sampling-and-the-kv-cache"))
+
+
+@pytest.mark.parametrize("config", SETTINGS, ids=IDS)
+def test_the_table_is_that_of_the_code(table: Table, config: SampleConfig) -> None:
+    for number, prompt in enumerate(table.data["prompts"]):
+        table.choose(number, config)
+        logits = np.array(prompt["logits"])
+        own, p = distribution(logits, SampleConfig()), distribution(logits, config)
+        order = np.argsort(-own, kind="stable")
+        first, rest = order[:ROWS], order[ROWS:]
+        for name, values in (("own", own), ("p", p)):
+            expected = [*values[first], values[rest].sum()]
+            np.testing.assert_allclose(table.column(name), expected, rtol=1e-12, atol=1e-15)
+        tokens = table.data["tokens"]
+        assert table.cells(0) == [*(tokens[i] for i in first), f"{len(rest)} others"]
+        for text, value in zip(table.cells(2), [*p[first], p[rest].sum()], strict=True):
+            assert float(text) == pytest.approx(value, abs=5.1e-5)
+        said = table.find(".said").text
+        assert f"{entropy(p):.2f} bits" in said
+        assert said.startswith("One token is" if (p > 0).sum() == 1 else f"{(p > 0).sum()} tokens")
+        cdf = np.cumsum(p)
+        u = prompt["uniforms"][config.seed - 1]
+        token = int(np.searchsorted(cdf, u * cdf[-1], side="right"))
+        drawn = table.find(".drawn")
+        assert drawn.get_attribute("data-token") == str(token)
+        assert f"“{tokens[token]}”" in drawn.text
+        check_command(table.find(".command").text)
+
+
+def test_bars_are_as_wide_as_the_probabilities(table: Table) -> None:
+    table.choose(0, SampleConfig(temperature=0.6, top_k=4))
+    for row, own, p in zip(
+        table.place.find_elements(By.CSS_SELECTOR, "tbody tr"),
+        table.column("own"),
+        table.column("p"),
+        strict=True,
+    ):
+        whole = row.find_element(By.CSS_SELECTOR, ".bar").size["width"]
+        for name, share in (("own", own), ("p", p)):
+            width = row.find_element(By.CSS_SELECTOR, f".bar .{name}").size["width"]
+            # The border of an outline is always there.
+            assert width == pytest.approx(share * whole, abs=2.1)
+
+
+def test_a_slider_is_moved_by_the_keyboard_and_says_where_it_stands(table: Table) -> None:
+    slider = table.find("input[name=temperature]")
+    label = slider.find_element(By.XPATH, "./ancestor::label")
+    assert label.text.split("\n")[0] == "Temperature"
+    slider.send_keys(Keys.ARROW_LEFT)
+    assert "0.95" in label.text
+    slider.send_keys(Keys.HOME)
+    assert slider.get_attribute("aria-valuetext") == "0: greedy"
+    assert sorted(table.column("p")) == [0.0] * ROWS + [1.0]
+    assert "whatever the seed" in table.find(".drawn").text

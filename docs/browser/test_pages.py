@@ -1,0 +1,150 @@
+"""Every page: seen at once, whole at any width, usable without a mouse, legible, on paper too."""
+
+import base64
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+
+from docs.browser.chromium import contrasts, emulate, photograph, requests
+from shared.sources import ROOT
+
+Open = Callable[..., Chrome]
+
+SCREENSHOTS = ROOT / "build" / "screenshots"
+PHONE, TABLET, DESKTOP = 390, 820, 1280
+A4 = 794
+"""Its width in CSS pixels."""
+
+LARGEST = 1_500_000
+"""Bytes of a page, with all that it loads."""
+SECONDS = 1.0
+CONTRAST = 4.5
+"""WCAG 2.1, 1.4.3 (level AA)."""
+
+NAMED = {
+    *("button", "checkbox", "combobox", "image", "img", "link", "math", "menuitem", "meter"),
+    *("radio", "searchbox", "slider", "spinbutton", "switch", "tab", "tablist", "textbox"),
+}
+"""Roles whose elements are nothing to a screen reader without a name."""
+
+
+def test_a_page_is_shown_within_a_second(page: str, open_page: Open, site: Path) -> None:
+    times = []
+    for _ in range(3):  # the best of three: this machine may have other things to do
+        driver = open_page(page)
+        times.append(driver.execute_script(LOADED) / 1000)
+    assert min(times) < SECONDS
+    assert driver.find_element(By.CSS_SELECTOR, "article h1").is_displayed()
+
+
+LOADED = "return performance.getEntriesByType('navigation')[0].loadEventEnd"
+"""Milliseconds since it was asked for, when all of it was there and scripts had run."""
+
+
+def test_a_page_is_small_with_all_that_it_loads(page: str, open_page: Open) -> None:
+    driver = open_page(page)
+    files = {Path(address[7:].partition("?")[0]) for address in requests(driver)}
+    files = {file for file in files if file.is_absolute() and file.is_file()}
+    assert any(file.suffix == ".html" for file in files)
+    assert any(file.suffix == ".css" for file in files)
+    assert sum(file.stat().st_size for file in files) < LARGEST
+
+
+@pytest.mark.parametrize("width", [PHONE, TABLET, DESKTOP])
+def test_nothing_sticks_out(page: str, open_page: Open, width: int) -> None:
+    driver = open_page(page, width=width)
+    assert driver.execute_script("return document.documentElement.clientWidth") == width
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+    assert driver.execute_script(OUTSIDE) == []
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    photograph(driver, SCREENSHOTS / f"{Path(page).name}-{width}")
+
+
+OUTSIDE = """
+const scrolls = (element) => ["auto", "scroll"].includes(getComputedStyle(element).overflowX);
+const inside = (element) =>
+  !element.matches("article") && (scrolls(element) || inside(element.parentElement));
+return [...document.querySelectorAll("article *")]
+  .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
+  .filter((element) => !inside(element.parentElement))
+  .map((element) => element.outerHTML.slice(0, 80));
+"""
+"""What is cut off at the right, but for what can be moved into sight."""
+
+
+def test_a_page_has_one_title_and_no_gap_below_it(page: str, open_page: Open) -> None:
+    driver = open_page(page)
+    levels = driver.execute_script(
+        "return [...document.querySelectorAll('article :is(h1, h2, h3, h4, h5, h6)')]"
+        ".map((heading) => Number(heading.tagName[1]))"
+    )
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(below <= above + 1 for above, below in pairwise(levels))
+
+
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_a_screen_reader_finds_a_name_for_everything(
+    page: str, open_page: Open, width: int
+) -> None:
+    driver = open_page(page, width=width)
+    tree = driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    seen = [node for node in tree if not node["ignored"] and role(node) in NAMED]
+    assert seen
+    nameless = [node for node in seen if not node.get("name", {}).get("value", "").strip()]
+    nameless = [node for node in nameless if role(node) != "math"]  # read from its content
+    assert not [(role(node), described(driver, node)) for node in nameless]
+    assert driver.execute_script(PICTURES_WITHOUT_WORDS) == []
+
+
+PICTURES_WITHOUT_WORDS = """
+return [...document.querySelectorAll("article svg, article canvas, article img")]
+  .filter((picture) => !picture.closest("[aria-hidden=true], [role=img][aria-label], [alt]"))
+  .map((picture) => picture.outerHTML.slice(0, 80));
+"""
+
+
+def role(node: dict[str, Any]) -> str:
+    return str(node["role"]["value"])
+
+
+def described(driver: Chrome, node: dict[str, Any]) -> str:
+    """The element of a node, as it is written."""
+    which = {"backendNodeId": node["backendDOMNodeId"]}
+    return str(driver.execute_cdp_cmd("DOM.getOuterHTML", which)["outerHTML"])[:120]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_text_can_be_told_from_what_is_behind_it(page: str, open_page: Open, dark: bool) -> None:
+    driver = open_page(page, dark=dark)
+    # What is folded up is text, too.
+    driver.execute_script("document.querySelectorAll('details').forEach((one) => one.open = true)")
+    behind = driver.find_element(By.TAG_NAME, "body").value_of_css_property("background-color")
+    assert (behind == "rgba(255, 255, 255, 1)") != dark
+    plain = contrasts(driver)
+    assert len(plain) > 3
+    driver.execute_script(
+        "document.querySelectorAll('.unit').forEach((unit) => unit.classList.add('here'))"
+    )
+    lit = contrasts(driver)
+    assert [pair for pair in plain + lit if pair["ratio"] < CONTRAST] == []
+
+
+def test_on_paper_all_of_the_code_is_there_and_no_buttons(page: str, open_page: Open) -> None:
+    driver = open_page(page, width=A4, dark=True)
+    emulate(driver, {}, "print")
+    # A plaything shows one thing of many, on paper too.
+    shown = driver.find_elements(By.CSS_SELECTOR, ".pane pre:not([data-play] *)")
+    assert shown or not page.startswith("pages/")
+    assert all(code.is_displayed() for code in shown)
+    for gone in (".sidebar-drawer", ".mobile-header", ".three-tabs", ".copy"):
+        assert not any(one.is_displayed() for one in driver.find_elements(By.CSS_SELECTOR, gone))
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= A4
+    paper = driver.find_element(By.TAG_NAME, "body").value_of_css_property("background-color")
+    assert paper == "rgba(255, 255, 255, 1)"
+    assert base64.b64decode(driver.print_page()).startswith(b"%PDF-")

@@ -1,8 +1,0 @@
-"""Walk one text through a GPT in PyTorch, value by value: python -m impls.torch.walk --help"""
-
-import sys
-
-from shared.walk import walk_main
-
-if __name__ == "__main__":
-    sys.exit(walk_main("torch"))

@@ -1,0 +1,179 @@
+"""Where every head of a model looks: python -m lessons.attention --prompt "To be, or not"
+
+Runs the prompt through a trained model and draws the attention weights, softmax(q·kᵀ / √D), of
+every layer and head into one picture. Row t of a map is what the token at t reads, column s from
+where: its weights sum to 1. Above the diagonal is the future, which nobody sees: it stays empty.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+from jaxtyping import Float, Int
+from rich.console import Console
+from rich.markup import escape
+from tyro.conf import arg
+
+from conformance.limits import limit_of
+from lessons.walk import check_exists
+from shared.checkpoints.checkpoint import Checkpoint
+from shared.commands.next_tokens import SPACE, show_token
+from shared.commands.options import Device, default_run, parse
+from shared.commands.sample import encode_prompt
+from shared.commands.sampling import escape_controls
+from shared.commands.terminal import run_command
+from shared.commands.trained import load_trained
+from shared.config import Dtype
+from shared.errors import BackendError
+from shared.protocol import BACKENDS, load_backend
+
+PROGRAM = "python -m lessons.attention"
+ALL = "all"
+Maps = Float[np.ndarray, "L H T T"]
+"""Attention weights by layer, head, the token that looks, and the token it looks at."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to look at."""
+
+    prompt: str
+    """The text. The model sees its last block_size tokens."""
+    backend: Annotated[str, arg(metavar="|".join((*BACKENDS, ALL, "MODULE")))] = "torch"
+    """Who computes. all: all three, with the largest difference between them."""
+    run: Annotated[Path | None, arg(metavar="DIR")] = None
+    """A run, of any backend, or a checkpoint. None: runs/BACKEND; for all, runs/torch."""
+    layer: int | None = None
+    """Show this layer alone, counted from 0."""
+    head: int | None = None
+    """Show this head alone, counted from 0. With --layer: one large map, with its numbers."""
+    out: Annotated[Path, arg(metavar="FILE")] = Path("attention.png")
+    """The picture, a PNG."""
+    dtype: Dtype | None = None
+    """Type to compute in. None: the checkpoint's."""
+    device: Device = "cpu"
+    """Device to compute on, by the backend's name for it."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draw as the command line says. Returns the exit status."""
+    return run_command(lambda: _attention(argv))
+
+
+def _attention(argv: Sequence[str] | None) -> int:
+    options = parse(
+        Options,
+        argv,
+        default=Options(prompt=tyro.MISSING),
+        prog=PROGRAM,
+        description=__doc__ or "",
+    )
+    first = "torch" if options.backend == ALL else options.backend
+    run = options.run or default_run(first)
+    checkpoint, tokenizer = load_trained(first, run)
+    config = checkpoint.config
+    layers = chosen("layer", options.layer, config.n_layer)
+    heads = chosen("head", options.head, config.n_head)
+    ids = encode_prompt(tokenizer, options.prompt, config.block_size)[-config.block_size :]
+    dtype = options.dtype or checkpoint.dtype
+    names = BACKENDS if options.backend == ALL else (options.backend,)
+    maps = {name: attention_maps(name, checkpoint, ids, dtype, options.device) for name in names}
+    # matplotlib takes half a second: first everything that could be wrong without it.
+    from lessons.attention_picture import draw_attention
+
+    tokens = [show_token(tokenizer, token) for token in ids]
+    weights = next(iter(maps.values()))[layers][:, heads]
+    title = escape_controls(f"{run}{step_of(checkpoint)}: {''.join(tokens).replace(SPACE, ' ')}")
+    draw_attention(options.out, weights, tokens, layers, heads, title)
+    out = Console(highlight=False)
+    for line in (*lesson(weights, layers, heads), *agreement(maps, dtype)):
+        out.print(line, soft_wrap=True)
+    out.print(f"picture: {escape(str(options.out))}", soft_wrap=True)
+    return 0
+
+
+def chosen(what: str, index: int | None, count: int) -> list[int]:
+    """The layers or heads to show. Raises `UsageError` for one that does not exist."""
+    if index is None:
+        return list(range(count))
+    check_exists(what, index, count)
+    return [index]
+
+
+def attention_maps(
+    backend: str, checkpoint: Checkpoint, ids: Int[np.ndarray, " T"], dtype: str, device: str
+) -> Maps:
+    """The attention weights of every layer and head on one text, by `backend`.
+
+    Raises:
+        BackendError: there is no such backend, or its models have no `trace`.
+    """
+    config = checkpoint.config
+    model = load_backend(backend).build(config, checkpoint.weights, dtype=dtype, device=device)
+    if not hasattr(model, "trace"):
+        raise BackendError(f"backend {backend!r} has no trace: nobody can look into its models")
+    trace = model.trace(ids[None])
+    return np.stack([trace[f"h.{i}.attn.weights"][0] for i in range(config.n_layer)])
+
+
+def step_of(checkpoint: Checkpoint) -> str:
+    """ ", step 2,000"; nothing for a checkpoint that does not say, such as GPT-2's."""
+    return f", step {checkpoint.training.step:,}" if checkpoint.training else ""
+
+
+def lesson(weights: Maps, layers: list[int], heads: list[int]) -> list[str]:
+    """What to look at, and the heads among those shown with the clearest habits."""
+    lines = [
+        "Row: the token that looks. Column: the token it looks at. Each row sums to 1; the future "
+        "is empty."
+    ]
+    T = weights.shape[-1]
+    if T < 3:
+        return [*lines, "With three tokens or more there would be habits to look for."]
+    if weights.shape[:2] != (1, 1):
+        lines.append("The heads with the clearest habits, and how much of a row goes there:")
+    # Not of row 0, which can only look at itself.
+    habits = {
+        "at the token before": np.diagonal(weights, -1, axis1=-2, axis2=-1),
+        "at the token itself": np.diagonal(weights, axis1=-2, axis2=-1)[..., 1:],
+        "at the first token": weights[..., 1:, 0],
+    }
+    by_chance = (1 / np.arange(2, T + 1)).mean()
+    for habit, shares in habits.items():
+        share = shares.mean(-1)
+        i, j = np.unravel_index(share.argmax(), share.shape)
+        lines.append(f"  {habit:20} layer {layers[i]}, head {heads[j]}: {share[i, j]:.2f}")
+    return [*lines, f"  (a head that looks at all tokens alike: {by_chance:.2f})"]
+
+
+def agreement(maps: dict[str, Maps], dtype: str) -> list[str]:
+    """How far the backends are apart, and whether that is rounding. Nothing if there is only one.
+
+    The largest weight is 1 (a first token sees itself alone), so a difference is also a relative
+    one, to be held against the conformance suite's limit.
+    """
+    if len(maps) == 1:
+        return []
+    pairs = list(combinations(maps, 2))
+    apart = [float(np.abs(maps[a] - maps[b]).max()) for a, b in pairs]
+    worst = int(np.argmax(apart))  # which takes a NaN for the largest; max() would lose it
+    (a, b), largest, limit = pairs[worst], apart[worst], limit_of("taps", dtype)
+    verdict = (
+        "rounding, and no more"
+        if largest <= limit
+        else "MORE than rounding; `nox -s conformance` says where it begins"
+    )
+    return [
+        f"Computed by {', '.join(maps)}: the largest difference between two weights is "
+        f"{largest:.1e} ({a} and {b}).",
+        f"That is {verdict}: the limit for {dtype} is {limit:.0e}.",
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

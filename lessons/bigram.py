@@ -1,0 +1,219 @@
+"""The bigram baseline's command line: `python -m lessons.bigram`.
+
+What a GPT has to beat. The exact answer needs no training: count the pairs. The trained table
+approaches it, which shows what training is.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+import numpy as np
+from jaxtyping import Float, Int
+from tyro.conf import arg
+
+from shared.commands.next_tokens import show_token
+from shared.commands.options import DataOptions, UsageError, parse
+from shared.commands.sampling import escape_controls
+from shared.commands.terminal import run_command, same_output_everywhere, say
+from shared.config import TrainConfig
+from shared.errors import BackendError, RunError
+from shared.protocol import BACKENDS, BigramBackend, load_backend
+from shared.randomness import uniform
+from shared.text.datasets import TokenData, batch, encode_dataset, fit_tokenizer, load_dataset
+from shared.text.tokenizers import Tokenizer
+
+WINDOW = 64
+"""Tokens per row of a batch, as in the GPT's batches. The table sees one at a time."""
+LARGEST = 4096
+"""The largest vocabulary: a table then takes 64 MiB, and training holds several."""
+OFTEN = 100
+"""How often a token must have been seen for its row of the table to be worth showing."""
+SAMPLE = 100
+"""Characters of text that are drawn from the counted table."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Everything that the baseline can be told."""
+
+    data: DataOptions
+    """The text, and how it becomes tokens."""
+    backend: Annotated[str, arg(metavar="|".join((*BACKENDS, "MODULE")))] = "numpy"
+    """The backend that computes."""
+    steps: int = 500
+    """Updates of the table."""
+    batch_size: int = 64
+    """Rows of 64 tokens per update."""
+    learning_rate: float = 0.1
+    """AdamW's, at its peak; it ends at a hundredth of that."""
+    seed: int = 1337
+    """Decides the batches, and the text that is drawn."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Count and train the table, and show both. Returns the exit status."""
+    return run_command(lambda: _bigram(argv))
+
+
+def _bigram(argv: Sequence[str] | None) -> int:
+    options = parse(
+        Options,
+        argv,
+        default=Options(DataOptions()),
+        prog="python -m lessons.bigram",
+        description="Count and train the bigram baseline.",
+    )
+    config = TrainConfig(
+        steps=options.steps,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        min_lr=options.learning_rate / 100,
+        warmup_steps=0,
+        weight_decay=0.0,
+        grad_clip=0.0,
+        seed=options.seed,
+    )
+    tokenizer, data, note = _prepare(options.data)
+    V = tokenizer.vocab_size
+    room = load_backend(options.backend)
+    if not isinstance(room, BigramBackend):
+        raise BackendError(f"backend {options.backend!r} has no bigram")
+    same_output_everywhere()
+    say(f"data  {note}")
+    train, val = (room.count_bigrams(ids, V) for ids in (data.train, data.val))
+    with np.errstate(divide="ignore"):  # ln 0: in the training text, such a pair is never asked for
+        exact = mean_loss(np.log(frequencies(train)), train), mean_loss(log_frequencies(train), val)
+
+    def row(label: str, table: Float[np.ndarray, "V V"]) -> None:
+        found = mean_loss(table, train), mean_loss(table, val)
+        pairs = (
+            f"{loss:8.4f} {loss - best:+9.4f}" for loss, best in zip(found, exact, strict=True)
+        )
+        print(f"{label:27}{'   '.join(pairs)}", flush=True)
+
+    print(f"{'nats per token':27}{'training text':^18}   {'validation text':^18}")
+    print(f"{'':27}{'    loss − counted':18}   {'    loss − counted':18}")
+    row(f"guessing among {V:,}", np.zeros((V, V)))
+    print(f"{'counted':27}{exact[0]:8.4f} {'':9}   {exact[1]:8.4f}")
+    baseline = exact[1]
+    for step, table in _train(room, data, V, config):
+        row(f"trained, {step:5,} steps", table)
+        baseline = min(baseline, mean_loss(table, val))
+    _explain(baseline)
+    _show_rows(tokenizer, frequencies(train), _probabilities(table), train.sum(axis=1))
+    ids = draw(frequencies(train), int(data.train[0]), SAMPLE, options.seed)
+    print(f"\nDrawn from the counted table, {SAMPLE} characters:\n")
+    print(escape_controls(tokenizer.decode(ids)[:SAMPLE]))
+    return 0
+
+
+def _prepare(options: DataOptions) -> tuple[Tokenizer, TokenData, str]:
+    dataset = load_dataset(options.dataset)
+    tokenizer = fit_tokenizer(dataset, options.tokenizer, options.vocab_size)
+    V = tokenizer.vocab_size
+    if V > LARGEST:
+        raise UsageError(
+            f"the {tokenizer.kind} tokenizer has {V:,} tokens, and a table of {V:,} × {V:,} is too "
+            f"large: at most {LARGEST:,} (--vocab-size, or another --tokenizer)"
+        )
+    # It looks at one token to guess one: two are text enough.
+    return tokenizer, encode_dataset(dataset, tokenizer, block_size=1), dataset.note
+
+
+def _explain(baseline: float) -> None:
+    print(
+        f"""
+Look at the difference on the training text: it shrinks towards 0 and is never
+below. Step by step, training finds the table that counting gives at once, and
+no table is better. The validation text may have pairs that were never seen.
+Lest they be impossible, every pair was counted once more there; training may
+guess them better, and then the difference is below 0.
+
+What a GPT, which sees more than one token, has to beat on the validation text:
+{baseline:.4f}"""
+    )
+
+
+def _train(
+    room: BigramBackend, data: TokenData, vocab_size: int, config: TrainConfig
+) -> Iterator[tuple[int, Float[np.ndarray, "V V"]]]:
+    """Train a table of zeros, and give it ten times. Raises `RunError` if it is not finite."""
+    model = room.bigram(np.zeros((vocab_size, vocab_size)), config)
+    for step in range(config.steps):
+        tokens, targets = batch(
+            data.train,
+            batch_size=config.batch_size,
+            block_size=min(WINDOW, len(data.train) - 1),
+            seed=config.seed,
+            step=step,
+        )
+        with np.errstate(over="ignore", invalid="ignore"):  # said below, once
+            model.step(tokens, targets)
+        if (step + 1) % max(1, config.steps // 10) == 0 or step + 1 == config.steps:
+            table = model.table()
+            if not np.isfinite(table).all():
+                raise RunError(
+                    f"the table is no longer finite after {step + 1:,} steps; "
+                    f"try a smaller --learning-rate than {config.learning_rate:g}"
+                )
+            yield step + 1, table
+
+
+def _show_rows(
+    tokenizer: Tokenizer,
+    counted: Float[np.ndarray, "V V"],
+    trained: Float[np.ndarray, "V V"],
+    seen: Int[np.ndarray, " V"],
+) -> None:
+    """The likeliest next token of a few: of the most common ones, and where it is the surest."""
+    often = np.flatnonzero(seen >= min(OFTEN, seen.max()))
+    common = often[np.argsort(-seen[often], kind="stable")[:3]]
+    sure = often[np.argsort(-counted[often].max(axis=1), kind="stable")[:3]]
+    print("\nRows to check: the likeliest token to come (␣ is a space)\n")
+    for a in dict.fromkeys([*sure.tolist(), *common.tolist()]):
+        b = int(counted[a].argmax())
+        pair = f'after "{show_token(tokenizer, a)}" comes "{show_token(tokenizer, b)}"'
+        print(f"{pair:27} counted {counted[a, b]:.3f}   trained {trained[a, b]:.3f}")
+
+
+def mean_loss(scores: Float[np.ndarray, "V V"], counts: Int[np.ndarray, "V V"]) -> float:
+    """The loss of a table on a text, in nats per token, from the text's counts alone.
+
+    −ln softmax(scores[a])[b], for every pair (a, b) as often as it occurs.
+    """
+    shifted = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    occur = counts > 0  # 0 · ln 0 counts as 0
+    return 0.0 - float((counts[occur] * log_p[occur]).sum() / counts.sum())  # never −0.0
+
+
+def frequencies(counts: Int[np.ndarray, "V V"]) -> Float[np.ndarray, "V V"]:
+    """P(b | a) as counted at [a, b]. After a token that nothing ever followed, all are alike."""
+    followed = counts + (counts.sum(axis=1, keepdims=True) == 0)
+    return cast(np.ndarray, followed / followed.sum(axis=1, keepdims=True))
+
+
+def log_frequencies(counts: Int[np.ndarray, "V V"]) -> Float[np.ndarray, "V V"]:
+    """ln P(b | a) from counts [a, b], each plus one, so that nothing is impossible (Laplace)."""
+    return cast(np.ndarray, np.log(frequencies(counts + 1)))
+
+
+def draw(p: Float[np.ndarray, "V V"], first: int, count: int, seed: int) -> list[int]:
+    """`first` and the `count` tokens that follow, each by inverse CDF from the row of the last."""
+    ids = [first]
+    for position in range(1, count + 1):
+        cdf = np.cumsum(p[ids[-1]])
+        u = uniform(seed, position) * cdf[-1]
+        ids.append(int(np.searchsorted(cdf, u, side="right")))
+    return ids
+
+
+def _probabilities(table: Float[np.ndarray, "V V"]) -> Float[np.ndarray, "V V"]:
+    e = np.exp(table - table.max(axis=1, keepdims=True))
+    return cast(np.ndarray, e / e.sum(axis=1, keepdims=True))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

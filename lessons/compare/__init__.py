@@ -1,0 +1,1 @@
+"""All three backends trained side by side: python -m lessons.compare"""

@@ -1,0 +1,170 @@
+"""Training curves of several runs in one plot: python -m lessons.curves runs/numpy runs/torch
+
+The thin lines are losses of single batches, and noisy; the markers are losses on the whole
+validation split. Dashed: the floor, the best loss possible, where the dataset is one whose floor is
+known. Runs whose tokens are not equally long are drawn in bits per byte: a loss per token says
+nothing there.
+"""
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import Annotated
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from tyro.conf import FlagCreatePairsOff, Positional, arg
+
+from lessons.runs import Run, label_runs, read_run
+from shared.commands.options import UsageError, parse
+from shared.commands.sampling import escape_controls
+from shared.commands.terminal import run_command, say
+
+PROGRAM = "python -m lessons.curves"
+NATS, BITS = "nats per token", "bits per byte"
+COLORS = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown", "tab:cyan")
+MARKERS = ("o", "s", "^", "D", "v")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which runs, and in which unit."""
+
+    runs: Positional[tuple[Annotated[Path, arg(metavar="DIR")], ...]] = ()
+    """Directories of runs, each with its metrics.jsonl."""
+    out: Annotated[Path, arg(metavar="FILE")] = Path("curves.png")
+    """The picture, a PNG."""
+    bits_per_byte: FlagCreatePairsOff[bool] = False
+    """Losses in bits per byte, even where nats per token could be compared."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draw as the command line says. Returns the exit status."""
+    return run_command(lambda: _curves(argv))
+
+
+def _curves(argv: Sequence[str] | None) -> int:
+    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
+    if not options.runs:
+        raise UsageError(f"name the runs to draw, such as: {PROGRAM} runs/numpy runs/torch")
+    labels = label_runs(options.runs)
+    runs = [read_run(path, label) for path, label in zip(options.runs, labels, strict=True)]
+    bits = options.bits_per_byte or not equally_long_tokens(runs)
+    if bits and not options.bits_per_byte:
+        say(
+            "note: a token of one run is longer than one of another, so nats per token cannot be "
+            "compared; these are bits per byte"
+        )
+    draw_curves(options.out, runs, bits=bits)
+    out = Console(highlight=False)
+    out.print(summary(runs, bits=bits))
+    for line in remarks(runs, bits=bits):
+        out.print(escape(line), soft_wrap=True)
+    out.print(f"picture: {escape(str(options.out))}", soft_wrap=True)
+    return 0
+
+
+def equally_long_tokens(runs: Sequence[Run]) -> bool:
+    """Whether a token stands for as many bytes in every run. Then nats per token are comparable."""
+    lengths = [run.bytes_per_token for run in runs]
+    return max(lengths) - min(lengths) < 1e-6 * min(lengths)
+
+
+def scale_of(run: Run, *, bits: bool) -> float:
+    """What nats per token are multiplied by to be in the unit of the plot."""
+    return 1 / (math.log(2) * run.bytes_per_token) if bits else 1.0
+
+
+def draw_curves(path: Path, runs: Sequence[Run], *, bits: bool) -> None:
+    """Draw the runs, a colour each; those named first are wider, and can be seen under the others.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    # Here: matplotlib takes half a second.
+    from shared.runs import plots
+
+    title = "thin: training, batch by batch; markers: the whole validation split"
+    figure, axes = plots.loss_figure(f"loss ({BITS if bits else NATS})", title)
+    floors: dict[float, str] = {}
+    for i, (run, color, marker) in enumerate(zip(runs, cycle(COLORS), cycle(MARKERS))):
+        scale, wider = scale_of(run, bits=bits), 3 * (1 - (i + 1) / len(runs))
+        plots.draw_training(axes, run.rows, color=color, label=None, scale=scale)
+        plots.draw_validation(
+            axes,
+            run.rows,
+            color=color,
+            label=run.label,
+            scale=scale,
+            marker=marker,
+            lw=1.5 + wider,
+            ms=4 + wider,
+        )
+        if run.floor is not None:
+            floors.setdefault(round(scale * run.floor, 4), run.dataset)
+    for floor, dataset in floors.items():
+        plots.draw_floor(axes, floor, f"floor of {dataset}")
+    plots.save_loss_figure(path, figure, axes)
+
+
+def summary(runs: Sequence[Run], *, bits: bool) -> Table:
+    """The runs, one to a row."""
+    table = Table(title=f"Validation losses in {BITS if bits else NATS}")
+    table.add_column("run", overflow="fold")
+    table.add_column("dataset", overflow="fold")
+    table.add_column("tokens")
+    for heading in ("steps", "last", "best", "at step", "over floor"):
+        table.add_column(heading, justify="right")
+    for run in runs:
+        scale = scale_of(run, bits=bits)
+        losses = {row.step: scale * row.val_loss for row in run.rows if row.val_loss is not None}
+        best = min(losses, key=losses.__getitem__)
+        last = losses[max(losses)]
+        above = "?" if run.floor is None else f"{last / (scale * run.floor) - 1:.1%}"
+        table.add_row(
+            *(escape(escape_controls(text)) for text in (run.label, run.dataset, run.tokenizer)),
+            *(f"{run.rows[-1].step:,}", f"{last:.4f}", f"{losses[best]:.4f}", f"{best:,}", above),
+        )
+    return table
+
+
+def remarks(runs: Sequence[Run], *, bits: bool) -> list[str]:
+    """What to look at, and what not to be misled by."""
+    lines = []
+    if len({run.text for run in runs}) > 1:
+        lines.append("Not all of these runs are of the same text: their losses are not comparable.")
+    elif len(runs) > 1:
+        lines += _distance(runs, bits=bits)
+    if bits and any(run.tokenizer == "word" for run in runs):
+        lines.append(
+            "A word tokenizer's number flatters: to predict <unk> is easier than to predict the "
+            "word that it stands for."
+        )
+    if bits:
+        lines.append("Training losses are converted by the length of the validation tokens.")
+    return lines
+
+
+def _distance(runs: Sequence[Run], *, bits: bool) -> list[str]:
+    """How far apart the validation losses are, where all runs were evaluated at the same steps."""
+    losses = [
+        {row.step: scale_of(run, bits=bits) * row.val_loss for row in run.rows if row.val_loss}
+        for run in runs
+    ]
+    common = set.intersection(*map(set, losses))
+    if not common:
+        return ["No step was evaluated in all of these runs."]
+    apart = {step: max(x[step] for x in losses) - min(x[step] for x in losses) for step in common}
+    widest, last = max(apart, key=apart.__getitem__), max(common)
+    return [
+        f"Validation losses are at most {apart[widest]:.1e} apart, at step {widest:,}; "
+        f"{apart[last]:.1e} at step {last:,}, the last that all have."
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""`python -m lessons.ladder`: how far the exercise is, and what comes next.
+
+Exit status: 0 at the top, 1 on the way, 2 for a backend that cannot be found.
+"""
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from lessons.ladder.display import WIDTH, show
+from lessons.ladder.rungs import RUNGS
+from lessons.ladder.subject import Subject
+from lessons.ladder.verdict import ABSENT, BROKEN, OPEN, RIGHT, WRONG, Verdict, judge, raised
+from shared.commands.terminal import run_command
+from shared.errors import BackendError
+from shared.protocol import load_backend
+from shared.sources import ROOT
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Climb as far as the solution reaches. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="nox -s exercise --", description=__doc__)
+    parser.add_argument(
+        *("--solution", "--backend"),
+        default="impls.exercise",
+        metavar="FOLDER|PACKAGE",
+        help="who climbs: a folder or the import path of a package (default: impls.exercise)",
+    )
+    options = parser.parse_args(argv)
+    return run_command(lambda: _main(options.solution))
+
+
+def _main(solution: str) -> int:
+    verdicts = list(climb(solution))
+    terminal = Console(highlight=False)
+    console = Console(highlight=False, width=min(WIDTH, terminal.width))
+    show(console, RUNGS, verdicts, solution)
+    return 0 if verdicts[-1].state in (RIGHT, ABSENT) else 1
+
+
+def climb(solution: str) -> Iterator[Verdict]:
+    """The verdicts, up to the first rung that is not right.
+
+    Raises:
+        BackendError: there is no such solution.
+    """
+    name = locate(solution)
+    try:
+        backend = load_backend(name)
+    except BackendError:
+        raise
+    except (Exception, SystemExit) as error:  # the learner's file cannot be imported
+        spec = importlib.util.find_spec(name)
+        yield Verdict(RUNGS[0], BROKEN, found=raised(error, folder_of(spec and spec.origin)))
+        return
+    folder = folder_of(getattr(backend, "__file__", None))
+    reference, subject = Subject(load_backend("numpy")), Subject(backend)
+    for rung in RUNGS:
+        verdict = judge(rung, reference, subject, folder)
+        yield verdict
+        if verdict.state in (OPEN, WRONG):
+            return
+
+
+def locate(solution: str) -> str:
+    """The import path of a solution, given as such or as a folder, anywhere."""
+    path = Path(solution).expanduser()
+    if not path.is_dir():
+        if "/" in solution:
+            raise BackendError(f"there is no folder {solution!r}: cp -r impls/exercise {solution}")
+        return solution
+    path = path.resolve()
+    top = ROOT if path.is_relative_to(ROOT) else path.parent
+    if str(top) not in sys.path:
+        sys.path.insert(0, str(top))
+    return ".".join(path.relative_to(top).parts)
+
+
+def folder_of(file: str | None) -> Path | None:
+    return Path(file).parent if file else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""The ladder on the screen: rungs climbed, the one to climb next, and what is wrong with it."""
+
+from itertools import groupby
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from lessons.ladder.rungs import Rung
+from lessons.ladder.verdict import ABSENT, BROKEN, OPEN, RIGHT, WRONG, Verdict, show_shape
+
+WIDTH = 80
+MARKS = {RIGHT: ("✓", "green"), OPEN: ("→", "bold yellow"), WRONG: ("✗", "bold red")}
+MARKS |= {ABSENT: ("–", "dim"), BROKEN: ("·", "dim")}
+NOT_REACHED = Text("·", "dim")
+
+TITLES = {
+    "forward": "Forward, tap by tap",
+    "loss": "Loss",
+    "gradients": "Gradients, from the loss backwards",
+    "optimizer": "Optimizer",
+    "sampling": "Sampling",
+    "variants": "The other models, and large numbers",
+}
+
+
+def show(console: Console, rungs: list[Rung], verdicts: list[Verdict], name: str) -> None:
+    """Print the ladder, foot first, then what to do; the sections ahead in one line each."""
+    for section, group in groupby(rungs, key=lambda rung: rung.section):
+        members = list(group)
+        met = [v for v in verdicts if v.rung.section == section]
+        if not met:
+            console.print(ahead(TITLES[section], len(members)))
+            continue
+        right = sum(verdict.state == RIGHT for verdict in met)
+        heading = Text.assemble((TITLES[section], "bold"), (f"  {right}/{len(members)}", "dim"))
+        console.print(heading)
+        console.print(ladder(members, {v.rung.name: v for v in met}))
+    console.print()
+    last = verdicts[-1]
+    climbed = sum(verdict.state == RIGHT for verdict in verdicts)
+    if last.state in (OPEN, WRONG, BROKEN):
+        console.print(explanation(last))
+        console.print(f"{climbed} of {len(rungs)} rungs climbed by {name}.")
+    else:
+        console.print(arrival(climbed, len(verdicts) - climbed, name))
+
+
+def ladder(members: list[Rung], met: dict[str, Verdict]) -> Table:
+    """One section, a line for each rung."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=3, justify="right")
+    table.add_column(width=16, no_wrap=True)
+    table.add_column(width=39, no_wrap=True, overflow="ellipsis")
+    table.add_column(width=17, no_wrap=True, justify="right")
+    for rung in members:
+        verdict = met.get(rung.name)
+        if verdict is None:
+            table.add_row(NOT_REACHED, Text(rung.name, "dim"), Text(rung.about, "dim"), "")
+            continue
+        mark, style = MARKS[verdict.state]
+        note = {
+            RIGHT: Text(f"error {verdict.error:.0e}" if verdict.error else "exact", "dim"),
+            OPEN: Text("next", style),
+            WRONG: Text("not yet right", style),
+            ABSENT: Text("not offered", "dim"),
+            BROKEN: Text(""),
+        }[verdict.state]
+        name_style = style if verdict.state in (OPEN, WRONG) else ""
+        table.add_row(Text(mark, style), Text(rung.name, name_style), Text(rung.about), note)
+    return table
+
+
+def ahead(title: str, count: int) -> Text:
+    rungs = "1 rung" if count == 1 else f"{count} rungs"
+    return Text.assemble(("· ", "dim"), (title, "dim"), (f"  {rungs}", "dim"))
+
+
+def explanation(verdict: Verdict) -> Panel:
+    """What is expected at the first rung that is not right, what was found, and a hint."""
+    rung = verdict.rung
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    expected = f"shape {show_shape(verdict.shape)}" if verdict.shape else "a single number"
+    if rung.section == "sampling" and rung.limit == 0:
+        expected = rung.about
+    elif len(rung.shape.split()) == len(verdict.shape) and rung.shape:
+        expected += f" = [{', '.join(rung.shape.split())}]"
+    pairs = [("expected", expected), *verdict.found, ("write in", rung.where), ("hint", rung.hint)]
+    if verdict.state == BROKEN:
+        pairs = verdict.found
+    for word, what in pairs:
+        table.add_row(word, Text(what))
+    style = "yellow" if verdict.state == OPEN else "red"
+    title = {
+        OPEN: f"next: {rung.name}",
+        WRONG: f"not yet right: {rung.name}",
+        BROKEN: "your files cannot be imported",
+    }[verdict.state]
+    return Panel(table, title=Text(title, f"bold {style}"), title_align="left", border_style=style)
+
+
+def arrival(climbed: int, absent: int, name: str) -> str:
+    """The last word to somebody at the top."""
+    text = f"The whole ladder: {climbed} rungs climbed by {name}."
+    if absent:
+        text += f" {absent} could not be looked at: the backend does not offer them."
+    return text

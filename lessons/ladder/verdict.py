@@ -1,0 +1,168 @@
+"""Whether a rung is climbed, and if not, what to tell the learner."""
+
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from conformance.compare import relative_error
+from lessons.ladder.rungs import MAIN, Rung
+from lessons.ladder.subject import Missing, Subject
+
+RIGHT, OPEN, WRONG, ABSENT, BROKEN = "right", "open", "wrong", "absent", "broken"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a rung."""
+
+    rung: Rung
+    state: str
+    """RIGHT; OPEN, for nothing is there yet; WRONG; ABSENT, for the backend does not offer it;
+    BROKEN, for its files cannot even be imported."""
+    error: float = 0.0
+    """The largest relative error."""
+    shape: tuple[int, ...] = ()
+    """The expected shape, of the first value that is not right or else of the first."""
+    found: list[tuple[str, str]] = field(default_factory=list)
+    """What to tell of a failure: a word and what it is about."""
+
+
+class Unlike(Exception):
+    """A value is not what was expected; the arguments are pairs of a word and an explanation."""
+
+
+def judge(rung: Rung, reference: Subject, subject: Subject, folder: Path | None) -> Verdict:
+    """Compare the rung's values one by one, up to the first that is not right.
+
+    `folder` is where the learner's files are: exceptions are located in them.
+    """
+    if rung.needs and not subject.offers(MAIN, rung.needs):
+        return Verdict(rung, ABSENT)
+    largest, shape = 0.0, ()
+    for name in rung.names:
+        expected = np.asarray(rung.look(reference, name))
+        shape = shape or expected.shape
+        try:
+            with np.errstate(all="ignore"):  # NaN is reported where it arrives
+                found = rung.look(subject, name)
+            largest = max(largest, check(rung, name, expected, found, reference))
+        except Unlike as unlike:
+            return Verdict(rung, WRONG, shape=expected.shape, found=list(unlike.args))
+        except Missing as missing:
+            return Verdict(rung, WRONG, shape=expected.shape, found=[("found", str(missing))])
+        except NotImplementedError as error:
+            told = [("to do", str(error) or "not implemented"), *place(error, folder)[:1]]
+            return Verdict(rung, OPEN, shape=expected.shape, found=told)
+        except (Exception, SystemExit) as error:  # whatever a learner's code may raise
+            return Verdict(rung, WRONG, shape=expected.shape, found=raised(error, folder))
+    return Verdict(rung, RIGHT, largest, shape)
+
+
+def check(rung: Rung, name: str, expected: np.ndarray, found: Any, reference: Subject) -> float:
+    """The relative error of one value. Raises `Unlike` if it is above the rung's limit."""
+    what = [("value", name)] if name != rung.name else []
+    if isinstance(found, float):
+        found = np.asarray(found)
+    if not isinstance(found, np.ndarray):
+        raise Unlike(*what, ("found", f"{type(found).__name__} instead of a NumPy array"))
+    if expected.dtype.kind != "i" and found.shape != expected.shape:
+        raise Unlike(*what, ("found", f"shape {show_shape(found.shape)}"))
+    if found.dtype != expected.dtype:
+        raise Unlike(
+            *what, ("found", f"{found.dtype} instead of {expected.dtype}: keep the precision of x")
+        )
+    if expected.dtype.kind == "i":
+        return check_whole(what, expected, found)
+    bad = ~np.isfinite(found)
+    if bad.any():
+        at = tuple(int(i) for i in np.argwhere(bad)[0]) if found.ndim else ()
+        many = f"{int(bad.sum())} of {found.size} entries are NaN or infinite; the first is "
+        raise Unlike(*what, ("found", f"{many}{found[at]} at {show_entry(at)}"))
+    error = relative_error(found, expected)
+    if not error <= rung.limit:
+        raise Unlike(*what, *differences(rung, name, expected, found, reference))
+    return error
+
+
+def check_whole(what: list, expected: np.ndarray, found: np.ndarray) -> float:
+    """Whole numbers must be the same, every one."""
+    if expected.ndim == 0:
+        if found != expected:
+            raise Unlike(*what, ("found", f"{found}, expected at most {expected}"))
+        return 0.0
+    for i, (a, b) in enumerate(zip(found, expected, strict=False)):
+        if a != b:
+            raise Unlike(*what, ("found", f"token {a} at place {i} of the text, expected {b}"))
+    if len(found) != len(expected):
+        raise Unlike(*what, ("found", f"{len(found)} tokens, expected {len(expected)}"))
+    return 0.0
+
+
+def differences(
+    rung: Rung, name: str, expected: np.ndarray, found: np.ndarray, reference: Subject
+) -> list[tuple[str, str]]:
+    """The entry with the largest error, and what is conspicuous about the whole."""
+    difference = np.abs(found - expected)
+    at = tuple(int(i) for i in np.unravel_index(difference.argmax(), difference.shape))
+    error, share = relative_error(found, expected), float((difference > 0).mean())
+    lines = [
+        ("found", f"yours {found[at]:.6g}, expected {expected[at]:.6g}, at {show_entry(at)}"),
+        ("error", f"{error:.1e} of the largest value; the limit is {rung.limit:.0e}"),
+    ]
+    if "c_attn" in name and at:
+        third = "qkv"[3 * at[-1] // expected.shape[-1]]
+        lines.append(("note", f"the last index lies in the third that belongs to {third}"))
+    scale = float((found * expected).sum() / max((expected * expected).sum(), 1e-300))
+    if relative_error(found, scale * expected) < 1e-9 and expected.size > 1:
+        lines.append(("note", f"all of yours is {scale:.4g} times what is expected"))
+    elif share < 0.9:
+        lines.append(("note", f"only {share:.0%} of the entries differ"))
+    if rung.section == "forward":
+        values = reference.trace(MAIN).values
+        for other, value in values.items():
+            if other != name and value.shape == found.shape and relative_error(found, value) < 1e-9:
+                lines.append(("note", f"what you have here would be right for {other}"))
+    return lines
+
+
+def raised(error: BaseException, folder: Path | None) -> list[tuple[str, str]]:
+    """An exception: what, and where in the learner's files."""
+    message = " ".join(str(error).split()) or "without a message"
+    return [("raised", f"{type(error).__name__}: {message}"), *place(error, folder)]
+
+
+def place(error: BaseException, folder: Path | None) -> list[tuple[str, str]]:
+    """The innermost place in the learner's files: file, line and function, and what stands there.
+
+    Not in `todo`, which every gap calls.
+    """
+    if isinstance(error, SyntaxError) and error.filename:  # it has no frame: nothing ran
+        at = f"{show_path(Path(error.filename))}:{error.lineno}"
+        return [("at", at), ("line", (error.text or "").strip())]
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.name != "todo" and (folder is None or folder in Path(frame.filename).parents)
+    ]
+    if not frames:
+        return [("at", "a place outside of your files")]
+    last = frames[-1]
+    at = f"{show_path(Path(last.filename))}:{last.lineno}, in {last.name}"
+    return [("at", at), ("line", last.line or "")]
+
+
+def show_path(path: Path) -> str:
+    """Relative to where the learner stands, if it lies below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def show_shape(shape: tuple[int, ...]) -> str:
+    return f"[{', '.join(map(str, shape))}]" if shape else "of a single number"
+
+
+def show_entry(at: tuple[int, ...]) -> str:
+    return f"[{', '.join(map(str, at))}]" if at else "its only entry"

@@ -1,0 +1,283 @@
+"""One training, several backends, one after the other: python -m lessons.relay
+
+Each backend goes on from the checkpoint that the one before it left on disk, in a process of its
+own, as `train --resume` does: weights, moments and step all come out of the files. Beside it the
+same training runs in every backend alone, from the first step to the last. If a checkpoint holds
+everything that training depends on, nobody can tell the relay from these. Exit status 1: one can.
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from tyro.conf import arg
+
+from conformance.limits import limit_of
+from lessons.alone import run_alone
+from lessons.relay.legs import (
+    Difference,
+    Leg,
+    Snapshot,
+    apart,
+    by_size,
+    distance,
+    divide,
+    snapshot,
+    train_until,
+)
+from shared.commands.options import Directory, parse
+from shared.commands.sampling import escape_controls
+from shared.commands.terminal import run_command, say
+from shared.config import Dtype, load_preset, preset_names
+from shared.errors import RunError
+from shared.files import explained
+from shared.protocol import load_backend
+from shared.text.datasets import DATASETS, load_dataset
+
+PROGRAM = "python -m lessons.relay"
+RELAY = "relay"
+"""The directory of the relay. Those of the runs in one backend have its name."""
+
+LONGEST = 100_000
+"""Characters that are trained and evaluated on. Sixty steps see a third of them."""
+
+LIMITS = {
+    "float64": limit_of("200 steps: weights", "float64"),
+    "float32": limit_of("200 steps: losses", "float32"),
+}
+"""How far the relay may be from a run in one backend: in float64 each of its tensors, in float32
+its losses.
+
+Measured by this command on tinyshakespeare. In float64: 1e-11 or less after 60 steps (seeds 1337 to
+1341), 5.1e-11 after 200, 4.7e-11 after 600, all of it in key biases (conformance/limits.py says
+why). The smallest fault, weights rounded to float32 at a hand-over, makes 2.4e-07; moments that are
+dropped, or a step too many or too few, make 0.9 and more. In float32: 5.4e-07 or less with four of
+these seeds; with the fifth, 1340, the high learning rate lets rounding grow to 1.8e-04, and the
+command says that the backends alone differ as much."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Who trains, and what."""
+
+    order: Annotated[tuple[str, ...], arg(metavar="BACKEND BACKEND …")] = ("torch", "jax", "numpy")
+    """The backends, a leg each. One may run several."""
+    steps: int = 60
+    """Optimizer steps of the whole relay. The learning rate's schedule is fitted to them."""
+    dtype: Dtype = "float64"
+    """float64: weights and moments are compared. float32: losses, for there weights may differ."""
+    dataset: Annotated[str, arg(metavar="|".join((*DATASETS, "FILE")))] = "auto"
+    """auto: tinyshakespeare where it can be had, else playlets. FILE: any UTF-8 text."""
+    preset: Annotated[str, arg(metavar="|".join(preset_names()))] = "classroom"
+    """The recipe."""
+    seed: int = 1337
+    """Decides the initial weights and the order of the batches."""
+    out: Directory | None = None
+    """Keep the runs in this directory. None: they are thrown away."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the relay as the command line says. Returns the exit status."""
+    return run_command(lambda: _relay(argv))
+
+
+def _relay(argv: Sequence[str] | None) -> int:
+    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
+    legs = divide(options.order, options.steps)
+    for backend in options.order:
+        load_backend(backend)  # one that cannot be had is better missed now than in the last leg
+    with directory(options.out) as out:
+        relay, alone = run_all(out, legs, options)
+    judged = [
+        {name: distance(there, ends[i], options.dtype) for name, ends in alone.items()}
+        for i, there in enumerate(relay)
+    ]
+    agrees = largest(judged).size <= LIMITS[options.dtype]
+    if agrees:
+        last = [apart(relay[-1].tensors, ends[-1].tensors) for ends in alone.values()]
+        lines = agreement(largest(judged), max(last, key=by_size), options.dtype)
+    else:
+        lines = disagreement(legs, judged, alone, options.dtype)
+    console = Console(highlight=False)
+    console.print(render(legs, relay, judged, options.dtype))
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
+    if options.out is not None:
+        say(f"the runs are in {escape_controls(str(options.out))}")
+    return 0 if agrees else 1
+
+
+@contextmanager
+def directory(out: Path | None) -> Iterator[Path]:
+    """`out`, or a directory that is removed in the end. Raises `RunError` for one in use."""
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix="minigpt-relay-") as temporary:
+            yield Path(temporary)
+        return
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise RunError(f"{out} is not an empty directory; the relay needs one of its own")
+    yield out
+
+
+# Training
+
+
+def run_all(
+    out: Path, legs: Sequence[Leg], options: Options
+) -> tuple[list[Snapshot], dict[str, list[Snapshot]]]:
+    """Run the relay, and every backend of it alone, each in a process of its own.
+
+    Returns:
+        What there was after every leg: in the relay, and at the same steps in each backend alone.
+    """
+    beginning = training_options(legs, options)
+    dataset, note = text_for(out, options.dataset)
+    say(f"data: {escape_controls(note)}")
+    beginning.append(f"--dataset={dataset}")
+    relay = []
+    for number, leg in enumerate(legs, start=1):
+        say(f"leg {number} of {len(legs)}: {leg.backend}, steps {leg.first} to {leg.last}")
+        given = beginning if number == 1 else ["--resume"]
+        run_alone(train_until, leg.last, leg.backend, out / RELAY, given)
+        relay.append(snapshot(out / RELAY, leg.last))
+    alone = {}
+    for backend in dict.fromkeys(options.order):
+        say(f"beside it: {backend} alone, steps 1 to {options.steps}")
+        run_alone(train_until, options.steps, backend, out / backend, beginning)
+        alone[backend] = [snapshot(out / backend, leg.last) for leg in legs]
+    return relay, alone
+
+
+def training_options(legs: Sequence[Leg], options: Options) -> list[str]:
+    """What `python -m impls.NAME.train` is told in the beginning. --resume knows it all by then.
+
+    Raises `ConfigError` for what no training can be.
+    """
+    config = replace(
+        load_preset(options.preset).train,
+        steps=options.steps,
+        seed=options.seed,
+        eval_interval=options.steps,
+        checkpoint_interval=legs[0].last,  # all runs can be compared where a leg ends
+    )
+    given = ("steps", "seed", "eval_interval", "checkpoint_interval")
+    values = {name: getattr(config, name) for name in given}
+    values |= {"preset": options.preset, "dtype": options.dtype}
+    return [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
+
+
+def text_for(out: Path, name: str) -> tuple[str, str]:
+    """What to train on, and a line about it: of a long text only its beginning, kept in `out`.
+
+    Every run evaluates on all of its validation split, which would take longer than the relay.
+
+    Raises:
+        DatasetError: there is no such text.
+        RunError: `out` cannot be written to.
+    """
+    dataset = load_dataset(name)
+    if len(dataset.text) <= LONGEST:
+        return name, dataset.note
+    file = out / "text.txt"
+    with explained("write", file):
+        out.mkdir(parents=True, exist_ok=True)
+        file.write_text(dataset.text[:LONGEST], encoding="utf-8", newline="")
+    return str(file), f"the first {LONGEST:,} characters of {dataset.note}"
+
+
+def largest(judged: Iterable[Mapping[str, Difference]]) -> Difference:
+    """The largest difference of all legs, to whatever backend."""
+    return max((found for row in judged for found in row.values()), key=by_size)
+
+
+# Showing
+
+
+def render(
+    legs: Sequence[Leg],
+    relay: Sequence[Snapshot],
+    judged: Sequence[Mapping[str, Difference]],
+    dtype: Dtype,
+) -> Table:
+    """A leg to a row, and how far it ends from the runs in one backend."""
+    what = "weights and moments" if dtype == "float64" else "losses so far"
+    table = Table(
+        title="One training handed from backend to backend, and the same in each alone",
+        caption=f"Differences: the largest in {what}, relative. 0: the same bits.",
+    )
+    for heading in ("leg", "backend", "steps", "loss at the end"):
+        table.add_column(heading, justify="left" if heading == "backend" else "right")
+    for backend in judged[0]:
+        table.add_column(f"from {escape(backend)} alone", justify="right")
+    for number, (leg, there, row) in enumerate(zip(legs, relay, judged, strict=True), start=1):
+        table.add_row(
+            *(str(number), escape(leg.backend), f"{leg.first:,}–{leg.last:,}"),
+            f"{[*there.losses.values()][-1].item():.6f}",
+            *(f"{found.size:.1e}" if found.size else "0" for found in row.values()),
+        )
+    return table
+
+
+def agreement(worst: Difference, last: Difference, dtype: Dtype) -> list[str]:
+    """What a relay shows that was as good as any run alone. `last`: of its last tensors."""
+    key_bias = (
+        " (Of this tensor the middle third, the key bias, has gradient zero: AdamW divides what "
+        "rounding leaves there by its own size.)"
+        if last.where.endswith("c_attn.bias")
+        else ""
+    )
+    limit = f"where the limit is {LIMITS[dtype]:.0e}"
+    if dtype == "float32":
+        return [
+            f"The losses of all steps agree to {worst.size:.1e}, {limit}.",
+            f"Weights and moments may differ in float32. Here they do by {last.size:.1e}, in "
+            f"{last.where}.{key_bias}",
+            "That it is rounding and nothing that was lost, --dtype float64 shows.",
+        ]
+    return [
+        f"All weights and moments agree to {worst.size:.1e}, {limit}: nobody can tell that this "
+        f"training changed hands, so the files hold all that it depends on.",
+        f"At the end the largest difference is in {last.where}.{key_bias}",
+    ]
+
+
+def disagreement(
+    legs: Sequence[Leg],
+    judged: Sequence[Mapping[str, Difference]],
+    alone: Mapping[str, Sequence[Snapshot]],
+    dtype: Dtype,
+) -> list[str]:
+    """Where the relay left the others, and what that may mean."""
+    limit = LIMITS[dtype]
+    number = next(i for i, row in enumerate(judged) if largest([row]).size > limit)
+    taker = legs[number].backend
+    name, worst = max(judged[number].items(), key=lambda item: item[1].size)
+    spread = max(
+        (distance(a[number], b[number], dtype).size for a, b in combinations(alone.values(), 2)),
+        default=0.0,
+    )
+    if spread > limit:
+        why = (
+            f"But the backends alone are {spread:.1e} from each other there, with no relay at all: "
+            f"they differ (`nox -s conformance` would tell), or this recipe makes rounding errors "
+            f"grow, as a high learning rate does: then try fewer steps."
+        )
+    else:
+        why = f"Something is lost where {taker} takes over."
+    return [
+        f"Beyond the limit of {limit:.0e} from leg {number + 1} on, {taker}'s: {worst.size:.1e} "
+        f"from {name} alone, in {worst.where}.",
+        why,
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""The legs of a relay: what one backend trains of it, and what there is when it hands over."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from conformance.compare import relative_error
+from shared.checkpoints.checkpoint import checkpoint_path, load_checkpoint
+from shared.commands.options import UsageError, parse_train
+from shared.commands.prepare import prepare
+from shared.commands.trained import load_trained
+from shared.config import Dtype
+from shared.protocol import load_backend
+from shared.runs.directory import RunDirectory
+from shared.runs.loop import train
+from shared.runs.metrics import Metrics, read_metrics
+from shared.runs.progress import ProgressDisplay
+from shared.runs.stopping import StopRequest
+
+
+@dataclass(frozen=True)
+class Leg:
+    """What one backend does of the relay."""
+
+    backend: str
+    first: int
+    """Its first step, counted from 1."""
+    last: int
+    """Its last, after which it hands over."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far the relay is from a run in one backend."""
+
+    size: float
+    """The largest |a − b| divided by the largest |a| or |b|: of a tensor, or of a loss."""
+    where: str
+    """The tensor, or the step of the loss."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A run after one of its steps."""
+
+    tensors: dict[str, np.ndarray]
+    """Weights by name, and moments as "m of NAME" and "v of NAME"."""
+    losses: dict[str, np.ndarray]
+    """Of every step's batch up to here, [1], as "the loss of step 7"."""
+
+
+class StopAfter(ProgressDisplay):
+    """Asks for a stop once a step is done, as Ctrl-C would."""
+
+    def __init__(self, step: int, stop: StopRequest) -> None:
+        self._step, self._stop = step, stop
+
+    def update(self, row: Metrics) -> None:
+        if row.step >= self._step:
+            self._stop.ask()
+
+
+def divide(order: Sequence[str], steps: int) -> list[Leg]:
+    """Legs of equal length; what is left over falls to the last one.
+
+    Raises:
+        UsageError: fewer than two legs, or more legs than steps.
+    """
+    if len(order) < 2:
+        raise UsageError("a relay needs two backends or more, such as --order torch jax")
+    if steps < len(order):
+        raise UsageError(f"steps is {steps}; a relay of {len(order)} legs needs {len(order)}")
+    length = steps // len(order)
+    starts = [1 + length * i for i in range(len(order))]
+    ends = [*(start - 1 for start in starts[1:]), steps]
+    return [Leg(*leg) for leg in zip(order, starts, ends, strict=True)]
+
+
+def train_until(step: int, backend: str, run_path: Path, given: Sequence[str]) -> None:
+    """`python -m impls.BACKEND.train --out RUN_PATH GIVEN`, with a Ctrl-C after `step`.
+
+    Raises `UserError` for all that this command line refuses.
+    """
+    options, checkpoint = parse_train(
+        backend, [f"--out={run_path}", *given], lambda asked: load_trained(backend, asked.out)[0]
+    )
+    ready = prepare(backend, options, checkpoint)
+    model = load_backend(backend).build(ready.config, ready.weights, dtype=options.run.dtype)
+    run, stop = RunDirectory(run_path), StopRequest()
+    with run.claim(resume=options.run.resume):
+        train(
+            *(model, ready.data, ready.tokenizer, ready.record, run),
+            start=ready.start,
+            stop=stop,
+            display=StopAfter(step, stop),
+        )
+
+
+def snapshot(run: Path, step: int) -> Snapshot:
+    """What a run had after a step. Raises `CheckpointError` where it cannot be read."""
+    checkpoint = load_checkpoint(checkpoint_path(run, step))
+    moments = {
+        f"{letter} of {name}": value
+        for letter, moment in (checkpoint.moments or {}).items()
+        for name, value in moment.items()
+    }
+    rows = read_metrics(RunDirectory(run).metrics)
+    losses = {
+        f"the loss of step {row.step}": np.array([row.loss])
+        for row in rows
+        if row.loss is not None and row.step <= step
+    }
+    return Snapshot(checkpoint.weights | moments, losses)
+
+
+def distance(a: Snapshot, b: Snapshot, dtype: Dtype) -> Difference:
+    """How far apart two runs are in what is judged."""
+    return apart(a.tensors, b.tensors) if dtype == "float64" else apart(a.losses, b.losses)
+
+
+def apart(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> Difference:
+    """The largest difference; infinite where one side lacks something."""
+    if lacking := sorted(a.keys() ^ b.keys()):
+        return Difference(math.inf, lacking[0])
+    return max((Difference(relative_error(a[name], b[name]), name) for name in a), key=by_size)
+
+
+def by_size(difference: Difference) -> float:
+    return difference.size

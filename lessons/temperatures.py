@@ -1,0 +1,116 @@
+"""One prompt at several temperatures: python -m lessons.temperatures --prompt "ROMEO:"
+
+Temperature divides the logits before the softmax. Below 1 the likely tokens become likelier still,
+and at 0 only the most likely is left; above 1 the differences shrink, until the model writes what
+comes. Every text is drawn with the same random numbers: only the temperature differs.
+"""
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from jaxtyping import Float, Int
+from rich.console import Console
+from rich.markup import escape
+from tyro.conf import arg
+
+from shared.commands.next_tokens import entropy, next_tokens, show_token
+from shared.commands.options import Device, UsageError, default_run, parse
+from shared.commands.sample import encode_prompt
+from shared.commands.sampling import escape_controls
+from shared.commands.terminal import run_command, same_output_everywhere
+from shared.commands.trained import load_trained
+from shared.config import Dtype, SampleConfig
+from shared.errors import BackendError
+from shared.protocol import BACKENDS, Model, load_backend
+from shared.text.tokenizers import Tokenizer
+
+PROGRAM = "python -m lessons.temperatures"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to write."""
+
+    prompt: str = "\n"
+    """The text to go on from. The model sees its last block_size tokens."""
+    temperatures: tuple[float, ...] = (0.0, 0.5, 1.0, 1.5)
+    """One text for each."""
+    backend: Annotated[str, arg(metavar="|".join((*BACKENDS, "MODULE")))] = "torch"
+    """Who computes."""
+    run: Annotated[Path | None, arg(metavar="DIR")] = None
+    """A run, of any backend, or a checkpoint. None: runs/BACKEND."""
+    max_new_tokens: int = 120
+    """Tokens to write after the prompt."""
+    seed: int = 1
+    """Decides the random numbers, the same for all temperatures."""
+    dtype: Dtype | None = None
+    """Type to compute in. None: the checkpoint's."""
+    device: Device = "cpu"
+    """Device to compute on, by the backend's name for it."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write as the command line says. Returns the exit status."""
+    return run_command(lambda: _temperatures(argv))
+
+
+def _temperatures(argv: Sequence[str] | None) -> int:
+    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
+    if not options.temperatures:
+        raise UsageError("name a temperature or more: --temperatures 0 0.5 1 1.5")
+    length, seed = options.max_new_tokens, options.seed
+    configs = [SampleConfig(length, heat, seed=seed) for heat in options.temperatures]
+    run = options.run or default_run(options.backend)
+    checkpoint, tokenizer = load_trained(options.backend, run)
+    ids = encode_prompt(tokenizer, options.prompt, checkpoint.config.block_size)
+    model = load_backend(options.backend).build(
+        checkpoint.config,
+        checkpoint.weights,
+        dtype=options.dtype or checkpoint.dtype,
+        device=options.device,
+    )
+    if not hasattr(model, "generate"):
+        raise BackendError(f"backend {options.backend!r} has no generate: it writes no text")
+    same_output_everywhere()
+    out = Console(highlight=False)
+    for line in introduction(tokenizer.vocab_size):
+        out.print(line, soft_wrap=True)
+    for config in configs:
+        out.print(heading(model, tokenizer, ids, config), soft_wrap=True)
+        pieces = tokenizer.decode_stream(model.generate(ids, config))
+        for piece in chain([options.prompt], pieces):
+            out.print(escape_controls(piece), markup=False, end="", soft_wrap=True)
+        out.print()
+    return 0
+
+
+def introduction(vocab_size: int) -> list[str]:
+    """What to look at."""
+    return [
+        "Read downwards: the colder, the more a text repeats itself; the hotter, the fewer of its "
+        "words exist.",
+        "Beside each temperature stands how open the first token is, in bits: 0 is no choice at "
+        f"all, {math.log2(vocab_size):.2f} a choice among all {vocab_size:,} tokens alike.",
+    ]
+
+
+def heading(
+    model: Model, tokenizer: Tokenizer, ids: Int[np.ndarray, " T0"], config: SampleConfig
+) -> str:
+    """The temperature, and what it makes of the distribution of the first token."""
+    p: Float[np.ndarray, " V"] = next_tokens(model, ids, config).drawn_from
+    likely = int(p.argmax())
+    return (
+        f"\n[bold]--- temperature {config.temperature:g}[/]   {entropy(p):.2f} bits; most likely: "
+        f"{escape(show_token(tokenizer, likely))} ({p[likely]:.2f})"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

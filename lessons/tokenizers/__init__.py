@@ -1,0 +1,1 @@
+"""Four tokenizers side by side: python -m lessons.tokenizers"""

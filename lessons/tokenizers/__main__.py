@@ -1,0 +1,84 @@
+"""The four tokenizers, on one text and on a whole corpus: python -m lessons.tokenizers
+
+First the lesson: what becomes of --text. Then the showdown: a GPT is trained on the tokens of each,
+one after the other, each in a process of its own. Standard output is the result.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from rich.console import Console
+from tyro.conf import arg
+
+from lessons.tokenizers.lesson import lesson
+from lessons.tokenizers.showdown import encode_corpus, explanation, showdown, train_on
+from shared.commands.options import UsageError, parse
+from shared.commands.terminal import run_command, same_output_everywhere, say
+from shared.config import DEFAULT_PRESET, GPTConfig, load_preset, preset_names
+from shared.errors import ConfigError
+from shared.protocol import load_backend
+from shared.text.datasets import DATASETS, fit_tokenizer, load_dataset
+from shared.text.tokenizers import TOKENIZERS
+
+PROGRAM = "python -m lessons.tokenizers"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to cut into tokens, and how long to train on them."""
+
+    text: str = "Hello, naïve king of 42 zebras 🦓"
+    """The text of the lesson."""
+    dataset: Annotated[str, arg(metavar="|".join((*DATASETS, "FILE")))] = "auto"
+    """auto: tinyshakespeare where it can be had, else playlets. FILE: any UTF-8 text."""
+    steps: int = 400
+    """Optimizer steps on the tokens of each tokenizer. 0: no training."""
+    preset: Annotated[str, arg(metavar="|".join(preset_names()))] = DEFAULT_PRESET
+    """The recipe. Its own tokenizer and size of vocabulary do not count."""
+    backend: str = "torch"
+    """Who trains."""
+    seed: int = 1337
+    """Decides the initial weights and the order of the batches."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Compare as the command line says. Returns the exit status."""
+    return run_command(lambda: _compare(argv))
+
+
+def _compare(argv: Sequence[str] | None) -> int:
+    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
+    if not options.text:
+        raise UsageError("the text is empty: there is nothing to cut into tokens")
+    if options.steps < 0:
+        raise ConfigError(f"steps is {options.steps}; it must be 0 (no training) or more")
+    preset, dataset = load_preset(options.preset), load_dataset(options.dataset)
+    block_size = 1  # if nothing is trained, any text will do
+    if options.steps:
+        train = replace(preset.train, steps=options.steps, seed=options.seed)
+        preset = replace(preset, train=train)
+        block_size = GPTConfig(**(preset.model | {"vocab_size": 1})).block_size
+        load_backend(options.backend)  # before anything is printed: is it there?
+    tokenizers = {kind: fit_tokenizer(dataset, kind) for kind in TOKENIZERS}
+    corpus = {kind: encode_corpus(dataset, tokenizers[kind], block_size) for kind in TOKENIZERS}
+    same_output_everywhere()
+    say(f"data: {dataset.note}")
+    out = Console(highlight=False)
+    for line in lesson(tokenizers, options.text, out.width):
+        out.print(line, markup=False, soft_wrap=True)
+    trained = {}
+    for kind in TOKENIZERS if options.steps else ():
+        say(f"training on {kind}: {options.steps:,} steps")
+        trained[kind] = train_on(corpus[kind], tokenizers[kind], preset, options.backend)
+    sizes = {kind: tokenizer.vocab_size for kind, tokenizer in tokenizers.items()}
+    out.print()
+    out.print(showdown(sizes, corpus, trained))
+    for paragraph in explanation(corpus, trained, preset):
+        out.print(f"\n{paragraph}", markup=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

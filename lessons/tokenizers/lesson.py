@@ -1,0 +1,62 @@
+"""One text through the four tokenizers: its pieces, their ids, and what comes back."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from jaxtyping import Int
+from numpy import ndarray
+from rich.cells import cell_len
+
+from shared.commands.next_tokens import SPACE, show_token
+from shared.commands.sampling import escape_controls
+from shared.text.tokenizers import Tokenizer
+
+INTRODUCTION = {
+    "byte": "every byte of UTF-8 is its own id; there is nothing to learn",
+    "char": "the characters of the dataset, in the order of Unicode",
+    "word": "the most frequent words of the dataset; any other becomes <unk>",
+    "bpe": "bytes, and the pairs of neighbours that were merged most often",
+}
+
+
+def lesson(tokenizers: Mapping[str, Tokenizer], text: str, width: int) -> Iterator[str]:
+    """The lines of the lesson, at most `width` columns wide but for the texts themselves.
+
+    Raises:
+        TokenizerError: the text is no Unicode, so that not even its bytes are known.
+    """
+    tokenizers["byte"].check(text)
+    yield f"The text: {escape_controls(text)}"
+    yield f"{len(text):,} characters, {len(text.encode()):,} bytes of UTF-8 ({SPACE} is a space)"
+    for kind, tokenizer in tokenizers.items():
+        refused = tokenizer.unknown_characters(text)
+        known = "".join(character for character in text if character not in refused)
+        ids = tokenizer.encode(known)
+        yield ""
+        yield f"{kind}: {INTRODUCTION[kind]}"
+        yield f"{len(ids):,} tokens, out of {tokenizer.vocab_size:,} different ones:"
+        yield from pieces_over_ids(tokenizer, ids, width)
+        if refused:
+            yield f"refused, for they are not in the dataset: {_listed(refused)} (left out here)"
+        if unknown := tokenizer.unknown_words(known):
+            yield f"unknown, so they are lost: {_listed(unknown)}"
+        back = tokenizer.decode(ids)
+        yield "decoded: " + ("the same text" if back == text else escape_controls(back))
+
+
+def pieces_over_ids(tokenizer: Tokenizer, ids: Int[ndarray, " T"], width: int) -> Iterator[str]:
+    """Lines in pairs, the tokens and below each its id, broken where `width` columns are full."""
+    upper, lower = "", ""
+    for token in ids.tolist():
+        piece, number = show_token(tokenizer, token), str(token)
+        columns = 2 + max(cell_len(piece), len(number))
+        if upper and cell_len(upper) + columns > width:
+            yield from (upper, lower)
+            upper, lower = "", ""
+        upper += " " * (columns - cell_len(piece)) + piece
+        lower += number.rjust(columns)
+    if upper:
+        yield from (upper, lower)
+
+
+def _listed(pieces: Iterable[str]) -> str:
+    return " ".join(escape_controls(piece).replace("\n", "\\n") for piece in pieces)

@@ -1,0 +1,342 @@
+"""A guided walk of one text through a model: `python -m lessons.walk --text "The cat sat"`.
+
+Everything that is shown comes from `Model.trace`: the named values of the forward pass, in the
+order of the data flow, with shapes, numbers, and a sentence about what each of them is.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from jaxtyping import Float, Int
+from rich.cells import cell_len
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+from tyro.conf import FlagCreatePairsOff, arg
+
+from lessons.printing import Lesson
+from shared.commands.next_tokens import SPACE, next_token_table, next_tokens, show_token
+from shared.commands.options import Device, UsageError, default_run, parse
+from shared.commands.sample import encode_prompt
+from shared.commands.terminal import run_command, same_output_everywhere
+from shared.commands.trained import load_trained
+from shared.config import Dtype, GPTConfig, SampleConfig, load_preset
+from shared.errors import BackendError, RunError
+from shared.layout import init_weights
+from shared.protocol import BACKENDS, claimed, load_backend
+from shared.taps import tap_names
+from shared.text.tokenizers import Tokenizer, build_tokenizer
+
+PROGRAM = "python -m lessons.walk"
+TOP = 10
+"""How many next tokens are listed."""
+LABEL = 6
+"""The most columns that a token may take beside the triangle of weights."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to walk through, and what to look at closely."""
+
+    backend: Annotated[str, arg(metavar="|".join((*BACKENDS, "MODULE")))] = "numpy"
+    """The backend that computes."""
+    run: Annotated[Path | None, arg(metavar="DIR")] = None
+    """A run, of any backend, or a checkpoint, such as GPT-2's. None: runs/BACKEND."""
+    text: str = "The cat sat"
+    """The text. The model sees its last block_size tokens."""
+    layer: int = 0
+    """The block that is shown value by value; the others get a line each."""
+    head: int = 0
+    """The attention head whose weights are shown."""
+    untrained: FlagCreatePairsOff[bool] = False
+    """Fresh initial weights instead of a run; tokens are the characters of the text."""
+    dtype: Dtype | None = None
+    """Type to compute in. None: the checkpoint's."""
+    device: Device = "cpu"
+    """Device to compute on, by the backend's name for it."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What one walks through."""
+
+    name: str
+    config: GPTConfig
+    weights: dict[str, np.ndarray]
+    dtype: str
+    tokenizer: Tokenizer
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Walk as the command line says. Returns the exit status."""
+    return run_command(lambda: _walk(argv))
+
+
+def _walk(argv: Sequence[str] | None) -> int:
+    options = parse(
+        Options,
+        argv,
+        default=Options(),
+        prog=PROGRAM,
+        description="A guided walk of one text through a GPT, from its characters to the next "
+        "token. For example:\n\n"
+        f'{PROGRAM} --text "The cat sat" --layer 1 --head 2',
+    )
+    backend = options.backend
+    subject = _untrained(options) if options.untrained else _trained(options)
+    config, tokenizer = subject.config, subject.tokenizer
+    check_exists("layer", options.layer, config.n_layer)
+    check_exists("head", options.head, config.n_head)
+    ids = encode_prompt(tokenizer, options.text, config.block_size)[-config.block_size :]
+    room = load_backend(backend)
+    dtype = options.dtype or subject.dtype
+    model = room.build(config, subject.weights, dtype=dtype, device=options.device)
+    if "trace" not in claimed(room, model):
+        raise BackendError(f"backend {backend!r} has no trace")
+    labels = [show_token(tokenizer, token) for token in ids.tolist()]
+    walk = Walk(config, model.trace(ids[None]), labels, options.layer, options.head)
+    same_output_everywhere()
+    walk.lesson.say(f"A walk through {subject.name}, computed by {backend} in {dtype}.")
+    walk.show_tokens(ids)
+    walk.show_values()
+    walk.lesson.heading("The next token")
+    walk.lesson.show(next_token_table(tokenizer, next_tokens(model, ids, SampleConfig()), TOP))
+    walk.lesson.look(
+        f"the probabilities: guessing would give every token 1/V = {1 / config.vocab_size:.4f}. "
+        "The last row of probs is all that writing needs: one token is drawn from it, put after "
+        "the text, and the walk begins again."
+    )
+    return 0
+
+
+def _trained(options: Options) -> Subject:
+    run = options.run or default_run(options.backend)
+    try:
+        checkpoint, tokenizer = load_trained(options.backend, run)
+    except RunError as error:
+        raise RunError(f"{error}\nor walk through one that knows nothing: --untrained") from None
+    steps = f" after {checkpoint.training.step:,} steps" if checkpoint.training else ""
+    name = f"the model in {run}{steps}"
+    return Subject(name, checkpoint.config, checkpoint.weights, checkpoint.dtype, tokenizer)
+
+
+def _untrained(options: Options) -> Subject:
+    if options.run is not None:
+        raise UsageError("--untrained walks through fresh weights; leave --run away")
+    tokenizer, preset = build_tokenizer("char", options.text), load_preset()
+    config = GPTConfig(**(preset.model | {"vocab_size": tokenizer.vocab_size}))
+    weights = init_weights(config, preset.train.seed)
+    return Subject(f"an untrained {preset.name}", config, weights, "float32", tokenizer)
+
+
+def check_exists(what: str, index: int, count: int) -> None:
+    """Raises `UsageError` for a layer or head that the model does not have."""
+    if not 0 <= index < count:
+        have = "only 0" if count == 1 else f"0 to {count - 1}"
+        raise UsageError(f"there is no {what} {index}; this model has {have}")
+
+
+class Walk:
+    """One text's trace, printed part by part."""
+
+    def __init__(
+        self,
+        config: GPTConfig,
+        trace: Mapping[str, np.ndarray],
+        labels: list[str],
+        layer: int,
+        head: int,
+    ) -> None:
+        """
+        Args:
+            config: the model's.
+            trace: what `Model.trace` gave for the text, B = 1.
+            labels: the text's tokens, fit to be shown.
+            layer: the block that is shown value by value.
+            head: the head whose numbers are shown.
+        """
+        self.config, self.trace, self.labels = config, trace, labels
+        self.layer, self.head = layer, head
+        self.lesson = Lesson()
+        self.name_width = max(map(len, trace))
+        self.shape_width = max(len(str(list(value.shape))) for value in trace.values())
+        self.sentences = tap_sentences(config)
+
+    def show_tokens(self, ids: Int[np.ndarray, " T"]) -> None:
+        """What the model gets instead of characters."""
+        lesson = self.lesson
+        lesson.heading("From text to tokens")
+        lesson.say(
+            f"The tokenizer cuts the text into T = {len(ids)} tokens ({SPACE} is a space). The "
+            "model never sees a character, only each token's number, its id."
+        )
+        places = enumerate(zip(self.labels, ids.tolist(), strict=True))
+        columns = [(str(t), label, str(token)) for t, (label, token) in places]
+        widest = max(cell_len(cell) for column in columns for cell in column)
+        for part in _parts(columns, (lesson.width - 12) // (widest + 2)):
+            grid = Table.grid(padding=(0, 2, 0, 0))
+            for row in zip(("position", "token", "id"), *part, strict=True):
+                grid.add_row(*map(Text, row))
+            lesson.show(grid)
+
+    def show_values(self) -> None:
+        """All values in the order of the data flow, from the embedding to the probabilities."""
+        config, lesson, names = self.config, self.lesson, tap_names(self.config)
+        of_head = "" if config.n_head == 1 else f", of head {self.head} where there are heads"
+        lesson.heading("Into the model")
+        lesson.say(
+            f"B = 1 text, T = {len(self.labels)} tokens, C = {config.n_embd} channels, "
+            f"H = {config.n_head} head{'s' * (config.n_head > 1)} of D = {config.head_size}, "
+            f"F = {config.inner_size}, "
+            f"V = {config.vocab_size:,} different tokens. A line has a value's name and shape, the "
+            "mean and spread (standard deviation) of all its numbers, and the first three at the "
+            f"last position, the one that predicts{of_head}."
+        )
+        self._show_value("embed")
+        for i in range(config.n_layer):
+            if i == self.layer:
+                self._show_block([name for name in names if name.startswith(f"h.{i}.")])
+                lesson.heading(f"After block {i}")
+            else:
+                self._show_value(f"h.{i}")
+        for name in names[names.index(f"h.{config.n_layer - 1}") + 1 :]:
+            self._show_value(name)
+
+    def _show_block(self, names: Sequence[str]) -> None:
+        """One block value by value, how much its two halves change, and who looks at whom."""
+        block, lesson = f"h.{self.layer}", self.lesson
+        lesson.heading(f"Block {self.layer}, value by value")
+        for name in [*names, block]:
+            self._show_value(name)
+        before = f"h.{self.layer - 1}" if self.layer else "embed"
+        length = {
+            name: np.linalg.norm(self.trace[name][0, -1])
+            for name in (before, f"{block}.attn", f"{block}.mlp")
+        }
+        stream, attn, mlp = length.values()
+        lesson.look(
+            f"attn and mlp, what the block adds. At the last position the stream came in as a "
+            f"vector of length {stream:.3g}; attention adds one of length {attn:.3g} and the MLP "
+            f"one of length {mlp:.3g}."
+        )
+        lesson.heading(f"Who looks at whom: {block}.attn.weights, head {self.head}, in percent")
+        weights = self.trace[f"{block}.attn.weights"][0, self.head]
+        lesson.show(attention_triangle(weights, self.labels, lesson.width - 2))
+        last = weights[-1]
+        best = int(last.argmax())
+        lesson.look(
+            "a row: from where its token gathers. A whole row sums to 100. Right of the diagonal "
+            "is the future, which has no weight at all. The last row, that of the token which "
+            f'predicts, gathers most from "{self.labels[best]}" at position {best}: '
+            f"{last[best]:.0%}, where an even share would be {1 / len(last):.0%}."
+        )
+
+    def _show_value(self, name: str) -> None:
+        """A value's line and, when its kind is met for the first time, what it is."""
+        value = self.trace[name]
+        at_last = (value[0, self.head] if value.ndim == 4 else value[0])[-1]
+        first = " ".join(map(_three_digits, at_last[:3].tolist()))
+        more = " …" if len(at_last) > 3 else ""
+        mean, spread = value.mean(dtype=np.float64), value.std(dtype=np.float64)
+        line = Text(f"{name:<{self.name_width}}", "bold", no_wrap=True, overflow="ellipsis")
+        line.append(f" {list(value.shape)!s:<{self.shape_width}}", "not bold")
+        line.append(f" {_three_digits(mean)} ± {spread:<6.3f} {first}{more}", "not bold")
+        self.lesson.show(line)
+        if sentence := self.sentences.pop(kind_of(name), None):
+            self.lesson.show(Padding(sentence, (0, 0, 0, 4), expand=False))
+
+
+def kind_of(tap: str) -> str:
+    """A tap's name without the number of its block: "attn.q" for "h.3.attn.q", "h" for "h.3"."""
+    if not tap.startswith("h."):
+        return tap
+    _, _, part = tap.removeprefix("h.").partition(".")
+    return part or "h"
+
+
+def tap_sentences(config: GPTConfig) -> dict[str, str]:
+    """What every tap of such a model is, by its kind."""
+    where = "its row of wpe" if config.position == "learned" else "sines and cosines of it"
+    passes = "nothing negative" if config.activation == "relu" else "little that is negative"
+    head = "wteᵀ, for the embedding serves twice" if config.tie_weights else "lm_headᵀ"
+    last = "ln_f" if config.norm == "pre" else "The last ln_2"
+    normalised = "every position brought to mean 0 and variance 1, then scaled and shifted as"
+    if config.norm == "pre":
+        of_norm = {
+            "ln_1": f"A copy of the stream, {normalised} learned. Attention reads this.",
+            "ln_2": "A copy of the stream + attn, normalised likewise. The MLP reads this.",
+            "h": "The stream after the block: what came in + attn + mlp.",
+            "ln_f": "The stream, normalised a last time.",
+        }
+    else:
+        of_norm = {
+            "ln_1": f"The stream + attn, {normalised} learned: the stream from here on.",
+            "ln_2": "The stream + mlp, normalised likewise: the stream from here on.",
+            "h": "The stream after the block, which is ln_2.",
+        }
+    return of_norm | {
+        "embed": f"What each token is (its row of wte) plus its position ({where}): the stream.",
+        "attn.q": "Queries: what each position looks for.",
+        "attn.k": "Keys: what each position can be found by.",
+        "attn.v": "Values: what each position gives to those that find it.",
+        "attn.scores": "q · k / √D: how well every query fits every key, before the mask.",
+        "attn.weights": "softmax of the scores, the future masked: rows sum to 1.",
+        "attn.y": "weights @ v: for each position a mean of values, head beside head.",
+        "attn": "y mixed across the heads by c_proj: what attention adds to the stream.",
+        "mlp.fc": "Every position for itself, widened from C to F.",
+        "mlp.act": f"The same through {config.activation}, which lets {passes} pass.",
+        "mlp": "Narrowed to C again: what the MLP adds to the stream.",
+        "logits": f"{last} @ {head}: at every position, a score for each of the V tokens.",
+        "probs": "softmax of the logits: at every position, how likely each token is to be next.",
+    }
+
+
+def attention_triangle(weights: Float[np.ndarray, "T T"], labels: list[str], width: int) -> Table:
+    """Weights in percent, queries down, keys across; the future is empty, the largest is bold.
+
+    Only the last positions are shown if all do not fit into `width` columns.
+    """
+    short = [Text(label) for label in labels]
+    for label in short:
+        label.truncate(LABEL, overflow="ellipsis")
+    longest = max(label.cell_len for label in short)
+    column = 1 + max(len("100"), longest)
+    fitting = max(1, (width - len(f"{len(labels)} ") - longest) // column)
+    first = max(0, len(labels) - fitting)
+    table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 1))
+    table.add_column("", justify="right")
+    table.add_column("")
+    for label in short[first:]:
+        table.add_column(label, justify="right", width=column - 1)
+    for t in range(first, len(labels)):
+        best = int(weights[t].argmax())
+        cells = [
+            Text(f"{100 * weights[t, s]:.0f}", "bold" if s == best else "")
+            for s in range(first, t + 1)
+        ]
+        table.add_row(str(t), short[t], *cells)
+    if first:
+        table.caption = (
+            f"the last {fitting} of {len(labels)} positions; more do not fit on the page"
+        )
+    return table
+
+
+def _three_digits(value: float) -> str:
+    """So many after the point, and never −0.000."""
+    return f"{round(value, 3) + 0.0:7.3f}"
+
+
+def _parts(columns: Sequence[tuple[str, ...]], size: int) -> Iterator[Sequence[tuple[str, ...]]]:
+    """The columns in groups of `size`, which fit next to each other; of 1 if none fits."""
+    size = max(1, size)
+    for start in range(0, len(columns), size):
+        yield columns[start : start + size]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

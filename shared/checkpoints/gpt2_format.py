@@ -1,0 +1,133 @@
+"""Hugging Face's GPT-2: the keys of its config.json and the names in its model.safetensors.
+
+Our own checkpoints use them too. What GPT-2 cannot express stands under keys of our own (`norm`,
+`position`, `bias`), with a `model_type` that no other program takes for GPT-2.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from shared.checkpoints.tensors import TensorSpec
+from shared.checkpoints.untrusted import refuse, show
+from shared.config import GPTConfig
+from shared.errors import ConfigError
+
+_ACTIVATIONS = {"gelu_tanh": "gelu_new", "gelu_erf": "gelu", "relu": "relu"}
+
+# GPT-2 has switches for variants of attention. Our model is the one with these settings.
+_FIXED = {
+    "scale_attn_weights": True,
+    "scale_attn_by_inverse_layer_idx": False,
+    "reorder_and_upcast_attn": False,
+    "add_cross_attention": False,
+}
+
+# Old files hold the causal mask, a constant, as if it were a weight. `attn.c_attn.bias` is one.
+_MASK = re.compile(r"(transformer\.)?h\.[0-9]+\.attn\.(bias|masked_bias)")
+
+
+def is_gpt2(config: GPTConfig) -> bool:
+    """Whether GPT-2's own program computes this model."""
+    return config.norm == "pre" and config.position == "learned" and config.bias
+
+
+def config_to_json(config: GPTConfig) -> dict[str, Any]:
+    """GPT-2's keys, and ours, for a configuration. Dropout is 0: our model has none."""
+    gpt2 = is_gpt2(config)
+    return {
+        "model_type": "gpt2" if gpt2 else "minigpt",
+        "architectures": ["GPT2LMHeadModel" if gpt2 else "MiniGPT"],
+        "vocab_size": config.vocab_size,
+        "n_positions": config.block_size,
+        "n_ctx": config.block_size,
+        "n_layer": config.n_layer,
+        "n_head": config.n_head,
+        "n_embd": config.n_embd,
+        "n_inner": config.n_inner,
+        "activation_function": _ACTIVATIONS[config.activation],
+        "layer_norm_epsilon": config.layer_norm_epsilon,
+        "tie_word_embeddings": config.tie_weights,
+        "norm": config.norm,
+        "position": config.position,
+        "bias": config.bias,
+        "attn_pdrop": 0.0,
+        "embd_pdrop": 0.0,
+        "resid_pdrop": 0.0,
+        "bos_token_id": None,
+        "eos_token_id": None,
+        **_FIXED,
+    }
+
+
+def config_from_json(file: Path, table: Mapping[str, Any]) -> GPTConfig:
+    """The configuration that a config.json describes, ours or one from the hub.
+
+    Sizes must be there; everything else has GPT-2's default. Dropout, which matters in training
+    only, and keys that say nothing about the function are passed over.
+
+    Raises:
+        CheckpointError: another kind of model, a variant that ours is not, or impossible values.
+    """
+    kind = table.get("model_type", "gpt2")
+    if kind not in ("gpt2", "minigpt"):
+        refuse(file, f"model_type: expected 'gpt2', found {show(kind)}")
+    for key, value in _FIXED.items():
+        if table.get(key, value) is not value:
+            refuse(
+                file, f"{key}: only {str(value).lower()} can be loaded, found {show(table[key])}"
+            )
+    for key in ("vocab_size", "n_positions", "n_layer", "n_head", "n_embd"):
+        if key not in table:
+            refuse(file, f"the key {key} is missing")
+    try:
+        return GPTConfig(
+            vocab_size=table["vocab_size"],
+            block_size=table["n_positions"],
+            n_layer=table["n_layer"],
+            n_head=table["n_head"],
+            n_embd=table["n_embd"],
+            n_inner=table.get("n_inner"),
+            activation=_activation(file, table.get("activation_function", "gelu_new")),
+            norm=table.get("norm", "pre"),
+            position=table.get("position", "learned"),
+            bias=table.get("bias", True),
+            tie_weights=table.get("tie_word_embeddings", True),
+            layer_norm_epsilon=table.get("layer_norm_epsilon", 1e-5),
+        )
+    except ConfigError as error:
+        refuse(file, error)
+
+
+def canonical_names(
+    file: Path, tensors: Mapping[str, TensorSpec], config: GPTConfig
+) -> dict[str, str]:
+    """The tensors of a file from the hub: canonical name → name in the file, without mask buffers.
+
+    Files written from `GPT2Model` lack the prefix "transformer." that `GPT2LMHeadModel`'s have.
+
+    Raises `CheckpointError` for a name that is there both ways, or a mask that is none.
+    """
+    names: dict[str, str] = {}
+    for name, spec in tensors.items():
+        if mask := _MASK.fullmatch(name):
+            n = config.block_size
+            expected = (1, 1, n, n) if mask[2] == "bias" else ()
+            if spec.shape != expected:
+                refuse(file, f"mask {name}: expected shape {expected}, found {spec.shape}")
+            continue
+        prefixed = name.startswith(("transformer.", "lm_head."))
+        canonical = name if prefixed else f"transformer.{name}"
+        if canonical in names:
+            refuse(file, f"tensor {show(canonical)} is there twice, with and without its prefix")
+        names[canonical] = name
+    return names
+
+
+def _activation(file: Path, name: object) -> Any:
+    for ours, theirs in _ACTIVATIONS.items():
+        if name == theirs:
+            return ours
+    known = ", ".join(_ACTIVATIONS.values())
+    refuse(file, f"activation_function: expected one of {known}, found {show(name)}")

@@ -1,0 +1,178 @@
+"""The files of a checkpoint, one by one, and the hashes that hold them together.
+
+The metadata of model.safetensors carries `files`, a JSON object with the SHA-256 of every other
+file that the checkpoint was saved with, and `sha256`, the hash of the weights and all metadata.
+optimizer.safetensors has its own `sha256`, which is the one that stands for it in `files`.
+
+Everything here raises `CheckpointError`.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shared.checkpoints import gpt2_format
+from shared.checkpoints import tensors as tensor_files
+from shared.checkpoints.tensors import Header, Shapes
+from shared.checkpoints.untrusted import parse_object, read_bytes, refuse, show
+from shared.config import GPTConfig
+
+CONFIG = "config.json"
+MODEL = "model.safetensors"
+TOKENIZER = "tokenizer.json"
+TRAINING = "training.json"
+OPTIMIZER = "optimizer.safetensors"
+FILES = frozenset((CONFIG, MODEL, TOKENIZER, TRAINING, OPTIMIZER))
+
+FORMAT_VERSION = 1
+JSON_LIMIT = 64 * 1024
+TOKENIZER_LIMIT = 8 * 1024 * 1024
+"""GPT-2's takes 1.4 to 3.6 MB. The library may need fifty times as much memory as a malicious one
+has bytes, so this is what bounds it."""
+
+
+def encode_config(config: GPTConfig, dtype: str) -> bytes:
+    """config.json."""
+    table = gpt2_format.config_to_json(config)
+    table |= {"dtype": dtype, "format_version": FORMAT_VERSION}
+    return (json.dumps(table, indent=2) + "\n").encode()
+
+
+def file_hash(content: bytes) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def encode_model(weights: Mapping[str, np.ndarray], hashes: Mapping[str, str]) -> bytes:
+    """model.safetensors, with the hashes of the other files in its metadata."""
+    metadata = {
+        "format": "pt",  # Hugging Face's from_pretrained wants to know who wrote it
+        "files": json.dumps(dict(hashes), sort_keys=True),
+    }
+    return tensor_files.encode(weights, tensor_files.signed(weights, metadata))
+
+
+def check_version(file: Path, table: Mapping[str, Any]) -> bool:
+    """Whether a config.json is one of ours, of the version that is read here."""
+    if "format_version" not in table:
+        return False
+    version = table["format_version"]
+    if type(version) is not int or version < 1:
+        refuse(file, f"format_version: expected {FORMAT_VERSION}, found {show(version)}")
+    if version > FORMAT_VERSION:
+        refuse(
+            file,
+            f"written by a newer version of this project: expected format_version "
+            f"{FORMAT_VERSION}, found {version}",
+        )
+    return True
+
+
+def has_hashes(header: Header) -> bool:
+    """Whether a model file is one of ours, whatever its config.json says."""
+    return "sha256" in header.metadata
+
+
+def stored_hashes(file: Path, header: Header) -> dict[str, Any]:
+    """The hashes of the other files by name, of config.json at least, from the model's header."""
+    hashes = parse_object(file, header.metadata.get("files", "{}").encode("utf-8", "replace"))
+    if CONFIG not in hashes or not hashes.keys() <= FILES - {MODEL}:
+        refuse(file, f"the hashes in its header are of the wrong files: {show(sorted(hashes))}")
+    return hashes
+
+
+def check_hash(file: Path, found: str, expected: object) -> None:
+    """Compare the hash of a file, as it was read, with the one that `stored_hashes` has for it."""
+    if found != expected:
+        refuse(
+            file,
+            f"not what {MODEL} was saved with: expected sha256 {show(expected)}, "
+            f"found {show(found)}",
+        )
+
+
+def check_dtype(file: Path, dtype: object) -> str:
+    """The `dtype` of a config.json, if it is one of the two."""
+    if not isinstance(dtype, str) or dtype not in tensor_files.CODES:
+        refuse(file, f"dtype: expected float32 or float64, found {show(dtype)}")
+    return dtype
+
+
+def exists(directory: Path, name: str) -> bool:
+    """Whether there is anything of this name, be it a symbolic link to nothing."""
+    return os.path.lexists(directory / name)
+
+
+def read_part(directory: Path, name: str, limit: int, hashes: Mapping[str, Any] | None) -> bytes:
+    """The content of a file, with the hash that it was saved with, if hashes were saved."""
+    content = read_bytes(directory, name, limit)
+    if hashes is not None:
+        check_hash(directory / name, file_hash(content), hashes[name])
+    return content
+
+
+def read_weights(file: Path, header: Header, shapes: Shapes, dtype: str) -> dict[str, np.ndarray]:
+    """The weights of a checkpoint of ours."""
+    tensor_files.check_manifest(file, header.tensors, shapes, dtype)
+    weights = tensor_files.read_arrays(file, shapes)
+    if not has_hashes(header):
+        refuse(
+            file,
+            f"the content hash is missing, though {CONFIG} says that we wrote this (if another "
+            f"program did, take format_version out of {CONFIG})",
+        )
+    tensor_files.check_content(file, header, weights)
+    return weights
+
+
+def read_hub_weights(
+    file: Path, header: Header, shapes: Shapes, config: GPTConfig
+) -> dict[str, np.ndarray]:
+    """The weights of a file by others, under canonical names; float32 or float64, as they are."""
+    names = gpt2_format.canonical_names(file, header.tensors, config)
+    specs = {name: header.tensors[stored] for name, stored in names.items()}
+    embedding, head = "transformer.wte.weight", "lm_head.weight"
+    has_copy = config.tie_weights and head in names  # one matrix, stored twice
+    if has_copy:
+        shapes = {**shapes, head: shapes[embedding]}
+    double = embedding in specs and specs[embedding].dtype == tensor_files.CODES["float64"]
+    tensor_files.check_manifest(file, specs, shapes, "float64" if double else "float32")
+    stored = tensor_files.read_arrays(file, [names[name] for name in shapes])
+    weights = {name: stored.pop(names[name]) for name in shapes}
+    if has_copy and not np.array_equal(weights.pop(head), weights[embedding]):
+        refuse(file, f"tensor {head}: expected that of wte, to which {CONFIG} ties it")
+    return weights
+
+
+def join_moments(moments: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """{"m": {name: …}} as {"m.name": …}: the tensors of optimizer.safetensors."""
+    return {f"{kind}.{name}": array for kind in moments for name, array in moments[kind].items()}
+
+
+def moment_shapes(kinds: tuple[str, ...], shapes: Shapes) -> dict[str, tuple[int, ...]]:
+    """The manifest of optimizer.safetensors: every moment has the shape of its weight."""
+    return {f"{kind}.{name}": shape for kind in kinds for name, shape in shapes.items()}
+
+
+def read_moments(
+    directory: Path,
+    kinds: tuple[str, ...],
+    shapes: Shapes,
+    config: GPTConfig,
+    dtype: str,
+    hashes: Mapping[str, Any],
+) -> dict[str, dict[str, np.ndarray]]:
+    """The optimizer's state, {kind: {name: array}}; {} for an optimizer that has none."""
+    file = directory / OPTIMIZER
+    header = tensor_files.read_header(directory, OPTIMIZER, config.n_layer, empty=not kinds)
+    expected = moment_shapes(kinds, shapes)
+    tensor_files.check_manifest(file, header.tensors, expected, dtype)
+    arrays = tensor_files.read_arrays(file, expected)
+    tensor_files.check_content(file, header, arrays)
+    check_hash(file, header.metadata["sha256"], hashes[OPTIMIZER])
+    return {kind: {name: arrays[f"{kind}.{name}"] for name in shapes} for kind in kinds}

@@ -1,0 +1,1 @@
+"""The command lines of every backend: train, sample, and their options."""

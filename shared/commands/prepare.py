@@ -1,0 +1,132 @@
+"""From options to everything that a training needs, before anything is written."""
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from shared.checkpoints.checkpoint import Checkpoint, TrainingRecord
+from shared.checkpoints.tensors import signed
+from shared.commands.memory import check_memory
+from shared.commands.options import TrainOptions
+from shared.config import GPTConfig
+from shared.errors import RunError
+from shared.layout import init_weights
+from shared.protocol import TrainState
+from shared.text.datasets import Dataset, TokenData, encode_dataset, fit_tokenizer, load_dataset
+from shared.text.fine_tuning import refuse_unknown_characters
+from shared.text.tokenizers import Tokenizer
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What to train, on what, from where."""
+
+    config: GPTConfig
+    weights: Mapping[str, np.ndarray]
+    dataset: Dataset
+    tokenizer: Tokenizer
+    data: TokenData
+    record: TrainingRecord
+    start: TrainState | None
+    """Where a resumed run goes on. None for a run that begins at step 0."""
+
+
+def prepare(backend: str, options: TrainOptions, checkpoint: Checkpoint | None) -> Preparation:
+    """Read the data and find the weights to begin with: those of `checkpoint`, or new ones.
+
+    Raises:
+        DatasetError, TokenizerError, ConfigError: what was asked for cannot be had.
+        RunError: the checkpoint cannot be gone on from.
+    """
+    if checkpoint is None:
+        return _new(backend, options)
+    if options.run.resume:
+        return _resumed(backend, options, checkpoint)
+    return _fine_tuned(backend, options, checkpoint)
+
+
+def _new(backend: str, options: TrainOptions) -> Preparation:
+    dataset = load_dataset(options.data.dataset)
+    tokenizer = fit_tokenizer(dataset, options.data.tokenizer, options.data.vocab_size)
+    config = options.model.config(tokenizer.vocab_size)
+    check_memory(config, options.train, options.run.dtype)
+    data = encode_dataset(dataset, tokenizer, config.block_size)
+    weights = init_weights(config, options.train.seed, options.run.dtype)
+    record = _record(backend, options, dataset)
+    return Preparation(config, weights, dataset, tokenizer, data, record, None)
+
+
+def _fine_tuned(backend: str, options: TrainOptions, checkpoint: Checkpoint) -> Preparation:
+    """Weights, architecture and tokenizer of the checkpoint; a fresh optimizer, another text."""
+    config, weights, tokenizer = checkpoint.config, checkpoint.weights, checkpoint.tokenizer
+    source = str(options.run.init_from)
+    if tokenizer is None:
+        raise RunError(f"{source} cannot be started from: it has no tokenizer.json")
+    dataset = load_dataset(options.data.dataset)
+    refuse_unknown_characters(tokenizer, dataset, source)
+    check_memory(config, options.train, options.run.dtype)
+    data = encode_dataset(dataset, tokenizer, config.block_size)
+    record = replace(
+        _record(backend, options, dataset),
+        init_from=source,
+        init_from_sha256=signed(weights, {})["sha256"],
+    )
+    return Preparation(config, weights, dataset, tokenizer, data, record, None)
+
+
+def _resumed(backend: str, options: TrainOptions, checkpoint: Checkpoint) -> Preparation:
+    before, tokenizer, moments = checkpoint.training, checkpoint.tokenizer, checkpoint.moments
+    if before is None or tokenizer is None or moments is None:
+        raise RunError(
+            f"{options.run.out} cannot be resumed: its checkpoint was made without the optimizer's "
+            f"moments"
+        )
+    if options.train.steps < before.step:
+        raise RunError(
+            f"{options.run.out} has done {before.step} steps; --steps {options.train.steps} is less"
+        )
+    dataset = load_dataset(options.data.dataset)
+    if dataset.sha256 != before.dataset_sha256:
+        raise RunError(
+            f"{options.data.dataset} is not the text that {options.run.out} was trained on: its "
+            f"sha256 is {dataset.sha256[:12]}…, that of {before.dataset} was "
+            f"{before.dataset_sha256[:12]}…"
+        )
+    data = encode_dataset(dataset, tokenizer, checkpoint.config.block_size)
+    start = TrainState(before.step, dict(checkpoint.weights), moments)
+    record = replace(
+        _record(backend, options, dataset),
+        init_from=before.init_from,
+        init_from_sha256=before.init_from_sha256,
+    )
+    config, weights = checkpoint.config, checkpoint.weights
+    return Preparation(config, weights, dataset, tokenizer, data, record, start)
+
+
+def _record(backend: str, options: TrainOptions, dataset: Dataset) -> TrainingRecord:
+    """What every checkpoint of this training says of it; step and loss are filled in then."""
+    return TrainingRecord(
+        step=0,
+        seed=options.train.seed,
+        dataset=dataset.name,
+        dataset_sha256=dataset.sha256,
+        train=options.train,
+        tokenizer=options.data.tokenizer,
+        backend=backend,
+        dtype=options.run.dtype,
+        val_loss=None,
+        versions=_versions(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    """Of Python and of what may have taken part in the computing, as far as it is installed."""
+    found = {"python": platform.python_version()}
+    for package in ("numpy", "torch", "jax", "jaxlib", "flax", "optax", "tokenizers"):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found

@@ -1,0 +1,120 @@
+"""The command `train`, the same for every backend: `python -m impls.NAME.train`."""
+
+import shlex
+from collections.abc import Sequence
+
+from shared.checkpoints.checkpoint import Checkpoint
+from shared.commands.options import RunOptions, SampleOptions, default_run, parse_train, program
+from shared.commands.prepare import Preparation, prepare
+from shared.commands.terminal import INTERRUPTED, OK, run_command, say
+from shared.commands.trained import load_trained, newest
+from shared.errors import TokenizerError
+from shared.protocol import load_backend
+from shared.runs.directory import RunDirectory
+from shared.runs.loop import TrainingResult, train
+from shared.runs.progress import progress_display
+from shared.runs.stopping import stop_on_signals
+from shared.text.fine_tuning import note_of_unknown_words
+from shared.text.tokenizers import Tokenizer
+
+
+def train_main(backend: str, argv: Sequence[str] | None = None) -> int:
+    """Train a model as the command line says. Returns the exit status."""
+    return run_command(lambda: _train(backend, argv))
+
+
+def _train(backend: str, argv: Sequence[str] | None) -> int:
+    options, checkpoint = parse_train(backend, argv, lambda asked: _beginning(backend, asked))
+    run = RunDirectory(options.run.out)
+    mode = {"resume": options.run.resume, "overwrite": options.run.overwrite}
+    run.check_writable_as(**mode)
+    ready = prepare(backend, options, checkpoint)
+    # Frameworks are slow to import: first everything that could be wrong without one.
+    model = load_backend(backend).build(
+        ready.config, ready.weights, dtype=options.run.dtype, device=options.run.device
+    )
+    _describe(ready, options.run.device, run)
+    done = ready.start.step if ready.start else 0
+    with (
+        run.claim(**mode),
+        stop_on_signals() as stop,
+        progress_display(done, options.train.steps) as display,
+    ):
+        result = train(
+            model,
+            ready.data,
+            ready.tokenizer,
+            ready.record,
+            run,
+            start=ready.start,
+            stop=stop,
+            limits=options.limits,
+            display=display,
+        )
+    _summarize(result, ready, run, backend)
+    return INTERRUPTED if result.stopped and not result.reason else OK
+
+
+def _beginning(backend: str, asked: RunOptions) -> Checkpoint:
+    """The checkpoint that a training is to begin with. Raises `RunError` if there is none."""
+    if asked.init_from is not None:
+        return load_trained(backend, asked.init_from)[0]
+    return newest(asked.out)
+
+
+def _describe(ready: Preparation, device: str, run: RunDirectory) -> None:
+    """Say what is about to be trained, and on what."""
+    config, train, data = ready.config, ready.record.train, ready.data
+    parameters = sum(array.size for array in ready.weights.values())
+    goes_on = f", going on at step {ready.start.step:,}" if ready.start else ""
+    say(
+        f"data      {ready.dataset.note}\n"
+        f"          {len(data.train):,} tokens to train on, {len(data.val):,} to validate on "
+        f"({ready.tokenizer.kind}, {config.vocab_size:,} different)\n"
+        f"model     {parameters:,} parameters: n_layer {config.n_layer}, n_head {config.n_head}, "
+        f"n_embd {config.n_embd}, block_size {config.block_size}\n"
+        f"training  {ready.record.backend} on {device} in {ready.record.dtype}: {train.steps:,} "
+        f"steps of {train.batch_size} × {config.block_size} tokens to {run.path}{goes_on}"
+    )
+    if ready.record.init_from is not None and ready.start is None:
+        say(
+            f"weights   those of {ready.record.init_from}: the validation loss of step 0 is theirs "
+            f"on this text, before any training"
+        )
+        if note := note_of_unknown_words(ready.tokenizer, ready.dataset):
+            say(note)
+
+
+def _summarize(result: TrainingResult, ready: Preparation, run: RunDirectory, backend: str) -> None:
+    """Say how it ended, and what to do next."""
+    default = run.path == default_run(backend)
+    if result.stopped:
+        out = "" if default else f" --out {shlex.quote(str(run.path))}"
+        why = f": {result.reason}" if result.reason else ""
+        say(
+            f"stopped at step {result.last.step:,}{why}; saved {result.checkpoint}\n"
+            f"go on with: {program(backend, 'train')}{out} --resume"
+        )
+        return
+    if result.last.val_loss is not None:
+        floor = "" if ready.data.floor is None else f"; the floor is {ready.data.floor:.4f}"
+        before = result.first.val_loss if ready.record.init_from is not None else None
+        change = "" if before is None else f"{before:.4f} before, "
+        after = "" if before is None else " after, in"
+        say(
+            f"validation loss {change}{result.last.val_loss:.4f}{after} nats per token, "
+            f"{result.last.bits_per_byte:.4f} bits per byte{floor}"
+        )
+    where = "" if default else f" --run {shlex.quote(str(run.path))}"
+    if not _knows(ready.tokenizer, SampleOptions.prompt):
+        where += f" --prompt {shlex.quote(ready.dataset.text[:1])}"
+    say(f"saved {result.checkpoint}; curves in {run.plot}")
+    say(f"sample from it: {program(backend, 'sample')}{where} --max-new-tokens 300")
+
+
+def _knows(tokenizer: Tokenizer, text: str) -> bool:
+    try:
+        tokenizer.encode(text)
+    except TokenizerError:
+        return False
+    return True

@@ -1,0 +1,59 @@
+"""Loading a trained model: the newest checkpoint of a run, or a checkpoint itself."""
+
+import shlex
+from pathlib import Path
+
+from shared.checkpoints.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint
+from shared.commands.options import default_run, program
+from shared.errors import CheckpointError, RunError
+from shared.text.tokenizers import Tokenizer
+
+
+def load_trained(backend: str, run: Path) -> tuple[Checkpoint, Tokenizer]:
+    """What `backend` is to go on from: the newest checkpoint of a run, or the one that `run` is.
+
+    Raises:
+        RunError: nothing was trained there (the message says how to), or no tokenizer was kept.
+        CheckpointError: what is there is not a checkpoint as it was saved.
+    """
+    checkpoint = _load_newest(_checkpoint_directory(backend, run))
+    if checkpoint.tokenizer is None:
+        raise RunError(f"{run} has no tokenizer.json: its tokens are not known")
+    return checkpoint, checkpoint.tokenizer
+
+
+def newest(run: Path) -> Checkpoint:
+    """The checkpoint to resume from. Raises `RunError` if there is none."""
+    path = newest_checkpoint(run)
+    if path is None:
+        raise RunError(
+            f"{run} holds no checkpoint to resume from; start anew, without --resume "
+            f"(and with --overwrite if a training was broken off there)"
+        )
+    return _load_newest(path)
+
+
+def _load_newest(path: Path) -> Checkpoint:
+    """A run's newest checkpoint. If it is damaged, the message names the one before it."""
+    try:
+        return load_checkpoint(path)
+    except CheckpointError as error:
+        steps = [other for other in path.parent.iterdir() if other.name.isdigit()]
+        older = [other for other in steps if path in steps and int(other.name) < int(path.name)]
+        if not older:
+            raise
+        before = max(older, key=lambda other: int(other.name))
+        raise CheckpointError(
+            f"{error}\nThe one before it may be sound: move the damaged one away to use {before}"
+        ) from error
+
+
+def _checkpoint_directory(backend: str, run: Path) -> Path:
+    """What to load: `run` itself or its newest checkpoint."""
+    if (run / "config.json").exists():
+        return run
+    path = newest_checkpoint(run)
+    if path is None:
+        out = "" if run == default_run(backend) else f" --out {shlex.quote(str(run))}"
+        raise RunError(f"{run} holds no trained model; train one: {program(backend, 'train')}{out}")
+    return path

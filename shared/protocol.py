@@ -1,0 +1,302 @@
+"""The protocol that a backend implements, and how to get one by name.
+
+NumPy arrays go in and NumPy arrays come out; names and shapes are those of `shared.layout`. The
+conformance suite, the training loop and the command lines know a backend by this protocol only.
+"""
+
+import importlib
+import importlib.util
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, cast, get_args, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from shared.config import Dtype, GPTConfig, SampleConfig, TrainConfig
+from shared.errors import BackendError, ConfigError, InputError
+from shared.layout import tensor_shapes
+
+BACKENDS = ("numpy", "torch", "jax")
+
+CAPABILITIES = {
+    "trace": "trace",
+    "grads": "loss_and_grads",
+    "trainer": "trainer",
+    "generate": "generate",
+    "decode": "decode",
+}
+"""What a model may leave out, and the method that it then lacks. The built-in ones have it all."""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one optimizer step reports."""
+
+    loss: float
+    """Mean loss of the batch, in nats per token, before the update."""
+    grad_norm: float
+    """Global norm of the gradient, before clipping."""
+    learning_rate: float
+    """The learning rate that the update used."""
+
+
+@dataclass(frozen=True)
+class TrainState:
+    """Everything that training continues from, in canonical names and layout."""
+
+    step: int
+    """Updates done so far."""
+    weights: dict[str, np.ndarray]
+    moments: dict[str, dict[str, np.ndarray]]
+    """AdamW: {"m": first moments, "v": second moments} by tensor name. SGD: empty."""
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """A model together with its optimizer."""
+
+    def step(
+        self, tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]
+    ) -> StepResult: ...
+    def state(self) -> TrainState: ...
+    def load_state(self, state: TrainState) -> None: ...
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A GPT with weights. Tokens are integers [B, T], T ≤ block_size; else `InputError`.
+
+    A model of your own may lack the methods of `CAPABILITIES`: see `claimed`.
+    """
+
+    config: GPTConfig
+
+    def logits(self, tokens: Int[np.ndarray, "B T"]) -> Float[np.ndarray, "B T V"]: ...
+    def trace(self, tokens: Int[np.ndarray, "B T"]) -> dict[str, np.ndarray]: ...
+    def loss(self, tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]) -> float: ...
+    def loss_and_grads(
+        self, tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]
+    ) -> tuple[float, dict[str, np.ndarray]]: ...
+    def weights(self) -> dict[str, np.ndarray]: ...
+    def trainer(self, config: TrainConfig) -> Trainer: ...
+    def generate(self, prompt: Int[np.ndarray, " T0"], config: SampleConfig) -> Iterator[int]: ...
+    def decode(
+        self, prompt: Int[np.ndarray, " T0"], config: SampleConfig
+    ) -> Iterator[tuple[int, Float[np.ndarray, " V"]]]:
+        """The tokens of `generate`, each with the logits that it was drawn from."""
+        ...
+
+
+@runtime_checkable
+class Bigram(Protocol):
+    """The baseline: a table [V, V] of scores for the next token, and its optimizer."""
+
+    def table(self) -> Float[np.ndarray, "V V"]: ...
+    def loss(self, tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]) -> float: ...
+    def loss_and_grad(
+        self, tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]
+    ) -> tuple[float, Float[np.ndarray, "V V"]]: ...
+    def step(self, tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]) -> float: ...
+
+
+@runtime_checkable
+class BigramBackend(Protocol):
+    """What a backend offers besides, if it has the baseline."""
+
+    def bigram(
+        self, table: Float[np.ndarray, "V V"], config: TrainConfig, dtype: str = "float32"
+    ) -> Bigram: ...
+    def count_bigrams(
+        self, ids: Int[np.ndarray, " N"], vocab_size: int
+    ) -> Int[np.ndarray, "V V"]: ...
+
+
+@runtime_checkable
+class AttentionStepsBackend(Protocol):
+    """What a backend offers besides, if it has the four steps from averaging to self-attention."""
+
+    def attention_steps(
+        self,
+        x: Float[np.ndarray, "B T C"],
+        weight: Float[np.ndarray, "C E"],
+        bias: Float[np.ndarray, " E"],
+    ) -> dict[str, np.ndarray]:
+        """Every value that `lessons.attention_steps.step_names` names, in the precision of x.
+
+        `weight` and `bias` are one head's part of c_attn: queries, keys and values side by side,
+        E = 3·D.
+        """
+        ...
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """A module (or object) that builds models.
+
+    It may say in `capabilities`, a tuple of keys of `CAPABILITIES`, what its models can do. The
+    conformance suite then holds it to that and reports the rest as not offered. One that computes
+    in a single precision says so in `dtypes`, such as ("float32",).
+    """
+
+    name: str
+
+    def build(
+        self,
+        config: GPTConfig,
+        weights: Mapping[str, np.ndarray],
+        *,
+        dtype: str = "float32",
+        device: str = "cpu",
+    ) -> Model: ...
+
+
+def load_backend(name: str) -> Backend:
+    """The backend called `name`: "numpy", "torch", "jax", or the import path of anybody's.
+
+    Raises:
+        BackendError: no such module, its framework is not installed, or it is not a backend.
+    """
+    path = f"impls.{name}" if name in BACKENDS else name
+    module = _import(path, name)
+    if not hasattr(module, "build") and _exists(f"{path}.backend"):
+        module = _import(f"{path}.backend", name)
+    if not callable(getattr(module, "build", None)) or not isinstance(
+        getattr(module, "name", None), str
+    ):
+        raise BackendError(
+            f"{module.__name__} is not a backend: it needs a string `name` and a function `build` "
+            f"(see shared/protocol.py)"
+        )
+    claims = getattr(module, "capabilities", ())
+    if isinstance(claims, str) or not set(claims) <= set(CAPABILITIES):
+        known = ", ".join(map(repr, CAPABILITIES))
+        raise BackendError(f"{module.__name__}: capabilities is {claims!r}, not a tuple of {known}")
+    dtypes = getattr(module, "dtypes", get_args(Dtype))
+    if isinstance(dtypes, str) or not dtypes or not set(dtypes) <= set(get_args(Dtype)):
+        known = ", ".join(map(repr, get_args(Dtype)))
+        raise BackendError(f"{module.__name__}: dtypes is {dtypes!r}, not a tuple of {known}")
+    return cast(Backend, module)
+
+
+def claimed(backend: Backend, model: Model) -> frozenset[str]:
+    """The keys of `CAPABILITIES` that a backend claims.
+
+    Those of its attribute `capabilities`, if it has one, else those whose methods its models have.
+    So a method may simply be left out; and what is claimed but missing is a fault.
+    """
+    has = [key for key, method in CAPABILITIES.items() if hasattr(model, method)]
+    return frozenset(getattr(backend, "capabilities", has))
+
+
+def precisions(backend: Backend) -> tuple[str, ...]:
+    """The precisions that a backend claims: its attribute `dtypes`, or all."""
+    return tuple(getattr(backend, "dtypes", get_args(Dtype)))
+
+
+def _exists(path: str) -> bool:
+    try:
+        return importlib.util.find_spec(path) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _import(path: str, name: str) -> Any:
+    """Import a backend's module and say in one line why it cannot be had."""
+    if not path or path.startswith(".") or not _exists(path):
+        known = ", ".join(BACKENDS)
+        raise BackendError(
+            f"there is no backend {name!r}; there are {known}, or the import path of your own"
+        )
+    try:
+        return importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        group = name if name in BACKENDS else "the framework it needs"
+        how = f"pip install --group {group}" if name in BACKENDS else f"install {group}"
+        raise BackendError(
+            f"backend {name!r} needs the package {error.name!r}, which is not installed: {how}"
+        ) from error
+
+
+def check_weights(config: GPTConfig, weights: Mapping[str, np.ndarray]) -> None:
+    """Let in only the tensors of the manifest, all of them, in their shapes.
+
+    Raises:
+        InputError: naming the first tensor that is missing, unknown or misshapen.
+    """
+    shapes = tensor_shapes(config)
+    for name in [*shapes, *weights]:
+        if name not in weights:
+            raise InputError(f"weights: {name} {shapes[name]} is missing")
+        if name not in shapes:
+            raise InputError(f"weights: {name} is no tensor of this model")
+        if weights[name].shape != shapes[name]:
+            raise InputError(
+                f"weights: {name} has shape {weights[name].shape}, the model needs {shapes[name]}"
+            )
+
+
+def check_state(config: GPTConfig, train: TrainConfig, state: TrainState) -> None:
+    """Let in only a state that a trainer of this model and optimizer can continue from.
+
+    Raises:
+        InputError: a tensor is missing, unknown or misshapen, among weights or moments, or the step
+            is not a whole number, 0 or more.
+    """
+    check_weights(config, state.weights)
+    wanted = {"m", "v"} if train.optimizer == "adamw" else set()
+    if set(state.moments) != wanted:
+        found = ", ".join(sorted(state.moments)) or "none"
+        raise InputError(
+            f"the state has moments {found}; {train.optimizer} needs "
+            f"{', '.join(sorted(wanted)) or 'none'}"
+        )
+    for moments in state.moments.values():
+        check_weights(config, moments)
+    if isinstance(state.step, bool) or not isinstance(state.step, int) or state.step < 0:
+        raise InputError(
+            f"the state's step is {state.step!r}; it must be a whole number, 0 or more"
+        )
+
+
+def check_dtype(dtype: str) -> None:
+    """Raises `ConfigError` for anything but the two precisions that every backend has."""
+    if dtype not in get_args(Dtype):
+        raise ConfigError(f"dtype is {dtype!r}; it must be one of {', '.join(get_args(Dtype))}")
+
+
+def check_tokens(config: GPTConfig, tokens: np.ndarray, targets: np.ndarray | None = None) -> None:
+    """The door: every backend lets in only what every backend understands alike.
+
+    Out-of-range ids, for one, are an error in NumPy and torch, but clamp or become NaN in JAX.
+
+    Raises:
+        InputError: not [B, T], not integers, empty, T > block_size, an id outside the vocabulary,
+            or targets of another shape than tokens.
+    """
+    for what, ids in (("tokens", tokens), ("targets", targets)):
+        if ids is None:
+            continue
+        if not isinstance(ids, np.ndarray) or not np.issubdtype(ids.dtype, np.integer):
+            found = ids.dtype if isinstance(ids, np.ndarray) else type(ids).__name__
+            raise InputError(f"{what} must be a NumPy array of integers, not {found}")
+        if ids.ndim != 2 or ids.size == 0:
+            raise InputError(f"{what} must have shape [B, T] and not be empty; found {ids.shape}")
+        if ids.shape[1] > config.block_size:
+            raise InputError(
+                f"{what} has {ids.shape[1]} positions; block_size is {config.block_size}"
+            )
+        if ids.min() < 0 or ids.max() >= config.vocab_size:
+            bad = ids.min() if ids.min() < 0 else ids.max()
+            raise InputError(f"{what} holds id {bad}; vocab_size is {config.vocab_size}")
+    if targets is not None and targets.shape != tokens.shape:
+        raise InputError(f"targets have shape {targets.shape}, tokens {tokens.shape}")
+
+
+def check_prompt(config: GPTConfig, prompt: np.ndarray) -> None:
+    """The same for a prompt, [T0], which may be longer than the window but not empty."""
+    if not isinstance(prompt, np.ndarray) or prompt.ndim != 1 or prompt.size == 0:
+        found = prompt.shape if isinstance(prompt, np.ndarray) else type(prompt).__name__
+        raise InputError(f"a prompt must have shape [T0] and at least one token; found {found}")
+    for start in range(0, len(prompt), config.block_size):
+        check_tokens(config, prompt[None, start : start + config.block_size])

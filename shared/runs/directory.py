@@ -1,0 +1,168 @@
+"""The directory of one training run, and the rules for writing to it.
+
+    RUN/metrics.jsonl          one line per step
+    RUN/loss.png               the same as a picture
+    RUN/checkpoints/000500/    what one can sample and resume from
+    RUN/.lock                  held by the one process that writes
+    RUN/.replaced/             an earlier run, until the one that replaces it has saved something
+
+One writer at a time; nothing of an earlier run is lost unless told; nothing else is ever touched.
+"""
+
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from shared.checkpoints.directories import (
+    REPLACED,
+    checkpoint_path,
+    checkpoints_by_step,
+    clean_leftovers,
+    remove_directory,
+)
+from shared.checkpoints.parts import FILES
+from shared.errors import RunError
+from shared.files import explained
+from shared.runs.metrics import Metrics
+
+
+class RunDirectory:
+    """A path and what stands where in it. Making one of these touches nothing on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.metrics = path / "metrics.jsonl"
+        self.plot = path / "loss.png"
+        self.checkpoints = path / "checkpoints"
+        self.replaced = path / REPLACED
+
+    def holds_a_run(self) -> bool:
+        """Whether somebody has trained here."""
+        return any(path.exists() for path in (self.metrics, self.checkpoints, self.replaced))
+
+    def check_writable_as(self, *, resume: bool = False, overwrite: bool = False) -> None:
+        """Refuse early, before anything slow is done, what `claim` would refuse.
+
+        Raises:
+            RunError: the path is a file; it holds a run and neither `resume` nor `overwrite` says
+                what to do with it; or it holds what a run does not and `overwrite` would delete.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise RunError(f"{self.path} is a file; a run needs a directory")
+        if not self.holds_a_run() or resume:
+            return
+        if not overwrite:
+            raise RunError(
+                f"{self.path} already holds a run: go on with --resume, replace it with "
+                f"--overwrite, or choose another --out"
+            )
+        self._own_files()
+
+    @contextmanager
+    def claim(self, *, resume: bool = False, overwrite: bool = False) -> Iterator[None]:
+        """Be the only writer for a while; with `overwrite`, in place of the run that was here.
+
+        It steps aside and is removed at the end. If nothing was saved by then it comes back, after
+        a crash with the next claim: until there is something new, the old is all there is.
+
+        The lock is the operating system's: it ends with the process that holds it, however that
+        ends, so a .lock file that is left over means nothing.
+
+        Raises:
+            RunError: as `check_writable_as`, or the directory is in use or cannot be written.
+        """
+        self.check_writable_as(resume=resume, overwrite=overwrite)
+        with explained("write to", self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path / ".lock", timeout=0)
+            try:
+                lock.acquire()
+            except Timeout:
+                raise RunError(f"{self.path} is in use: another training writes to it") from None
+        try:
+            # Again, now that nobody else can write: another training may have come in between.
+            self.check_writable_as(resume=resume, overwrite=overwrite)
+            self._settle()
+            if overwrite and not resume:
+                self._step_aside()
+            try:
+                with explained("write to", self.path):
+                    self.checkpoints.mkdir(exist_ok=True)
+                    clean_leftovers(self.checkpoints)
+                yield
+            except BaseException:
+                with suppress(RunError):  # what went wrong first is what matters
+                    self._settle()
+                raise
+            self._settle()
+        finally:
+            lock.release()
+
+    def retire(self, rows: Sequence[Metrics], keep: int) -> None:
+        """Remove all checkpoints but the `keep` newest and the one with the lowest validation loss.
+
+        One that goes is renamed first, so that a crash leaves no half of it in its place.
+
+        Raises:
+            RunError: one cannot be removed.
+        """
+        steps = sorted(int(path.name) for path in self.checkpoints.iterdir() if path.name.isdigit())
+        losses = {row.step: row.val_loss for row in rows if row.val_loss is not None}
+        best = min((step for step in steps if step in losses), key=losses.__getitem__, default=None)
+        for step in steps[:-keep]:
+            if step != best:
+                path = checkpoint_path(self.path, step)
+                with explained("remove", path):
+                    remove_directory(path)
+
+    def _own_files(self) -> list[Path]:
+        """Everything here that a training wrote.
+
+        Raises `RunError` if checkpoints/ holds anything else: this may not be a run at all, and to
+        delete it would be a loss.
+        """
+        inside = sorted(self.checkpoints.iterdir()) if self.checkpoints.is_dir() else []
+        for entry in inside:
+            if not _is_checkpoint(entry):
+                raise RunError(f"{entry} is not part of a run: nothing of {self.path} was deleted")
+        return [path for path in (self.metrics, self.plot, *inside) if path.exists()]
+
+    def _step_aside(self) -> None:
+        """Checkpoints first: while there are any in their place, the run counts as saved."""
+        own = self._own_files()
+        with explained("replace", self.path):
+            self.replaced.mkdir()
+            for path in (self.checkpoints, self.metrics, self.plot):
+                if path in own or path.is_dir():  # own files, and the directory that held them
+                    path.rename(self.replaced / path.name)
+
+    def _settle(self) -> None:
+        """End a replacement: the old run goes if the new one has saved, else it comes back.
+
+        It may be interrupted anywhere and begun again: checkpoints come back last.
+        """
+        if not self.replaced.is_dir():
+            return
+        with explained("replace", self.path):
+            if not checkpoints_by_step(self.checkpoints):
+                for path in (self.metrics, self.plot, self.checkpoints):
+                    old = self.replaced / path.name
+                    if old.is_dir():
+                        shutil.rmtree(path, ignore_errors=True)
+                    if old.exists():
+                        old.replace(path)
+            shutil.rmtree(self.replaced)
+
+
+def _is_checkpoint(entry: Path) -> bool:
+    """Whether this is a directory that `save_checkpoint` made, or had begun to make."""
+    return (
+        re.fullmatch(r"\d{6,}|\..*", entry.name) is not None
+        and entry.is_dir()
+        and not entry.is_symlink()
+        and {file.name for file in entry.iterdir()} <= FILES
+    )

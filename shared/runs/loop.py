@@ -1,0 +1,216 @@
+"""The training loop: update, evaluate, log, save, and stop where one can go on."""
+
+import math
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from shared.checkpoints.checkpoint import (
+    TrainingRecord,
+    checkpoint_path,
+    newest_checkpoint,
+    save_checkpoint,
+)
+from shared.config import RunLimits
+from shared.errors import CheckpointError, RunError
+from shared.protocol import Model, Trainer, TrainState
+from shared.runs.directory import RunDirectory
+from shared.runs.metrics import Metrics, append_metrics, read_metrics, sync_metrics, write_metrics
+from shared.runs.progress import ProgressDisplay
+from shared.runs.stopping import StopRequest, limit_reached
+from shared.text.datasets import TokenData, batch, validation_windows
+from shared.text.tokenizers import Tokenizer
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """Where a training ended."""
+
+    first: Metrics
+    """The row of step 0, before any training."""
+    last: Metrics
+    """The row of its last step."""
+    checkpoint: Path
+    """Holds the weights after that step."""
+    stopped: bool
+    """It ended before its last step: it was asked to, or a limit was reached."""
+    reason: str
+    """The limit that was reached; empty if none was."""
+
+
+def evaluate(model: Model, val_ids: Int[np.ndarray, " M"], batch_size: int) -> float:
+    """The mean loss over the whole validation split, in nats per token.
+
+    Every token counts the same: batches are weighted by their size, for the last may be smaller.
+    """
+    total, count = 0.0, 0
+    for tokens, targets in validation_windows(val_ids, model.config.block_size, batch_size):
+        total += model.loss(tokens, targets) * targets.size
+        count += targets.size
+    return total / count
+
+
+# A value that is not finite stops the training with its step, once; NumPy need not warn of it too.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
+def train(
+    model: Model,
+    data: TokenData,
+    tokenizer: Tokenizer,
+    record: TrainingRecord,
+    run: RunDirectory,
+    *,
+    start: TrainState | None = None,
+    stop: StopRequest | None = None,
+    limits: RunLimits | None = None,
+    display: ProgressDisplay | None = None,
+) -> TrainingResult:
+    """Train `model` in place, from `start` or its first step to step `record.train.steps`.
+
+    Everything that a step depends on is in the checkpoint or a pure function of the step, so a run
+    that was stopped and goes on ends as if it had never been stopped.
+
+    Args:
+        model: has the weights of `start`, or the initial ones.
+        data: batches are drawn from its training part; it is evaluated on all of the other.
+        tokenizer: kept in the checkpoints.
+        record: says what is trained and how. Checkpoints have a copy, with their step and loss.
+        run: where metrics.jsonl, checkpoints and loss.png go; the caller has claimed it.
+        start: the state to go on from. Rows of metrics that are past its step are dropped.
+        stop: once it is true, the current step is finished and saved, and the training ends.
+        limits: end so, too, after some time or at some loss; and how many checkpoints to keep.
+        display: is told of every row of metrics.
+
+    Raises:
+        RunError: a loss, a gradient or a weight is not finite, or the run's directory cannot be
+            written. What was saved before is still there, and the message says what that is.
+    """
+    config, began = record.train, time.monotonic()
+    limits, display = limits or RunLimits(), display or ProgressDisplay()
+    trainer = model.trainer(config)
+    done = 0
+    if start is not None:
+        trainer.load_state(start)
+        done = start.step
+    rows = [row for row in read_metrics(run.metrics) if row.step <= done] if start else []
+    write_metrics(run.metrics, rows)
+
+    def log(row: Metrics) -> None:
+        append_metrics(run.metrics, row)
+        rows.append(row)
+        display.update(row)
+
+    if start is None:
+        log(_validated(Metrics(step=0), model, data, config.batch_size, run))
+    checkpoint = checkpoint_path(run.path, done)
+    stopped, reason = False, ""
+    while done < config.steps and not stopped:
+        row = _update(trainer, data, record, model.config.block_size, done, run)
+        done += 1
+        if done % config.eval_interval == 0 or done == config.steps:
+            row = _validated(row, model, data, config.batch_size, run)
+        log(row)
+        reason = limit_reached(limits, row, time.monotonic() - began)
+        stopped = (bool(stop) or bool(reason)) and done < config.steps
+        if done % config.checkpoint_interval == 0 or done == config.steps or stopped:
+            checkpoint = _save(trainer, model, tokenizer, record, row, run)
+            if limits.keep_checkpoints is not None:
+                run.retire(rows, limits.keep_checkpoints)
+    _plot(run, rows, data, record)
+    return TrainingResult(rows[0], rows[-1], checkpoint, stopped, reason)
+
+
+def _update(
+    trainer: Trainer,
+    data: TokenData,
+    record: TrainingRecord,
+    block_size: int,
+    done: int,
+    run: RunDirectory,
+) -> Metrics:
+    """Do the update after `done` updates, and describe it."""
+    config = record.train
+    tokens, targets = batch(
+        data.train,
+        batch_size=config.batch_size,
+        block_size=block_size,
+        seed=config.seed,
+        step=done,
+    )
+    began = time.perf_counter()
+    result = trainer.step(tokens, targets)
+    seconds = time.perf_counter() - began
+    row = Metrics(
+        step=done + 1,
+        loss=result.loss,
+        learning_rate=result.learning_rate,
+        grad_norm=result.grad_norm,
+        tokens_per_second=tokens.size / seconds,
+    )
+    _check_finite(run, row.step, loss=result.loss, grad_norm=result.grad_norm)
+    return row
+
+
+def _validated(
+    row: Metrics, model: Model, data: TokenData, batch_size: int, run: RunDirectory
+) -> Metrics:
+    """`row` with the validation loss. No larger batches than in training: memory stays the same."""
+    val_loss = evaluate(model, data.val, batch_size)
+    _check_finite(run, row.step, val_loss=val_loss)
+    return replace(
+        row, val_loss=val_loss, bits_per_byte=val_loss / math.log(2) / data.bytes_per_token
+    )
+
+
+def _check_finite(run: RunDirectory, step: int, **values: float) -> None:
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise RunError(f"training stopped at step {step}: {name} is {value}\n{_last_good(run)}")
+
+
+def _last_good(run: RunDirectory) -> str:
+    if not run.checkpoints.is_dir():
+        return f"{run.checkpoints} is no longer there, and with it the last good checkpoint"
+    good = newest_checkpoint(run.path)
+    if good is not None and run.replaced in good.parents:
+        return "No checkpoint was saved yet; the run that was to be replaced stays"
+    return f"Last good checkpoint: {good or 'none was saved yet'}"
+
+
+def _save(
+    trainer: Trainer,
+    model: Model,
+    tokenizer: Tokenizer,
+    record: TrainingRecord,
+    row: Metrics,
+    run: RunDirectory,
+) -> Path:
+    """Write the checkpoint of `row.step`, whole or not at all.
+
+    `save_checkpoint` refuses weights that are not finite: the loss may still have been so where the
+    update that followed it was not.
+    """
+    state = trainer.state()
+    path = checkpoint_path(run.path, row.step)
+    sync_metrics(run.metrics)  # a checkpoint promises that the rows up to it are there
+    try:
+        save_checkpoint(
+            path,
+            model.config,
+            state.weights,
+            tokenizer=tokenizer,
+            training=replace(record, step=row.step, val_loss=row.val_loss),
+            moments=state.moments,
+        )
+    except CheckpointError as error:
+        raise RunError(f"cannot save step {row.step}: {error}\n{_last_good(run)}") from error
+    return path
+
+
+def _plot(run: RunDirectory, rows: list[Metrics], data: TokenData, record: TrainingRecord) -> None:
+    from shared.runs.plots import plot_losses  # matplotlib takes half a second: only at the end
+
+    title = f"{record.backend} on {record.dataset}"
+    plot_losses(run.plot, rows, floor=data.floor, title=title)

@@ -1,0 +1,99 @@
+"""Pictures: loss.png, a run at a glance, and what all pictures have in common."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from shared.files import explained, replacing
+from shared.runs.metrics import Metrics
+
+
+def plot_losses(
+    path: Path, rows: Sequence[Metrics], *, floor: float | None = None, title: str = ""
+) -> None:
+    """Draw training and validation loss over the steps, and the floor where it is known.
+
+    Args:
+        path: the PNG file, replaced as a whole.
+        rows: a run's metrics.
+        floor: the best possible validation loss, in nats per token.
+        title: what stands above.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    figure, axes = loss_figure("loss (nats per token)", title)
+    draw_training(axes, rows, color="tab:blue", label="training")
+    draw_validation(axes, rows, color="tab:orange", label="validation", marker="o")
+    if floor is not None:
+        draw_floor(axes, floor)
+    save_loss_figure(path, figure, axes)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of its own, in inches, without pyplot: no window, no global state."""
+    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(path: Path, figure: Figure) -> None:
+    """Write a PNG, whole or not at all. Raises `RunError` where it cannot be written."""
+    with explained("write", path), replacing(path) as partial, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # an empty box will do
+        figure.savefig(partial, format="png")
+
+
+def loss_figure(ylabel: str, title: str) -> tuple[Figure, Axes]:
+    """An empty plot of losses over steps."""
+    figure = new_figure(8, 5)
+    axes = figure.add_subplot()
+    axes.set(xlabel="step", ylabel=ylabel)
+    axes.set_title(title, parse_math=False)  # a file's name may have dollars in it
+    axes.grid(alpha=0.3)
+    return figure, axes
+
+
+def draw_training(
+    axes: Axes, rows: Sequence[Metrics], *, color: str, label: str | None, scale: float = 1.0
+) -> None:
+    """The loss of every step's batch, thin, for it is noisy. `scale` changes its unit."""
+    points = [(row.step, scale * row.loss) for row in rows if row.loss is not None]
+    if points:
+        axes.plot(*zip(*points, strict=True), color=color, alpha=0.5, lw=0.8, label=label)
+
+
+def draw_validation(
+    axes: Axes,
+    rows: Sequence[Metrics],
+    *,
+    color: str,
+    label: str,
+    scale: float = 1.0,
+    **style: Any,
+) -> None:
+    """The loss on the whole validation split, with a marker wherever it was measured."""
+    points = [(row.step, scale * row.val_loss) for row in rows if row.val_loss is not None]
+    if points:
+        best = min(loss for _, loss in points)
+        label = f"{label} (best {best:.4f})"
+        axes.plot(*zip(*points, strict=True), color=color, label=label, **{"ms": 4} | style)
+
+
+def draw_floor(axes: Axes, floor: float, name: str = "floor") -> None:
+    """A line at the best possible validation loss."""
+    axes.axhline(floor, color="tab:gray", ls="--", label=f"{name} ({floor:.4f})")
+
+
+def save_loss_figure(path: Path, figure: Figure, axes: Axes) -> None:
+    """Add the legend and write the picture. Raises `RunError` where it cannot be written."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        for text in axes.legend(handles, labels).get_texts():
+            text.set_parse_math(False)
+    save_figure(path, figure)

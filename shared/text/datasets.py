@@ -1,0 +1,277 @@
+"""Texts to train on, and what a model sees of them: ids, batches and validation windows.
+
+A dataset is a name (`DATASETS`) or the path of any UTF-8 text file. The first nine tenths of its
+characters are for training, the rest is for validation.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from shared.errors import DatasetError
+from shared.randomness import BATCHES, generator
+from shared.text.playlets import Playlets, generate
+from shared.text.tokenizers import Tokenizer, build_tokenizer
+
+DATASETS = ("auto", "tinyshakespeare", "playlets")
+
+# Karpathy's char-rnn (2015): 40,000 lines from the plays of Shakespeare, 1,115,394 bytes.
+TINYSHAKESPEARE_URL = (
+    "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
+)
+TINYSHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+TINYSHAKESPEARE_FILE = "tinyshakespeare.txt"
+DATA_DIR_VARIABLE = "MINIGPT_DATA_DIR"
+DOWNLOAD_TIMEOUT = 10.0  # seconds without an answer
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A text and where its validation part begins."""
+
+    name: str
+    """What it was asked for by; for "auto", the dataset that was chosen."""
+    text: str
+    split: int
+    """Characters before it are for training, the others for validation."""
+    sha256: str
+    """Of the file, or of the UTF-8 bytes of a generated text; hexadecimal."""
+    floor_nats: float | None
+    """-ln of the validation text's true probability, in nats; None where nobody knows it."""
+    note: str
+    """One line: which text this is and where it came from."""
+
+    @property
+    def train_text(self) -> str:
+        """The first nine tenths."""
+        return self.text[: self.split]
+
+    @property
+    def val_text(self) -> str:
+        """The last tenth."""
+        return self.text[self.split :]
+
+
+@dataclass(frozen=True, eq=False)
+class TokenData:
+    """A dataset as token ids.
+
+    Training and validation text are encoded apart. The first validation token is never a target,
+    for nothing comes before it: a validation loss is over tokens 1 to len(val) - 1.
+    """
+
+    train: Int[np.ndarray, " N"]
+    val: Int[np.ndarray, " M"]
+    val_bytes: int
+    """UTF-8 bytes of the validation text that are predicted: all but the first token's."""
+    floor: float | None
+    """The best possible validation loss, in nats per token; None where nobody knows it."""
+
+    @property
+    def val_targets(self) -> int:
+        """Number of validation tokens that are predicted."""
+        return len(self.val) - 1
+
+    @property
+    def bytes_per_token(self) -> float:
+        """Mean length of a predicted validation token; a loss / (ln 2 · it) is in bits per byte."""
+        return self.val_bytes / self.val_targets
+
+
+def load_dataset(name_or_path: str) -> Dataset:
+    """Find and read a dataset.
+
+    "tinyshakespeare" is looked for in $MINIGPT_DATA_DIR, then in the user's cache, then downloaded;
+    "playlets" is generated; "auto" is tinyshakespeare where it can be had, playlets elsewhere.
+    Anything else is the path of a text file, taken as it stands: newlines are not translated and
+    nothing is stripped but a leading byte order mark, which is the encoding's and not the text's.
+
+    Raises:
+        DatasetError: when it is not there, is not what its hash says, cannot be downloaded, is
+            empty or is not UTF-8.
+    """
+    match name_or_path:
+        case "auto":
+            return _auto()
+        case "tinyshakespeare":
+            return _tinyshakespeare()
+        case "playlets":
+            return _playlets(
+                "playlets: scenes drawn from a grammar, so the best possible loss is known"
+            )
+        case _:
+            return _text_file(name_or_path)
+
+
+def fit_tokenizer(dataset: Dataset, kind: str, vocab_size: int | None = None) -> Tokenizer:
+    """The tokenizer of `kind` for a dataset.
+
+    A char tokenizer has to know every character. Words and merges are learned, and nothing may be
+    learned from the validation text. Raises `TokenizerError` as `build_tokenizer` does.
+    """
+    text = dataset.text if kind == "char" else dataset.train_text
+    return build_tokenizer(kind, text, vocab_size)
+
+
+def encode_dataset(dataset: Dataset, tokenizer: Tokenizer, block_size: int) -> TokenData:
+    """Encode both parts of a dataset.
+
+    The floor is that of the text, spread over the predicted tokens. (The first token, which is not
+    predicted, costs nothing: every scene of the playlets begins with the same word.) It is None if
+    the tokenizer does not know every word of the validation text, for then less is predicted.
+
+    Raises:
+        DatasetError: if a part is shorter than block_size + 1 tokens: one window and its targets.
+        TokenizerError: for a character that the tokenizer cannot encode; its place is that in the
+            whole text.
+    """
+    tokenizer.check(dataset.text)
+    train, val = tokenizer.encode(dataset.train_text), tokenizer.encode(dataset.val_text)
+    for part, ids in (("training", train), ("validation", val)):
+        if len(ids) < block_size + 1:
+            raise DatasetError(
+                f"{dataset.name} is too short: its {part} part has {len(ids)} tokens, and a "
+                f"block_size of {block_size} needs {block_size + 1} (a window and its last target)"
+            )
+    val_bytes = len(dataset.val_text.encode()) - tokenizer.first_token_bytes(dataset.val_text)
+    floor = None
+    if dataset.floor_nats is not None and not tokenizer.unknown_words(dataset.val_text):
+        floor = dataset.floor_nats / (len(val) - 1)
+    return TokenData(train, val, val_bytes, floor)
+
+
+def batch(
+    train_ids: Int[np.ndarray, " N"], *, batch_size: int, block_size: int, seed: int, step: int
+) -> tuple[Int[np.ndarray, "B T"], Int[np.ndarray, "B T"]]:
+    """The tokens of a training step, and the tokens that follow them, both int64.
+
+    Windows are drawn uniformly from all N - T there are. A pure function of its arguments: every
+    backend sees the same batches, and a resumed run continues exactly.
+    """
+    starts = generator(seed, BATCHES, step).integers(len(train_ids) - block_size, size=batch_size)
+    positions = starts[:, None] + np.arange(block_size)
+    ids = train_ids.astype(np.int64, copy=False)
+    return ids[positions], ids[positions + 1]
+
+
+def validation_windows(
+    val_ids: Int[np.ndarray, " M"], block_size: int, batch_size: int
+) -> Iterator[tuple[Int[np.ndarray, "b t"], Int[np.ndarray, "b t"]]]:
+    """Windows side by side over the whole validation split: every target exactly once.
+
+    Yields tokens and targets [B, T], int64, as long as there are windows of block_size; the last
+    such batch may have fewer rows. The remaining r < T tokens, if any, come last as [1, r].
+    """
+    tokens, targets = val_ids[:-1].astype(np.int64), val_ids[1:].astype(np.int64)
+    whole = len(tokens) - len(tokens) % block_size
+    rows = tokens[:whole].reshape(-1, block_size), targets[:whole].reshape(-1, block_size)
+    for first in range(0, len(rows[0]), batch_size):
+        yield rows[0][first : first + batch_size], rows[1][first : first + batch_size]
+    if whole < len(tokens):
+        yield tokens[None, whole:], targets[None, whole:]
+
+
+def _auto() -> Dataset:
+    try:
+        return _tinyshakespeare()
+    except DatasetError as error:
+        return _playlets(f"playlets, because {error}")
+
+
+def _playlets(note: str) -> Dataset:
+    playlets: Playlets = generate()
+    digest = hashlib.sha256(playlets.text.encode()).hexdigest()
+    return Dataset("playlets", playlets.text, playlets.split, digest, playlets.floor_nats, note)
+
+
+def _tinyshakespeare() -> Dataset:
+    looked: list[Path] = []
+    for path in _places():
+        looked.append(path)
+        if path.exists():
+            break
+    else:
+        _download(path, looked)
+    data = _read(path)
+    _check_hash(path, data)
+    return _dataset("tinyshakespeare", data, f"tinyshakespeare: {path}")
+
+
+def _places() -> Iterator[Path]:
+    """Where tinyshakespeare may be; the last is where a download is kept."""
+    if directory := os.environ.get(DATA_DIR_VARIABLE):
+        yield Path(directory) / TINYSHAKESPEARE_FILE
+    import pooch  # type: ignore[import-untyped]  # here: it takes 0.4 s, and few runs need it
+
+    yield Path(pooch.os_cache("minigpt")) / TINYSHAKESPEARE_FILE
+
+
+def _download(target: Path, looked: list[Path]) -> None:
+    import pooch
+
+    def fetch(url: str, output_file: str, manager: object) -> None:
+        pooch.HTTPDownloader(timeout=DOWNLOAD_TIMEOUT)(url, output_file, manager)
+        _check_hash(url, Path(output_file).read_bytes())
+
+    pooch.get_logger().setLevel("WARNING")
+    try:
+        # It arrives under a temporary name and gets its own only when the hash is right.
+        pooch.retrieve(
+            TINYSHAKESPEARE_URL,
+            known_hash=f"sha256:{TINYSHAKESPEARE_SHA256}",
+            fname=target.name,
+            path=target.parent,
+            downloader=fetch,
+        )
+    except OSError as error:  # requests' errors are of this kind too
+        raise DatasetError(
+            f"tinyshakespeare is not at {' nor at '.join(map(str, looked))}, and downloading it "
+            f"from {TINYSHAKESPEARE_URL} failed ({type(error).__name__}); to supply it yourself, "
+            f"save it as {TINYSHAKESPEARE_FILE} in a directory and set {DATA_DIR_VARIABLE} to that"
+        ) from error
+
+
+def _check_hash(where: Path | str, data: bytes) -> None:
+    found = hashlib.sha256(data).hexdigest()
+    if found != TINYSHAKESPEARE_SHA256:
+        raise DatasetError(
+            f"{where} is not tinyshakespeare: its sha256 is {found}, "
+            f"expected {TINYSHAKESPEARE_SHA256}"
+        )
+
+
+def _text_file(path: str) -> Dataset:
+    return _dataset(path, _read(Path(path)), f"text file: {path}")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise DatasetError(
+            f"there is neither a dataset nor a file {str(path)!r}: the datasets are "
+            f"{', '.join(DATASETS)}, and a file is given by its path"
+        ) from error
+    except IsADirectoryError as error:
+        raise DatasetError(f"{path} is a directory; a dataset is one text file") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DatasetError(f"{path} cannot be read: {reason}") from error
+
+
+def _dataset(name: str, data: bytes, note: str) -> Dataset:
+    try:
+        text = data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            f"{name} is not UTF-8: byte {data[error.start]:#04x} at offset {error.start}"
+        ) from error
+    if not text:
+        raise DatasetError(f"{name} is empty")
+    split = 9 * len(text) // 10
+    return Dataset(name, text, split, hashlib.sha256(data).hexdigest(), None, note)

@@ -1,0 +1,183 @@
+"""About a megabyte of small scenes whose exact probability is known.
+
+grammar.py is a probabilistic context-free grammar: writing a scene is a chain of independent
+choices, and since no scene can come about in two ways, the probability of its text is the product
+of theirs. No model can, in expectation, predict the text better than the grammar that wrote it. So
+the mean of -ln p over the validation scenes is the floor of a validation loss.
+"""
+
+import functools
+import itertools
+import math
+import re
+from bisect import bisect
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shared.randomness import PLAYLETS, generator
+from shared.text.grammar import COUPLES, PRONOUN, RULES, SCENES, WORDS, Weights
+
+SEED = 19  # of 0 to 47, the one after which the text can end soonest (see `generate`)
+LENGTH = 1_000_000  # characters, at least
+ZIPF_OFFSET = 10  # the word of rank r weighs 1 / (r + 10), r from 1 (Mandelbrot 1953)
+
+_SLOT = re.compile(r"\{(.*?)\}")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One scene, ending in an empty line."""
+
+    text: str
+    nats: float
+    """-ln of its probability."""
+
+
+@dataclass(frozen=True)
+class Playlets:
+    """The whole corpus."""
+
+    text: str
+    """ASCII."""
+    split: int
+    """Nine tenths of its length in characters; a scene begins there."""
+    floor_nats: float
+    """-ln of the probability of text[split:], in nats."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place in a text that one of the alternatives of `name` fills."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """The alternatives of one name: how likely each is, and the parts that it is made of."""
+
+    probabilities: tuple[float, ...]
+    bodies: tuple[tuple[str | Slot, ...], ...]
+
+
+@functools.cache
+def generate(seed: int = SEED) -> Playlets:
+    """Write the corpus: the same text on every machine, in less than a second.
+
+    It stops at the first scene end past a million characters for which nine tenths of the length
+    is also a scene end, so that the split falls between two scenes and the floor is exact. Where
+    it stops depends on lengths alone, after the fact, and carries no probability of its own.
+    """
+    written: list[Scene] = []
+    ends = {0: 0}  # offset of a scene's end: how many scenes end by it
+    length = 0
+    for scene in scenes(seed):
+        written.append(scene)
+        length += len(scene.text)
+        ends[length] = len(written)
+        if length > LENGTH and 9 * length // 10 in ends:
+            break
+    split = 9 * length // 10
+    floor = math.fsum(scene.nats for scene in written[ends[split] :])
+    return Playlets("".join(scene.text for scene in written), split, floor)
+
+
+def scenes(seed: int = SEED) -> Iterator[Scene]:
+    """Independent scenes without end."""
+    grammar = read_grammar()
+    cumulative = {
+        name: [*itertools.accumulate(symbol.probabilities[:-1]), 1.0]
+        for name, symbol in grammar.items()
+    }
+    uniforms = _uniforms(seed)
+    while True:
+        text: list[str] = []
+        probabilities: list[float] = []
+        todo: list[str | Slot] = [Slot("scene")]  # a stack: what comes next is last
+        while todo:
+            part = todo.pop()
+            if isinstance(part, str):
+                text.append(part)
+                continue
+            symbol = grammar[part.name]
+            choice = bisect(cumulative[part.name], next(uniforms))
+            probabilities.append(symbol.probabilities[choice])
+            todo.extend(reversed(symbol.bodies[choice]))
+        yield Scene("".join(text), -math.fsum(map(math.log, probabilities)))
+
+
+def _uniforms(seed: int) -> Iterator[float]:
+    for block in itertools.count():
+        yield from generator(seed, PLAYLETS, block).random(1 << 14).tolist()
+
+
+@functools.cache
+def read_grammar() -> dict[str, Symbol]:
+    """`shared.text.grammar` as one plain context-free grammar, whose start is "scene"."""
+    rules = RULES | _word_rules() | _scene_rules()
+    for template in [template for weights in rules.values() for template in weights]:
+        for name in _SLOT.findall(template):
+            _add_capitalised(rules, name)
+    return {name: _symbol(weights) for name, weights in rules.items()}
+
+
+def _word_rules() -> dict[str, Weights]:
+    """noun.one, noun.many, transitive.one and so on; adjectives have but one form."""
+    rules: dict[str, Weights] = {}
+    for kind, words in WORDS.items():
+        for rank, entry in enumerate(words.split(), start=1):
+            word, _, other = entry.partition("/")
+            other = other or f"{word}s"
+            if kind == "adjective":
+                forms = {kind: word}
+            elif kind == "noun":
+                forms = {f"{kind}.one": word, f"{kind}.many": other}
+            else:
+                forms = {f"{kind}.one": other, f"{kind}.many": word}
+            for name, form in forms.items():
+                rules.setdefault(name, {})[form] = 1 / (rank + ZIPF_OFFSET)
+    return rules
+
+
+def _scene_rules() -> dict[str, Weights]:
+    """The rules of SCENES once for every member of the company."""
+    rules: dict[str, Weights] = {"scene": {}}
+    for a, b in [pair for couple in COUPLES for pair in (couple, couple[::-1])]:
+        rules["scene"][_cast("{$A opens}", a, b)] = 1
+        for name, weights in SCENES.items():
+            rules[_cast(name, a, b)] = {_cast(t, a, b): w for t, w in weights.items()}
+    return rules
+
+
+def _cast(template: str, a: str, b: str) -> str:
+    return template.replace("$A", a).replace("$B", b).replace("$HIS", PRONOUN[a])
+
+
+def _add_capitalised(rules: dict[str, Weights], name: str) -> None:
+    """Add the rule of "^name", and those it needs: its alternatives with a capital letter."""
+    if not name.startswith("^") or name in rules:
+        return
+    rules[name] = {}
+    for template, weight in rules[name[1:]].items():
+        if first := _SLOT.match(template):
+            capital = f"{{^{template[1:]}"
+            _add_capitalised(rules, f"^{first[1]}")
+        else:
+            capital = template[:1].upper() + template[1:]
+        rules[name][capital] = weight
+
+
+def _symbol(weights: Weights) -> Symbol:
+    total = math.fsum(weights.values())
+    return Symbol(
+        tuple(weight / total for weight in weights.values()),
+        tuple(tuple(_parts(template)) for template in weights),
+    )
+
+
+def _parts(template: str) -> Iterator[str | Slot]:
+    for index, part in enumerate(_SLOT.split(template)):
+        if index % 2:
+            yield Slot(part)
+        elif part:
+            yield part

@@ -1,0 +1,163 @@
+"""The catalogue of planted bugs fits today's sources, and the engine tells a bug from health."""
+
+from pathlib import Path
+from time import monotonic
+from types import SimpleNamespace
+
+import pytest
+
+from audits.mutants import __main__ as matrix
+from audits.mutants import catalogue, plant, report, show, workers
+from audits.mutants.catalogue import CATALOGUE, THEMES
+from audits.mutants.entries import museum
+from audits.mutants.judging import Verdict
+from audits.mutants.mutant import Edit, Mutant
+from audits.mutants.workers import judge_all
+from shared.protocol import BACKENDS
+
+PLANTED = [(mutant, room) for mutant in CATALOGUE.values() for room in mutant.edits]
+
+
+@pytest.mark.parametrize(("mutant", "room"), PLANTED, ids=lambda x: getattr(x, "name", x))
+def test_every_bug_can_be_planted_and_compiles(mutant: Mutant, room: str) -> None:
+    healthy, sources = plant.mutate(None, room), plant.mutate(mutant, room)
+    assert sources != healthy
+    for name, source in sources.items():
+        compile(source, name, "exec")
+
+
+def test_there_are_enough_and_their_names_are_their_own() -> None:
+    assert len(CATALOGUE) == sum(len(theme.MUTANTS) for theme in THEMES) >= 40
+    for room in BACKENDS:
+        assert sum(room in mutant.edits for mutant in CATALOGUE.values()) >= 30
+    for mutant in CATALOGUE.values():
+        assert mutant.name.isidentifier()
+        assert mutant.story
+        assert "\n" not in mutant.story
+        assert set(mutant.edits) <= set(BACKENDS)
+        assert mutant.edits
+
+
+def test_the_museum_shows_bugs_of_the_catalogue() -> None:
+    assert set(museum.SEEN) <= set(CATALOGUE)
+    sources = [source for mutant in CATALOGUE.values() for source in mutant.seen]
+    assert len(set(sources)) == len(sources) >= 30
+    with pytest.raises(ValueError, match="no mutant with a thread"):
+        museum.read("swap_qk: somebody/something 12\n    exchanged")
+
+
+def test_sources_that_have_changed_are_noticed() -> None:
+    stale = Mutant.of("stale", "", numpy=Edit("model.py", "no such line", ""))
+    with pytest.raises(plant.MutantError, match=r"stale no longer fits impls/numpy/model\.py"):
+        plant.mutate(stale, "numpy")
+
+
+def test_mutants_live_outside_the_tree_under_their_own_name(tmp_path: Path) -> None:
+    package = plant.plant(CATALOGUE["swap_qk"], "torch", tmp_path)
+    assert package == "swap_qk_torch"
+    for path in (tmp_path / package).glob("*.py"):
+        assert "impls.torch" not in path.read_text(encoding="utf-8")
+
+
+def test_the_suite_kills_mutants_and_spares_the_healthy() -> None:
+    """One process, so that the healthy copy is judged after the sick ones."""
+    tasks = [("swap_qk", "numpy"), ("tied_grad_forgets_one", "numpy"), (None, "numpy")]
+    swapped, tied, healthy = judge_all(tasks, processes=1)
+    assert healthy.fallen == {}
+    assert len(healthy.passed) > 20
+    assert "test_forward.py::test_taps" in swapped.fallen
+    assert "test_forward.py::test_taps" in tied.passed
+    assert "test_gradients.py::test_gradients" in tied.fallen
+
+
+def test_the_matrix_fails_when_a_mutant_survives(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    check = "test_forward.py::test_taps"
+    alive = Verdict("swap_qk", "numpy", {}, [check])
+    dead = Verdict("swap_qk", "torch", {check: "wrong"}, [])
+    monkeypatch.setattr(report, "REPORT", tmp_path / "build" / "mutants.json")
+    monkeypatch.setattr(matrix, "run", lambda *_: [alive, dead])
+    assert matrix.main(["swap_qk"]) == 1
+    assert "survived: swap_qk in numpy" in capsys.readouterr().out
+    found = report.read_report()
+    assert found == report.Report(report.fingerprint(), [alive, dead])
+    assert not found.stale
+    monkeypatch.setattr(matrix, "run", lambda *_: [dead])
+    assert matrix.main(["swap_qk"]) == 0
+    assert matrix.idle_checks([alive]) == [check]
+    assert matrix.idle_checks([alive, dead]) == []
+
+
+def test_a_report_keeps_what_the_same_sources_have_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(report, "REPORT", tmp_path / "mutants.json")
+    assert report.read_report() is None
+    swapped, other = Verdict("swap_qk", "numpy"), Verdict("swap_qk", "jax")
+    again = Verdict("swap_qk", "numpy", {"test_forward.py::test_taps": "wrong"})
+    report.write_report("today", [swapped, other])
+    report.write_report("today", [again])
+    assert report.read_report() == report.Report("today", [again, other])
+    report.write_report("tomorrow", [swapped])
+    assert report.read_report() == report.Report("tomorrow", [swapped])
+    report.REPORT.write_text('[{"mutant": "swap_qk"}]', encoding="utf-8")
+    assert report.read_report() is None
+
+
+def test_smallest_errors_are_those_that_the_limits_speak_of(monkeypatch) -> None:
+    caught = [
+        Verdict("swap_qk", "numpy", errors={"logits": 3e-5, "same text": 2.0}),
+        Verdict("swap_qk", "torch", errors={"logits": 2e-5}),
+    ]
+    assert matrix.smallest_errors(caught) == {"logits": 2e-5}, "what is exact has no smallest"
+    noted: dict[str, dict[str, float]] = {"logits": {"float64": 2.1e-5}}
+    monkeypatch.setattr(matrix, "SMALLEST_MUTANT", noted)
+    assert matrix.stale_limits(caught) == []
+    noted["logits"]["float64"] = 1e-6
+    assert matrix.stale_limits(caught) == [], "larger than promised"
+    noted["logits"]["float64"] = 4e-5
+    assert matrix.stale_limits(caught) == ['"logits": {"float64": 2.0e-05}']
+    noted.clear()
+    assert matrix.stale_limits(caught) == ['"logits": {"float64": 2.0e-05}']
+
+
+def test_a_mutant_that_hangs_has_fallen_and_leaves_no_errors() -> None:
+    worker = SimpleNamespace(task=("swap_qk", "numpy"), began=monotonic() - 2)
+    verdict = workers.fallen(worker, "no end")
+    assert verdict.fallen == {"process": "no end"}
+    assert matrix.smallest_errors([verdict]) == {}
+    assert 2 <= verdict.seconds < 60
+
+
+def test_a_mutant_leaves_its_errors() -> None:
+    """Of the rows that it did not pass, and no others."""
+    (verdict,) = judge_all([("weights_rounded", "numpy")], processes=1)
+    assert 1e-10 < verdict.errors["logits"] < 1e-6
+    assert verdict.errors["weights kept"] > 0
+    assert "bigram" not in verdict.errors
+
+
+@pytest.mark.parametrize("program", [matrix, show])
+@pytest.mark.parametrize(
+    "argv", [["no_such_bug"], ["swap_qk", "--backend", "lisp"], ["--no-such-option"]]
+)
+def test_what_cannot_be_is_one_line_and_status_2(
+    program: object, argv: list[str], capsys: pytest.CaptureFixture
+) -> None:
+    assert program.main(argv) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: ")
+
+
+def test_bugs_are_listed_with_their_stories(capsys: pytest.CaptureFixture) -> None:
+    assert show.main(["--list"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in CATALOGUE)
+
+
+def test_a_bug_is_shown_in_the_source() -> None:
+    lines = plant.diff(catalogue.find("swap_qk"), "jax")
+    assert any(line.startswith("-        q, k, v = jnp.split") for line in lines)
+    assert any(line.startswith("+        k, q, v = jnp.split") for line in lines)

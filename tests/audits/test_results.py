@@ -1,0 +1,303 @@
+"""The results: the README's table is the measured one, and nothing is measured twice or lost."""
+
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audits.results import __main__ as program
+from audits.results import record
+from audits.results.record import LONG, RESULTS, Result, add, find, read_results, write_results
+from audits.results.table import (
+    BEGIN,
+    END,
+    README,
+    escape_markdown,
+    markdown,
+    table_between_markers,
+)
+from audits.results.training import LONGEST, first_line
+from shared.config import preset_names
+from shared.errors import RunError
+from shared.protocol import BACKENDS
+from shared.text.tokenizers import build_tokenizer
+
+RESULT = Result(
+    preset="classroom",
+    backend="numpy",
+    dataset="tinyshakespeare",
+    sources="",
+    steps=1200,
+    val_loss=2.01,
+    bits_per_byte=2.906,
+    bigram=2.48,
+    floor=None,
+    seconds=11.4,
+    tokens_per_second=61234.5,
+    sample="ROMEO: a | b",
+)
+
+
+# What is committed
+
+
+def test_the_table_in_the_readme_is_that_of_the_results() -> None:
+    results = read_results(RESULTS)
+    assert results
+    assert table_between_markers(README.read_text(encoding="utf-8")) == markdown(results), (
+        "README.md and results.json disagree: python -m audits.results writes both"
+    )
+
+
+def test_what_is_committed_beats_the_bigram_and_tells_nothing_of_the_machine() -> None:
+    for result in read_results(RESULTS):
+        assert result.good, f"{result.preset} in {result.backend}"
+        assert result.preset in preset_names()
+        assert result.backend in BACKENDS
+        assert result.dataset in ("tinyshakespeare", "playlets")
+        assert result.floor is None or result.floor < result.val_loss
+    assert {field.name for field in fields(Result)} == set(RESULT.__dict__), "no field for a path"
+
+
+# The table
+
+
+def test_a_row_shows_three_values_or_one_that_is_common() -> None:
+    jax = replace(RESULT, backend="jax", val_loss=2.0104, seconds=9.6, floor=None)
+    _, row = markdown([RESULT, jax]).splitlines()[-2:]
+    assert row == (
+        "| `classroom` | 2.480 | 2.010 / – / 2.010 | – | 2.91 / – / 2.91 | 11 / – / 10 "
+        "| 61,234 / – / 61,234 | ROMEO: a \\| b |"
+    )
+    torch = replace(RESULT, backend="torch", floor=1.3209)
+    *_, row = markdown([torch, replace(torch, backend="numpy"), jax]).splitlines()
+    assert row.startswith("| `classroom` | 2.480 | 2.010 | 1.321 | 2.91 | 11 / 11 / 10 |")
+
+
+def test_every_dataset_has_a_table_of_its_own() -> None:
+    playlets = replace(RESULT, dataset="playlets")
+    text = markdown(add([RESULT], playlets))
+    assert text.count("| preset |") == 2
+    assert text.index("on tinyshakespeare") < text.index("on playlets")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a|b", r"a\|b"),
+        ("<unk> & co", "&lt;unk&gt; &amp; co"),
+        ("`*_[x]~$\\", r"\`\*\_\[x\]\~\$\\"),
+        ("\x1b[2J\x07", r"\\x1b\[2J\\x07"),
+        ("two\tspaces  here", "two spaces here"),
+    ],
+)
+def test_a_sample_can_say_nothing_in_markdown(text: str, shown: str) -> None:
+    assert escape_markdown(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("\n  \nROMEO:\nI am", "ROMEO:"),
+        ("", ""),
+        ("x" * 61, "x" * 59 + "…"),
+        ("x" * 60, "x" * 60),
+    ],
+)
+def test_the_first_line_is_the_first_with_anything_in_it(text: str, line: str) -> None:
+    class Model:
+        def generate(self, prompt: Any, config: Any) -> Any:
+            assert prompt.tolist() == [ord("\n")]
+            return iter(text.encode())
+
+    assert LONGEST == 60
+    assert first_line(Model(), build_tokenizer("byte", "")) == line
+
+
+# What is kept
+
+
+def test_results_are_kept_in_order_and_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    assert read_results(path) == []
+    results: list[Result] = []
+    for preset in ("nanogpt-cpu", "original", "classroom"):
+        for backend in ("jax", "numpy"):
+            results = add(results, replace(RESULT, preset=preset, backend=backend))
+    write_results(results, path)
+    assert read_results(path) == results
+    assert [result.preset for result in results[::2]] == ["classroom", "original", *LONG]
+    assert [result.backend for result in results[:2]] == ["numpy", "jax"]
+    again = add(results, replace(RESULT, val_loss=1.5))
+    assert len(again) == len(results)
+    assert again[0].val_loss == 1.5
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '[{"preset": "a"}]', "null"])
+def test_what_is_no_list_of_results_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(content)
+    with pytest.raises(RunError, match=r"results\.json is no list of results"):
+        read_results(path)
+    assert path.read_text() == content
+
+
+def test_a_result_counts_as_long_as_its_sources_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    presets, modules = tmp_path / "shared" / "presets", record.SHARED
+    for folder in (presets, tmp_path / "impls" / "numpy", tmp_path / "impls" / "jax"):
+        folder.mkdir(parents=True)
+        (folder / "model.py").write_text("a = 1\n")
+    for name in modules:
+        (tmp_path / "shared" / f"{name}.py").write_text("a = 1\n")
+    for name in ("classroom", "original"):
+        (presets / f"{name}.toml").write_text("")
+    monkeypatch.setattr(record, "ROOT", tmp_path)
+    monkeypatch.setattr(record, "PRESETS", presets)
+    result = replace(RESULT, sources=record.fingerprint("classroom", "numpy"))
+
+    def counts() -> bool:
+        return find([result], "classroom", "numpy", "tinyshakespeare") == result
+
+    assert counts()
+    assert find([result], "classroom", "numpy", "playlets") is None
+    (presets / "original.toml").write_text("steps = 1")
+    (tmp_path / "impls" / "jax" / "model.py").write_text("a = 2\n")
+    assert counts()
+    for path in (
+        presets / "classroom.toml",
+        tmp_path / "impls" / "numpy" / "model.py",
+        *(tmp_path / "shared" / f"{name}.py" for name in modules),
+    ):
+        before = path.read_text()
+        path.write_text("a = 3\n")
+        assert not counts(), path
+        path.write_text(before)
+
+
+def test_the_decisive_sources_exist() -> None:
+    for name in record.SHARED:
+        assert (record.ROOT / "shared" / f"{name}.py").is_file(), name
+    rooms = [record.ROOT / "impls" / backend for backend in BACKENDS]
+    for name in record.ROOM:
+        assert any((room / f"{name}.py").is_file() for room in rooms), name
+
+
+# The command
+
+
+@pytest.fixture
+def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """The command with a store and a README of its own; trainings only note their names."""
+    trained: list[tuple[str, str]] = []
+
+    def train(preset: str, backend: str, dataset: str) -> Result:
+        trained.append((preset, backend))
+        sources = record.fingerprint(preset, backend)
+        return replace(RESULT, preset=preset, backend=backend, dataset=dataset, sources=sources)
+
+    (tmp_path / "README.md").write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    monkeypatch.setattr(program, "_train", train)
+    monkeypatch.setattr(program, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr(program, "README", tmp_path / "README.md")
+    return trained
+
+
+def results_of(*options: str) -> int:
+    return program.main([*options, "--dataset", "playlets"])
+
+
+def test_small_presets_are_trained_in_every_backend_and_long_ones_when_asked(trained: list) -> None:
+    assert results_of() == 0
+    small = [name for name in preset_names() if name not in LONG]
+    assert trained == [(preset, backend) for preset in small for backend in BACKENDS]
+    trained.clear()
+    assert results_of("--long") == 0
+    assert trained == [(preset, backend) for preset in LONG for backend in BACKENDS]
+
+
+def test_presets_and_backends_can_be_chosen(trained: list, capsys) -> None:
+    chosen = ["--preset", "original", "--preset", "gpt2", "--backend", "jax", "--backend", "numpy"]
+    assert results_of(*chosen) == 0
+    pairs = [(preset, name) for preset in ("original", "gpt2") for name in ("numpy", "jax")]
+    assert trained == pairs
+    out = capsys.readouterr().out
+    assert "original" in out
+    assert "classroom" not in out
+
+
+def test_what_was_trained_is_not_trained_again(trained: list, tmp_path: Path, capsys) -> None:
+    options = ["--preset", "classroom", "--backend", "numpy"]
+    assert results_of(*options) == 0
+    assert results_of(*options) == 0
+    assert len(trained) == 1
+    assert "classroom, numpy: trained before" in capsys.readouterr().err
+    assert results_of(*options, "--again") == 0
+    assert len(trained) == 2
+    readme = (tmp_path / "README.md").read_text()
+    assert readme.startswith(f"before\n{BEGIN}\n")
+    assert readme.endswith(f"{END}\nafter\n")
+    assert "old" not in readme
+    assert table_between_markers(readme) == markdown(read_results(tmp_path / "results.json"))
+
+
+def test_what_was_finished_before_a_stop_is_kept(
+    trained: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = program._train
+
+    def stop_in_jax(preset: str, backend: str, dataset: str) -> Result:
+        if backend == "jax":
+            raise KeyboardInterrupt
+        return train(preset, backend, dataset)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(program, "_train", stop_in_jax)
+        assert results_of("--preset", "gpt2") == 130
+    rows = json.loads((tmp_path / "results.json").read_text())
+    assert [row["backend"] for row in rows] == ["numpy", "torch"]
+    trained.clear()
+    assert results_of("--preset", "gpt2") == 0
+    assert trained == [("gpt2", "jax")]
+
+
+def test_a_preset_that_is_hardly_better_than_the_bigram_fails(
+    trained: list, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    train = program._train
+
+    def weak_in_torch(preset: str, backend: str, dataset: str) -> Result:
+        result = train(preset, backend, dataset)
+        return replace(result, val_loss=2.4) if backend == "torch" else result
+
+    monkeypatch.setattr(program, "_train", weak_in_torch)
+    assert results_of("--preset", "gpt2") == 1
+    assert "not clearly better than the bigram (over 95% of its loss): gpt2 in torch\n" in (
+        capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--preset", "gpt5"], "there is no preset 'gpt5'"),
+        (["--backend", "tensorflow"], "tensorflow"),
+        (["--dataset", "bible.txt"], "bible.txt"),
+    ],
+)
+def test_bad_options(trained: list, capsys, options: list[str], message: str) -> None:
+    assert program.main(options) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+    assert not trained
+
+
+def test_a_readme_without_markers_is_left_alone(trained: list, tmp_path: Path, capsys) -> None:
+    (tmp_path / "README.md").write_text("nothing here\n")
+    assert results_of("--preset", "gpt2") == 2
+    assert "has no <!-- results: begin -->" in capsys.readouterr().err
+    assert (tmp_path / "README.md").read_text() == "nothing here\n"

@@ -1,0 +1,212 @@
+"""The judge of the conformance suite, what it remembers, and the table it is shown in."""
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance.cases import BASE, CASES
+from conformance.compare import Disagreement
+from conformance.judge import Judge, backward_order
+from conformance.ledger import Ledger
+from conformance.limits import EXACT
+from conformance.reporting.table import counts, number, render_table
+from shared.config import GPTConfig
+from shared.layout import tensor_shapes
+from shared.taps import tap_names
+
+ONE = np.ones((2, 3))
+LIMIT = 1e-10
+
+
+def three(a: Any, b: Any = ONE, c: Any = ONE) -> dict[str, Any]:
+    return {"a": a, "b": b, "c": c}
+
+
+def altered(at: tuple[int, ...], value: float) -> np.ndarray:
+    array = ONE.copy()
+    array[at] = value
+    return array
+
+
+# The judge and the ledger
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return Ledger()
+
+
+@pytest.fixture
+def judge(ledger: Ledger) -> Judge:
+    return Judge(ledger, "gpt2", "float64")
+
+
+class Tracing:
+    """A model that has nothing but its trace."""
+
+    def __init__(self, config: GPTConfig, trace: dict[str, np.ndarray]) -> None:
+        self.config, self.values = config, trace
+
+    def trace(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
+        return self.values
+
+
+def test_an_agreement_fills_a_row(judge: Judge, ledger: Ledger) -> None:
+    judge.agree("logits", three(ONE, ONE + 1e-13))
+    (row,) = ledger.in_order()
+    assert (row.check, row.dtype, row.limit, row.verdict) == ("logits", "float64", 1e-12, "passed")
+    assert row.errors == pytest.approx({"a": 1e-13, "b": 1e-13, "c": 1e-13}, rel=1e-2)
+    assert set(row.by_case) == {"gpt2"}
+
+
+def test_a_failure_is_charged_to_the_one_who_stands_alone(judge: Judge, ledger: Ledger) -> None:
+    with pytest.raises(Disagreement, match=r"^logits \[gpt2, float64\]: a stands alone"):
+        judge.agree("logits", three(2 * ONE))
+    row = ledger.row("logits", "float64")
+    assert (row.failed, row.verdict) == ({"a"}, "failed")
+    assert row.errors == {"a": 0.5, "b": 0.0, "c": 0.0}
+
+
+def test_nan_and_numbers_of_the_wrong_type_are_charged(judge: Judge, ledger: Ledger) -> None:
+    for bad in (math.nan, np.float32(1), np.ones(1, np.float32)):
+        with pytest.raises(Disagreement):
+            judge.agree("loss", three(bad, 1.0, 1.0))
+    row = ledger.row("loss", "float64")
+    assert (row.failed, row.failures, row.errors) == ({"a"}, 3, {"a": math.inf})
+
+
+def test_a_row_that_failed_stays_failed(judge: Judge, ledger: Ledger) -> None:
+    with pytest.raises(Disagreement):
+        judge.agree("logits", three(2 * ONE))
+    judge.agree("logits", three(ONE))
+    assert ledger.row("logits", "float64").verdict == "failed"
+
+
+def test_a_comparison_of_nothing_is_a_failure(judge: Judge, ledger: Ledger) -> None:
+    for values in ({}, {"a": ONE}):
+        with pytest.raises(Disagreement, match="at least two"):
+            judge.agree("logits", values)
+    assert ledger.row("logits", "float64").verdict == "failed"
+
+
+def test_a_row_without_a_comparison_has_not_passed(ledger: Ledger) -> None:
+    assert ledger.row("logits", "float64").verdict == "not offered"
+
+
+@pytest.mark.parametrize("error", [math.nan, math.inf, 1.1e-10])
+def test_a_property_that_does_not_hold(judge: Judge, ledger: Ledger, error: float) -> None:
+    with pytest.raises(Disagreement, match="b fails"):
+        judge.holds("loss", "b", error, "the loss")
+    assert ledger.row("loss", "float64").failed == {"b"}
+
+
+def test_nan_is_not_forgotten_for_a_smaller_error(judge: Judge, ledger: Ledger) -> None:
+    for error in (math.nan, 0.0):
+        ledger.row("loss", "float64").add("gpt2", "b", error)
+    assert ledger.row("loss", "float64").errors == {"b": math.inf}
+
+
+@pytest.mark.parametrize("check", sorted(EXACT))
+def test_exact_means_exact(judge: Judge, check: str) -> None:
+    judge.holds(check, "a", 0.0, "")
+    with pytest.raises(Disagreement):
+        judge.holds(check, "a", 5e-324, "")
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_the_first_tap_that_departs_is_named(judge: Judge, norm: Any) -> None:
+    config = GPTConfig(vocab_size=3, n_layer=1, norm=norm)
+    names = tap_names(config)
+    for before, first in pairwise(names):
+        bad = {tap: ONE + (names.index(tap) >= names.index(first)) for tap in names}
+        models = {key: Tracing(config, dict.fromkeys(names, ONE)) for key in "ab"}
+        models["c"] = Tracing(config, bad)
+        with pytest.raises(Disagreement, match="c stands alone") as raised:
+            judge.taps_agree(models, ONE)
+        assert raised.value.at == first
+        assert (
+            f"tap {first} [gpt2, float64]: c stands alone\n  all before it agree, up to {before}\n"
+            in str(raised.value)
+        )
+
+
+def test_a_trace_must_be_complete(judge: Judge) -> None:
+    config = GPTConfig(vocab_size=3, n_layer=1)
+    full = dict.fromkeys(tap_names(config), ONE)
+    for bad in ({}, full | {"h.0.extra": ONE}):
+        models = {"a": Tracing(config, full), "b": Tracing(config, bad)}
+        with pytest.raises(Disagreement, match="b lacks or invents") as raised:
+            judge.taps_agree(models, ONE)
+        assert raised.value.culprits == ("b",)
+
+
+def test_no_models_are_no_agreement(judge: Judge) -> None:
+    with pytest.raises(Disagreement, match="no backend"):
+        judge.taps_agree({}, ONE)
+    with pytest.raises(Disagreement, match="no backend"):
+        judge.tensors_agree("gradients", {}, {})
+
+
+def test_the_last_gradient_that_is_right_is_named(judge: Judge) -> None:
+    right = {key: np.ones(shape) for key, shape in tensor_shapes(BASE).items()}
+    models = {key: Tracing(BASE, {}) for key in "abc"}
+    order = backward_order(BASE)
+    for before, first in pairwise(order):
+        wrong = {
+            key: grad + (order.index(key) >= order.index(first)) for key, grad in right.items()
+        }
+        with pytest.raises(Disagreement, match="b stands alone") as raised:
+            judge.tensors_agree("gradients", {"a": right, "b": wrong, "c": right}, models)
+        assert raised.value.at == first
+        assert f"on the way back all agree up to {before}\n" in str(raised.value)
+    for bad in ({}, right | {"more": ONE}, right | {order[0]: right[order[0]].T}):
+        with pytest.raises(Disagreement, match=r"^gradients .* b "):
+            judge.tensors_agree("gradients", {"a": right, "b": bad, "c": right}, models)
+    alike = right | {order[0]: right[order[0]].T}
+    with pytest.raises(Disagreement, match="has shape"):
+        judge.tensors_agree("gradients", dict.fromkeys("abc", alike), models)
+
+
+@pytest.mark.parametrize("config", [case.config for case in CASES], ids=[c.name for c in CASES])
+def test_the_way_back_is_the_way_there_backwards(config: GPTConfig) -> None:
+    order = backward_order(config)
+    assert sorted(order) == sorted(tensor_shapes(config))
+    taps = tap_names(config)
+    norms = [key.removesuffix(".weight") for key in order if ".ln_" in key and "weight" in key]
+    places = [taps.index(norm.removeprefix("transformer.")) for norm in norms]
+    assert places == sorted(places, reverse=True)
+    layers = [key.removesuffix(".weight") for key in order]
+    norm, attention = (layers.index(f"transformer.h.0.{at}") for at in ("ln_1", "attn.c_attn"))
+    assert (norm < attention) == (config.norm == "post")
+
+
+def test_one_that_raises_is_remembered_as_the_one_asked(judge: Judge) -> None:
+    models: Any = {"a": Tracing(BASE, {}), "b": None}
+    with pytest.raises(AttributeError):
+        judge.each(models, lambda model: model.config)
+    assert judge.asked == "b"
+
+
+# The table
+
+
+def test_the_table_shows_failures_and_what_is_not_offered(judge: Judge, ledger: Ledger) -> None:
+    judge.not_offered = frozenset("d")
+    judge.agree("loss", three(1.0, 1.0, 1.0))
+    with pytest.raises(Disagreement):
+        judge.agree("logits", three(2 * ONE))
+    table = render_table(ledger, list("abcd"), {"passed": 1, "failed": 1})
+    columns = [[str(cell) for cell in column.cells] for column in table.columns]
+    assert columns[0] == ["float64", "logits", "loss"]
+    assert columns[1][1:] == ["5.0e-01", "0"]
+    assert columns[4][1:] == ["not offered", "not offered"]
+    assert columns[6][1:] == ["✗", "✓"]
+
+
+def test_small_things_of_the_table() -> None:
+    assert [number(value) for value in (0.0, 1e-10, math.inf)] == ["0", "1.0e-10", "inf"]
+    assert counts({"passed": 3, "skipped": 2}) == "tests: 3 passed, 2 not offered"
+    assert counts({}) == "tests: none"

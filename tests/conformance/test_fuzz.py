@@ -1,0 +1,88 @@
+"""The fuzz finds what only a sequence of calls shows, spares the healthy, and keeps its time."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from conformance.fuzz.__main__ import main
+from shared.sources import ROOT
+from tests.command_line import error_of
+from tests.guests import write_guests
+
+Fuzz = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def fuzz(tmp_path: Path) -> Fuzz:
+    """Runs NumPy against a guest, in a process and a directory of its own."""
+    write_guests(tmp_path)
+    path = os.pathsep.join([str(ROOT), str(tmp_path)])
+
+    def run(guest: str, seed: int, minutes: float) -> subprocess.CompletedProcess[str]:
+        options = ["--seed", str(seed), "--minutes", str(minutes), "--backend", "numpy"]
+        command = [sys.executable, "-m", "conformance.fuzz", *options, "--backend", guest]
+        environment = os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240
+        )
+
+    return run
+
+
+def test_a_bug_that_only_a_sequence_of_calls_shows(fuzz: Fuzz) -> None:
+    done = fuzz("guest.forgetful", seed=2, minutes=1)
+    assert done.returncode == 1, done.stderr
+    first, *_, last = done.stdout.splitlines()
+    assert first == "guest.forgetful: step 1 after load_state of 0"
+    calls = re.findall(r"^(?:\w+ = )?state\.(\w+)\(", done.stdout, re.MULTILINE)
+    needed = ["build", "trainer", "state", "step", "load_state", "teardown"]
+    assert [call for call in calls if call in needed] == needed
+    assert len(calls) <= 10, "so much is left after a minute only of what was not shortened"
+    assert re.search(r"^in float\d\d with GPTConfig\(", done.stdout, re.MULTILINE)
+    again = "--seed 2 --minutes 1 --backend numpy --backend guest.forgetful"
+    assert last.startswith("found after ")
+    assert last.endswith(f"again: nox -s fuzz -- {again}")
+
+
+def test_the_healthy_agree_until_time_is_over(fuzz: Fuzz, tmp_path: Path) -> None:
+    began = monotonic()
+    done = fuzz("guest.healthy", seed=3, minutes=0.08)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 4 < monotonic() - began < 40
+    tried = re.fullmatch(
+        r"all agree: ([\d,]+) examples of ([\d,]+) calls of every backend in (\d+) .+\n",
+        done.stdout,
+    )
+    assert tried, done.stdout
+    examples, calls, _ = (int(number.replace(",", "")) for number in tried.groups())
+    assert calls > examples > 0
+    assert [path.name for path in tmp_path.iterdir()] == ["guest"], "something was left"
+
+
+def test_the_same_seed_tries_the_same(fuzz: Fuzz) -> None:
+    once, again, other = (fuzz("guest.raises", seed, minutes=1) for seed in (4, 4, 5))
+    assert "guest.raises: logits raised RuntimeError: out of order" in once.stdout
+    assert once.stdout == again.stdout
+    assert once.stdout.splitlines()[2] != other.stdout.splitlines()[2], "the configuration"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--minutes", "0"],
+        ["--minutes", "nan"],
+        ["--minutes", "soon"],
+        ["--seed", "-1"],
+        ["--backend", "numpy"],
+        ["--backend", "numpy", "--backend", "guest.absent"],
+        ["--no-such-option"],
+    ],
+)
+def test_bad_options_are_one_line(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    error_of(capsys, main(options))

@@ -1,0 +1,247 @@
+"""Anybody's backend before the judges, and the report they leave: as a new user would see it."""
+
+import json
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance import gate
+from conformance.locate import repeat_command
+from conformance.reporting.report import finite, render_page
+from shared.sources import ROOT
+from tests.guests import write_guests
+
+SUITE = [
+    f"conformance/test_{name}.py" for name in ("forward", "loss", "gradients", "decoding", "bigram")
+]
+CHOICE = ["-k", "float64 and (gpt2 or original) and not finite"]
+
+
+@dataclass
+class Run:
+    status: int
+    out: str
+    report: dict[str, Any]
+    page: str
+
+    def failure(self, test: str) -> dict[str, Any]:
+        """The failure of a test function in the case gpt2."""
+        return next(f for f in self.report["failures"] if f"::{test}[gpt2-" in f["test"])
+
+    def check(self, name: str) -> dict[str, Any]:
+        return next(check for check in self.report["checks"] if check["check"] == name)
+
+
+class Suite:
+    """A part of the suite, run as its own process on guests."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.runs: dict[tuple[str, ...], Run] = {}
+
+    def judge(self, *names: str) -> Run:
+        """NumPy and these guests, once."""
+        if names not in self.runs:
+            guests = [word for name in names for word in ("--backend", f"guest.{name}")]
+            self.runs[names] = self.run(*SUITE, *CHOICE, "--backend", "numpy", *guests)
+        return self.runs[names]
+
+    def run(self, *arguments: str) -> Run:
+        reports = self.directory / "build"
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+        done = subprocess.run(
+            [*command, "--report", str(reports), "-o", f"pythonpath=. {self.directory}"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+        report = json.loads((reports / "conformance.json").read_text(encoding="utf-8"))
+        page = (reports / "conformance.html").read_text(encoding="utf-8")
+        return Run(done.returncode, done.stdout + done.stderr, report, page)
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
+    directory = tmp_path_factory.mktemp("guests")
+    write_guests(directory)
+    return Suite(directory)
+
+
+# What is found. A healthy guest besides, so that one of three can stand alone.
+
+
+def test_a_bug_is_blamed_and_located(suite: Suite) -> None:
+    run = suite.judge("healthy", "scaled_twice")
+    assert (run.status, run.report["verdict"]) == (1, "failed")
+    for test in ("test_taps", "test_logits", "test_loss", "test_gradients"):
+        failure = run.failure(test)
+        assert failure["blamed"] == ["guest.scaled_twice"]
+        assert failure["begins"] == "h.1.attn.q"
+        assert "the difference begins at tap h.1.attn.q" in failure["message"]
+        assert "all before it agree, up to h.1.ln_1" in failure["message"]
+        assert failure["message"] in run.out
+    taps = run.check("taps")
+    assert taps["failed"] == ["guest.scaled_twice"]
+    assert taps["errors"]["guest.scaled_twice"] > 1e-3
+    assert taps["errors"]["numpy"] < 1e-10
+
+
+def test_messages_are_short_and_without_the_insides_of_helpers(suite: Suite) -> None:
+    run = suite.judge("healthy", "scaled_twice")
+    assert "conformance/judge.py" not in run.out
+    lines = run.failure("test_taps")["message"].splitlines()
+    assert len(lines) <= 12
+    assert max(map(len, lines)) <= 100
+
+
+def test_the_command_repeats_just_that(suite: Suite) -> None:
+    failure = suite.judge("healthy", "scaled_twice").failure("test_logits")
+    nox, option, session, dashes, *arguments = shlex.split(failure["repeat"])
+    assert [nox, option, session, dashes] == ["nox", "-s", "conformance", "--"]
+    again = suite.run(*arguments)
+    assert again.report["tests"] == {"passed": 0, "failed": 1, "skipped": 0}
+    assert [f["test"] for f in again.report["failures"]] == [failure["test"]]
+
+
+def test_a_fault_of_the_fast_path_is_not_sought_in_the_taps(suite: Suite) -> None:
+    run = suite.judge("healthy", "fast_path_only")
+    assert run.check("taps")["verdict"] == "passed"
+    failure = run.failure("test_logits")
+    assert failure["blamed"] == ["guest.fast_path_only"]
+    assert "all taps agree: the fault lies after them, in the fast path" in failure["message"]
+
+
+def test_a_wrong_gradient_is_located_on_the_way_back(suite: Suite) -> None:
+    failure = suite.judge("healthy", "wrong_gradient").failure("test_gradients")
+    assert failure["begins"] == "transformer.h.0.mlp.c_proj.bias"
+    assert "all agree up to transformer.h.1.ln_1.weight" in failure["message"]
+    assert "all taps, logits and loss agree" in failure["message"]
+
+
+def test_one_that_raises_is_blamed(suite: Suite) -> None:
+    run = suite.judge("healthy", "raises")
+    assert run.failure("test_logits")["blamed"] == ["guest.raises"]
+    assert "RuntimeError: out of order" in run.out
+    assert run.check("logits")["verdict"] == "failed"
+    assert run.check("logits")["failed"] == ["guest.raises"]
+
+
+# What is not offered
+
+
+def test_what_is_not_offered_has_not_passed(suite: Suite) -> None:
+    """The guest lacks `generate` and a bigram: NumPy is left, with nobody to be compared with."""
+    run = suite.judge("healthy")
+    assert run.status == 0
+    assert run.report["backends"]["guest.healthy"]["not_offered"] == ["generate", "decode"]
+    for name in ("cached decoding", "same text", "bigram"):
+        assert run.check(name)["verdict"] == "not offered" or "numpy" in run.check(name)["errors"]
+        assert run.check(name)["not_offered"] == ["guest.healthy"]
+        assert "guest.healthy" not in run.check(name)["errors"]
+    assert run.check("same text")["verdict"] == "not offered"
+    assert run.report["tests"]["skipped"] > 0
+    assert "not offered" in run.out
+    assert "<strong>guest.healthy</strong> does not offer: generate, decode" in run.page
+
+
+def test_a_backend_is_held_to_what_it_claims_and_to_no_more(suite: Suite) -> None:
+    run = suite.judge("modest")
+    assert run.status == 0
+    missing = ["trace", "grads", "trainer", "generate", "decode"]
+    assert run.report["backends"]["guest.modest"]["not_offered"] == missing
+    assert run.check("logits")["verdict"] == "passed"
+    assert run.check("gradients")["verdict"] == "not offered"
+
+
+def test_what_is_claimed_and_missing_is_a_failure(suite: Suite) -> None:
+    run = suite.judge("boastful")
+    assert run.status == 1
+    assert run.failure("test_text")["blamed"] == ["guest.boastful"]
+    assert run.check("same text")["verdict"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("guest", "message"),
+    [
+        ("without_framework", "needs the package 'no_such_framework', which is not installed"),
+        ("mistaken", "capabilities is ('gradients',)"),
+        ("absent", "there is no backend 'guest.absent'"),
+    ],
+)
+def test_one_that_cannot_be_judged_is_a_failure(suite: Suite, guest: str, message: str) -> None:
+    run = suite.judge(guest)
+    assert run.status == pytest.ExitCode.USAGE_ERROR
+    assert message in run.out
+    assert "Traceback" not in run.out
+    assert run.report["verdict"] == "failed"
+    assert message in run.report["failures"][0]["message"]
+
+
+# The report
+
+
+def test_the_report_says_with_what_it_was_made(suite: Suite) -> None:
+    run = suite.judge("healthy")
+    report = run.report
+    assert report["verdict"] == "passed"
+    assert report["fingerprint"] == gate.fingerprint(), "of the sources that it speaks of"
+    assert report["packages"]["numpy"]
+    assert report["python"] == sys.version.split()[0]
+    assert report["cpu_count"] >= 1
+    assert 0 < sum(report["durations"].values()) <= report["seconds"] + 1
+    logits = run.check("logits")
+    assert logits["limit_over_noise"] == pytest.approx(logits["limit"] / logits["noise"])
+    assert set(logits["errors_by_case"]) == {"gpt2", "original"}
+
+
+class Page(HTMLParser):
+    """The tags of a page with their attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+@pytest.mark.parametrize("guests", [("healthy",), ("healthy", "scaled_twice"), ("absent",)])
+def test_the_page_stands_alone_and_can_be_read(suite: Suite, guests: tuple[str, ...]) -> None:
+    text = suite.judge(*guests).page
+    tags = Page(text).tags
+    names = [tag for tag, _ in tags]
+    assert not {"script", "link", "img", "iframe"} & set(names)
+    assert not any({"src", "href"} & set(attributes) for _, attributes in tags)
+    assert "url(" not in text
+    assert "@import" not in text
+    assert ("html", {"lang": "en"}) in tags
+    assert any(attributes.get("name") == "viewport" for _, attributes in tags)
+    assert "prefers-color-scheme: dark" in text
+    assert all("scope" in attributes for tag, attributes in tags if tag == "th")
+    assert names.count("table") == names.count("caption") > 0
+    assert names.count("h1") == 1
+
+
+def test_what_backends_say_is_not_taken_for_markup(suite: Suite) -> None:
+    report = suite.judge("healthy", "scaled_twice").report
+    report = report | {"failures": [report["failures"][0] | {"message": "<script>1</script>"}]}
+    assert "<script>" not in render_page(report)
+
+
+def test_json_has_no_infinity() -> None:
+    report = {"errors": [{"a": float("inf"), "b": float("nan"), "c": 1.0}]}
+    assert finite(report) == {"errors": [{"a": "inf", "b": "inf", "c": 1.0}]}
+
+
+def test_the_command_carries_what_the_run_was_given() -> None:
+    test = "conformance/decoding/test_decoding.py::test_text[gpt2-float64-top-k and top-p]"
+    assert repeat_command(test, [], 0) == f'nox -s conformance -- "{test}"'
+    assert repeat_command(test, ["a.b"], 3).endswith('" --backend a.b --seed 3')

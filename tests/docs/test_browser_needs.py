@@ -1,0 +1,74 @@
+"""`nox -s browser` says in one line what is missing, and then runs what it is asked to run."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from docs.browser import __main__ as browser
+from docs.browser.pages import page_names
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with a browser, its driver and a site; its programs stand in `bin`."""
+    for program in ("chromium", "chromedriver"):
+        path = tmp_path / "bin" / program
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o755)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "index.html").write_text("hello")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("MINIGPT_SITE", str(tmp_path / "site"))
+    return tmp_path
+
+
+INSTALL = "install Chromium and its driver (Debian: apt install chromium chromium-driver)"
+MISSING = {
+    "bin/chromium": f"there is no Chromium here: {INSTALL}",
+    "bin/chromedriver": f"there is no chromedriver here: {INSTALL}",
+    "site/index.html": "there is no site in {site}: build it with nox -s docs",
+}
+
+
+@pytest.mark.parametrize("missing", MISSING)
+def test_what_is_missing_is_said_in_one_line(
+    missing: str, machine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (machine / missing).unlink()
+    assert browser.main([]) == 2
+    said = MISSING[missing].format(site=machine / "site")
+    assert capsys.readouterr().err == f"error: {said}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "run"),
+    [
+        ([], ["browser"]),
+        (["-k", "tabs"], ["browser", "-k", "tabs"]),
+        (["docs/browser/test_columns.py", "-x"], ["docs/browser/test_columns.py", "-x"]),
+    ],
+)
+def test_arguments_choose_among_the_tests(
+    arguments: list[str], run: list[str], machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+
+    def start(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(subprocess, "run", start)
+    assert browser.main(arguments) == 1
+    assert commands == [[sys.executable, "-m", "pytest", *run]]
+
+
+def test_pages_are_named_the_first_one_first(tmp_path: Path) -> None:
+    for name in ("pages/02-b", "pages/01-a", "index", "determinism", "_static/inside"):
+        path = tmp_path / f"{name}.html"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("")
+    assert page_names(tmp_path) == ["index", "determinism", "pages/01-a", "pages/02-b"]

@@ -1,0 +1,325 @@
+"""What pages take from the code: excerpts, corresponding lines, commands and figures."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from docs import data, runs
+from docs.commands import CommandError, check_command, commands_of
+from docs.extensions.alignment import Placed, place, units
+from docs.extensions.excerpts import ExcerptError, find_excerpt
+from docs.extensions.highlighting import highlighted_lines
+from docs.extensions.proof import checks_named
+from shared.errors import BackendError, UserError
+from shared.sources import fingerprint
+
+ROOMS = ("numpy", "torch", "jax")
+
+
+# Excerpts
+
+
+def text_of(path: str, name: str, **options: Any) -> list[str]:
+    return [line.text for line in find_excerpt(path, name, **options).lines]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_forward_is_found_in_every_room(room: str) -> None:
+    first, *_, last = text_of(f"impls/{room}/model.py", "MLP.forward")
+    assert first.startswith("def __call__(" if room == "jax" else "def forward(")
+    assert last == "    return self.c_proj(x)"
+
+
+def test_an_excerpt_knows_where_it_stands() -> None:
+    excerpt = find_excerpt("impls/torch/model.py", "merge_heads")
+    path, number = excerpt.place.split(":")
+    line = (ROOT / path).read_text(encoding="utf-8").splitlines()[int(number) - 1]
+    assert line.startswith("def merge_heads(")
+
+
+def test_docstrings_can_be_left_out() -> None:
+    with_it = text_of("impls/numpy/model.py", "merge_heads")
+    without = text_of("impls/numpy/model.py", "merge_heads", docstring=False)
+    assert [line for line in with_it if '"""' not in line] == without
+    assert len(without) == len(with_it) - 1
+
+
+def test_a_function_that_is_only_a_docstring_keeps_it() -> None:
+    lines = text_of("impls/numpy/model.py", "SinusoidalEmbedding.backward", docstring=False)
+    assert lines[-1].strip() == '"""Nothing to train."""'
+
+
+def test_a_class_is_shown_without_its_backward() -> None:
+    lines = text_of("impls/numpy/model.py", "LayerNorm")
+    assert any("def forward" in line for line in lines)
+    assert not any("backward" in line for line in lines)
+    assert lines[-1].strip()
+    assert text_of("impls/numpy/model.py", "LayerNorm.backward")[0].startswith("def backward")
+
+
+def test_decorators_and_tables_are_found() -> None:
+    assert text_of("impls/torch/attention_steps.py", "attention_steps")[0].startswith("@torch")
+    assert text_of("impls/torch/model.py", "ACTIVATIONS")[0] == "ACTIVATIONS = {"
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "said"),
+    [
+        ("impls/numpy/model.py", "MultiHead", "no MultiHead in impls/numpy/model.py"),
+        ("impls/torch/model.py", "LayerNorm.backward", "no LayerNorm.backward in"),
+        ("impls/torch/models.py", "GPT", "no file impls/torch/models.py"),
+    ],
+)
+def test_what_is_not_there_is_named(path: str, name: str, said: str) -> None:
+    with pytest.raises(ExcerptError, match=re.escape(said)):
+        find_excerpt(path, name)
+
+
+# Corresponding lines
+
+
+def placed(name: str, file: str = "model.py") -> dict[str, list[Placed]]:
+    excerpts = {room: find_excerpt(f"impls/{room}/{file}", name) for room in ROOMS}
+    return place({room: units(excerpt) for room, excerpt in excerpts.items()})
+
+
+def unit_with(rooms: dict[str, list[Placed]], room: str, text: str) -> Placed:
+    (found,) = [p for p in rooms[room] if text in p.unit.lines[-1].text]
+    return found
+
+
+def counterparts(rooms: dict[str, list[Placed]], room: str, text: str) -> dict[str, list[str]]:
+    links = unit_with(rooms, room, text).links
+    return {
+        other: [p.unit.lines[-1].text.strip() for p in some if p.links & links]
+        for other, some in rooms.items()
+        if other != room
+    }
+
+
+NAMES = ("CausalSelfAttention.forward", "GPT.__init__", "LayerNorm", "Block", "cross_entropy")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_line_is_shown_once_and_in_order(name: str) -> None:
+    for room, some in placed(name).items():
+        lines = [line for p in some for line in p.unit.lines]
+        assert tuple(lines) == find_excerpt(f"impls/{room}/model.py", name).lines
+        rows = [p.row for p in some]
+        assert rows == sorted(set(rows)), "two units of a room in one row"
+
+
+def test_the_same_value_corresponds_however_it_is_computed() -> None:
+    rooms = placed("CausalSelfAttention.forward")
+    found = counterparts(rooms, "numpy", "att = np.where(mask")
+    assert [line[:24] for line in found["torch"]] == ["att = scores.masked_fill"]
+    assert [line[:14] for line in found["jax"]] == ["att = jnp.wher"]
+    found = counterparts(rooms, "jax", 'cache["k"] = ')
+    assert found["numpy"] == ['cache["k"][:, :, start : start + T] = k']
+    found = counterparts(rooms, "torch", ") -> Float")
+    assert [len(lines) for lines in found.values()] == [1, 1]
+
+
+def test_an_array_corresponds_to_the_part_of_it_that_is_assigned() -> None:
+    rooms = placed("average_by_loop", "attention_steps.py")
+    found = counterparts(rooms, "numpy", "y[:, t] = ")
+    assert found["torch"][0].startswith("y[:, t] = ")
+    assert found["jax"][0].startswith("y = y.at[:, t].set(")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_keys_of_the_cache_and_its_values_are_kept_apart(room: str) -> None:
+    forward = find_excerpt(f"impls/{room}/model.py", "CausalSelfAttention.forward")
+    assigned = [unit.key[1] for unit in units(forward) if unit.key[0] == "assign"]
+    assert "cache['k']" in assigned
+    assert "cache['v']" in assigned
+
+
+def test_a_forward_corresponds_to_a_call() -> None:
+    found = counterparts(placed("LayerNorm"), "torch", "def forward")
+    assert [line[:12] for line in found["jax"]] == ["def __call__"]
+
+
+def test_what_only_one_room_does_has_no_counterpart() -> None:
+    rooms = placed("CausalSelfAttention.forward")
+    fused = counterparts(rooms, "torch", "y = functional.scaled_dot_product_attention")
+    assert fused == {"numpy": [], "jax": []}
+    assert counterparts(rooms, "numpy", "self.saved = ") == {"torch": [], "jax": []}
+
+
+def test_one_call_corresponds_to_all_that_it_stands_for() -> None:
+    found = counterparts(placed("LayerNorm.forward"), "torch", "return functional.layer_norm")
+    assert [line.split(" ")[0] for line in found["jax"]] == ["x", "std", "y", "return"]
+    assert len(found["numpy"]) == 6
+
+
+def test_rooms_with_one_line_each_are_aligned_as_they_are() -> None:
+    rooms = {room: units(find_excerpt("impls/numpy/model.py", "merge_heads")) for room in ROOMS}
+    at = {tuple((p.row, p.links) for p in some) for some in place(rooms).values()}
+    assert len(at) == 1
+
+
+def test_shapes_in_comments_are_marked() -> None:
+    plain, shaped = highlighted_lines(["x = a[B]  # not a shape: [1]", "y = x  # 3 × [B, T, C]"])
+    assert "shape" not in plain.replace("not a shape", "")
+    assert '3 × <span class="shape">[B, T, C]</span>' in shaped
+
+
+def test_lines_stand_for_themselves() -> None:
+    for line in highlighted_lines(['s = """a', 'b < c"""', "", "t = 1"]):
+        assert line.count("<span") == line.count("</span>")
+
+
+# Commands
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "nox -s conformance",
+        "nox -s break -- swap_qk --backend torch",
+        "nox -s sample-jax -- --prompt 'ROMEO:' --top-k 5",
+        "python -m audits.bench",
+        "python -m impls.numpy.train --preset classroom --steps 5  # a comment",
+    ],
+)
+def test_good_commands(command: str) -> None:
+    check_command(command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "nox -s conformence",
+        "nox -s break_ -- swap_qk",
+        "nox -s break -- swap_qkv --backend torch",
+        "nox -s break -- fused_kernel_without_mask --backend numpy",
+        "nox -s train-torch --steps 5",
+        "nox -s train-torch -- --stepps 5",
+        "python -m impls.numpy.train --preset gpt5",
+        "python -m compare.benches",
+        "python -m impls",
+        "rm -r runs",
+    ],
+)
+def test_bad_commands(command: str) -> None:
+    with pytest.raises(UserError):
+        check_command(command)
+
+
+def test_commands_are_found() -> None:
+    page = "a\n```{try} T\n:command: nox -s compare\n\ntext\n```\n```sh\n# no\nnox -s lint\n```\n"
+    assert commands_of(page) == ["nox -s compare", "nox -s lint"]
+
+
+# What commands print
+
+
+@pytest.fixture
+def printing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A place of its own, and sources whose fingerprint the test says."""
+    now = {"fingerprint": "one"}
+    monkeypatch.setattr(runs, "DIRECTORY", tmp_path / "printed")
+    monkeypatch.setattr(runs, "fingerprint", lambda sources: now["fingerprint"])
+    return now
+
+
+COMMAND = "python -m json.tool --help"
+
+
+def test_what_a_command_prints_is_kept_until_a_source_changes(printing: dict[str, str]) -> None:
+    assert runs.printed(COMMAND, run=False) is None
+    first = runs.printed(COMMAND, run=True)
+    assert first is not None
+    assert first.text.startswith("usage: ")
+    assert runs.printed(COMMAND, run=False) == first
+    printing["fingerprint"] = "two"
+    old = runs.printed(COMMAND, run=False)
+    assert old is not None
+    assert old.stale
+    assert old.text == first.text
+    new = runs.printed(COMMAND, run=True)
+    assert new is not None
+    assert not new.stale
+    assert new.fingerprint == "two"
+
+
+@pytest.mark.usefixtures("printing")
+def test_a_command_that_fails_is_an_error() -> None:
+    with pytest.raises(CommandError, match=r"fails \(status 2\).*--wrong: .*--wrong"):
+        runs.printed("python -m json.tool --wrong", run=True)
+
+
+# Producers
+
+
+class Counting:
+    """Something to measure, which counts how often it is."""
+
+    def __init__(self, source: Path) -> None:
+        self.times = 0
+        self.producer = data.Producer("counted", "counting", (str(source),), self.measure)
+
+    def measure(self) -> dict[str, int]:
+        self.times += 1
+        return {"times": self.times}
+
+
+def test_a_figure_is_measured_again_when_a_source_changes(tmp_path: Path) -> None:
+    source, directory = tmp_path / "source.py", tmp_path / "data"
+    source.write_text("a = 1\n")
+    # A path from the root of the file system stays what it is below any other.
+    counting = Counting(source)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "fingerprint", lambda names: fingerprint(["source.py"], tmp_path))
+        assert data.read(counting.producer, directory) is None
+        assert data.make([counting.producer], directory) == []
+        assert data.make([counting.producer], directory) == []
+        assert counting.times == 1
+        source.write_text("a = 2\n")
+        old = data.read(counting.producer, directory)
+        assert old is not None
+        assert old.stale
+        data.make([counting.producer], directory)
+        new = data.read(counting.producer, directory)
+        assert new is not None
+        assert not new.stale
+        assert new.data == {"times": 2}
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"fingerprint": 1}'])
+def test_a_figure_that_cannot_be_read_is_none(tmp_path: Path, content: str) -> None:
+    counting = Counting(ROOT / "noxfile.py")
+    (tmp_path / "counted.json").write_text(content)
+    assert data.read(counting.producer, tmp_path) is None
+
+
+def test_what_cannot_be_measured_is_told_in_a_line(tmp_path: Path) -> None:
+    def measure() -> None:
+        raise BackendError("torch is not installed")
+
+    producer = data.Producer("never", "nothing", ("noxfile.py",), measure)
+    (line,) = data.make([producer], tmp_path)
+    assert line == "never could not be measured: torch is not installed"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_fingerprint_is_of_names_and_contents(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.py").write_text("1")
+    first = fingerprint(["a"], tmp_path)
+    (tmp_path / "a" / "__pycache__").mkdir()
+    (tmp_path / "a" / "__pycache__" / "x.pyc").write_text("1")
+    assert fingerprint(["a"], tmp_path) == first
+    (tmp_path / "a" / "x.py").rename(tmp_path / "a" / "y.py")
+    assert fingerprint(["a"], tmp_path) != first
+    with pytest.raises(FileNotFoundError, match="b, whose"):
+        fingerprint(["b"], tmp_path)
+
+
+def test_a_check_may_have_a_comma_in_its_name() -> None:
+    named = checks_named("taps, AdamW, 1 step, logits,AdamW, 20 steps")
+    assert named == ["taps", "AdamW, 1 step", "logits", "AdamW, 20 steps"]
+    assert checks_named("no such, 1 step") == ["no such", "1 step"]

@@ -1,0 +1,232 @@
+"""The playthings of the site: the numbers behind them, and how they get onto a page.
+
+Whether the scripts show these numbers is tested in a browser, in docs/browser/.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+
+from docs.build import build_site
+from docs.data import Producer, Product
+from docs.extensions import figures
+from docs.producers import PRODUCERS, attention, next_tokens, trained, typed
+from shared.checkpoints.checkpoint import Checkpoint
+from shared.config import GPTConfig, SampleConfig
+from shared.errors import RunError, UserError
+from shared.layout import init_weights
+from shared.protocol import load_backend
+from shared.randomness import uniform
+from shared.text.tokenizers import Tokenizer, build_tokenizer
+from tests.command_line import SMALL, TEXT
+
+BACKENDS = ("numpy", "torch")
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> tuple[Checkpoint, Tokenizer]:
+    """A small untrained model in place of the trained one, and all in this process.
+
+    JAX compiles for seconds. It is the same protocol, and in the browser all three are looked at.
+    """
+    written = "".join((*attention.SENTENCES, *next_tokens.PROMPTS, typed.PROMPT))
+    tokenizer = build_tokenizer("char", written)
+    config = GPTConfig(tokenizer.vocab_size, block_size=32, n_layer=2, n_head=2, n_embd=8)
+    found = Checkpoint(config, init_weights(config, 1), "float32", tokenizer, None, None)
+    monkeypatch.setattr(trained, "trained", lambda: (found, tokenizer))
+    for module in (attention, typed):
+        monkeypatch.setattr(module, "BACKENDS", BACKENDS)
+        monkeypatch.setattr(module, "run_alone", lambda function, *args: function(*args))
+    return found, tokenizer
+
+
+# The trained model
+
+
+@pytest.fixture
+def small_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A few steps of a tiny model in this process, kept in a directory of their own."""
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    monkeypatch.setattr(trained, "OPTIONS", ("--dataset", str(path), *SMALL))
+    monkeypatch.setattr(trained, "DIRECTORY", tmp_path)
+    monkeypatch.setattr(trained, "RUN", tmp_path / "trained")
+    monkeypatch.setattr(trained, "run_alone", lambda function, *args: function(*args))
+    monkeypatch.setattr(trained, "PRODUCER", replace(trained.PRODUCER, sources=("noxfile.py",)))
+    return tmp_path
+
+
+def test_the_model_is_trained_once(
+    small_training: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint, tokenizer = trained.trained()
+    assert checkpoint.training is not None
+    assert checkpoint.training.step == 6
+    assert tokenizer.vocab_size == checkpoint.config.vocab_size
+    assert "6 steps of 2 × 8 tokens" in capsys.readouterr().err
+    assert trained.trained()[0].training == checkpoint.training
+    assert not capsys.readouterr().err
+
+
+def test_the_model_is_trained_again_if_it_is_gone_or_old(
+    small_training: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained.trained()
+    (small_training / "trained").rename(small_training / "elsewhere")
+    trained.trained()
+    assert capsys.readouterr().err.count("6 steps of") == 2
+    monkeypatch.setattr(trained, "PRODUCER", replace(trained.PRODUCER, sources=("LICENSE",)))
+    trained.trained()
+    assert capsys.readouterr().err.count("6 steps of") == 1
+
+
+def test_a_training_that_fails_is_told(
+    small_training: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trained, "OPTIONS", ("--preset", "no such"))
+    with pytest.raises(RunError, match="trained could not be measured: its training did not"):
+        trained.trained()
+
+
+def test_what_is_measured_of_the_model_is_old_when_the_model_is() -> None:
+    for name in ("attention", "next_tokens", "typed"):
+        assert set(PRODUCERS[name].sources) > set(trained.SOURCES)
+
+
+# The attention explorer
+
+
+def test_the_explorer_shows_the_weights_of_every_backend(
+    model: tuple[Checkpoint, Tokenizer],
+) -> None:
+    data = attention.measure()
+    checkpoint, tokenizer = model
+    json.dumps(data, allow_nan=False)
+    for sentence, found in zip(attention.SENTENCES, data["sentences"], strict=True):
+        assert "".join(found["tokens"]) == sentence.replace(" ", "␣")
+        assert tuple(found["weights"]) == BACKENDS
+        for backend, layers in found["weights"].items():
+            built = load_backend(backend).build(
+                checkpoint.config, checkpoint.weights, dtype="float64"
+            )
+            trace = built.trace(tokenizer.encode(sentence)[None])
+            for i, layer in enumerate(layers):
+                expected = trace[f"h.{i}.attn.weights"][0]
+                for head, own in zip(layer, expected, strict=True):
+                    assert [len(row) for row in head] == list(range(1, len(sentence) + 1))
+                    for t, row in enumerate(head):
+                        np.testing.assert_allclose(row, own[t, : t + 1], rtol=5e-5)
+        largest = [entry["largest"] for layer in found["apart"] for entry in layer]
+        assert 0 < max(largest) < data["limit"] == 7e-12
+
+
+def test_the_sentences_are_within_the_window_of_the_model() -> None:
+    assert all(len(sentence) <= 32 for sentence in attention.SENTENCES)
+
+
+def test_differences_are_exact_and_say_who() -> None:
+    numpy = np.random.default_rng(0).random((1, 2, 3, 3))
+    maps = {"numpy": numpy, "torch": numpy.copy(), "jax": numpy.copy()}
+    maps["torch"][0, 0, 2, 1] += 1e-9
+    maps["jax"][0, 0, 0, 0] -= 1e-12
+    maps["jax"][0, 1, 1, 0] += 3e-7
+    (row,) = attention.apart(maps)
+    assert row[0]["pair"] == ("numpy", "torch")
+    assert row[0]["largest"] == abs(maps["torch"] - numpy)[0, 0].max()
+    assert row[1]["pair"] in (("numpy", "jax"), ("torch", "jax"))
+    assert row[1]["largest"] == abs(maps["jax"] - numpy)[0, 1].max()
+
+
+# The next-token table
+
+
+def test_the_table_is_given_every_digit_of_the_logits(model: tuple[Checkpoint, Tokenizer]) -> None:
+    data = json.loads(json.dumps(next_tokens.measure(), allow_nan=False))
+    checkpoint, tokenizer = model
+    built = load_backend("numpy").build(checkpoint.config, checkpoint.weights, dtype="float64")
+    assert len(data["tokens"]) == tokenizer.vocab_size
+    for prompt, found in zip(next_tokens.PROMPTS, data["prompts"], strict=True):
+        ids = tokenizer.encode(prompt)
+        assert found["prompt"] == prompt
+        assert found["logits"] == built.logits(ids[None])[0, -1].tolist()
+        assert found["uniforms"][4] == uniform(5, len(ids))
+
+
+# The typed sample
+
+
+def test_the_typed_text_is_what_generate_gives(
+    model: tuple[Checkpoint, Tokenizer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampling = SampleConfig(max_new_tokens=40, temperature=0.7, seed=5)
+    monkeypatch.setattr(typed, "SAMPLING", sampling)
+    monkeypatch.setattr(typed, "REPEATS", 3)
+    data = json.loads(json.dumps(typed.measure(), allow_nan=False))
+    checkpoint, tokenizer = model
+    built = load_backend("numpy").build(checkpoint.config, checkpoint.weights)
+    tokens = list(built.generate(tokenizer.encode(typed.PROMPT), sampling))
+    assert tuple(data["rooms"]) == BACKENDS
+    for room in data["rooms"].values():
+        assert room["text"] == tokenizer.decode(tokens)
+        assert len(room["at"]) == len(room["text"]) == 40
+        assert room["at"] == sorted(room["at"])
+        assert room["tokens_per_second"] == pytest.approx(40 / room["at"][-1], rel=1e-4)
+    slowest = max(room["at"][-1] for room in data["rooms"].values())
+    assert data["slowed"] * slowest == pytest.approx(typed.SECONDS, rel=0.06)
+
+
+def test_speeds_with_the_cache_and_without_are_told_apart() -> None:
+    written = {"numpy": typed.Written([1, 2, 3, 4, 5], [0.5, 0.1, 0.1, 0.25, 0.25])}
+    (room,) = typed.describe({"numpy": "abcde"}, written, cached=2)["rooms"].values()
+    assert room["at"] == [0.5, 0.6, 0.7, 0.95, 1.2]
+    assert room["with_cache"] == pytest.approx(10)
+    assert room["without"] == pytest.approx(4)
+
+
+# On the page
+
+
+def page_with(directory: Path, text: str, **options: Any) -> tuple[Any, list[str]]:
+    source = directory / "source" / "pages"
+    source.mkdir(parents=True)
+    (source / "one.md").write_text(f"# Page\n\n{text}\n", encoding="utf-8")
+    index = "# Index\n\n```{toctree}\npages/one\n```\n"
+    (source.parent / "index.md").write_text(index, encoding="utf-8")
+    told = build_site(source.parent, directory / "out", may_run=False, **options)
+    html = (directory / "out" / "pages" / "one.html").read_text(encoding="utf-8")
+    return BeautifulSoup(html, "html.parser"), told
+
+
+@pytest.mark.filterwarnings("ignore:.*Check CHANGES for Sphinx")
+def test_a_plaything_has_its_script_and_its_numbers_on_its_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product = Product(attention.PRODUCER, {"a": 1}, None, "", stale=False)
+    monkeypatch.setattr(figures, "read", lambda producer: product)
+    page, told = page_with(tmp_path, "```{play} attention\n```", strict=True)
+    assert told == []
+    assert page.select_one('.play[data-play="attention"] noscript').text.strip()
+    assert json.loads(page.find(id="data-attention").string) == {"a": 1}
+    (script,) = [tag for tag in page.find_all("script") if "attention.js" in tag.get("src", "")]
+    assert (tmp_path / "out" / "pages" / script["src"].split("?")[0]).is_file()
+
+
+@pytest.mark.filterwarnings("ignore:.*Check CHANGES for Sphinx")
+def test_a_plaything_without_numbers_or_script_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "read", lambda producer: None)
+    page, (told,) = page_with(tmp_path / "a", "```{play} attention\n```")
+    assert "not measured: attention" in told
+    assert not page.select(".play")
+    nothing = Producer("nothing", "nothing", (), lambda: None)
+    monkeypatch.setitem(figures.PRODUCERS, "nothing", nothing)
+    product = Product(nothing, {}, None, "", stale=False)
+    monkeypatch.setattr(figures, "read", lambda producer: product)
+    with pytest.raises(UserError, match=r"there is no docs/_static/nothing\.js"):
+        page_with(tmp_path / "b", "```{play} nothing\n```")

@@ -1,0 +1,174 @@
+"""The trace page: what is measured for it, the diagram, and the lines of code that it names."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+
+from docs.commands import check_command, commands_of
+from docs.extensions.architecture import architecture
+from docs.extensions.excerpts import ExcerptError
+from docs.extensions.tap_lines import tap_lines
+from docs.extensions.trace import lines_of
+from docs.producers import timing, trace
+from lessons.walk import kind_of
+from shared.checkpoints.checkpoint import Checkpoint
+from shared.config import GPTConfig
+from shared.layout import init_weights
+from shared.protocol import BACKENDS
+from shared.sources import ROOT
+from shared.taps import tap_names
+
+CONFIGS = {
+    "gpt2": GPTConfig(vocab_size=11, block_size=8, n_layer=2, n_head=2, n_embd=8, tie_weights=True),
+    "original": GPTConfig(
+        **{"vocab_size": 11, "block_size": 8, "n_layer": 1, "n_head": 4, "n_embd": 12},
+        **{"activation": "relu", "norm": "post", "position": "sinusoidal"},
+    ),
+}
+IDS = np.array([3, 1, 4, 1, 5])
+each_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+
+
+# What is measured
+
+
+@each_config
+def test_every_tap_is_described_and_its_letters_are_its_shape(config: GPTConfig) -> None:
+    checkpoint = Checkpoint(config, init_weights(config, 0), "float32", None, None, None)
+    traces = {name: trace.trace_of(name, checkpoint, IDS) for name in BACKENDS}
+    taps = trace.describe(config, traces)
+    assert list(taps) == tap_names(config)
+    sizes = trace.sizes_of(config, len(IDS))
+    for name, tap in taps.items():
+        assert [sizes[letter] for letter in tap["letters"]] == tap["shape"], name
+        assert tap["shape"] == list(traces["numpy"][name].shape)
+        assert tap["sentence"]
+        for room, value in ((room, traces[room][name]) for room in BACKENDS):
+            assert tap["rooms"][room]["max"] == value.max()
+            assert tap["rooms"][room]["apart"]["relative"] <= 1e-12
+            shown = tap["values"][room]
+            shown = tap["values"][shown] if isinstance(shown, str) else shown
+            np.testing.assert_allclose(shown, value.ravel(), rtol=1e-4, atol=1e-14)
+
+
+def test_what_is_compared_keeps_every_digit() -> None:
+    one = np.array([[0.5, -1 / 3, 2.0]])
+    other = one + np.array([[0.0, 2**-40, -(2**-50)]])
+    found = trace.compared({"numpy": one, "torch": one, "jax": other})
+    assert found["numpy"]["min"] == -1 / 3
+    assert found["numpy"]["mean"] == one.mean()
+    assert found["torch"]["apart"] == {
+        **{"from": "jax", "largest": 2**-40, "relative": 2**-41, "at": [0, 1]},
+        **{"here": one[0, 1], "there": other[0, 1]},
+    }
+    assert found["jax"]["apart"]["from"] == "numpy"
+
+
+def test_pictures_are_given_once_where_they_are_the_same() -> None:
+    one = np.array([[1 / 3, 2.0]])
+    values = {"numpy": one, "torch": one + 1e-9, "jax": one + 1e-3}
+    found = trace.pictured(values)
+    assert found == {"numpy": [0.33333, 2.0], "torch": "numpy", "jax": [0.33433, 2.001]}
+
+
+# The diagram
+
+
+@each_config
+def test_the_diagram_has_a_button_for_every_tap(config: GPTConfig) -> None:
+    names = {tap: f"{tap} of the model" for tap in tap_names(config)}
+    page = BeautifulSoup(architecture(config, names), "html.parser")
+    buttons = page.find_all("button")
+    assert [button["data-tap"] for button in buttons] == tap_names(config)
+    assert [button["aria-label"] for button in buttons] == list(names.values())
+    assert page.svg["aria-hidden"] == "true"
+    assert len(page.svg.find_all("circle")) == 2 * config.n_layer, "a sum for each residual"
+    words = page.get_text(" ")
+    assert ("wpe" in words) == (config.position == "learned")
+    assert ("wteᵀ" in words) == config.tie_weights
+    assert config.activation in words
+
+
+@each_config
+def test_nothing_in_the_diagram_lies_on_something_else(config: GPTConfig) -> None:
+    names = dict.fromkeys(tap_names(config), "")
+    page = BeautifulSoup(architecture(config, names), "html.parser")
+    boxes = []
+    for box in page.select("button, .part"):
+        place = dict(re.findall(r"(\w+):([\d.]+)em", box["style"]))
+        boxes.append([float(place[key]) for key in ("left", "top", "width", "height")])
+    size = dict(re.findall(r"(\w+):([\d.]+)em", page.div["style"]))
+    for i, (x, y, width, height) in enumerate(boxes):
+        assert 0 <= x <= x + width <= float(size["width"])
+        assert 0 <= y <= y + height <= float(size["height"])
+        for x2, y2, width2, height2 in boxes[:i]:
+            apart = x >= x2 + width2 or x2 >= x + width or y >= y2 + height2 or y2 >= y + height
+            assert apart
+
+
+# The lines of code
+
+
+@each_config
+@pytest.mark.parametrize("room", BACKENDS)
+def test_the_lines_of_a_tap_tap_it(config: GPTConfig, room: str) -> None:
+    source = (ROOT / f"impls/{room}/model.py").read_text(encoding="utf-8").splitlines()
+    for kind in dict.fromkeys(map(kind_of, tap_names(config))):
+        excerpt = tap_lines(room, kind, config)
+        name = kind.rpartition(".")[2]
+        tapped = 'tap(f"h.{i}", ' if name == "h" else f'tap("{name}", '
+        assert tapped in excerpt.lines[-1].text
+        for line in excerpt.lines:
+            assert source[line.number - 1].strip() == line.text
+
+
+def test_lines_come_with_those_that_they_change() -> None:
+    def texts(room: str, kind: str, config: GPTConfig) -> list[str]:
+        return [line.text.partition("  #")[0] for line in tap_lines(room, kind, config).lines]
+
+    gpt2, original = CONFIGS["gpt2"], CONFIGS["original"]
+    merged = ["y = att @ v", 'y = tap("y", merge_heads(y))']
+    assert texts("torch", "attn.y", gpt2) == merged
+    assert texts("jax", "logits", gpt2)[0].startswith("logits = self.wte.attend(x)")
+    assert len(texts("numpy", "mlp.act", gpt2)) == 1, "fc is a value of its own"
+    assert texts("numpy", "ln_1", gpt2) == ['y = tap("ln_1", self.ln_1(x))']
+    assert texts("numpy", "ln_1", original) == ['x = tap("ln_1", self.ln_1(x + y))']
+    with pytest.raises(ExcerptError, match="taps 'gate' 0 times"):
+        tap_lines("numpy", "mlp.gate", gpt2)
+
+
+def test_the_lines_of_the_three_rooms_are_hidden_until_they_are_asked_for() -> None:
+    page = BeautifulSoup(lines_of("attn.scores", CONFIGS["gpt2"]), "html.parser")
+    assert page.div.has_attr("hidden")
+    assert [room.text for room in page.select(".room")] == ["NumPy", "PyTorch", "JAX"]
+    assert page.text.count("math.sqrt(q.shape[-1])") == 3
+
+
+def test_the_commands_of_the_page_can_be_typed() -> None:
+    commands = commands_of((ROOT / "docs/trace.md").read_text(encoding="utf-8"))
+    assert commands
+    for command in commands:
+        check_command(command)
+
+
+# The time of a step
+
+MEASURED: dict[str, Any] = {
+    "products": 0.017,
+    "step": 0.029,
+    "multiple": 1.7058,
+    "decode_tokens_per_second": 3210.4,
+}
+
+
+def test_times_are_drawn_and_told() -> None:
+    rooms = {name: MEASURED | {"step": 0.024 * i} for i, name in enumerate(BACKENDS, start=1)}
+    drawing = timing.draw({"tokens_per_step": 768, "rooms": rooms})
+    assert "numpy takes 24.0 ms, of which the products alone would take 17.0" in drawing.alt
+    assert "1.71 times as long, 32,000 tokens per second" in drawing.alt
+    assert "jax takes 72.0 ms" in drawing.alt
+    for said in ("× 1.71", "32,000/s", "10,667/s", "3,210"):
+        assert said in drawing.svg

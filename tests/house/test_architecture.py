@@ -1,0 +1,177 @@
+"""The rules of the house: how long a file may be, that shapes are checked, that NumPy is alone.
+
+Who may import whom is in pyproject.toml.
+"""
+
+import importlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from jaxtyping import TypeCheckError
+
+from shared.config import GPTConfig, SampleConfig, TrainConfig
+from shared.layout import init_weights, tensor_shapes
+from shared.protocol import load_backend
+from shared.sources import ROOT
+from shared.taps import tap_names
+
+ROOMS = ("numpy", "torch", "jax")
+HOUSE = ("impls", "shared", "conformance", "lessons", "audits", "docs", "tests")
+FRAMEWORKS = {"torch", "jax", "jaxlib", "flax", "optax"}
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+BLOCKED = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {frameworks!r}:
+            raise ModuleNotFoundError(f"{{name}} is blocked", name=name)
+sys.meta_path.insert(0, Blocker())
+import numpy as np
+from shared.protocol import load_backend
+from shared.config import GPTConfig, TrainConfig
+from shared.layout import init_weights
+config = GPTConfig(vocab_size=5, block_size=4, n_layer=1, n_head=1, n_embd=4)
+model = load_backend("numpy").build(config, init_weights(config, 0))
+ids = np.array([[0, 1, 2, 3]])
+print(model.trainer(TrainConfig()).step(ids, ids).loss)
+import impls.numpy.train, impls.numpy.sample, impls.numpy.bigram, impls.numpy.attention_steps
+"""
+
+
+def test_numpy_trains_where_no_framework_is_installed() -> None:
+    done = run_python("-c", BLOCKED.format(frameworks=FRAMEWORKS))
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == pytest.approx(np.log(5), abs=0.1)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_python_started_inside_impls_says_what_is_wrong(room: str) -> None:
+    done = run_python("-c", f"import {room}", cwd=ROOT / "impls")
+    assert done.returncode == 1
+    message = done.stderr.strip().splitlines()[-1]
+    assert message.startswith("ImportError:")
+    assert f"imported as '{room}' and hides the real package of that name" in message
+    assert "from the top of the repository" in message
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_copy_under_another_name_is_a_backend_of_its_own(room: str, tmp_path: Path) -> None:
+    """`cp -r impls/torch my_raw`: what is changed in the copy is what is run."""
+    copy = tmp_path / "my_raw"
+    shutil.copytree(ROOT / "impls" / room, copy)
+    model = copy / "model.py"
+    model.write_text(f"{model.read_text(encoding='utf-8')}\nCHANGED = 1\n", encoding="utf-8")
+    look = (
+        "import sys; from shared.protocol import load_backend; load_backend('my_raw'); "
+        f"print(sys.modules['my_raw.model'].CHANGED, 'impls.{room}.model' in sys.modules)"
+    )
+    done = run_python("-c", f"import sys; sys.path[:0] = ['.', {str(tmp_path)!r}]; {look}")
+    assert done.stdout.split() == ["1", "False"], done.stderr
+
+
+def run_python(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+
+
+# Code for reading
+
+
+LIMITS = {"impls/numpy/model.py": 400, "impls/torch/model.py": 200, "impls/jax/model.py": 200}
+
+
+@pytest.mark.parametrize("path", [*sources(*HOUSE), ROOT / "noxfile.py"], ids=relative)
+def test_no_file_is_too_long_to_read(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").count("\n")
+    assert lines <= LIMITS.get(relative(path), 500)
+
+
+def test_the_limited_files_exist() -> None:
+    assert all((ROOT / path).is_file() for path in LIMITS)
+
+
+# Shapes in annotations, checked at run time
+
+
+@pytest.mark.parametrize("path", sources("shared", "impls"), ids=relative)
+def test_annotations_are_objects_and_not_strings(path: Path) -> None:
+    """jaxtyping reads the annotations of a function when it is defined."""
+    assert "from __future__ import annotations" not in path.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def checking(request: pytest.FixtureRequest) -> None:
+    """These tests are about the checks that `nox -s tests` switches on."""
+    if not request.config.pluginmanager.hasplugin("tests.runtime_checks"):
+        pytest.skip("pytest was started without -p tests.runtime_checks; nox -s tests has it")
+
+
+def zeros(room: str, *shape: int) -> Any:
+    module = importlib.import_module({"jax": "jax.numpy"}.get(room, room))
+    return module.zeros(shape)
+
+
+@pytest.mark.usefixtures("checking")
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_wrong_shape_is_caught_in_every_room(room: str) -> None:
+    model = importlib.import_module(f"impls.{room}.model")
+    assert model.merge_heads(zeros(room, 2, 1, 3, 4)).shape == (2, 3, 4)
+    with pytest.raises(TypeCheckError):
+        model.merge_heads(zeros(room, 2, 3, 4))
+
+
+@pytest.mark.usefixtures("checking")
+@pytest.mark.parametrize("room", ROOMS)
+def test_dimensions_of_one_name_must_agree_in_every_room(room: str) -> None:
+    model = importlib.import_module(f"impls.{room}.model")
+    logits, targets = zeros(room, 2, 3, 5), zeros(room, 2, 4)
+    with pytest.raises(TypeCheckError):
+        model.cross_entropy(logits, whole_numbers(targets))
+
+
+def whole_numbers(x: Any) -> Any:
+    return x.astype(int) if hasattr(x, "astype") else x.long()
+
+
+@pytest.mark.usefixtures("checking")
+@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_every_room_keeps_to_its_annotations(room: str, norm: Any) -> None:
+    """All that the protocol offers, once: an annotation that is not true raises."""
+    config = GPTConfig(
+        vocab_size=7,
+        block_size=4,
+        n_layer=1,
+        n_head=2,
+        n_embd=8,
+        norm=norm,
+        position="learned" if norm == "pre" else "sinusoidal",
+        activation="gelu_tanh" if norm == "pre" else "gelu_erf",
+        tie_weights=norm == "pre",
+    )
+    model = load_backend(room).build(config, init_weights(config, seed=0))
+    tokens = np.arange(12).reshape(3, 4) % 7
+    assert model.logits(tokens).shape == (3, 4, 7)
+    assert set(model.trace(tokens)) == set(tap_names(config))
+    assert model.loss(tokens, tokens) == pytest.approx(np.log(7), abs=0.1)
+    assert set(model.loss_and_grads(tokens, tokens)[1]) == set(tensor_shapes(config))
+    for optimizer in ("adamw", "sgd"):
+        trainer = model.trainer(TrainConfig(optimizer=optimizer))
+        trainer.step(tokens, tokens)
+        trainer.load_state(trainer.state())
+    for sampling in (SampleConfig(6), SampleConfig(6, 0.0), SampleConfig(6, 0.8, 3, 0.9)):
+        assert len(list(model.generate(np.array([1, 2]), sampling))) == 6

@@ -1,0 +1,240 @@
+"""`python -m lessons.attention`: the weights in the picture are the model's, and nothing else."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from conformance.cases import BASE
+from lessons import attention_picture
+from lessons.attention import agreement, attention_maps, chosen, lesson, main
+from shared.checkpoints.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint
+from shared.errors import BackendError, UserError
+from shared.protocol import BACKENDS, load_backend
+from tests.command_line import error_of
+from tests.drawn import fill
+from tests.guests import HEALTHY
+
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
+
+def random_maps(layers: int, heads: int, length: int) -> np.ndarray:
+    """Rows that sum to 1 over the past."""
+    weights = np.random.default_rng(0).random((layers, heads, length, length)) + 0.1
+    weights *= np.tri(length)
+    return weights / weights.sum(-1, keepdims=True)
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """What would have been saved."""
+    saved: list[Figure] = []
+    monkeypatch.setattr(attention_picture, "save_figure", lambda _, figure: saved.append(figure))
+    return saved
+
+
+# The weights
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_maps_are_the_models_own_by_layer_and_head(backend: str) -> None:
+    it = fill(BASE, seed=1, batch_size=1, length=7)
+    checkpoint = Checkpoint(it.config, it.weights, "float64", None, None, None)
+    maps = attention_maps(backend, checkpoint, it.tokens[0], "float64", "cpu")
+    assert maps.shape == (2, 4, 7, 7)
+    trace = it.model().trace(it.tokens)
+    for i, layer in enumerate(maps):
+        scores = np.where(np.tri(7), trace[f"h.{i}.attn.scores"][0], -np.inf)
+        e = np.exp(scores - scores.max(-1, keepdims=True))
+        np.testing.assert_allclose(layer, e / e.sum(-1, keepdims=True), rtol=0, atol=1e-10)
+
+
+def test_a_backend_that_cannot_be_looked_into(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "closed.py").write_text(f"{HEALTHY}\n\ndel Guest.trace\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    checkpoint = load_checkpoint(newest_checkpoint(trained))
+    with pytest.raises(BackendError, match="'closed' has no trace"):
+        attention_maps("closed", checkpoint, np.array([1, 2]), "float32", "cpu")
+
+
+def test_layers_and_heads_are_counted_from_0() -> None:
+    assert chosen("layer", None, 3) == [0, 1, 2]
+    assert chosen("layer", 2, 3) == [2]
+    for index in (3, -1):
+        with pytest.raises(UserError, match=f"no layer {index}; this model has 0 to 2"):
+            chosen("layer", index, 3)
+    with pytest.raises(UserError, match="has only 0"):
+        chosen("head", 1, 1)
+
+
+# What is said
+
+
+def test_the_heads_with_habits_are_named() -> None:
+    maps = random_maps(2, 3, 9)
+    maps[1, 2] = np.eye(9, k=-1)  # always the token before
+    maps[0, 1] = np.eye(9)
+    maps[1, 0] = np.eye(9)[[0] * 9]
+    said = "\n".join(lesson(maps, [4, 7], [0, 1, 2]))
+    assert re.search("token before +layer 7, head 2: 1.00", said)
+    assert re.search("token itself +layer 4, head 1: 1.00", said)
+    assert re.search("first token +layer 7, head 0: 1.00", said)
+
+
+def test_looking_at_all_alike_is_what_habits_are_held_against() -> None:
+    alike = np.tri(9) / np.arange(1, 10)[:, None]
+    said = "\n".join(lesson(alike[None, None], [0], [0]))
+    shares = re.findall(r": (\d\.\d\d)", said)
+    assert len(shares) == 4
+    assert set(shares) == {f"{(1 / np.arange(2, 10)).mean():.2f}"}
+
+
+def test_two_tokens_have_no_habits() -> None:
+    assert "three tokens" in lesson(random_maps(1, 1, 2), [0], [0])[-1]
+
+
+def test_agreement_names_who_is_apart() -> None:
+    maps = random_maps(1, 2, 5)
+    off, broken = maps.copy(), maps.copy()
+    off[0, 1, 3, 2] += 1e-3
+    broken[0, 0, 4, 4] = np.nan
+    assert agreement({"a": maps}, "float64") == []
+    same, verdict = agreement({"a": maps, "b": maps, "c": maps + 1e-13}, "float64")
+    assert "1.0e-13" in same
+    assert "rounding, and no more: the limit for float64 is 7e-12" in verdict
+    apart, verdict = agreement({"a": maps, "b": maps, "c": off}, "float64")
+    assert "1.0e-03 (a and c)" in apart
+    assert "MORE than rounding" in verdict
+    apart, verdict = agreement({"a": maps, "b": off, "c": broken}, "float64")
+    assert "nan" in apart
+    assert "MORE than rounding" in verdict
+
+
+# The picture
+
+
+def test_every_map_is_where_it_belongs(figures: list[Figure]) -> None:
+    maps = random_maps(2, 3, 5)
+    tokens = ["$a$", "\\n", "␣", "c", "d"]
+    attention_picture.draw_attention(Path("x.png"), maps, tokens, [0, 1], [0, 1, 2], "run: $x$")
+    figure = figures[0]
+    *panels, bar = figure.axes
+    assert [axes.get_title() for axes in panels] == [
+        f"layer {i}, head {j}" for i in range(2) for j in range(3)
+    ]
+    for axes, weights in zip(panels, maps.reshape(6, 5, 5), strict=True):
+        [image] = axes.images
+        shown = image.get_array()
+        assert (shown.mask == np.triu(np.ones((5, 5)), 1)).all(), "the future is empty"
+        assert (shown.data[~shown.mask] == weights[~shown.mask]).all()
+        assert image.get_clim() == (0, 1)
+    assert bar.get_ylabel() == "attention weight"
+    for labels in (panels[0].get_yticklabels(), panels[3].get_xticklabels()):
+        assert [label.get_text() for label in labels] == tokens
+        assert not any(label.get_parse_math() for label in labels)
+    assert figure.get_suptitle() == "run: $x$"
+
+
+def test_a_map_alone_is_large_and_has_its_numbers(figures: list[Figure]) -> None:
+    maps = random_maps(1, 1, 4)
+    attention_picture.draw_attention(Path("x.png"), maps, list("abcd"), [2], [3], "t")
+    axes = figures[0].axes[0]
+    assert [text.get_text() for text in axes.texts] == [
+        f"{maps[0, 0, t, s]:.2f}" for t in range(4) for s in range(t + 1)
+    ]
+
+
+def test_of_a_long_text_every_nth_token_is_named(figures: list[Figure]) -> None:
+    tokens = [f"{place}" for place in range(64)]
+    attention_picture.draw_attention(
+        Path("x.png"), random_maps(2, 2, 64), tokens, [0, 1], [0, 1], "t"
+    )
+    axes = figures[0].axes[0]
+    assert axes.get_yticks().tolist() == list(range(0, 64, 5))
+    assert [label.get_text() for label in axes.get_yticklabels()] == tokens[::5]
+
+
+def test_a_picture_is_written_whole_or_not_at_all(capsys, trained, tmp_path, monkeypatch) -> None:
+    def full(self: Figure, path: Path, **_: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    old = tmp_path / "attention.png"
+    old.write_bytes(b"old")
+    monkeypatch.setattr(Figure, "savefig", full)
+    status = main(["--run", str(trained), "--backend", "numpy", "--prompt", "ROMEO"])
+    assert "cannot write attention.png: No space left" in error_of(capsys, status)
+    assert old.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [old]
+
+
+# The command
+
+
+def test_all_backends_at_once(capsys, trained) -> None:
+    options = ["--run", str(trained), "--prompt", "soft!\n", "--backend", "all"]
+    assert main([*options, "--dtype", "float64", "--out", "all.png"]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert "Computed by numpy, torch, jax" in shown.out
+    assert "rounding, and no more" in shown.out
+    assert shown.out.endswith("picture: all.png\n")
+    height, width = imread("all.png").shape[:2]
+    assert width > height > 300, "one layer, two heads"
+
+
+def test_one_head_and_a_prompt_that_is_too_long(capsys, trained, figures) -> None:
+    options = ["--run", str(trained), "--backend", "numpy", "--layer", "0", "--head", "1"]
+    assert main([*options, "--prompt", "window breaks?"]) == 0
+    assert (
+        "note: the prompt has 14 tokens; the model sees only the last 8" in capsys.readouterr().err
+    )
+    labels = figures[0].axes[0].get_yticklabels()
+    assert [label.get_text() for label in labels] == list("␣breaks?")
+    checkpoint = load_checkpoint(newest_checkpoint(trained))
+    model = load_backend("numpy").build(checkpoint.config, checkpoint.weights)
+    seen = checkpoint.tokenizer.encode(" breaks?")[None]
+    weights = model.trace(seen)["h.0.attn.weights"][0, 1]
+    shown = figures[0].axes[0].images[0].get_array()
+    assert (shown.data[~shown.mask] == weights[~shown.mask]).all()
+    assert figures[0].get_suptitle() == f"{trained}, step 6:  breaks?"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--prompt", ""], "the prompt is empty"),
+        ([], "--prompt"),
+        (["--prompt", "ø"], r"does not know 'ø'"),
+        (["--prompt", "a", "--layer", "1"], "no layer 1; this model has only 0"),
+        (["--prompt", "a", "--head", "2"], "no head 2; this model has 0 to 1"),
+        (["--prompt", "a", "--head", "-1"], "no head -1"),
+        (["--prompt", "a", "--backend", "tensorflow"], "no backend 'tensorflow'"),
+        (["--prompt", "a", "--device", "toaster"], "device is 'toaster'"),
+        (["--prompt", "a", "--out", "no/such/place.png"], "cannot write no/such/place.png"),
+        (["--prompt", "a", "--run", "nothing"], "nothing holds no trained model; train one: "),
+    ],
+)
+def test_what_cannot_be_drawn(capsys, trained, tmp_path, options, message) -> None:
+    status = main(["--backend", "numpy", "--run", str(trained), *options])
+    assert re.search(message, error_of(capsys, status))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_run_it_says_how_to_train_one(capsys) -> None:
+    for backend, train in (("jax", "jax"), ("all", "torch")):
+        shown = error_of(capsys, main(["--prompt", "a", "--backend", backend]))
+        assert shown.endswith(f"train one: python -m impls.{train}.train\n")
+
+
+def test_a_post_norm_model_has_maps_too() -> None:
+    it = fill(replace(BASE, norm="post", position="sinusoidal"), 1, batch_size=1, length=4)
+    checkpoint = Checkpoint(it.config, it.weights, "float64", None, None, None)
+    maps = attention_maps("numpy", checkpoint, it.tokens[0], "float64", "cpu")
+    np.testing.assert_allclose(maps.sum(-1), 1, rtol=1e-12)

@@ -1,0 +1,232 @@
+"""The comparison and the benchmark: the same for all, measured apart, and short about bad input."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audits import bench
+from audits.products import forward_products, numpy_products, step_operations
+from lessons.alone import peak_memory, run_alone
+from lessons.compare import __main__ as comparison
+from lessons.compare.training import Report, Task, train_backend
+from shared.config import GPTConfig, SampleConfig, TrainConfig
+from shared.errors import BackendError, ConfigError
+from shared.layout import init_weights
+from shared.sources import ROOT
+from shared.text.datasets import TokenData
+from shared.text.tokenizers import build_tokenizer
+
+CONFIG = GPTConfig(vocab_size=5, block_size=8, n_layer=2, n_head=2, n_embd=8)
+
+
+def run_module(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture
+def task() -> Task:
+    ids = np.arange(400) % 5
+    return Task(
+        config=CONFIG,
+        weights=init_weights(CONFIG, seed=3),
+        train=TrainConfig(steps=4, batch_size=3, warmup_steps=1),
+        data=TokenData(ids[:300], ids[300:], val_bytes=99, floor=None),
+        prompt=np.array([1, 2]),
+        sampling=SampleConfig(max_new_tokens=6),
+    )
+
+
+# A process of its own
+
+
+def double_in_another_process(x: int) -> tuple[int, int]:
+    return 2 * x, os.getpid()
+
+
+def refuse(what: str) -> None:
+    raise ConfigError(f"no {what}")
+
+
+def die(backend: str) -> None:
+    os._exit(9)
+
+
+def test_a_function_runs_in_another_process() -> None:
+    doubled, process = run_alone(double_in_another_process, 21)
+    assert doubled == 42
+    assert process != os.getpid()
+
+
+def test_what_the_other_process_raises_is_raised_here() -> None:
+    with pytest.raises(ConfigError, match=r"^no luck$"):
+        run_alone(refuse, "luck")
+
+
+def test_a_process_that_dies_is_named() -> None:
+    with pytest.raises(BackendError, match="process of torch ended"):
+        run_alone(die, "torch")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not count")
+def test_peak_memory_is_in_bytes() -> None:
+    peak = peak_memory()
+    assert peak is not None
+    assert 10 * 2**20 < peak < 2**40
+
+
+# The comparison
+
+
+def test_all_backends_learn_the_same(task: Task) -> None:
+    reports = {name: train_backend(name, task) for name in ("numpy", "torch", "jax")}
+    for report in reports.values():
+        assert len(report.losses) == 4
+        assert report.losses == pytest.approx(reports["numpy"].losses, abs=1e-5)
+        assert report.val_loss == pytest.approx(reports["numpy"].val_loss, abs=1e-5)
+        assert report.val_loss < np.log(5)
+        assert report.sample == reports["numpy"].sample
+        assert len(report.sample) == 6
+
+
+def test_other_weights_are_another_training(task: Task) -> None:
+    other = replace(task, weights=init_weights(CONFIG, seed=4))
+    assert train_backend("numpy", other).losses != train_backend("numpy", task).losses
+
+
+def test_milestones_have_both_ends_and_never_more_than_there_is() -> None:
+    assert comparison.milestones(300) == [1, 50, 100, 150, 200, 250, 300]
+    assert comparison.milestones(1) == [1]
+    assert comparison.milestones(3) == [1, 2, 3]
+
+
+def report(losses: list[float], sample: list[int]) -> Report:
+    return Report(losses, losses[-1], 1.0, 0.01, 1000.0, sample)
+
+
+def test_the_table_shows_the_largest_difference() -> None:
+    reports = {"numpy": report([3.0], []), "torch": report([3.25], []), "jax": report([3.5], [])}
+    table = comparison.side_by_side(reports)
+    cells = [list(column.cells) for column in table.columns]
+    assert cells[0][:2] == ["loss at step 1", "validation loss"]
+    assert cells[4][:2] == ["5.0e-01", "5.0e-01"]
+    assert cells[4][2:] == ["", "", ""]  # times are not expected to agree
+
+
+def test_samples_say_how_far_they_are_the_same() -> None:
+    tokenizer = build_tokenizer("char", "abc")
+    a, b = (tokenizer.encode(text).tolist() for text in ("abca", "abcc"))
+    reports = {"numpy": report([1.0], a), "torch": report([1.0], a)}
+    same = "\n".join(comparison.samples(reports, tokenizer, "c"))
+    assert "same 4 tokens" in same
+    assert same.count("cabca") == 2
+    reports["torch"] = report([1.0], b)
+    assert "same first 3 tokens" in comparison.samples(reports, tokenizer, "c")[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--stps", "3"], "--stps"),
+        (["--steps", "0"], "steps is 0"),
+        (["--preset", "nosuch"], "no preset 'nosuch'"),
+        (["--dataset", "/nosuch/file.txt"], "/nosuch/file.txt"),
+        (["--prompt", ""], "the prompt is empty"),
+        (["--prompt", "é", "--dataset", "playlets"], "é"),
+    ],
+)
+def test_bad_input_is_an_error_of_a_line_or_two(
+    arguments: list[str], message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert comparison.main(arguments) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert message in err
+    assert len(err.splitlines()) <= 2
+
+
+def test_the_command_prints_the_comparison_and_nothing_else(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("To be, or not to be. " * 100, encoding="utf-8")
+    options = ["--steps", "2", "--max-new-tokens", "5", "--dataset", str(text), "--prompt", "To"]
+    done = run_module("compare", *options)
+    assert done.returncode == 0, done.stderr
+    assert "validation loss" in done.stdout
+    for backend in ("numpy", "torch", "jax"):
+        assert f"--- {backend}\nTo" in done.stdout
+        assert f"{backend}: 2 steps" in done.stderr
+
+
+# The benchmark
+
+
+def test_the_products_of_the_default_preset_are_what_the_literature_says() -> None:
+    """Kaplan et al. 2020, table 1: 6 operations per weight and token, and attention on top."""
+    config = GPTConfig(vocab_size=65, block_size=64, n_layer=4, n_head=4, n_embd=128)
+    weights = 4 * 12 * 128**2 + 65 * 128
+    attention = 4 * 3 * 2 * 2 * 64 * 128  # layers, forward and backward, two products, 2·T·C
+    assert step_operations(config, 12) == 12 * 64 * (6 * weights + attention)
+
+
+def test_no_product_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is run is what is counted: one product, and two more for its backward."""
+    done = []
+    matmul = np.matmul
+
+    def counted(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
+        done.append(2 * a.size * b.shape[-1])
+        return matmul(a, b, out=out)
+
+    run = numpy_products(CONFIG, batch_size=3)
+    monkeypatch.setattr(np, "matmul", counted)
+    run()
+    assert len(done) == 3 * sum(product.count for product in forward_products(CONFIG, 3))
+    assert sum(done) == step_operations(CONFIG, 3)
+
+
+def test_a_measurement_is_consistent() -> None:
+    config = replace(CONFIG, block_size=4)
+    m = bench.measure("numpy", config, TrainConfig(batch_size=2), rounds=1)
+    assert m.multiple == pytest.approx(m.step / m.products)
+    assert m.gflops == pytest.approx(step_operations(config, 2) / m.products / 1e9)
+    assert m.decode_tokens_per_second > 0
+
+
+def test_the_benchmark_writes_its_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fixed = bench.Measurement(0.018, 0.036, 2.0, 220.0, 1000.0, 300 * 2**20)
+    monkeypatch.setattr(bench, "run_alone", lambda *_: fixed)
+    file = tmp_path / "bench.json"
+    assert bench.main(["--json", str(file)]) == 0
+    measured = json.loads(file.read_text(encoding="utf-8"))
+    assert list(measured) == ["numpy", "torch", "jax"]
+    assert measured["jax"]["multiple"] == 2.0
+    out = capsys.readouterr().out
+    for cell in ("18.0", "36.0", "2.00", "1,000", "300"):
+        assert cell in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--fast"], "--fast"),
+        (["--rounds", "0"], "rounds is 0"),
+        (["--vocab-size", "0"], "vocab_size is 0"),
+        (["--preset", "nosuch"], "no preset 'nosuch'"),
+    ],
+)
+def test_the_benchmark_is_short_about_bad_input(
+    arguments: list[str], message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert bench.main(arguments) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert message in err
+    assert len(err.splitlines()) <= 2

@@ -1,0 +1,203 @@
+"""`python -m lessons.curves`: several runs in one plot, in a unit in which they can be compared."""
+
+import math
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from lessons import curves, runs
+from lessons.runs import label_runs, read_run
+from shared.commands.train import train_main
+from shared.runs import plots
+from shared.runs.metrics import Metrics, write_metrics
+from shared.text.datasets import encode_dataset, load_dataset
+from shared.text.tokenizers import build_tokenizer
+from tests.command_line import SMALL, error_of
+
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
+FLOOR = 500.0  # nats, of a text of some 250 characters
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """What is saved, besides being saved."""
+    saved: list[Figure] = []
+    save = plots.save_figure
+
+    def keep(path: Path, figure: Figure) -> None:
+        saved.append(figure)
+        save(path, figure)
+
+    monkeypatch.setattr(plots, "save_figure", keep)
+    return saved
+
+
+@pytest.fixture
+def floor_known(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text of the run `trained` counts as one whose true probability is known."""
+    name = str(trained.parent / "text.txt")
+    monkeypatch.setattr(runs, "FLOOR_KNOWN", name)
+    known = replace(load_dataset(name), floor_nats=FLOOR)
+    monkeypatch.setattr(runs, "_load_once", lambda _: known)
+
+
+@pytest.fixture
+def other(trained: Path, tmp_path: Path) -> Path:
+    """A run of the same text in words."""
+    text = str(trained.parent / "text.txt")
+    out = tmp_path / "words"
+    words = ["--tokenizer", "word", "--eval-interval", "3"]
+    assert train_main("numpy", [*SMALL, *words, "--dataset", text, "--out", str(out)]) == 0
+    return out
+
+
+def curve(label: str, **changes: object) -> runs.Run:
+    rows = [Metrics(0, None, 4.0, 3.0), Metrics(1, 3.9), Metrics(2, 3.5, 3.0, 2.5)]
+    return replace(runs.Run(label, rows, bytes_per_token=1.0, dataset="d", text="0"), **changes)
+
+
+# Reading
+
+
+def test_a_run_says_what_its_losses_are_of(trained: Path, floor_known: None) -> None:
+    run = read_run(trained, "a")
+    dataset = load_dataset(str(trained.parent / "text.txt"))
+    data = encode_dataset(dataset, build_tokenizer("char", dataset.text), 8)
+    assert [row.step for row in run.rows] == list(range(7))
+    assert run.bytes_per_token == pytest.approx(data.bytes_per_token, rel=1e-12)
+    assert (run.dataset, run.tokenizer, run.text) == (dataset.name, "char", dataset.sha256)
+    assert run.floor == pytest.approx(FLOOR / data.val_targets, rel=1e-12)
+
+
+def test_the_floor_is_of_the_text_that_the_run_saw(trained, floor_known, monkeypatch) -> None:
+    changed = replace(load_dataset(str(trained.parent / "text.txt")), sha256="0" * 64, floor_nats=1)
+    monkeypatch.setattr(runs, "_load_once", lambda _: changed)
+    assert read_run(trained, "a").floor is None
+
+
+def test_a_run_that_has_saved_nothing_yet_can_be_seen(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "young").mkdir()
+    shutil.copy(trained / "metrics.jsonl", tmp_path / "young")
+    run = read_run(tmp_path / "young", "young")
+    assert (run.dataset, run.tokenizer, run.floor) == ("?", "?", None)
+    assert run.rows == read_run(trained, "a").rows
+
+
+def test_runs_of_one_name_are_told_apart() -> None:
+    assert label_runs([Path("runs/torch"), Path("runs/jax")]) == ["torch", "jax"]
+    assert label_runs([Path("a/torch"), Path("b/torch"), Path("b/jax")]) == [
+        *("a/torch", "b/torch", "b/jax")
+    ]
+    assert label_runs([Path("b\x1b[1m")]) == ["b\\x1b[1m"]
+    assert label_runs([Path("runs/_b")]) == ["./_b"], "a legend would hide it"
+
+
+# Units
+
+
+def test_bits_per_byte_where_tokens_are_not_equally_long() -> None:
+    short, long = curve("a"), curve("b", bytes_per_token=4.0)
+    assert curves.equally_long_tokens([short, curve("c")])
+    assert not curves.equally_long_tokens([short, long])
+    assert curves.scale_of(long, bits=False) == 1
+    assert curves.scale_of(long, bits=True) == pytest.approx(1 / (4 * math.log(2)))
+
+
+def test_what_is_drawn_is_what_was_measured(figures: list[Figure], tmp_path: Path) -> None:
+    both = [curve("$a$", floor=1.5), curve("b", bytes_per_token=2.0)]
+    curves.draw_curves(tmp_path / "x.png", both, bits=True)
+    axes = figures[0].axes[0]
+    drawn = [line.get_xydata().tolist() for line in axes.lines]
+    bit = 1 / math.log(2)
+    assert drawn[0] == [[1, pytest.approx(3.9 * bit)], [2, pytest.approx(3.5 * bit)]]
+    assert drawn[1] == [[0, pytest.approx(4 * bit)], [2, pytest.approx(3 * bit)]]
+    assert drawn[3] == [[0, pytest.approx(2 * bit)], [2, pytest.approx(1.5 * bit)]]
+    assert drawn[4][0][1] == pytest.approx(1.5 * bit, abs=1e-4)
+    assert axes.get_ylabel() == "loss (bits per byte)"
+    labels = axes.get_legend().get_texts()
+    assert [label.get_text() for label in labels] == [
+        f"$a$ (best {3 * bit:.4f})",
+        f"b (best {1.5 * bit:.4f})",
+        f"floor of d ({1.5 * bit:.4f})",
+    ]
+    assert not any(label.get_parse_math() for label in labels)
+
+
+def test_a_curve_of_another_run_can_be_seen_under_one_like_it(figures, tmp_path) -> None:
+    curves.draw_curves(tmp_path / "x.png", [curve(c) for c in "abc"], bits=False)
+    lines = figures[0].axes[0].lines
+    widths = [line.get_linewidth() for line in lines[1::2]]
+    assert widths == sorted(widths, reverse=True)
+    assert len({line.get_color() for line in lines}) == 3
+
+
+def test_remarks_warn_of_what_misleads() -> None:
+    words = curve("w", bytes_per_token=3.0, tokenizer="word")
+    assert "flatters" in " ".join(curves.remarks([curve("a"), words], bits=True))
+    assert "flatters" not in " ".join(curves.remarks([curve("a"), curve("b")], bits=True))
+    assert "not comparable" in curves.remarks([curve("a"), curve("b", text="1")], bits=False)[0]
+    close = [Metrics(0, None, 4.0), Metrics(1, 3.9), Metrics(2, 3.5, 3.25)]
+    [distance] = curves.remarks([curve("a"), curve("b", rows=close)], bits=False)
+    assert distance.startswith("Validation losses are at most 2.5e-01 apart, at step 2;")
+    never = [Metrics(1, None, 3.0)]
+    assert "No step" in curves.remarks([curve("a"), curve("b", rows=never)], bits=False)[0]
+
+
+# The command
+
+
+def test_runs_in_one_plot(capsys, trained, other, floor_known, figures) -> None:
+    again = shutil.copytree(trained, "again")
+    capsys.readouterr()
+    assert curves.main([str(trained), str(again), "--out", "same.png"]) == 0
+    same = capsys.readouterr()
+    assert same.err == ""
+    assert "nats per token" in same.out
+    assert "at most 0.0e+00 apart" in same.out
+    assert re.search(r"│ again .*│ char +│ +6 │ .*%", same.out)
+    assert curves.main([str(trained), str(other), "--out", "mixed.png"]) == 0
+    mixed = capsys.readouterr()
+    assert mixed.err.startswith("note: a token of one run is longer")
+    assert "in bits per byte" in mixed.out
+    assert curves.main([str(trained), "--bits-per-byte"]) == 0
+    assert capsys.readouterr().err == ""
+    shown = [figure.axes[0].get_ylabel() for figure in figures]
+    assert shown == ["loss (nats per token)", "loss (bits per byte)", "loss (bits per byte)"]
+    for name in ("same.png", "mixed.png", "curves.png"):
+        assert Path(name).read_bytes().startswith(b"\x89PNG")
+
+
+def damaged(path: Path) -> None:
+    path.mkdir()
+    (path / "metrics.jsonl").write_text('{"step": "two"}\n')
+
+
+def unmeasured(path: Path) -> None:
+    path.mkdir()
+    write_metrics(path / "metrics.jsonl", [Metrics(1, 3.0)])
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "message"),
+    [
+        (None, [], "name the runs to draw"),
+        (None, ["bad"], "bad is not a run: there is no such directory"),
+        (Path.touch, ["bad"], "bad is not a run: it is a file"),
+        (Path.mkdir, ["bad"], "bad is not a run: it has no metrics.jsonl"),
+        (damaged, ["bad"], "metrics.jsonl, line 1, is not a row of metrics"),
+        (unmeasured, ["bad"], "has no validation loss"),
+        (None, ["TRAINED", "TRAINED/../run"], "is named twice"),
+        (None, ["TRAINED", "--out", "no/such.png"], "cannot write no/such.png"),
+    ],
+)
+def test_what_cannot_be_drawn(capsys, trained, make, options, message) -> None:
+    if make is not None:
+        make(Path("bad"))
+    status = curves.main([option.replace("TRAINED", str(trained)) for option in options])
+    assert message in error_of(capsys, status)
+    assert not list(Path().glob("*.png"))

@@ -1,0 +1,232 @@
+"""The exercise and its ladder: with no solution, partial ones, a whole one and wrong ones."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lessons.ladder import __main__ as command
+from lessons.ladder.hints import HINTS
+from lessons.ladder.rungs import RUNGS
+from lessons.ladder.verdict import OPEN, RIGHT, WRONG, Verdict
+from tests.mistakes import MISTAKES
+from tests.solutions import FILES, GAPS, IMPLS, assemble, change, functions
+
+ROOT = IMPLS.parent
+
+
+@pytest.fixture
+def solution(tmp_path, monkeypatch) -> Path:
+    """Where a solution can be put. It is forgotten after the test."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.chdir(tmp_path)
+    before = set(sys.modules)
+    yield tmp_path / "my_gpt"
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] == "my_gpt":
+            del sys.modules[name]
+
+
+def climb(solution: Path) -> tuple[list[str], Verdict]:
+    """The rungs that were climbed, and the last verdict."""
+    verdicts = list(command.climb(str(solution)))
+    return [v.rung.name for v in verdicts if v.state == RIGHT], verdicts[-1]
+
+
+def advised(verdict: Verdict) -> list[tuple[str, str]]:
+    """The gaps that the ladder sends one to: by its advice, and by the line it stopped at."""
+    parts = verdict.rung.where.split(";")
+    return [
+        (file, name)
+        for file, name in GAPS
+        if any(file in part and name.removesuffix(".__init__") in part for part in parts)
+        or re.search(rf"{file}:\d+, in {name}$", told(verdict), re.MULTILINE)
+    ]
+
+
+def told(verdict: Verdict) -> str:
+    return "\n".join(f"{word}: {what}" for word, what in verdict.found)
+
+
+# The exercise
+
+
+def test_every_gap_is_filled_in_the_numpy_room() -> None:
+    """And given functions stand under the names that they have there."""
+    own = {"todo"}
+    for file in FILES:
+        exercise = set(functions(IMPLS / "exercise" / file)) - own
+        assert exercise <= set(functions(IMPLS / "numpy" / file)), file
+    assert len(GAPS) > 20
+
+
+def test_every_gap_explains_itself() -> None:
+    for file, name in GAPS:
+        tree = functions(IMPLS / "exercise" / file)[name]
+        docstring = tree.body[0].value if hasattr(tree.body[0], "value") else None
+        explained = isinstance(getattr(docstring, "value", None), str)
+        assert explained or name == "SinusoidalEmbedding.__init__", f"{file}: {name}"
+
+
+def test_every_rung_has_a_hint_and_every_hint_a_rung() -> None:
+    assert [(rung.section, rung.name) for rung in RUNGS] == list(HINTS)
+
+
+# How far one comes
+
+
+def test_the_untouched_exercise_stands_at_the_foot(capsys) -> None:
+    assert command.main([]) == 1
+    shown = capsys.readouterr().out
+    assert "✓" not in shown
+    assert "next: embed" in shown
+    assert "shape [3, 11, 24] = [B, T, C]" in shown
+    assert "impls/exercise/model.py:" in shown.replace(f"{ROOT}/", "")
+    assert f"0 of {len(RUNGS)} rungs climbed" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_a_complete_solution_reaches_the_top(solution: Path, capsys) -> None:
+    assemble(solution, GAPS)
+    assert command.main(["--solution", str(solution)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("✓") == len(RUNGS)
+    assert f"The whole ladder: {len(RUNGS)} rungs climbed" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_a_complete_solution_passes_the_conformance_suite(solution: Path) -> None:
+    assemble(solution, GAPS)
+    files = [f"conformance/test_{name}.py" for name in ("forward", "gradients", "decoding")]
+    options = ["--backend", "numpy", "--backend", "my_gpt", "-k", "gpt2 or original", "-q"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *files, *options],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(solution.parent), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+
+
+@pytest.mark.parametrize(("file", "name"), GAPS)
+def test_no_gap_is_passed_over(solution: Path, file: str, name: str) -> None:
+    """With everything but one function, the ladder stops at a rung that sends one there."""
+    assemble(solution, [gap for gap in GAPS if gap != (file, name)])
+    _, last = climb(solution)
+    if name == "generate":  # nothing is missing there
+        assert (last.state, last.rung.name) == (WRONG, "cached")
+        return
+    assert last.state == OPEN
+    assert (file, name) in advised(last)
+    assert f"my_gpt/{file}:" in told(last)
+
+
+def test_one_gap_after_the_other_leads_upwards(solution: Path) -> None:
+    """In the order of the ladder's own advice, every function brings one at least as high."""
+    heights = []
+    solved: list[tuple[str, str]] = []
+    for number in range(len(GAPS) + 1):
+        folder = solution.with_name(f"step_{number}")
+        assemble(folder, solved)
+        right, last = climb(folder)
+        heights.append(len(right))
+        if len(right) == len(RUNGS):
+            break
+        wanted = [gap for gap in advised(last) if gap not in solved]
+        assert wanted, f"{last.rung.section} {last.rung.name}: nothing left to write"
+        solved += wanted
+    assert heights == sorted(heights)
+    assert heights[0] == 0
+    assert heights[-1] == len(RUNGS)
+    assert len(set(heights)) > 12
+
+
+def test_inside_of_one_function_every_tap_counts(solution: Path) -> None:
+    """A learner fills the gaps of `forward` one by one and sees each rung turn right."""
+    attention = ("model.py", "CausalSelfAttention.forward")
+    assemble(solution, [gap for gap in GAPS if gap != attention])
+    model = solution / "model.py"
+    assert climb_anew(solution)[1].rung.name == "h.0.attn.q"
+    split = 'todo("c_attn(x), cut into three along the channels")'
+    change(model, split, "np.split(self.c_attn(x), 3, axis=-1)")
+    assert climb_anew(solution)[1].rung.name == "h.0.attn.scores"
+    change(model, 'todo("q kᵀ / √D")', "q @ k.mT / q.shape[-1] ** 0.5")
+    right, last = climb_anew(solution)
+    assert right[-1] == "h.0.attn.scores"
+    assert last.rung.name == "h.0.attn.weights"
+    assert "softmax of the scores, those of the future −inf" in told(last)
+
+
+def climb_anew(solution: Path) -> tuple[list[str], Verdict]:
+    for name in [name for name in sys.modules if name.partition(".")[0] == solution.name]:
+        del sys.modules[name]
+    return climb(solution)
+
+
+# What is wrong, and where
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_found_where_it_is(solution: Path, name: str) -> None:
+    mistake = MISTAKES[name]
+    assemble(solution, GAPS)
+    change(solution / mistake.file, mistake.old, mistake.new)
+    _, last = climb(solution)
+    assert (last.state, last.rung.name) == (WRONG, mistake.rung), told(last)
+    assert mistake.told in told(last)
+    assert "Traceback" not in told(last)
+
+
+def test_an_exception_is_shown_with_its_line_and_no_traceback(solution: Path, capsys) -> None:
+    assemble(solution, GAPS)
+    change(solution / "nn.py", "    y *= 0.5\n", "    y *= undefined\n")
+    assert command.main(["--solution", "my_gpt"]) == 1  # a folder where one stands
+    shown = capsys.readouterr()
+    line = (solution / "nn.py").read_text().splitlines().index("    y *= undefined") + 1
+    assert f"my_gpt/nn.py:{line}, in gelu_tanh" in shown.out
+    assert "NameError: name 'undefined' is not defined" in shown.out
+    assert "Traceback" not in shown.out + shown.err
+    assert max(map(len, shown.out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("line", "error"), [("x = (", "SyntaxError"), ("x = undefined", "NameError")]
+)
+def test_files_that_cannot_be_imported_are_shown_with_the_line(
+    solution: Path, capsys, line: str, error: str
+) -> None:
+    assemble(solution, GAPS)
+    change(solution / "model.py", "class GPT(Module):", f"{line}\n\nclass GPT(Module):")
+    assert command.main(["--solution", str(solution)]) == 1
+    shown = capsys.readouterr().out
+    assert "your files cannot be imported" in shown
+    assert error in shown
+    assert re.search(r"my_gpt/model\.py:\d+", shown)
+    assert "✓" not in shown
+    assert "Traceback" not in shown
+
+
+# Bad input
+
+
+@pytest.mark.parametrize("name", ["nobody", "no/such/folder", "shared.config", ""])
+def test_a_solution_that_is_none(name: str, capsys) -> None:
+    assert command.main(["--backend", name]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("error: ")
+    assert len(shown.err.splitlines()) == 1
+
+
+def test_somebody_elses_backend_can_climb(capsys) -> None:
+    """One that offers the protocol only is told what could not be looked at."""
+    assert command.main(["--backend", "numpy"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("not offered") == 2
+    assert f"{len(RUNGS) - 2} rungs climbed" in shown

@@ -1,0 +1,252 @@
+"""The relay: it agrees with every backend alone, and it notices what a hand-over loses."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lessons.relay import __main__ as relay
+from lessons.relay import legs
+from lessons.relay.legs import Difference, Leg, Snapshot, apart, divide, snapshot
+from shared.checkpoints.checkpoint import checkpoint_path, load_checkpoint
+from shared.commands.options import UsageError
+from shared.commands.prepare import Preparation, prepare
+from shared.protocol import BACKENDS, TrainState
+from shared.runs.metrics import read_metrics
+from shared.sources import ROOT
+from tests.command_line import TEXT
+
+TINY = """
+[model]
+block_size = 8
+n_layer = 1
+n_head = 2
+n_embd = 8
+[train]
+batch_size = 4
+learning_rate = 1e-2
+min_lr = 1e-3
+"""
+
+Handover = Callable[[TrainState], TrainState]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A relay of a tiny model in this process, without its pictures. Gives the options for it."""
+    (tmp_path / "tiny.toml").write_text(TINY)
+    (tmp_path / "text.txt").write_text(TEXT[:970])  # windows all alike: JAX compiles for each shape
+    monkeypatch.setattr("shared.config.PRESETS", tmp_path)
+    monkeypatch.setattr("shared.runs.plots.plot_losses", lambda *_, **__: None)
+    monkeypatch.setattr(relay, "run_alone", lambda function, *given: function(*given))
+    return ["--preset", "tiny", "--dataset", str(tmp_path / "text.txt")]
+
+
+def damage(monkeypatch: pytest.MonkeyPatch, handover: Handover) -> None:
+    """Let every leg but the first begin with what `handover` makes of the state on disk."""
+
+    def damaged(*given) -> Preparation:
+        ready = prepare(*given)
+        if ready.start is None:
+            return ready
+        start = handover(ready.start)
+        return replace(ready, start=start, weights=start.weights)
+
+    monkeypatch.setattr(legs, "prepare", damaged)
+
+
+# The relay
+
+
+def test_the_relay_ends_where_every_backend_alone_ends(here, tmp_path, capsys) -> None:
+    out = tmp_path / "out"
+    assert relay.main([*here, "--steps", "10", "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "All weights and moments agree to " in shown
+    assert sorted(path.name for path in out.iterdir()) == ["jax", "numpy", "relay", "torch"]
+    for step, backend in ((3, "torch"), (6, "jax"), (10, "numpy")):
+        record = load_checkpoint(checkpoint_path(out / "relay", step)).training
+        assert (record.step, record.backend, record.dtype) == (step, backend, "float64")
+    rows = read_metrics(out / "relay" / "metrics.jsonl")
+    assert [row.step for row in rows] == list(range(11))
+    end = snapshot(out / "relay", 10).tensors
+    assert len(end) == 3 * len(load_checkpoint(checkpoint_path(out / "relay", 10)).weights)
+    for backend in BACKENDS:
+        assert 0 < apart(end, snapshot(out / backend, 10).tensors).size <= 1e-8
+    first = snapshot(out / "relay", 3).tensors
+    assert apart(first, snapshot(out / "torch", 3).tensors).size == 0, "one backend so far"
+
+
+def test_in_float32_the_losses_are_compared(here, capsys) -> None:
+    assert (
+        relay.main([*here, "--steps", "6", "--dtype", "float32", "--order", "torch", "numpy"]) == 0
+    )
+    shown = capsys.readouterr().out
+    assert "losses so far" in shown
+    assert "Weights and moments may differ in float32" in shown
+
+
+def test_one_backend_in_several_legs_gives_the_same_bits(here, tmp_path, capsys) -> None:
+    """And the checkpoint of every hand-over is still there at the end."""
+    out = tmp_path / "out"
+    options = ["--steps", "11", "--order", *["numpy"] * 5, "--out", str(out)]
+    assert relay.main([*here, *options]) == 0
+    for step in (2, 4, 6, 8, 11):
+        runs = snapshot(out / "relay", step), snapshot(out / "numpy", step)
+        assert apart(runs[0].tensors, runs[1].tensors).size == 0
+        assert len(runs[0].losses) == step
+    assert "agree to 0.0e+00" in capsys.readouterr().out
+
+
+def forget_moments(state: TrainState) -> TrainState:
+    zero = {
+        letter: {name: np.zeros_like(value) for name, value in moment.items()}
+        for letter, moment in state.moments.items()
+    }
+    return replace(state, moments=zero)
+
+
+def round_weights(state: TrainState) -> TrainState:
+    rounded = {
+        name: value.astype(np.float32).astype(value.dtype) for name, value in state.weights.items()
+    }
+    return replace(state, weights=rounded)
+
+
+FAULTS: dict[str, Handover] = {
+    "moments are dropped": forget_moments,
+    "a step is repeated": lambda s: replace(s, step=s.step - 1),
+    "a step is left out": lambda s: replace(s, step=s.step + 1),
+    "weights go through float32": round_weights,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_a_hand_over_loses_is_noticed(here, monkeypatch, capsys, fault) -> None:
+    damage(monkeypatch, FAULTS[fault])
+    assert relay.main([*here, "--steps", "8", "--order", "numpy", "numpy"]) == 1
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Beyond the limit of 1e-08 from leg 2 on, numpy's" in shown
+    assert "Something is lost where numpy takes over" in shown
+
+
+def test_float32_notices_too(here, monkeypatch, capsys) -> None:
+    damage(monkeypatch, forget_moments)
+    options = ["--steps", "8", "--order", "numpy", "numpy", "--dtype", "float32"]
+    assert relay.main([*here, *options]) == 1
+    assert "in the loss of step " in " ".join(capsys.readouterr().out.split())
+
+
+def run_of(value: float) -> Snapshot:
+    return Snapshot({"transformer.wte.weight": np.array([1.0, value])}, {})
+
+
+@pytest.mark.parametrize(
+    ("alone", "message"),
+    [
+        ({"torch": 0.5, "jax": 0.5 + 1e-12}, "Something is lost where jax takes over."),
+        ({"torch": 0.5, "jax": 0.75}, "the backends alone are 2.5e-01 from each other there"),
+        ({"torch": 0.5}, "Something is lost"),
+    ],
+)
+def test_backends_that_differ_anyhow_are_no_lost_hand_over(alone, message) -> None:
+    runs = {name: [run_of(0.25), run_of(value)] for name, value in alone.items()}
+    judged = [
+        {name: apart(run_of(0.25).tensors, ends[i].tensors) for name, ends in runs.items()}
+        for i in range(2)
+    ]
+    two = [Leg("torch", 1, 3), Leg("jax", 4, 6)]
+    first, second = relay.disagreement(two, judged, runs, "float64")
+    assert "Beyond the limit of 1e-08 from leg 2 on, jax's: " in first
+    assert "in transformer.wte.weight." in first
+    assert message in second
+
+
+def test_what_only_one_side_has_is_infinitely_far() -> None:
+    one, two = {"a": np.ones(1)}, {"a": np.ones(1), "b": np.ones(1)}
+    assert apart(one, two) == apart(two, one) == Difference(np.inf, "b")
+
+
+# What is run
+
+
+@pytest.mark.parametrize(
+    ("order", "steps", "ends"),
+    [("abc", 60, [20, 40, 60]), ("abc", 5, [1, 2, 5]), ("ab", 2, [1, 2]), ("aa", 7, [3, 7])],
+)
+def test_legs_follow_each_other(order: str, steps: int, ends: list[int]) -> None:
+    found = divide(order, steps)
+    assert [leg.backend for leg in found] == list(order)
+    assert [leg.last for leg in found] == ends
+    assert [leg.first for leg in found] == [1, *(end + 1 for end in ends[:-1])]
+
+
+@pytest.mark.parametrize(("order", "steps"), [("abc", 2), ("a", 10), ("", 10)])
+def test_a_leg_needs_a_step_and_a_relay_two_legs(order: str, steps: int) -> None:
+    with pytest.raises(UsageError):
+        divide(order, steps)
+
+
+def test_of_a_long_text_the_beginning_is_taken(tmp_path, monkeypatch) -> None:
+    whole = tmp_path / "text.txt"
+    whole.write_bytes("é\r\n".encode() * 40)
+    assert relay.text_for(tmp_path / "out", str(whole))[0] == str(whole)
+    monkeypatch.setattr(relay, "LONGEST", 100)
+    file, note = relay.text_for(tmp_path / "out", str(whole))
+    assert Path(file).read_bytes() == ("é\r\n" * 40)[:100].encode()
+    assert note.startswith("the first 100 characters of ")
+
+
+def test_every_leg_has_a_process_of_its_own(tmp_path) -> None:
+    """As a user types it."""
+    (tmp_path / "text.txt").write_text(TEXT)
+    options = ["--order", "numpy", "numpy", "--steps", "2", "--dataset", str(tmp_path / "text.txt")]
+    command = [sys.executable, "-m", "lessons.relay", *options, "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "agree to 0.0e+00" in done.stdout
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == [
+        *("data", "leg 1 of 2", "leg 2 of 2", "beside it"),
+        f"the runs are in {tmp_path / 'out'}",
+    ]
+    saved = json.loads((tmp_path / "out/relay/checkpoints/000002/training.json").read_text())
+    assert saved["step"] == 2
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--order", "torch", "nosuch"], "no backend 'nosuch'"),
+        (["--order", "numpy"], "two backends or more"),
+        (["--order"], "two backends or more"),
+        (["--steps", "2"], "a relay of 3 legs needs 3"),
+        (["--steps", "few"], "few"),
+        (["--preset", "nosuch"], "no preset 'nosuch'"),
+        (["--seed", "-1"], "seed is -1"),
+        (["--dtype", "float16"], "float16"),
+        (["--dataset", "/nosuch/file"], "/nosuch/file"),
+        (["--fast"], "--fast"),
+    ],
+)
+def test_bad_input_is_an_error_of_a_line_or_two(options, message, tmp_path, capsys) -> None:
+    out = tmp_path / "out"
+    assert relay.main([*options, "--out", str(out)]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert message in shown.err
+    assert len(shown.err.splitlines()) <= 2
+    assert not out.exists(), "nothing is written before it is known what to do"
+
+
+def test_nothing_of_the_users_is_written_over(here, tmp_path, capsys) -> None:
+    for path in (tmp_path, tmp_path / "text.txt"):
+        assert relay.main([*here, "--out", str(path)]) == 2
+        assert f"{path} is not an empty directory" in capsys.readouterr().err

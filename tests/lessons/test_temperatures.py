@@ -1,0 +1,65 @@
+"""`python -m lessons.temperatures`: the same prompt, hotter and hotter."""
+
+import math
+import re
+
+import pytest
+
+from lessons.temperatures import main
+from shared.commands.sample import sample_main
+from tests.command_line import TEXT, error_of
+from tests.guests import HEALTHY
+
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch", "jax"])
+def test_each_text_is_what_sampling_writes(capsys, trained, backend) -> None:
+    common = ["--run", str(trained), "--prompt", "ROMEO:", "--max-new-tokens", "4", "--seed", "5"]
+    assert main([*common, "--backend", backend]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    introduction, *parts = re.split(r"\n--- temperature ", shown.out)
+    assert len(introduction.splitlines()) == 2
+    assert [part.split()[0] for part in parts] == ["0", "0.5", "1", "1.5"]
+    for part in parts:
+        heading, _, text = part.partition("\n")
+        temperature = heading.split()[0]
+        assert sample_main(backend, [*common, "--temperature", temperature]) == 0
+        assert text.rstrip("\n") == capsys.readouterr().out.rstrip("\n")
+    bits = [float(re.search(r"(\d\.\d\d) bits", part)[1]) for part in parts]
+    assert bits[0] == 0
+    assert bits == sorted(bits), "hotter is more open"
+    assert bits[1] < bits[3] <= math.log2(len(set(TEXT)))
+
+
+def test_temperatures_can_be_chosen_and_a_model_gives_no_commands(capsys, trained) -> None:
+    options = ["--run", str(trained), "--backend", "numpy", "--max-new-tokens", "0"]
+    assert main([*options, "--prompt", "\tIt", "--temperatures", "0.25", "8"]) == 0
+    assert re.findall(r"--- temperature (\S+)", capsys.readouterr().out) == ["0.25", "8"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--temperatures"], "name a temperature or more"),
+        (["--temperatures", "1", "-1"], "temperature is -1.0"),
+        (["--temperatures", "nan"], "temperature is nan"),
+        (["--temperatures", "warm"], "warm"),
+        (["--prompt", ""], "the prompt is empty"),
+        (["--prompt", "ø"], "does not know 'ø'"),
+        (["--max-new-tokens", "-1"], "max_new_tokens is -1"),
+        (["--backend", "tensorflow"], "no backend 'tensorflow'"),
+        (["--run", "nothing"], "nothing holds no trained model; train one: "),
+    ],
+)
+def test_what_cannot_be_written(capsys, trained, options, message) -> None:
+    status = main(["--backend", "numpy", "--run", str(trained), *options])
+    assert message in error_of(capsys, status)
+
+
+def test_a_backend_that_writes_nothing(capsys, trained, tmp_path, monkeypatch) -> None:
+    (tmp_path / "silent.py").write_text(HEALTHY)
+    monkeypatch.syspath_prepend(tmp_path)
+    status = main(["--backend", "silent", "--run", str(trained)])
+    assert "'silent' has no generate" in error_of(capsys, status)

@@ -1,0 +1,191 @@
+"""The guided walk: what it shows is what the model computes, and what it cannot show it says."""
+
+import re
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from lessons import walk
+from lessons.walk import Walk, attention_triangle, kind_of, main, tap_sentences
+from shared.commands.train import train_main
+from shared.commands.trained import load_trained
+from shared.config import GPTConfig
+from shared.layout import init_weights
+from shared.protocol import BACKENDS, load_backend
+from shared.taps import tap_names
+from tests.command_line import SMALL, error_of
+
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
+
+def walked(capsys, backend, *options) -> str:
+    assert main(["--backend", backend, *map(str, options)]) == 0
+    return capsys.readouterr().out
+
+
+# What is shown
+
+
+def test_all_backends_walk_alike(trained, capsys):
+    options = ("--run", trained, "--text", "soft!", "--head", 1, "--dtype", "float64")
+    first, *others = [walked(capsys, backend, *options).split("\n", 2) for backend in BACKENDS]
+    assert all(other[2] == first[2] for other in others)
+    assert "computed by numpy in float64" in " ".join(first[:2])
+
+
+def test_everything_shown_is_what_the_model_computes(trained, capsys):
+    """Shapes, mean, spread and first numbers of every tap, and the next tokens."""
+    out = walked(capsys, "numpy", "--run", trained, "--text", "soft!", "--head", 1)
+    checkpoint, tokenizer = load_trained("numpy", trained)
+    ids = tokenizer.encode("soft!")
+    model = load_backend("numpy").build(checkpoint.config, checkpoint.weights)
+    for name, value in model.trace(ids[None]).items():
+        (line,) = [line for line in out.splitlines() if line.startswith(f"  {name} ")]
+        assert str(list(value.shape)) in line
+        last = (value[0, 1] if value.ndim == 4 else value[0])[-1, :3]
+        shown = [float(number) for number in re.findall(r"-?\d+\.\d{3}", line)]
+        expected = [value.mean(), value.std(), *last]
+        np.testing.assert_allclose(shown, expected, atol=6e-4)
+    for sentence in tap_sentences(checkpoint.config).values():
+        assert sentence in " ".join(out.split())
+    p = model.trace(ids[None])["probs"][0, -1]
+    best = int(p.argmax())
+    assert re.search(rf"1 │ .* │ +{best} │ +{p[best]:.4f}", out)
+    for label, id_ in zip("soft!", ids, strict=True):
+        assert re.search(rf"token .*{re.escape(label)}", out)
+        assert re.search(rf" id .*\b{id_}\b", out)
+
+
+def test_post_norm_has_another_order_and_no_ln_f(text, capsys):
+    options = ["--norm", "post", "--position", "sinusoidal", "--n-layer", "2", "--out", "run"]
+    assert train_main("numpy", [*SMALL, "--dataset", text, *options]) == 0
+    out = walked(capsys, "numpy", "--run", "run", "--text", "soft", "--layer", 1)
+    config = load_trained("numpy", Path("run"))[0].config
+    shown = re.findall(r"^  (\w[\w.]*) +\[", out, re.MULTILINE)
+    assert shown == [name for name in tap_names(config) if not name.startswith("h.0.")]
+    assert "ln_f" not in out
+    assert "sines and cosines" in out
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_every_tap_is_explained(norm):
+    config = GPTConfig(vocab_size=3, n_layer=2, norm=norm)
+    assert {kind_of(name) for name in tap_names(config)} == set(tap_sentences(config))
+
+
+def test_the_triangle_has_the_weights_and_no_future():
+    weights = np.array([[1, 0, 0], [0.25, 0.75, 0], [0.5, 0.125, 0.375]])
+    lines = printed(attention_triangle(weights, ["a", "\\n", "long token"], width=80))
+    assert [line.split() for line in lines] == [
+        ["a", "\\n", "long", "…"],
+        ["0", "a", "100"],
+        ["1", "\\n", "25", "75"],
+        ["2", "long", "…", "50", "12", "38"],
+    ]
+
+
+def test_a_triangle_that_is_too_wide_shows_its_end():
+    weights = np.tril(np.ones((30, 30))) / np.arange(1, 31)[:, None]
+    lines = printed(attention_triangle(weights, ["x"] * 30, width=60))
+    assert max(map(len, lines)) <= 60
+    assert lines[-2].split()[0] == "29"
+    assert re.search(r"the last 14 of 30 positions", lines[-1])
+    assert len(lines) == 2 + 14
+
+
+def printed(table) -> list[str]:
+    console = Console(width=80, highlight=False)
+    with console.capture() as capture:
+        console.print(table)
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
+def test_the_weights_shown_are_those_of_the_head(capsys):
+    """Every head's triangle has its own weights, where nothing else is the same."""
+    config = GPTConfig(vocab_size=5, block_size=4, n_layer=2, n_head=2, n_embd=8)
+    weights = {
+        name: np.random.default_rng(len(name)).standard_normal(value.shape)
+        for name, value in init_weights(config, 0).items()
+    }
+    trace = load_backend("numpy").build(config, weights).trace(np.array([[0, 1, 2, 3]]))
+    triangles = set()
+    for layer in range(2):
+        for head in range(2):
+            Walk(config, trace, list("abcd"), layer, head).show_values()
+            out = capsys.readouterr().out
+            row = 100 * trace[f"h.{layer}.attn.weights"][0, head, -1]
+            assert "\n  3 d" + "".join(f"{value:4.0f}" for value in row) in out
+            triangles.add(tuple(row))
+    assert len(triangles) == 4
+
+
+# Untrained
+
+
+def test_without_a_run_one_can_walk_through_fresh_weights(capsys):
+    out = walked(capsys, "numpy", "--untrained", "--text", "a\x1b[31m\nb")
+    assert "an untrained nanogpt-cpu" in out
+    assert "\x1b" not in out, "nothing commands the terminal"
+    assert re.search(r"token +a +\\x1b +\[ +3 +1 +m +\\n +b", out)
+
+
+def test_no_run_is_said_with_two_ways_on(capsys):
+    message = error_of(capsys, main([]))
+    assert "runs/numpy holds no trained model" in message
+    assert "python -m impls.numpy.train" in message
+    assert "--untrained" in message
+
+
+# What cannot be walked
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--layer", "1"], "there is no layer 1; this model has only 0"),
+        (["--layer", "-1"], "there is no layer -1"),
+        (["--head", "2"], "there is no head 2; this model has 0 to 1"),
+        (["--text", ""], "there is no token"),
+        (["--text", "Rømeo"], r"'ø' \(U\+00F8\)"),
+        (["--device", "toaster"], "device is 'toaster'"),
+        (["--untrained"], "leave --run away"),
+        (["--sheep"], "--sheep"),
+    ],
+)
+def test_bad_input(trained, capsys, options, message):
+    status = main(["--run", str(trained), "--text", "soft", *options])
+    assert re.search(message, error_of(capsys, status))
+
+
+def test_no_characters_to_be_tokens(capsys):
+    assert "empty text" in error_of(capsys, main(["--untrained", "--text", ""]))
+
+
+def test_a_text_beyond_the_window_is_walked_from_its_end(trained, capsys):
+    status = main(["--run", str(trained), "--text", "light through"])
+    shown = capsys.readouterr()
+    assert status == 0
+    assert "13 tokens" in shown.err
+    assert "last 8" in shown.err
+    assert re.search(r"token +␣ +t +h +r +o +u +g +h *\n", shown.out)
+    assert "T = 8 tokens" in shown.out
+
+
+def test_a_backend_without_trace(trained, monkeypatch, capsys):
+    class Mute:
+        config = GPTConfig(vocab_size=3)
+
+    mute = types.SimpleNamespace(name="mute", build=lambda *_, **__: Mute())
+    monkeypatch.setattr(walk, "load_backend", lambda name: mute)
+    options = ["--run", str(trained), "--text", "soft"]
+    assert "has no trace" in error_of(capsys, main(options))
+
+
+@pytest.mark.parametrize("columns", ["30", "80", "200"])
+def test_it_is_as_wide_as_the_terminal(trained, capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    lines = walked(capsys, "numpy", "--run", trained, "--text", "soft!").splitlines()
+    assert max(map(len, lines)) <= int(columns)

@@ -1,0 +1,198 @@
+"""What cannot be used is refused: one or two lines, status 2, and nothing written or lost."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.checkpoints.checkpoint import newest_checkpoint
+from shared.commands.sample import sample_main
+from shared.commands.train import train_main
+from shared.protocol import BACKENDS
+from shared.sources import ROOT
+from tests.command_line import SMALL, TEXT, error_of, run
+
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--preset", "gpt5"], "there is no preset 'gpt5'; there are: .*nanogpt-cpu"),
+        (["--dataset", "bible"], "neither a dataset nor a file 'bible'"),
+        (["--tokenizer", "chars", "--dataset", "bible"], "no tokenizer 'chars'; .*byte, char"),
+        (["--tokenizer", "bpe", "--vocab-size", "9"], "256"),
+        (["--vocab-size", "9"], "vocab_size is 9"),
+        (["--n-head", "3"], "n_embd 8 is not divisible by n_head 3"),
+        (["--n-layer", "0"], "n_layer is 0"),
+        (["--n-embd", "7", "--n-head", "1", "--position", "sinusoidal"], "n_embd 7 is odd"),
+        (["--min-lr", "1"], "min_lr 1.0 is above learning_rate"),
+        (["--learning-rate", "nan"], "learning_rate is nan"),
+        (["--steps", "1.5"], "--steps: .*1.5"),
+        (["--steps"], "Missing value for argument '--steps'"),
+        (["--activation", "swish"], "'swish'.*--activation.*gelu_tanh"),
+        (["--dtype", "float16"], "'float16'.*--dtype.*float32"),
+        (["--stepz", "3"], "--stepz.*Perhaps you meant --steps"),
+        (["steps"], "Unrecognized options: steps"),
+        (["--device", "toaster"], "device is 'toaster'"),
+        (["--n-embd", "1000000"], "takes at least .* GiB of memory"),
+        (["--n-layer", "100000000000"], "takes at least .* GiB of memory"),
+        (["--batch-size", "1000000000"], "takes at least .* GiB of memory"),
+        (["--resume"], "holds no checkpoint to resume from"),
+        (["--resume", "--overwrite"], "leave --overwrite away"),
+        (["--resume", "--preset", "nanogpt-cpu"], "leave --preset away"),
+    ],
+)
+def test_training_refuses(capsys, text, tmp_path, options, message):
+    status = train_main("numpy", [*SMALL, "--dataset", text, *options, "--out", "run"])
+    assert re.search(message, error_of(capsys, status))
+    assert [path.name for path in tmp_path.iterdir()] == ["text.txt"], "nothing is written"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "neither a dataset nor a file"),
+        (b"", "is empty"),
+        (b"caf\xe9", "not UTF-8: byte 0xe9 at offset 3"),
+        (b"too short", "bad.txt is too short: .*8"),
+    ],
+)
+def test_a_text_that_cannot_be_used(capsys, tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "bad.txt").write_bytes(content)
+    status = train_main("numpy", [*SMALL, "--dataset", "bad.txt", "--out", "run"])
+    assert re.search(message, error_of(capsys, status))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_dataset_asked_for_by_name_that_cannot_be_downloaded(tmp_path):
+    nowhere = {"MINIGPT_DATA_DIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    nowhere |= {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https")}
+    shown = run(
+        "numpy",
+        "train",
+        *("--dataset", "tinyshakespeare", "--out", tmp_path / "run"),
+        env=os.environ | nowhere,
+    )
+    assert (shown.returncode, shown.stdout) == (2, "")
+    assert re.fullmatch(r"error: .*download.*\n", shown.stderr)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+@pytest.mark.parametrize("command", ["train", "sample"])
+def test_a_framework_that_is_not_installed(tmp_path, text, trained, backend, command):
+    options = ["--dataset", text, "--out", "run"] if command == "train" else ["--run", str(trained)]
+    program = f"""
+import runpy, sys
+
+class Absent:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] == {backend!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Absent)
+sys.argv[1:] = {options}
+runpy.run_module("impls.{backend}.{command}", run_name="__main__")
+"""
+    shown = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert shown.returncode == 2
+    assert re.fullmatch(rf"error: .*{backend}.*not installed.*\n", shown.stderr.decode())
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--prompt", ""], "the prompt is empty"),
+        (["--prompt", "Rømeo"], r"'ø' \(U\+00F8\), at line 1, column 2"),
+        (["--num-samples", "0"], "num_samples is 0"),
+        (["--top-p", "1.5"], "top_p is 1.5"),
+        (["--temperature", "-1"], "temperature is -1"),
+        (["--top-k", "many"], "--top-k.*many"),
+        (["--device", "toaster"], "device is 'toaster'"),
+    ],
+)
+def test_sampling_refuses(capsys, trained, options, message):
+    assert re.search(
+        message, error_of(capsys, sample_main("numpy", ["--run", str(trained), *options]))
+    )
+
+
+def test_a_backend_that_does_not_exist(capsys, text, trained):
+    options = ["--dataset", text, "--out", "run"]
+    assert "no backend 'tensorflow'" in error_of(capsys, train_main("tensorflow", options))
+    assert "no backend 'tensorflow'" in error_of(
+        capsys, sample_main("tensorflow", ["--run", str(trained)])
+    )
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_run_that_was_never_trained(capsys, backend, tmp_path):
+    shown = error_of(capsys, sample_main(backend, []))
+    assert f"runs/{backend} holds no trained model" in shown
+    assert shown.endswith(f"python -m impls.{backend}.train\n")
+    (tmp_path / "empty").mkdir()
+    shown = error_of(capsys, sample_main(backend, ["--run", "empty"]))
+    assert shown.endswith(f"python -m impls.{backend}.train --out empty\n")
+
+
+def test_a_checkpoint_that_is_damaged(capsys, text):
+    assert train_main("numpy", [*SMALL, "--dataset", text, "--out", "run"]) == 0
+    file = newest_checkpoint("run") / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1])
+    capsys.readouterr()
+    assert "truncated" in error_of(capsys, sample_main("numpy", ["--run", "run"]))
+    assert "truncated" in error_of(capsys, train_main("numpy", ["--resume", "--out", "run"]))
+
+
+def test_a_run_is_neither_lost_nor_mixed_with_another(capsys, text):
+    options = [*SMALL, "--dataset", text, "--out", "run"]
+    assert train_main("numpy", options) == 0
+    capsys.readouterr()
+    before = Path("run/metrics.jsonl").read_bytes()
+    assert "already holds a run" in error_of(capsys, train_main("numpy", options))
+    # Told to overwrite, but with an input that cannot be: the old run stays.
+    for bad in (["--dataset", "bible"], ["--n-head", "3"], ["--device", "toaster"]):
+        error_of(capsys, train_main("numpy", [*options, "--overwrite", *bad]))
+    # Or with a recipe that fails before anything is saved.
+    wild = ["--learning-rate", "1e30", "--grad-clip", "1e300", "--warmup-steps", "0"]
+    assert train_main("numpy", [*options, "--overwrite", *wild]) == 2
+    assert "the run that was to be replaced stays" in capsys.readouterr().err
+    assert Path("run/metrics.jsonl").read_bytes() == before
+    assert newest_checkpoint("run").name == "000006"
+    assert train_main("numpy", [*options, "--overwrite", "--steps", "4"]) == 0
+    assert [path.name for path in Path("run/checkpoints").iterdir()] == ["000004"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--n-layer", "2"], "n_layer is 1 in the run at run and cannot become 2"),
+        (["--seed", "2"], "seed is 1337"),
+        (["--learning-rate", "0.5"], "learning_rate is 0.001"),
+        (["--tokenizer", "byte"], "tokenizer is char"),
+        (["--dtype", "float64"], "dtype is float32"),
+        (["--steps", "3"], "has done 6 steps; --steps 3 is less"),
+        (["--dataset", "other.txt"], "other.txt is not the text that run was trained on"),
+    ],
+)
+def test_a_resumed_run_stays_what_it_is(capsys, text, tmp_path, options, message):
+    (tmp_path / "other.txt").write_text(TEXT[1:])
+    assert train_main("numpy", [*SMALL, "--dataset", text, "--out", "run"]) == 0
+    before = Path("run/metrics.jsonl").read_bytes()
+    capsys.readouterr()
+    status = train_main("numpy", ["--out", "run", "--resume", *options])
+    assert message in error_of(capsys, status)
+    assert Path("run/metrics.jsonl").read_bytes() == before

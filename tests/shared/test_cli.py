@@ -1,0 +1,303 @@
+"""The command lines of training and sampling, as somebody at a keyboard meets them."""
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
+from shared.commands.options import TrainOptions, parse_train, program
+from shared.commands.sample import sample_main
+from shared.commands.sampling import SEPARATOR, escape_controls, write_samples
+from shared.commands.train import train_main
+from shared.config import GPTConfig, SampleConfig, TrainConfig, load_preset
+from shared.protocol import BACKENDS
+from shared.sources import ROOT
+from tests.command_line import SMALL, error_of, start
+
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
+
+def options_of(*argv: str) -> TrainOptions:
+    return parse_train("numpy", argv, lambda run: pytest.fail("no checkpoint is wanted"))[0]
+
+
+# Options
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_help_is_readable_and_quick(backend):
+    code = (
+        "import sys; from shared.commands.train import train_main\n"
+        "from shared.commands.sample import sample_main\n"
+        f"status = (train_main({backend!r}, ['--help']), sample_main({backend!r}, ['--help']))\n"
+        "assert not {'torch', 'jax', 'matplotlib'} & sys.modules.keys(), 'slow to import'\n"
+        "sys.exit(status != (0, 0))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False)
+    assert shown.returncode == 0, shown.stderr.decode()
+    assert shown.stderr == b""
+    text = shown.stdout.decode()
+    for command in ("train", "sample"):
+        assert f"usage: python -m impls.{backend}.{command}" in text
+    for config in (GPTConfig, TrainConfig, SampleConfig):
+        for field in fields(config):
+            assert f"--{field.name.replace('_', '-')}" in text
+    assert len(re.findall(r"--vocab-size", text)) == 1
+    assert re.search(r"--grad-clip FLOAT\s+Largest global norm of the gradient", squeeze(text))
+    assert f"(default: runs/{backend})" in text
+
+
+def squeeze(boxed: str) -> str:
+    return " ".join(boxed.replace("│", " ").split())
+
+
+def test_help_shows_the_values_of_the_preset(capsys, tmp_path, monkeypatch):
+    (tmp_path / "tiny.toml").write_text(
+        'tokenizer = "bpe"\n[model]\nn_layer = 17\nvocab_size = 300\n[train]\nsteps = 18\n'
+    )
+    monkeypatch.setattr("shared.config.PRESETS", tmp_path)
+    assert train_main("numpy", ["--help", "--preset", "tiny"]) == 0
+    text = squeeze(capsys.readouterr().out)
+    for shown in (
+        "--n-layer INT Number of blocks. (default: 17)",
+        "--steps INT Optimizer steps, from the first batch to the last. (default: 18)",
+        "What a token is. (default: bpe)",
+        "byte and char know their own. (default: 300)",
+        "(default: tiny)",
+    ):
+        assert shown in text
+
+
+def test_an_option_on_the_line_beats_the_preset():
+    preset = load_preset()
+    assert options_of().train == preset.train
+    assert options_of().model.bias is False
+    given = options_of("--bias", "--no-tie-weights", "--beta2", "0.9", "--seed", "5")
+    # bias is True and tie_weights False in GPTConfig itself: an option counts because it is given.
+    assert (given.model.bias, given.model.tie_weights) == (True, False)
+    assert (given.train.beta2, given.train.seed) == (0.9, 5)
+    assert given.train.learning_rate == preset.train.learning_rate
+    assert options_of("--n-inner", "7").model.config(65).inner_size == 7
+    assert options_of("--n_layer=3").model.config(65) == GPTConfig(
+        65, **preset.model | {"n_layer": 3}
+    )
+
+
+def test_default_run_directory_is_named_after_the_backend():
+    assert options_of().run.out == Path("runs/numpy")
+
+
+# Runs are kept
+
+
+def test_what_may_change_on_resuming(text, tmp_path):
+    assert train_main("numpy", [*SMALL, "--dataset", text, "--out", "run"]) == 0
+    (tmp_path / "text.txt").rename(tmp_path / "moved.txt")
+    more = ["--steps", "9", "--eval-interval", "2", "--dataset", "moved.txt", "--block-size", "8"]
+    assert train_main("numpy", ["--out", "run", "--resume", *more]) == 0
+    rows = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == list(range(10))
+    assert [row["step"] for row in rows if row["val_loss"] is not None] == [0, 6, 8, 9]
+    saved = load_checkpoint(newest_checkpoint("run"))
+    assert (saved.training.step, saved.training.train.steps) == (9, 9)
+
+
+def test_any_backend_goes_on_with_any_backends_run(capsys, text):
+    """NumPy, then PyTorch, then JAX; and all three write the same text from where that ends."""
+    assert train_main("numpy", [*SMALL, "--dataset", text, "--out", "run"]) == 0
+    for backend, steps in (("torch", "8"), ("jax", "10")):
+        assert train_main(backend, ["--resume", "--out", "run", "--steps", steps]) == 0
+    saved = load_checkpoint(newest_checkpoint("run"))
+    assert (saved.training.step, saved.training.backend) == (10, "jax")
+    capsys.readouterr()
+    texts = set()
+    for backend in BACKENDS:
+        options = ["--run", "run", "--prompt", "ROMEO:", "--max-new-tokens", "30"]
+        assert sample_main(backend, options) == 0
+        texts.add(capsys.readouterr().out)
+    assert len(texts) == 1
+    assert len(texts.pop()) == len("ROMEO:") + 30 + len("\n")
+
+
+# Stopping
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stopped_training_saves_and_says_where(text, tmp_path, number):
+    out = tmp_path / "run"
+    options = [*SMALL, "--dataset", text, "--out", out, "--checkpoint-interval", 1000000]
+    with start("numpy", "train", *options, "--steps", 1000000) as process:
+        wait_for_rows(out / "metrics.jsonl", 5)
+        process.send_signal(number)
+        process.send_signal(number)  # impatience does not spoil the saving
+        stdout, stderr = (shown.decode() for shown in process.communicate(timeout=60))
+    assert process.returncode == 130
+    assert stdout == ""
+    assert "Traceback" not in stderr
+    checkpoint = newest_checkpoint(out)
+    rows = (out / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(rows[-1])["step"] == int(checkpoint.name) == len(rows) - 1
+    assert f"saved {checkpoint}" in stderr
+    assert f"python -m impls.numpy.train --out {out} --resume" in stderr
+    assert load_checkpoint(checkpoint).moments is not None
+    assert (out / "loss.png").exists()
+
+
+def test_a_limit_is_no_failure_and_says_which_it_was(capsys, text):
+    assert train_main("numpy", [*SMALL, "--dataset", text, "--max-seconds", "1e-6"]) == 0
+    said = capsys.readouterr().err
+    assert "stopped at step 1: --max-seconds 1e-06 are over; saved runs/numpy" in said
+    assert train_main("numpy", ["--resume", "--keep-checkpoints", "1"]) == 0
+    assert newest_checkpoint("runs/numpy").name == "000006"
+
+
+@pytest.mark.parametrize(("main", "options"), [(sample_main, []), (train_main, ["--resume"])])
+def test_a_damaged_checkpoint_is_not_the_end(capsys, text, main, options):
+    """The message names the one before it."""
+    assert train_main("numpy", [*SMALL, "--dataset", text, "--checkpoint-interval", "3"]) == 0
+    weights = Path("runs/numpy/checkpoints/000006/model.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-1])
+    capsys.readouterr()
+    said = error_of(capsys, main("numpy", options))
+    assert "move the damaged one away to use runs/numpy/checkpoints/000003" in said
+    weights.parent.rename("damaged")
+    assert main("numpy", options) == 0
+
+
+def wait_for_rows(path: Path, count: int) -> None:
+    for _ in range(600):
+        if path.exists() and len(path.read_text().splitlines()) >= count:
+            return
+        time.sleep(0.05)
+    pytest.fail(f"{path} did not grow to {count} rows in 30 s")
+
+
+def test_a_training_that_blows_up(capsys, text):
+    wild = "--optimizer sgd --learning-rate 1e30 --grad-clip 0 --schedule constant --warmup-steps 0"
+    status = train_main("numpy", [*SMALL, *shlex.split(wild), "--dataset", text, "--out", "run"])
+    shown = capsys.readouterr().err
+    assert status == 2
+    assert re.search(
+        r"\nerror: training stopped at step \d: \w+ is (nan|inf)\nLast good .*\n$", shown
+    )
+    assert "Warning" not in shown
+
+
+# What is printed
+
+
+def test_training_speaks_on_standard_error_only(capsys, text):
+    assert train_main("numpy", [*SMALL, "--dataset", text, "--out", "run"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    for part in (
+        f"text file: {text}",
+        "parameters: n_layer 1",
+        "numpy on cpu in float32: 6 steps of 2 × 8 tokens to run",
+        "step 0/6  val ",
+        "step 6/6  loss ",
+        "bits per byte",
+        "saved run/checkpoints/000006; curves in run/loss.png",
+        "python -m impls.numpy.sample --run run",
+    ):
+        assert part in shown.err
+    assert "\x1b" not in shown.err
+    assert max(len(line) for line in shown.err.splitlines()) < 200
+
+
+def test_standard_output_is_prompt_and_text(capsys, trained):
+    options = ["--run", str(trained), "--prompt", "ROMEO:\n", "--max-new-tokens", "12"]
+    assert sample_main("numpy", [*options, "--seed", "3"]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert shown.out.startswith("ROMEO:\n")
+    assert len(shown.out) == len("ROMEO:\n") + 12 + len("\n")
+    # Sample i is the one of seed + i, whoever asks for it; and the checkpoint is the run's newest.
+    checkpoint = str(newest_checkpoint(trained))
+    several = ["--num-samples", "2", "--run", checkpoint]
+    assert sample_main("numpy", [*options, "--seed", "2", *several]) == 0
+    first, second = capsys.readouterr().out.split(f"{SEPARATOR}\n")
+    assert second == shown.out
+    assert first != second
+
+
+def test_a_prompt_longer_than_the_window_is_used_from_its_end(capsys, trained):
+    options = ["--run", str(trained), "--temperature", "0", "--max-new-tokens", "5"]
+    assert sample_main("numpy", [*options, "--prompt", "window breaks?"]) == 0
+    long = capsys.readouterr()
+    assert long.err == (
+        "note: the prompt has 14 tokens; the model sees only the last 8 of them (block_size)\n"
+    )
+    assert sample_main("numpy", [*options, "--prompt", " breaks?"]) == 0
+    short = capsys.readouterr()
+    assert short.err == ""
+    assert long.out == "window" + short.out
+
+
+def test_float64_can_be_asked_for(capsys, trained):
+    options = ["--run", str(trained), "--temperature", "0", "--max-new-tokens", "5"]
+    assert sample_main("numpy", [*options, "--dtype", "float64"]) == 0
+
+
+def test_text_comes_as_it_is_made_and_nobody_minds_a_reader_who_leaves(trained):
+    options = ["--run", trained, "--prompt", "ROMEO:", "--max-new-tokens", 100000]
+    with start("numpy", "sample", *options) as process:
+        assert process.stdout.read(20).startswith(b"ROMEO:")
+        assert process.poll() is None, "more is still being written"
+        process.stdout.close()
+        stderr = process.stderr.read()
+        process.wait(timeout=60)
+    assert stderr == b""
+    assert process.returncode == 128 + signal.SIGPIPE
+
+
+def test_interrupting_a_sample_is_quiet(trained):
+    options = ["--run", trained, "--max-new-tokens", 1000000]
+    # Tests started in the background of a shell ignore SIGINT, and a child process inherits that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with start("numpy", "sample", *options) as process:
+        signal.signal(signal.SIGINT, before)
+        process.stdout.read(20)
+        process.send_signal(signal.SIGINT)
+        stderr = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+
+
+def test_a_terminal_gets_no_commands_from_a_model(capsys, monkeypatch):
+    wild = "a\tb\n\x1b[2J\x07\x9b31m\r\x7fé\u2028"
+    write_samples(iter([iter([wild])]), wild)
+    assert capsys.readouterr().out == wild + wild + "\n"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    tame = "a\tb\n\\x1b[2J\\x07\\x9b31m\\r\\x7fé\u2028"
+    write_samples(iter([iter([wild])]), wild)
+    assert capsys.readouterr().out == tame + tame + "\n"
+
+
+def test_a_terminal_shows_what_is_there_in_the_order_in_which_it_is_there():
+    assert escape_controls("a\u202eb\u2066c\u2069") == "a\\u202eb\\u2066c\\u2069"
+    assert escape_controls("שלום, é 🦓") == "שלום, é 🦓"
+
+
+def test_errors_are_for_users_only(monkeypatch):
+    """A fault of the program's own keeps its traceback."""
+    monkeypatch.setattr("shared.commands.train.parse_train", lambda *_: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        train_main("numpy", [])
+
+
+def test_hints_in_a_nox_session_name_that_session(monkeypatch):
+    """Its environment has the packages; the Python of the user's shell may not."""
+    assert program("torch", "sample") == "python -m impls.torch.sample"
+    monkeypatch.setenv("NOX_CURRENT_SESSION", "train-torch")
+    assert program("torch", "sample") == "nox -s sample-torch --"
+    assert program("torch", "bigram") == "python -m impls.torch.bigram"
+    assert program("my.gpt", "train") == "python -m my.gpt.train"

@@ -1,0 +1,221 @@
+"""Datasets: where they come from, what is refused, and what a model sees of them."""
+
+import gc
+import hashlib
+import http.server
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+
+import pooch
+import pytest
+
+from shared.errors import DatasetError
+from shared.text import datasets
+from shared.text.datasets import encode_dataset, load_dataset
+from shared.text.tokenizers import build_tokenizer
+
+STAND_IN = b"First Citizen:\nBefore we proceed any further, hear me speak.\n" * 20
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch) -> tuple[Path, Path]:
+    """An empty data directory and an empty cache, and a server that nobody runs."""
+    data, cache = tmp_path / "data", tmp_path / "cache"
+    data.mkdir()
+    monkeypatch.setenv("MINIGPT_DATA_DIR", str(data))
+    monkeypatch.setattr("pooch.os_cache", lambda name: cache / name)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(datasets, "TINYSHAKESPEARE_URL", "http://127.0.0.1:9/input.txt")
+    return data / "tinyshakespeare.txt", cache / "minigpt" / "tinyshakespeare.txt"
+
+
+@pytest.fixture
+def stand_in(monkeypatch) -> bytes:
+    """A short text that passes for tinyshakespeare."""
+    digest = hashlib.sha256(STAND_IN).hexdigest()
+    monkeypatch.setattr(datasets, "TINYSHAKESPEARE_SHA256", digest)
+    return STAND_IN
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """Answer the download with a status and a body, after a delay."""
+    servers = []
+
+    def start(body: bytes, status: int = 200, delay: float = 0.0, size: int | None = None) -> None:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                time.sleep(delay)
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body) if size is None else size))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        servers.append((server, thread))
+        url = f"http://127.0.0.1:{server.server_port}/input.txt"
+        monkeypatch.setattr(datasets, "TINYSHAKESPEARE_URL", url)
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+# --- where tinyshakespeare comes from -------------------------------------------------------------
+
+
+def test_tinyshakespeare_itself():
+    path = Path(os.environ.get("MINIGPT_DATA_DIR", "")) / "tinyshakespeare.txt"
+    if not path.exists():
+        pytest.skip("MINIGPT_DATA_DIR has no tinyshakespeare.txt")
+    dataset = load_dataset("tinyshakespeare")
+    assert (len(dataset.train_text), len(dataset.val_text)) == (1_003_854, 111_540)
+    assert dataset.train_text + dataset.val_text == path.read_text(encoding="utf-8")
+    assert dataset.sha256 == datasets.TINYSHAKESPEARE_SHA256
+    assert dataset.floor_nats is None
+    data = encode_dataset(dataset, build_tokenizer("char", dataset.text), block_size=64)
+    assert (len(data.train), len(data.val), data.val_bytes) == (1_003_854, 111_540, 111_539)
+    assert load_dataset("auto") == dataset
+
+
+@pytest.mark.parametrize("name", ["tinyshakespeare", "auto"])
+def test_the_data_directory_comes_before_the_cache(name, places, stand_in):
+    in_data, in_cache = places
+    in_cache.parent.mkdir(parents=True)
+    in_cache.write_bytes(stand_in)
+    dataset = load_dataset(name)
+    assert (dataset.name, dataset.text) == ("tinyshakespeare", stand_in.decode())
+    assert str(in_cache) in dataset.note
+    in_data.write_bytes(stand_in)
+    assert str(in_data) in load_dataset(name).note
+
+
+def test_a_download_is_kept(places, stand_in, serve, monkeypatch):
+    serve(stand_in)
+    logged: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    monkeypatch.setattr(handler, "emit", logged.append)
+    monkeypatch.setattr(pooch.get_logger(), "handlers", [handler])
+    assert load_dataset("tinyshakespeare").text == stand_in.decode()
+    assert [path.name for path in places[1].parent.iterdir()] == ["tinyshakespeare.txt"]
+    monkeypatch.setattr(datasets, "TINYSHAKESPEARE_URL", "http://127.0.0.1:9/")
+    assert load_dataset("tinyshakespeare").text == stand_in.decode()
+    assert not logged
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,  # nobody listens
+        {"body": b"not found", "status": 404},
+        {"body": STAND_IN, "delay": 1.5},
+        {"body": STAND_IN[:100], "size": len(STAND_IN)},
+    ],
+    ids=["refused", "404", "silence", "cut off"],
+)
+# pooch leaves it to the garbage collector to close a failed response.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_failed_download(answer, places, stand_in, serve, monkeypatch):
+    monkeypatch.setattr(datasets, "DOWNLOAD_TIMEOUT", 0.3)
+    if answer:
+        serve(**answer)
+    started = time.monotonic()
+    with pytest.raises(DatasetError) as caught:
+        load_dataset("tinyshakespeare")
+    assert time.monotonic() - started < 10
+    message = str(caught.value)
+    for part in (*map(str, places), datasets.TINYSHAKESPEARE_URL, "MINIGPT_DATA_DIR"):
+        assert part in message
+    assert "\n" not in message
+    assert not places[1].parent.exists() or not list(places[1].parent.iterdir())
+    del caught
+    gc.collect()
+
+
+def test_a_download_with_another_hash_is_not_kept(places, serve):
+    serve(STAND_IN)
+    with pytest.raises(DatasetError) as caught:
+        load_dataset("tinyshakespeare")
+    for part in (datasets.TINYSHAKESPEARE_URL, hashlib.sha256(STAND_IN).hexdigest()):
+        assert part in str(caught.value)
+    assert not list(places[1].parent.iterdir())
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["data directory", "cache"])
+def test_a_file_with_another_hash_is_an_error(which, places):
+    places[which].parent.mkdir(parents=True, exist_ok=True)
+    places[which].write_bytes(STAND_IN)
+    with pytest.raises(DatasetError) as caught:
+        load_dataset("tinyshakespeare")
+    found = hashlib.sha256(STAND_IN).hexdigest()
+    for part in (str(places[which]), found, datasets.TINYSHAKESPEARE_SHA256):
+        assert part in str(caught.value)
+    assert places[which].read_bytes() == STAND_IN
+    note = load_dataset("auto").note
+    assert note.startswith("playlets, because")
+    assert found in note
+
+
+def test_auto_falls_back_to_playlets_and_says_why(places):
+    dataset = load_dataset("auto")
+    assert dataset.name == "playlets"
+    assert dataset.note.startswith("playlets, because tinyshakespeare is not at")
+    assert "\n" not in dataset.note
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def test_files_are_read_as_they_stand(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = " \r\nDéjà vu\r\rune ligne\n\u2028\t \n"
+    Path("foo.txt").write_bytes(text.encode())
+    Path("foo").write_bytes(text.encode())
+    for name in ("foo.txt", "./foo.txt", "foo", str(tmp_path / "foo.txt")):
+        dataset = load_dataset(name)
+        assert (dataset.name, dataset.text) == (name, text)
+        assert name in dataset.note
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        (b"", "empty"),
+        (b"\xef\xbb\xbf", "empty"),
+        (b"caf\xe9 au lait", "UTF-8.*0xe9.*offset 3"),
+        (b"\xef\xbb\xbfab\xff", "0xff.*offset 5"),
+        ("Ünïcode".encode("utf-16"), "0xff.*offset 0"),
+    ],
+)
+def test_files_that_are_no_text(contents, message, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(contents)
+    with pytest.raises(DatasetError, match=message) as caught:
+        load_dataset(str(path))
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["shakespear", "./missing.txt", "missing/corpus.txt", "a\0b", "x" * 5000]
+)
+def test_what_is_neither_a_dataset_nor_a_file(name):
+    with pytest.raises(DatasetError) as caught:
+        load_dataset(name)
+    assert len(str(caught.value).splitlines()) == 1
+    if len(name) < 100 and "\0" not in name:
+        assert "auto, tinyshakespeare, playlets" in str(caught.value)
+
+
+def test_a_directory_is_no_text(tmp_path):
+    with pytest.raises(DatasetError, match="is a directory"):
+        load_dataset(str(tmp_path))

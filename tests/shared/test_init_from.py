@@ -1,0 +1,210 @@
+"""Fine-tuning: `train --init-from` begins with the weights of any checkpoint, on another text."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
+from shared.checkpoints.record import TrainingRecord
+from shared.checkpoints.tensors import signed
+from shared.commands.sample import sample_main
+from shared.commands.train import train_main
+from shared.config import ConfigError, load_preset
+from shared.protocol import load_backend
+from shared.runs.loop import evaluate
+from shared.text.datasets import encode_dataset, load_dataset
+from tests.command_line import SMALL, TEXT, error_of
+
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
+OTHER = "what light breaks? It is the east: soft!\n" * 60
+TUNE = ["--steps", "20", "--batch-size", "4", "--learning-rate", "1e-2", "--warmup-steps", "0"]
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> str:
+    """The path of another text, in characters that the first one has too."""
+    path = tmp_path / "other.txt"
+    path.write_text(OTHER)
+    return str(path)
+
+
+def rows_of(run: str) -> list[dict]:
+    return [json.loads(line) for line in Path(run, "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch", "jax"])
+def test_it_begins_with_the_weights_of_any_backends_run(
+    capsys, trained: Path, other: str, backend: str
+) -> None:
+    """The run is NumPy's. Step 0 shows the loss of its weights, and training improves on it."""
+    before = load_checkpoint(newest_checkpoint(trained))
+    options = ["--init-from", str(trained), "--dataset", other, "--out", "tuned", *TUNE]
+    assert train_main(backend, options) == 0
+    data = encode_dataset(load_dataset(other), before.tokenizer, before.config.block_size)
+    model = load_backend("numpy").build(before.config, before.weights)
+    first, *_, last = rows_of("tuned")
+    assert first["val_loss"] == pytest.approx(evaluate(model, data.val, 4), rel=1e-5)
+    assert last["val_loss"] < first["val_loss"] - 0.1
+    assert (first["step"], last["step"]) == (0, 20)
+    shown = capsys.readouterr().err
+    assert f"weights   those of {trained}: the validation loss of step 0 is theirs" in shown
+    assert shown.index("weights   ") < shown.index("step  0/20  val")
+    assert (
+        f"\nvalidation loss {first['val_loss']:.4f} before, {last['val_loss']:.4f} after, in nats "
+        f"per token, {last['bits_per_byte']:.4f} bits per byte\n"
+    ) in shown
+
+
+def test_model_and_tokenizer_are_the_checkpoints_and_the_training_the_presets(
+    trained: Path, other: str
+) -> None:
+    source = newest_checkpoint(trained)
+    options = ["--init-from", str(source), "--dataset", other, "--preset", "numpy-course-bpe"]
+    assert train_main("numpy", [*options, "--steps", "2", "--out", "tuned"]) == 0
+    before, after = load_checkpoint(source), load_checkpoint(newest_checkpoint("tuned"))
+    assert after.config == before.config
+    assert after.tokenizer.to_json() == before.tokenizer.to_json()
+    assert after.training.train == replace(load_preset("numpy-course-bpe").train, steps=2)
+    assert set(before.moments) == {"m", "v"}
+    assert after.moments == {}, "a fresh optimizer, of the preset's kind: SGD"
+    assert (after.training.init_from, after.training.step) == (str(source), 2)
+    assert after.training.init_from_sha256 == signed(before.weights, {})["sha256"]
+    assert before.training.init_from is None
+
+
+def test_the_moments_of_the_source_are_forgotten(tmp_path: Path, trained: Path, other: str) -> None:
+    """The same weights without their optimizer end at the same place, bit for bit."""
+    full = load_checkpoint(newest_checkpoint(trained))
+    save_checkpoint(tmp_path / "bare", full.config, full.weights, tokenizer=full.tokenizer)
+    for source, out in ((trained, "a"), (tmp_path / "bare", "b")):
+        options = ["--init-from", str(source), "--dataset", other, "--out", out, *TUNE]
+        assert train_main("numpy", options) == 0
+    a, b = (load_checkpoint(newest_checkpoint(run)) for run in ("a", "b"))
+    for name, array in a.weights.items():
+        np.testing.assert_array_equal(array, b.weights[name], err_msg=name)
+    assert sample_main("numpy", ["--run", "a", "--prompt", "what", "--max-new-tokens", "5"]) == 0
+
+
+def test_a_fine_tuned_run_is_resumed_like_any_other(capsys, trained: Path, other: str) -> None:
+    options = ["--init-from", str(trained), "--dataset", other, "--out", "tuned", *TUNE]
+    assert train_main("numpy", options) == 0
+    begun = load_checkpoint(newest_checkpoint("tuned")).training
+    before = rows_of("tuned")[0]["val_loss"]
+    capsys.readouterr()
+    assert train_main("torch", ["--resume", "--out", "tuned", "--steps", "24"]) == 0
+    shown = capsys.readouterr().err
+    assert f"validation loss {before:.4f} before, " in shown
+    assert "weights   those of" not in shown
+    record = load_checkpoint(newest_checkpoint("tuned")).training
+    assert record.step == 24
+    assert record.init_from == begun.init_from == str(trained)
+    assert record.init_from_sha256 == begun.init_from_sha256
+
+
+def test_a_training_from_new_weights_says_nothing_of_before(capsys, text: str) -> None:
+    assert train_main("numpy", [*SMALL, "--dataset", text, "--out", "run"]) == 0
+    shown = capsys.readouterr().err
+    assert "before" not in shown
+    assert "weights   " not in shown
+
+
+def test_words_that_are_not_known_are_counted(capsys, tmp_path: Path, text: str) -> None:
+    """Of every ten words, five are "light", which is known, and five "moon", which is not."""
+    assert (
+        train_main("numpy", [*SMALL, "--tokenizer", "word", "--dataset", text, "--out", "w"]) == 0
+    )
+    (tmp_path / "moon.txt").write_text("light moon\n" * 500)
+    capsys.readouterr()
+    options = ["--init-from", "w", "--dataset", "moon.txt", "--steps", "2", "--out", "tuned"]
+    assert train_main("numpy", options) == 0
+    (warning,) = re.findall(r"warning: .*\n", capsys.readouterr().err)
+    assert "does not know 50.0% of the words of this text: 500 of 1,000 become <unk>" in warning
+
+
+def test_characters_that_are_not_known_are_named(capsys, tmp_path: Path, trained: Path) -> None:
+    (tmp_path / "odd.txt").write_text("It is 1\x07 été, 1 été! " * 30)
+    status = train_main("numpy", ["--init-from", str(trained), "--dataset", "odd.txt"])
+    shown = error_of(capsys, status)
+    assert "odd.txt has 3 different characters that the char tokenizer of" in shown
+    assert "does not know, in 210 of 630 places: '1' (U+0031), '\\x07' (U+0007), 'é'" in shown
+    (tmp_path / "odd.txt").write_text("".join(map(chr, range(0x400, 0x500))))
+    status = train_main("numpy", ["--init-from", str(trained), "--dataset", "odd.txt"])
+    shown = error_of(capsys, status)
+    assert "has 256 different characters" in shown
+    assert shown.count("U+") == 8
+    assert ", …\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--n-layer", "2"], "n_layer is 1 in .*run and cannot become 2: the weights are of that"),
+        (["--block-size", "9"], "block_size is 8"),
+        (["--bias"], "bias is False"),
+        (["--tokenizer", "byte"], "tokenizer is char in .*run and cannot become byte"),
+        (["--vocab-size", "9"], "vocab_size is "),
+        (["--resume"], "--resume goes on with a run as it is; leave --init-from away"),
+        (["--dataset", "bible"], "neither a dataset nor a file 'bible'"),
+        (["--dataset", "short.txt"], "short.txt is too short"),
+        (["--batch-size", "1000000000"], "takes at least .* GiB of memory"),
+        (
+            ["--init-from", "nowhere"],
+            r"nowhere holds no trained model; train one: .* --out nowhere",
+        ),
+        (["--init-from", "bare"], "bare has no tokenizer.json"),
+    ],
+)
+def test_what_cannot_be_begun_is_refused(
+    capsys, tmp_path: Path, trained: Path, other: str, options: list[str], message: str
+) -> None:
+    full = load_checkpoint(newest_checkpoint(trained))
+    save_checkpoint(tmp_path / "bare", full.config, full.weights)
+    (tmp_path / "short.txt").write_text("It is")
+    start = ["--init-from", str(trained), "--dataset", other, "--out", "tuned"]
+    assert re.search(message, error_of(capsys, train_main("numpy", [*start, *options])))
+    assert not Path("tuned").exists(), "nothing is written"
+
+
+def test_what_does_not_contradict_is_accepted(trained: Path, other: str) -> None:
+    start = ["--init-from", str(trained), "--dataset", other, "--out", "tuned", "--steps", "2"]
+    same = ["--n-layer", "1", "--block-size", "8", "--tokenizer", "char", "--seed", "5"]
+    assert train_main("numpy", [*start, *same, "--dtype", "float64"]) == 0
+    saved = load_checkpoint(newest_checkpoint("tuned"))
+    assert (saved.dtype, saved.training.seed) == ("float64", 5)
+
+
+# The record
+
+
+def test_a_record_from_before_there_was_fine_tuning_is_read(trained: Path) -> None:
+    record = load_checkpoint(newest_checkpoint(trained)).training
+    table = json.loads(record.to_json())
+    assert table.pop("init_from") is None
+    assert table.pop("init_from_sha256") is None
+    assert TrainingRecord.from_json(Path("training.json"), json.dumps(table).encode()) == record
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"init_from": "run"},
+        {"init_from_sha256": "0" * 64},
+        {"init_from": "", "init_from_sha256": "0" * 64},
+        {"init_from": 1, "init_from_sha256": "0" * 64},
+        {"init_from": "run", "init_from_sha256": "0" * 63},
+    ],
+)
+def test_a_record_says_both_or_neither(trained: Path, change: dict) -> None:
+    record = load_checkpoint(newest_checkpoint(trained)).training
+    assert replace(record, init_from="run", init_from_sha256="0" * 64).init_from == "run"
+    with pytest.raises(ConfigError, match="init_from"):
+        replace(record, **change)
+
+
+def test_the_texts_of_these_tests_share_their_characters() -> None:
+    assert set(OTHER) <= set(TEXT)

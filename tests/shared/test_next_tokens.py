@@ -1,0 +1,116 @@
+"""The table of the next token: its probabilities are those that sampling draws from."""
+
+import importlib
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance.truths.reference import draw
+from shared.commands.next_tokens import distribution
+from shared.commands.sample import sample_main
+from shared.config import SampleConfig
+from shared.protocol import BACKENDS
+from tests.command_line import TEXT, error_of
+
+SAMPLINGS = [
+    SampleConfig(1),
+    SampleConfig(1, temperature=0.0),
+    SampleConfig(1, temperature=0.4),
+    SampleConfig(1, temperature=3.0),
+    SampleConfig(1, top_k=3),
+    SampleConfig(1, top_p=0.6),
+    SampleConfig(1, temperature=1.7, top_k=9, top_p=0.8),
+]
+LOGITS = np.random.default_rng(5).normal(0, 2, 37)
+
+
+def as_array(room: str, logits: np.ndarray) -> Any:
+    match room:
+        case "torch":
+            return importlib.import_module("torch").from_numpy(logits)
+        case "jax":
+            return importlib.import_module("jax.numpy").asarray(logits)
+    return logits
+
+
+@pytest.mark.parametrize("config", SAMPLINGS)
+@pytest.mark.parametrize("room", BACKENDS)
+def test_every_interval_is_where_a_room_draws_that_token(room: str, config: SampleConfig) -> None:
+    """Just inside both its ends: so no interval can be wider or narrower, or lie elsewhere."""
+    importlib.import_module(f"impls.{room}.model")  # which switches float64 on in JAX
+    sample_token = importlib.import_module(f"impls.{room}.generate").sample_token
+    logits = as_array(room, LOGITS)
+    edges = np.concatenate([[0.0], np.cumsum(distribution(LOGITS, config))])
+    assert edges[-1] == pytest.approx(1, abs=1e-12)
+    wide = [token for token in range(37) if edges[token + 1] - edges[token] > 1e-6]
+    assert len(wide) >= (1 if config.temperature == 0 else 3)
+    for token in wide:
+        for u in (edges[token] + 1e-9, edges[token + 1] - 1e-9):
+            assert sample_token(logits, u, config) == token
+            assert draw(LOGITS, u, config) == token
+
+
+@pytest.mark.parametrize("room", BACKENDS)
+def test_an_edge_belongs_to_the_token_after_it(room: str) -> None:
+    """Intervals include their lower end: u = k/32 draws token k of 32 equally likely ones."""
+    importlib.import_module(f"impls.{room}.model")
+    sample_token = importlib.import_module(f"impls.{room}.generate").sample_token
+    logits = as_array(room, np.zeros(32))
+    for token in range(32):
+        assert sample_token(logits, token / 32, SampleConfig(1)) == token
+
+
+# The command
+
+
+def table(out: str) -> list[list[str]]:
+    """The cells of its rows, without the bars."""
+    lines = [line.split("│")[1:-2] for line in out.splitlines() if line.startswith("│")]
+    return [[cell.strip() for cell in line] for line in lines]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_table_is_printed_instead_of_a_text(capsys, trained, backend) -> None:
+    options = ["--run", str(trained), "--prompt", "ROMEO:", "--seed", "3"]
+    assert sample_main(backend, [*options, "--top", "4"]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert [row[0] for row in table(shown.out)] == ["1", "2", "3", "4"]
+    assert len(table(shown.out)[0]) == 4, "nothing was asked for that changes the probabilities"
+    p = [float(row[3]) for row in table(shown.out)]
+    assert p == sorted(p, reverse=True)
+    rest = re.search(rf"the other {len(set(TEXT)) - 4} tokens together: (0\.\d{{4}})", shown.out)
+    assert rest
+    assert sum(p) + float(rest[1]) == pytest.approx(1, abs=5e-4)
+    assert sample_main(backend, [*options, "--max-new-tokens", "1"]) == 0
+    written = capsys.readouterr().out.removeprefix("ROMEO:")[0]
+    seen = {" ": "␣", "\n": "\\n", "\t": "\\t"}.get(written, written)
+    assert f"written with --seed 3: {seen}, for u" in shown.out
+
+
+def test_both_probabilities_are_shown_where_they_differ(capsys, trained) -> None:
+    options = ["--run", str(trained), "--top", "5", "--top-k", "2", "--temperature", "0.5"]
+    assert sample_main("numpy", options) == 0
+    rows = table(capsys.readouterr().out)
+    p, drawn = ([float(row[column]) for row in rows] for column in (3, 4))
+    assert drawn[0] + drawn[1] == pytest.approx(1, abs=2e-4)
+    assert drawn[0] / drawn[1] == pytest.approx((p[0] / p[1]) ** 2, rel=0.01)
+    assert [row[4] for row in rows[2:]] == ["0", "0", "0"]
+
+
+def test_there_are_no_more_rows_than_tokens(capsys, trained) -> None:
+    options = ["--run", str(trained), "--top", "1000", "--temperature", "0"]
+    assert sample_main("numpy", options) == 0
+    out = capsys.readouterr().out
+    assert len(table(out)) == len(set(TEXT))
+    assert "the other" not in out
+    assert "written at temperature 0: " in out
+    assert "entropy: 0.00 bits" in out
+
+
+@pytest.mark.parametrize(("top", "message"), [("0", "top is 0"), ("-3", "top is -3"), ("x", "x")])
+def test_rows_that_cannot_be(capsys, trained, top, message) -> None:
+    status = sample_main("numpy", ["--run", str(trained), f"--top={top}"])
+    assert message in error_of(capsys, status)

@@ -1,0 +1,195 @@
+"""The generated plays: their form, and that their probability is the one the generator states."""
+
+import functools
+import itertools
+import math
+import re
+import statistics
+
+import numpy as np
+import pytest
+
+from shared.text.grammar import COUPLES, PRONOUN, WORDS
+from shared.text.playlets import Scene, Slot, Symbol, generate, read_grammar, scenes
+
+GRAMMAR = read_grammar()
+
+
+class Ends(dict[int, tuple[float, int]]):
+    """Places in a text, each with the log probability and the number of ways to come there."""
+
+    def add(self, place: int, log_p: float, ways: int) -> None:
+        before, others = self.get(place, (-math.inf, 0))
+        self[place] = (float(np.logaddexp(before, log_p)), others + ways)
+
+
+def derivations(text: str) -> tuple[float, int]:
+    """The log probability with which the grammar writes a text, and in how many ways.
+
+    The inside algorithm, from the top down: for a name and a place in the text, every place where
+    what the name writes can end. It sums over all derivations, and knows nothing of the one by
+    which the text was written.
+    """
+
+    @functools.cache
+    def inside(name: str, start: int) -> Ends:
+        ends = Ends()
+        symbol = GRAMMAR[name]
+        for probability, body in zip(symbol.probabilities, symbol.bodies, strict=True):
+            for end, (log_p, ways) in spell_out(body, start).items():
+                ends.add(end, math.log(probability) + log_p, ways)
+        return ends
+
+    def spell_out(body: tuple[str | Slot, ...], start: int) -> Ends:
+        reached = Ends({start: (0.0, 1)})
+        for part in body:
+            further = Ends()
+            for place, (log_p, ways) in reached.items():
+                if isinstance(part, Slot):
+                    for end, (log_q, more) in inside(part.name, place).items():
+                        further.add(end, log_p + log_q, ways * more)
+                elif text.startswith(part, place):
+                    further.add(place + len(part), log_p, ways)
+            reached = further
+        return reached
+
+    return inside("scene", 0).get(len(text), (-math.inf, 0))
+
+
+def first_scenes(count: int) -> list[Scene]:
+    return list(itertools.islice(scenes(), count))
+
+
+def scene_texts(text: str) -> list[str]:
+    return re.findall(r".+?\n\n", text, flags=re.DOTALL)
+
+
+def test_every_scene_has_one_derivation_and_the_stated_probability():
+    for scene in first_scenes(100):
+        log_p, ways = derivations(scene.text)
+        assert ways == 1, scene.text
+        assert -log_p == pytest.approx(scene.nats, rel=1e-9)
+
+
+def test_the_floor_is_the_validation_texts_probability():
+    playlets = generate()
+    log_p = [derivations(text)[0] for text in scene_texts(playlets.text[playlets.split :])]
+    assert -math.fsum(log_p) == pytest.approx(playlets.floor_nats, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [("Enter ", "Exit "), ("\n\n", "\n"), ("Scene: ", "Scene: the "), (": ", ":  ")],
+)
+def test_what_the_grammar_does_not_write_has_no_derivation(was, becomes):
+    for scene in first_scenes(10):
+        assert derivations(scene.text.replace(was, becomes, 1)) == (-math.inf, 0)
+
+
+def test_the_parser_counts_every_derivation(monkeypatch):
+    """The proof of unambiguity is worth something only if an ambiguity would be seen."""
+    before = first_scenes(3)
+    onset = GRAMMAR["onset"]
+    twice = Symbol(tuple(p / 2 for p in onset.probabilities) * 2, onset.bodies * 2)
+    monkeypatch.setitem(GRAMMAR, "onset", twice)
+    for scene in before:
+        log_p, ways = derivations(scene.text)
+        assert ways > 1
+        assert -log_p == pytest.approx(scene.nats, rel=1e-9)
+
+
+def test_scenes_are_drawn_with_the_probabilities_of_the_grammar():
+    """Their mean -ln p is the grammar's entropy, which is computed without drawing."""
+    nats = [scene.nats for scene in first_scenes(2000)]
+    standard_error = statistics.stdev(nats) / math.sqrt(len(nats))
+    assert abs(statistics.mean(nats) - entropy("scene")) < 4 * standard_error
+
+
+def entropy(start: str) -> float:
+    """Expected -ln p of what a name writes: the solution of one linear equation per name."""
+    names = list(GRAMMAR)
+    slots = np.zeros((len(names), len(names)))  # expected number of slots of each name
+    own = np.zeros(len(names))
+    for row, symbol in enumerate(GRAMMAR.values()):
+        own[row] = -sum(p * math.log(p) for p in symbol.probabilities)
+        for p, body in zip(symbol.probabilities, symbol.bodies, strict=True):
+            for part in body:
+                if isinstance(part, Slot):
+                    slots[row, names.index(part.name)] += p
+    return float(np.linalg.solve(np.eye(len(names)) - slots, own)[names.index(start)])
+
+
+def test_probabilities_sum_to_one_and_every_rule_is_of_use():
+    used = {"scene"}
+    for name, symbol in GRAMMAR.items():
+        assert math.fsum(symbol.probabilities) == pytest.approx(1, abs=1e-12), name
+        assert min(symbol.probabilities) > 0, name
+        assert len(set(symbol.bodies)) == len(symbol.bodies), name
+        used |= {part.name for body in symbol.bodies for part in body if isinstance(part, Slot)}
+    assert used == set(GRAMMAR)
+
+
+def test_the_split_lies_between_scenes():
+    playlets = generate()
+    assert len(playlets.text) > 1_000_000
+    assert playlets.split == math.floor(len(playlets.text) * 9 / 10)
+    assert playlets.text[: playlets.split].endswith("\n\n")
+    assert playlets.text[playlets.split :].startswith("Scene: ")
+    assert playlets.text.endswith("\n\n")
+    assert "".join(scene_texts(playlets.text)) == playlets.text
+
+
+def test_it_stops_at_the_first_end_that_will_do():
+    playlets = generate()
+    ends = list(itertools.accumulate(len(text) for text in scene_texts(playlets.text)))
+    good = [end for end in ends if end > 1_000_000 and 9 * end // 10 in ends]
+    assert good == [len(playlets.text)]
+
+
+def test_nobody_speaks_or_leaves_who_has_not_entered():
+    for text in scene_texts(generate().text):
+        on_stage: set[str] = set()
+        company: set[str] = set()
+        for line in text.splitlines():
+            if entering := re.fullmatch(r"Enter (\w+)(?: and (\w+))?\.", line):
+                on_stage |= set(filter(None, entering.groups()))
+                company |= on_stage
+            elif leaving := re.fullmatch(r"Exit (\w+)\.", line):
+                on_stage.remove(leaving[1])
+            elif line == "Exeunt.":
+                on_stage.clear()
+            elif speaking := re.match(r"(\w+): |\[(\w+) ", line):
+                assert (speaking[1] or speaking[2]) in on_stage | {"Scene"}, text
+        assert not on_stage, text
+        assert tuple(sorted(company)) in COUPLES, text
+
+
+def forms(kind: str) -> tuple[set[str], set[str]]:
+    """The words of a kind as they stand in the grammar, and inflected."""
+    entries = [entry.partition("/") for entry in WORDS[kind].split()]
+    return {word for word, _, _ in entries}, {other or f"{word}s" for word, _, other in entries}
+
+
+def test_nouns_agree_with_determiners_and_verbs():
+    singular, plural = forms("noun")
+    bases, inflected = (
+        a | b for a, b in zip(forms("transitive"), forms("intransitive"), strict=True)
+    )
+    adjective = "|".join(forms("adjective")[0])
+    verse = re.sub('".*"', "", generate().text)
+    clauses = re.findall(
+        rf"\b(the|my|your|a|no|two|six) (?:(?:{adjective}) )?(\w+)(?: (\w+))?", verse, re.IGNORECASE
+    )
+    assert len(clauses) > 1000
+    for determiner, noun, following in clauses:
+        assert noun in (singular | plural)
+        if determiner.lower() in ("two", "six", "a", "no"):
+            assert (noun in plural) == (determiner.lower() in ("two", "six")), (determiner, noun)
+        if following in bases | inflected:
+            assert (noun in plural) == (following in bases), (noun, following)
+
+
+def test_pronouns_agree_with_the_character():
+    directions = re.findall(r"^\[(\w+) \w+ (\w+) ", generate().text, flags=re.MULTILINE)
+    assert len(directions) > 100
+    assert all(PRONOUN[name] == pronoun for name, pronoun in directions)

@@ -1,0 +1,45 @@
+"""The presets: each says whose choices it is, and can be trained."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from audits.results.record import MARGIN
+from audits.results.training import train_preset
+from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
+from shared.commands.train import train_main
+from shared.config import PRESETS, GPTConfig, load_preset, preset_names
+
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
+
+def config_of(name: str) -> GPTConfig:
+    return GPTConfig(**({"vocab_size": 65} | load_preset(name).model))
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_says_whose_choices_it_is(name: str) -> None:
+    first, *_ = (PRESETS / f"{name}.toml").read_text(encoding="utf-8").splitlines()
+    assert first.startswith("# ")
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_can_be_trained_as_it_is(name: str) -> None:
+    """Two steps; what all of them come to is what `python -m audits.results` measures."""
+    words = (f"Speaker {i}: the {i % 7} things of which {i % 11} are said.\n" for i in range(150))
+    Path("text.txt").write_text("".join(words))
+    options = ["--preset", name, "--dataset", "text.txt", "--steps", "2", "--out", "run"]
+    assert train_main("numpy", options) == 0
+    checkpoint = load_checkpoint(newest_checkpoint("run"))
+    assert checkpoint.training.train == replace(load_preset(name).train, steps=2)
+    expected = config_of(name)
+    assert replace(checkpoint.config, vocab_size=1) == replace(expected, vocab_size=1)
+
+
+def test_the_classroom_preset_beats_the_bigram(tmp_path: Path) -> None:
+    """The whole command in NumPy. How long it takes is measured by `nox -s results`."""
+    result = train_preset("classroom", "numpy", "playlets", tmp_path / "run")
+    assert result.steps == load_preset("classroom").train.steps
+    assert result.floor < result.val_loss < MARGIN * result.bigram
+    assert result.bigram == pytest.approx(2.3076, abs=1e-4)

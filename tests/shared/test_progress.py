@@ -1,0 +1,49 @@
+"""What one sees of a training: lines or a bar, and the picture of its losses."""
+
+import sys
+
+from shared.runs.metrics import Metrics
+from shared.runs.plots import plot_losses
+from shared.runs.progress import Bar, PlainLines, progress_display
+
+
+def test_plain_lines_say_how_it_goes(capsys):
+    display = progress_display(0, 2000)
+    assert isinstance(display, PlainLines)
+    with display:
+        display.update(Metrics(step=0, val_loss=4.1744))
+        for step in range(1, 301):
+            val_loss = 2.01338 if step == 250 else None
+            display.update(Metrics(step, 1.99119, val_loss, tokens_per_second=9800.4))
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    lines = shown.err.splitlines()
+    assert lines[0] == "step    0/2000  val 4.1744"
+    assert [line.split("/")[0] for line in lines[1:]] == ["step  200", "step  250"]
+    assert lines[1].startswith("step  200/2000  loss 1.9912  9,800 tokens/s  ")
+    assert lines[2].startswith("step  250/2000  loss 1.9912  val 2.0134  9,800 tokens/s  ")
+    assert lines[1].endswith(" s left")
+
+
+def test_a_terminal_gets_a_bar(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    with progress_display(0, 20) as display:
+        assert isinstance(display, Bar)
+        display.update(Metrics(step=10, loss=1.5, val_loss=2.5, tokens_per_second=1234.5))
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    for part in ("\x1b[", "10/20", "loss 1.5000", "val 2.5000", "1,234 tokens/s", "left"):
+        assert part in shown.err
+
+
+def test_the_plot_is_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "loss.png"
+    rows = [Metrics(0, None, 4.0), Metrics(1, 3.9), Metrics(2, 3.8, 3.7)]
+    plot_losses(path, rows, title="without a floor")
+    without_floor = path.read_bytes()
+    assert without_floor.startswith(b"\x89PNG")
+    plot_losses(path, rows, floor=1.0, title="without a floor")
+    assert path.read_bytes() != without_floor, "the floor is drawn"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["loss.png"]

@@ -1,0 +1,179 @@
+"""Checkpoints and crashes: one is there whole or not at all."""
+
+import errno
+import itertools
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from audits.reliability.samples import (
+    CONFIG,
+    random_tensors,
+    record,
+    same,
+    save_everything,
+)
+from shared.checkpoints import directories
+from shared.checkpoints.checkpoint import (
+    checkpoint_path,
+    clean_leftovers,
+    load_checkpoint,
+    newest_checkpoint,
+    save_checkpoint,
+)
+from shared.errors import CheckpointError
+from tests.checkpoint_samples import listing
+
+
+@pytest.fixture
+def saved(tmp_path):
+    return save_everything(tmp_path / "000500")
+
+
+class Crash(BaseException):
+    """What SIGKILL would be if one could look at the disk afterwards."""
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), Crash()])
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_save_that_fails_anywhere_changes_nothing(tmp_path, monkeypatch, error, exists):
+    """At every write, fsync and rename in turn, until one save gets through."""
+    path = tmp_path / "000500"
+    if exists:
+        save_everything(path)
+        before = load_checkpoint(path)
+    calls = itertools.count()
+    failures, messages = 0, set()
+
+    def failing(function):
+        def call(*args, **kwargs):
+            if next(calls) == failures:
+                raise error
+            return function(*args, **kwargs)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", failing(os.fsync))
+        patch.setattr(Path, "rename", failing(Path.rename))
+        patch.setattr(Path, "mkdir", failing(Path.mkdir))
+        while True:
+            calls = itertools.count()
+            try:
+                save_everything(path, training=record(step=501))
+                break
+            except Crash:
+                pass
+            except CheckpointError as raised:
+                messages.add(str(raised))
+            failures += 1
+            assert listing(tmp_path) == (["000500"] if exists else [])
+            assert not exists or same(load_checkpoint(path), before)
+    expected = {f"{path}: cannot be saved: No space left on device"}
+    assert messages == (set() if isinstance(error, Crash) else expected)
+    assert failures >= 8
+    assert load_checkpoint(path).training.step == 501
+
+
+def test_a_crash_anywhere_leaves_one_whole_checkpoint(tmp_path, monkeypatch):
+    """Nobody cleans up after a crash: the rest of the disk is as it was at that moment."""
+    run = tmp_path / "run"
+    for stop in itertools.count():
+        shutil.rmtree(run, ignore_errors=True)
+        (run / "checkpoints").mkdir(parents=True)
+        save_everything(checkpoint_path(run, 250), training=record(step=250))
+        save_everything(checkpoint_path(run, 500))
+        calls = itertools.count()
+
+        def crashing(function, calls=calls, stop=stop):
+            def call(*args, **kwargs):
+                if next(calls) >= stop:
+                    raise Crash
+                return function(*args, **kwargs)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", crashing(os.fsync))
+            patch.setattr(Path, "rename", crashing(Path.rename))
+            patch.setattr(shutil, "rmtree", crashing(shutil.rmtree))
+            try:
+                save_everything(checkpoint_path(run, 500), training=record(val_loss=1.0))
+                finished = True
+            except Crash:
+                finished = False
+        for _ in range(2):
+            newest = newest_checkpoint(run)
+            loaded = load_checkpoint(newest)
+            assert loaded.training.step == 500
+            assert loaded.training.val_loss in (record().val_loss, 1.0)
+            clean_leftovers(run / "checkpoints")
+            assert listing(run / "checkpoints") == ["000250", "000500"]
+        if finished:
+            break
+    assert stop >= 10
+
+
+def test_clean_leftovers_does_not_follow_links(tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    directory = tmp_path / "checkpoints"
+    directory.mkdir()
+    (directory / ".000500.tmp-1-ab").symlink_to(kept)
+    clean_leftovers(directory)
+    assert kept.is_dir()
+
+
+def test_replacing(tmp_path, saved):
+    save_checkpoint(saved, CONFIG, random_tensors(CONFIG, seed=5))
+    assert listing(saved) == ["config.json", "model.safetensors"]
+    assert listing(tmp_path) == ["000500"]
+    (tmp_path / "latest").symlink_to(saved)
+    save_everything(tmp_path / "latest")
+    assert (tmp_path / "latest").is_symlink()
+    assert load_checkpoint(saved).training == record()
+
+
+def test_only_a_checkpoint_is_replaced(tmp_path, saved):
+    (saved / "thesis.tex").write_text("years of work")
+    with pytest.raises(CheckpointError, match=r"'thesis.tex' in it is no part of a checkpoint"):
+        save_everything(saved)
+    assert (saved / "thesis.tex").read_text() == "years of work"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="it is a file"):
+        save_everything(tmp_path / "file")
+
+
+def test_a_parent_that_is_gone(tmp_path):
+    with pytest.raises(CheckpointError, match=r"the directory .*gone does not exist"):
+        save_everything(tmp_path / "gone" / "000500")
+    with pytest.raises(CheckpointError, match="not a usable path"):
+        save_everything("a\0b")
+
+
+def test_permissions_are_those_of_any_directory(saved, tmp_path):
+    (tmp_path / "any").mkdir()
+    assert saved.stat().st_mode == (tmp_path / "any").stat().st_mode
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc")
+def test_every_file_is_forced_to_disk_before_the_rename(tmp_path, monkeypatch):
+    events = []
+    fsync, rename = os.fsync, Path.rename
+
+    def traced_fsync(descriptor):
+        events.append(Path(f"/proc/self/fd/{descriptor}").resolve().name)
+        fsync(descriptor)
+
+    def traced_rename(self, target):
+        events.append("rename")
+        return rename(self, target)
+
+    monkeypatch.setattr(directories.os, "fsync", traced_fsync)
+    monkeypatch.setattr(Path, "rename", traced_rename)
+    save_everything(tmp_path / "000500")
+    assert set(events[:5]) == set(listing(tmp_path / "000500"))
+    assert events[5].startswith(".000500.tmp-")
+    assert events[6:] == ["rename", tmp_path.name]
