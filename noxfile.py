@@ -235,7 +235,7 @@ def tests(session: nox.Session) -> None:
     instead."""
     # Annotations are checked at every call. It doubles the time of the suite, which runs without.
     pytest = python(session, "all"), "-m", "pytest", "-p", "tests.runtime_checks"
-    session.run(*pytest, *(session.posargs or ["tests"]))
+    session.run(*pytest, *(session.posargs or ["-q", "-n", "2", "tests"]))
     if not session.posargs:
         session.run(python(session, "all"), "-m", "conformance.gate", "--always")
         session.run(python(session, "all"), "-m", "audits.mutants", stderr=None)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from audits.mutants.mutant import ADAPTER, DECODING, FORWARD, LIFE, OPTIMIZER, Mutant
+from audits.mutants.mutant import DECODING, FORWARD, LIFE, OPTIMIZER, SHAPES, Mutant
 from audits.mutants.plant import plant
 from conformance.cases import FAR, LONG, TEETH
 from conformance.conftest import RECORDER
@@ -33,7 +33,7 @@ SINGLE = {f"{name}-float32" for name in ("gpt2", "original", *(case.name for cas
 
 DIGITS = "test_shapes.py::test_digits_are_kept"
 
-OF_THEMES = (*FORWARD, *OPTIMIZER, *DECODING, "test_door", "test_inputs", "test_life")
+OF_THEMES = (*FORWARD, *OPTIMIZER, *DECODING, "test_input_validation", "test_inputs", "test_life")
 """Chapters that are about some mutants. Another kind is not held to them: a wrong norm is seen in
 every optimizer step and in every text, which says nothing of either and takes most of the time."""
 
@@ -221,17 +221,17 @@ def wanted(mutant: Mutant | None, backend: str) -> Callable[[str, str | None], b
         many = compiled(chapters) or repeated  # evaluations: one configuration must do
         if check == DIGITS:  # of the sizes, the one that shows an algorithm that loses digits
             return setting in SINGLE
-        if chapters == LIFE:
+        if chapters in (LIFE, SHAPES):
             return setting in {"gpt2-float64", "original-float64", f"{LONG.name}-float64", None}
         usual = {*SETTINGS, None, "gpt2-float32"} - {"nanogpt-float64", f"{LONG.name}-float64"}
-        return setting in ({"gpt2-float64"} if many else usual)
+        return setting in ({"gpt2-float64", None} if many else usual)
 
     return a_part if backend == "jax" else without_other_themes
 
 
 def compiled(chapters: tuple[str, ...]) -> bool:
     """Whether JAX compiles these checks: many steps of one function are worth it, one is not."""
-    return chapters in (OPTIMIZER, DECODING, ADAPTER, LIFE)
+    return "test_inputs" in chapters or "test_forward" not in chapters
 
 
 @contextlib.contextmanager

@@ -10,7 +10,8 @@ from shared.protocol import BACKENDS
 FORWARD = ("test_forward", "test_softmax", "test_loss", "test_gradients", "test_causality")
 OPTIMIZER = ("test_optimizers", "test_bigram")
 DECODING = ("test_decoding", "test_sampling")
-ADAPTER = ("test_forward", "test_door", "test_bigram", "test_inputs")
+ADAPTER = ("test_forward", "test_input_validation", "test_bigram", "test_inputs")
+SHAPES = ("test_shapes",)
 LIFE = ("test_life", "test_inputs", "test_shapes.py::test_a_batch")
 
 

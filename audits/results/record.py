@@ -1,12 +1,11 @@
 """results.json: what was measured, and from which sources."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from shared.config import PRESETS
+from shared import sources
 from shared.errors import RunError
 from shared.files import explained, replacing
 from shared.protocol import BACKENDS
@@ -19,9 +18,14 @@ LONG = ("nanogpt-cpu",)
 
 DATASETS = ("tinyshakespeare", "playlets")
 
-ROOM = ("backend", "generate", "model", "nn", "optim")
-SHARED = ("config", "datasets", "init", "playlets", "randomness", "schedule", "tokenizers")
-"""The modules that decide what a training comes to, besides the preset. (PyTorch needs no nn.)"""
+ROOM = ("backend", "generate", "model", "optim")
+OWN = {"numpy": ("nn",), "torch": (), "jax": ("nn",)}
+"""The modules of a backend that decide what a training comes to; the second of some only."""
+SHARED = (
+    *("config", "layout", "randomness", "schedule"),
+    *("text/datasets", "text/grammar", "text/playlets", "text/tokenizers"),
+)
+"""What of shared/ does, besides the preset."""
 
 MARGIN = 0.95
 """A preset must have at most so much of the bigram's loss: to be a little better is no proof."""
@@ -62,12 +66,9 @@ class Result:
 
 def fingerprint(preset: str, backend: str) -> str:
     """A hash of the sources that decide a result."""
-    modules = [ROOT / "shared" / f"{name}.py" for name in SHARED]
-    modules += [ROOT / "impls" / backend / f"{name}.py" for name in ROOM]
-    digest = hashlib.sha256()
-    for file in [PRESETS / f"{preset}.toml", *(path for path in modules if path.exists())]:
-        digest.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
-    return digest.hexdigest()
+    modules = [f"shared/{name}.py" for name in SHARED]
+    modules += [f"impls/{backend}/{name}.py" for name in (*ROOM, *OWN[backend])]
+    return sources.fingerprint([f"shared/presets/{preset}.toml", *modules], ROOT)
 
 
 def read_results(path: Path) -> list[Result]:

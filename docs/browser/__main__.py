@@ -1,4 +1,4 @@
-"""The tests in a browser, once all they need is found: `python -m docs.browser`, as pytest."""
+"""The tests in a browser, once all they need is found; the arguments are those of pytest."""
 
 import shutil
 import subprocess
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _test(arguments: list[str]) -> int:
     check_what_is_needed(built_site())
     # A test that is named is run, and not all the others besides.
-    named = any(argument.startswith("browser/") for argument in arguments)
+    named = any(argument.startswith("docs/browser/") for argument in arguments)
     tests = [] if named else ["docs/browser"]
     return subprocess.run([sys.executable, "-m", "pytest", *tests, *arguments], cwd=ROOT).returncode
 

@@ -147,16 +147,14 @@ def test_what_is_no_list_of_results_is_refused(tmp_path: Path, content: str) -> 
 def test_a_result_counts_as_long_as_its_sources_are_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    presets, modules = tmp_path / "shared" / "presets", record.SHARED
-    for folder in (presets, tmp_path / "impls" / "numpy", tmp_path / "impls" / "jax"):
-        folder.mkdir(parents=True)
-        (folder / "model.py").write_text("a = 1\n")
-    for name in modules:
-        (tmp_path / "shared" / f"{name}.py").write_text("a = 1\n")
-    for name in ("classroom", "original"):
-        (presets / f"{name}.toml").write_text("")
+    presets = tmp_path / "shared" / "presets"
+    for folder in ("shared/presets", "shared/text", "impls/numpy", "impls/jax"):
+        (tmp_path / folder).mkdir(parents=True)
+    modules = [tmp_path / "shared" / f"{name}.py" for name in record.SHARED]
+    modules += [tmp_path / "impls" / "numpy" / f"{name}.py" for name in (*record.ROOM, "nn")]
+    for path in (*modules, presets / "classroom.toml", presets / "original.toml"):
+        path.write_text("a = 1\n")
     monkeypatch.setattr(record, "ROOT", tmp_path)
-    monkeypatch.setattr(record, "PRESETS", presets)
     result = replace(RESULT, sources=record.fingerprint("classroom", "numpy"))
 
     def counts() -> bool:
@@ -167,23 +165,21 @@ def test_a_result_counts_as_long_as_its_sources_are_the_same(
     (presets / "original.toml").write_text("steps = 1")
     (tmp_path / "impls" / "jax" / "model.py").write_text("a = 2\n")
     assert counts()
-    for path in (
-        presets / "classroom.toml",
-        tmp_path / "impls" / "numpy" / "model.py",
-        *(tmp_path / "shared" / f"{name}.py" for name in modules),
-    ):
+    for path in (presets / "classroom.toml", *modules):
         before = path.read_text()
         path.write_text("a = 3\n")
         assert not counts(), path
         path.write_text(before)
 
 
-def test_the_decisive_sources_exist() -> None:
-    for name in record.SHARED:
-        assert (record.ROOT / "shared" / f"{name}.py").is_file(), name
-    rooms = [record.ROOT / "impls" / backend for backend in BACKENDS]
-    for name in record.ROOM:
-        assert any((room / f"{name}.py").is_file() for room in rooms), name
+# Lessons, command lines, and what only one of them needs.
+NOT_DECISIVE = {"__init__", "attention_steps", "bigram", "sample", "train"}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_module_of_a_backend_is_decisive_or_known_not_to_be(backend: str) -> None:
+    there = {path.stem for path in (record.ROOT / "impls" / backend).glob("*.py")}
+    assert {*record.ROOM, *record.OWN[backend]} == there - NOT_DECISIVE
 
 
 # The command

@@ -18,7 +18,8 @@ from shared.sources import ROOT
 from tests.guests import write_guests
 
 SUITE = [
-    f"conformance/test_{name}.py" for name in ("forward", "loss", "gradients", "decoding", "bigram")
+    *(f"conformance/model/test_{name}.py" for name in ("forward", "loss", "gradients", "bigram")),
+    "conformance/decoding/test_decoding.py",
 ]
 CHOICE = ["-k", "float64 and (gpt2 or original) and not finite"]
 

@@ -47,8 +47,8 @@ def test_what_is_missing_is_said_in_one_line(
 @pytest.mark.parametrize(
     ("arguments", "run"),
     [
-        ([], ["browser"]),
-        (["-k", "tabs"], ["browser", "-k", "tabs"]),
+        ([], ["docs/browser"]),
+        (["-k", "tabs"], ["docs/browser", "-k", "tabs"]),
         (["docs/browser/test_columns.py", "-x"], ["docs/browser/test_columns.py", "-x"]),
     ],
 )

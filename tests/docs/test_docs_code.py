@@ -13,7 +13,7 @@ from docs.extensions.excerpts import ExcerptError, find_excerpt
 from docs.extensions.highlighting import highlighted_lines
 from docs.extensions.proof import checks_named
 from shared.errors import BackendError, UserError
-from shared.sources import fingerprint
+from shared.sources import ROOT, fingerprint
 
 ROOMS = ("numpy", "torch", "jax")
 
@@ -315,7 +315,7 @@ def test_a_fingerprint_is_of_names_and_contents(tmp_path: Path) -> None:
     assert fingerprint(["a"], tmp_path) == first
     (tmp_path / "a" / "x.py").rename(tmp_path / "a" / "y.py")
     assert fingerprint(["a"], tmp_path) != first
-    with pytest.raises(FileNotFoundError, match="b, whose"):
+    with pytest.raises(FileNotFoundError, match="b does not exist"):
         fingerprint(["b"], tmp_path)
 
 

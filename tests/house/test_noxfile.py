@@ -304,7 +304,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         if "." in name:
             (tmp_path / name).write_text("")
         else:
-            (tmp_path / name).mkdir()
+            (tmp_path / name).mkdir(parents=True)
             (tmp_path / name / "a.py").write_text("a = 1\n")
     runs: list[str] = []
     house = SimpleNamespace(path=tmp_path, runs=runs, status=0, stamp=tmp_path / "build/stamp.json")
@@ -353,8 +353,9 @@ def test_a_change_of_anything_covered_runs_it_again(house: SimpleNamespace, name
 
 @pytest.mark.parametrize("change", ["added", "removed", "renamed"])
 def test_new_lost_and_renamed_files_run_it_again(house: SimpleNamespace, change: str) -> None:
-    gate.main([])
     path = house.path / "impls" / "a.py"
+    path.with_name("other.py").write_text("")
+    gate.main([])
     if change == "added":
         (house.path / "shared" / "presets").mkdir()
         (house.path / "shared" / "presets" / "new.toml").write_text("")

@@ -12,6 +12,7 @@ import pytest
 from conformance.truths.by_definition import BATCHES, SAMPLES, dice, philox, same_bits
 from lessons import bigram
 from lessons.bigram import draw, frequencies, log_frequencies, mean_loss
+from shared.commands.options import DataOptions
 from shared.config import TrainConfig
 from shared.text.tokenizers import build_tokenizer
 
@@ -89,8 +90,8 @@ def test_the_bigram_lesson(
     assert lines[3] == ["counted", f"{exact / 179:.4f}", f"{smooth / 19:.4f}"]
     shown = [int(line[1]) for line in lines if line[:1] == ["trained,"]]
     assert shown == [*range(2, 23, 2), 23]
-    assert bigram.BigramOptions(DataOptions()) == bigram.BigramOptions(
-        DataOptions("auto", "char", None), 500, 64, 0.1, 1337
+    assert bigram.Options(DataOptions()) == bigram.Options(
+        DataOptions("auto", "char", None), "numpy", 500, 64, 0.1, 1337
     )
 
 

@@ -155,7 +155,7 @@ def test_the_command_prints_the_comparison_and_nothing_else(tmp_path: Path) -> N
     text = tmp_path / "text.txt"
     text.write_text("To be, or not to be. " * 100, encoding="utf-8")
     options = ["--steps", "2", "--max-new-tokens", "5", "--dataset", str(text), "--prompt", "To"]
-    done = run_module("compare", *options)
+    done = run_module("lessons.compare", *options)
     assert done.returncode == 0, done.stderr
     assert "validation loss" in done.stdout
     for backend in ("numpy", "torch", "jax"):

@@ -100,7 +100,10 @@ def test_a_complete_solution_reaches_the_top(solution: Path, capsys) -> None:
 
 def test_a_complete_solution_passes_the_conformance_suite(solution: Path) -> None:
     assemble(solution, GAPS)
-    files = [f"conformance/test_{name}.py" for name in ("forward", "gradients", "decoding")]
+    files = [
+        f"conformance/{name}.py"
+        for name in ("model/test_forward", "model/test_gradients", "decoding/test_decoding")
+    ]
     options = ["--backend", "numpy", "--backend", "my_gpt", "-k", "gpt2 or original", "-q"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *files, *options],

@@ -55,9 +55,10 @@ MUTANTS = [
             f"parameter.data = torch.from_numpy({LOAD_TORCH}).to(parameter.dtype)",
         ),
     ),
-    of(
+    Mutant.of(
         "weights_handed_out",
         "the model's own arrays handed out instead of copies",
+        chapters=(*ADAPTER, "test_life"),
         numpy=Edit(FILE, "parameter.value.copy()", "parameter.value"),
         torch=Edit(
             FILE,
@@ -124,9 +125,10 @@ MUTANTS = [
             times=2,
         ),
     ),
-    of(
+    Mutant.of(
         "prompt_not_checked",
         "an empty prompt, or an unknown id in it, let in",
+        chapters=(*ADAPTER, "test_sampling"),
         everywhere=Edit(FILE, "        check_prompt(self.config, prompt)\n", "", times=2),
     ),
     of(

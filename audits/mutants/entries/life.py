@@ -1,6 +1,6 @@
 """Sizes beyond the small ones, and objects that are used twice, side by side, or while training."""
 
-from audits.mutants.mutant import DECODING, LIFE, Edit, Mutant
+from audits.mutants.mutant import DECODING, LIFE, SHAPES, Edit, Mutant
 
 BACKEND, GENERATE = "backend.py", "generate.py"
 PARAMS = "        model.params, self.optimizer_state, loss"
@@ -14,6 +14,7 @@ POSITIONS = {
     "torch": "positions = start + torch.arange(tokens.shape[1], device=tokens.device)",
     "jax": "positions = start + jnp.arange(tokens.shape[1])",
 }
+TRAINERS = {"numpy": "NumpyTrainer", "torch": "TorchTrainer", "jax": "JaxTrainer"}
 LAST = "self.config.block_size - tokens.shape[1] if cache is None else start"
 
 
@@ -169,17 +170,19 @@ MUTANTS = [
         "the prompt is read when the first token is asked for, not when it is given",
         everywhere=Edit(BACKEND, "prompt.copy()", "prompt", times=2),
     ),
-    of(
+    Mutant.of(
         "ids_in_a_byte",
         "ids kept in eight bits: right up to 256 of them",
+        chapters=SHAPES,
         torch=Edit(
             BACKEND, "np.array(ids, np.int64)", "np.array(np.array(ids, np.uint8), np.int64)"
         ),
         jax=Edit(BACKEND, "ids.astype(np.int32)", "ids.astype(np.uint8).astype(np.int32)"),
     ),
-    of(
+    Mutant.of(
         "positions_from_the_end",
         "a short text is given the last positions of the window",
+        chapters=SHAPES,
         **{
             room: Edit("model.py", line, line.replace("start", f"({LAST})", 1))
             for room, line in POSITIONS.items()
@@ -194,19 +197,19 @@ MUTANTS = [
             jax="np.random.seed(0)",
         ),
     ),
-    of(
+    Mutant.of(
         "small_counts_overflow",
         "pairs of ids counted in the integer type that they come in",
+        chapters=("test_bigram",),
         numpy=Edit(
             "bigram.py",
             "    ids = ids.astype(np.int64)  # the products below overflow smaller integers\n",
             "",
         ),
     ),
-    Mutant.of(
+    of(
         "cache_shared",
         "one cache for all texts of a configuration",
-        chapters=DECODING,
         numpy=(
             Edit(GENERATE, "def empty_cache(", "@functools.cache\ndef empty_cache("),
             Edit(GENERATE, "import numpy as np\n", "import functools\n\nimport numpy as np\n"),
@@ -216,10 +219,9 @@ MUTANTS = [
             Edit(GENERATE, "import torch\n", "import functools\n\nimport torch\n"),
         ),
     ),
-    Mutant.of(
+    of(
         "weights_of_the_beginning",
         "a text goes on with the weights that it began with, while its model is trained",
-        chapters=DECODING,
         numpy=Edit(
             GENERATE,
             "    tokens = prompt.tolist()\n",
@@ -243,6 +245,39 @@ MUTANTS = [
                 times=2,
             ),
         ),
+    ),
+    of(
+        "second_trainer_goes_on",
+        "a model keeps its trainer: the next training begins with the moments of the last one",
+        **{
+            room: Edit(
+                BACKEND,
+                f"return {trainer}(self, config)",
+                f"self.once = getattr(self, 'once', None) or {trainer}(self, config)\n"
+                "        return self.once",
+            )
+            for room, trainer in TRAINERS.items()
+        },
+    ),
+    of(
+        "one_model_for_all",
+        "a model is kept and filled again: building another one changes the first",
+        numpy=(
+            Edit(BACKEND, "gpt = GPT(config)", "gpt = KEPT.setdefault(config, GPT(config))"),
+            Edit(BACKEND, 'name = "numpy"\n', 'name = "numpy"\nKEPT = {}\n'),
+        ),
+    ),
+    of(
+        "double_by_default",
+        "float64 where no precision is asked for",
+        everywhere=Edit(BACKEND, 'dtype: str = "float32"', 'dtype: str = "float64"'),
+    ),
+    Mutant.of(
+        "small_ids_not_widened",
+        "ids used in the integer type that they come in",
+        chapters=("test_bigram",),
+        torch=Edit("bigram.py", "np.array(tokens, np.int64)", "np.array(tokens)"),
+        jax=Edit("bigram.py", "each.astype(np.int32)", "each"),
     ),
     Mutant.of(
         "drawn_in_float32",
