@@ -188,19 +188,22 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def compare(session: nox.Session) -> None:
-    """Train all three from the same weights on the same batches and lay them side by side."""
+    """Train all three from the same weights on the same batches, side by side."""
+    pass_conformance(session)
     session.run(python(session, "all"), "-m", "lessons.compare", *session.posargs, stderr=None)
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def relay(session: nox.Session) -> None:
-    """Hand one training from backend to backend on disk; it ends where each ends alone."""
+    """Pass one training from backend to backend through files; it ends where each ends alone."""
+    pass_conformance(session)
     session.run(python(session, "all"), "-m", "lessons.relay", *session.posargs, stderr=None)
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def results(session: nox.Session) -> None:
     """Train every preset in every backend: the README's table. `-- --long`: also the long one."""
+    pass_conformance(session)
     command = python(session, "all"), "-m", "audits.results", *session.posargs
     session.run(*command, stderr=None, interrupt_timeout=SECONDS_TO_SAVE)
 
@@ -239,6 +242,16 @@ def tests(session: nox.Session) -> None:
     if not session.posargs:
         session.run(python(session, "all"), "-m", "conformance.gate", "--always")
         session.run(python(session, "all"), "-m", "audits.mutants", stderr=None)
+
+
+@nox.session(venv_backend="none", requires=["env-all"])
+def quick(session: nox.Session) -> None:
+    """Is anything basic broken? A small part of the conformance suite, in half a minute."""
+    chapters = ("test_forward", "test_loss", "test_gradients")
+    suite = [f"conformance/model/{chapter}.py" for chapter in chapters]
+    suite += ["conformance/training/test_optimizers.py", "conformance/decoding/test_decoding.py"]
+    choice = ["-k", "gpt2 and not finite_differences"]
+    session.run(python(session, "all"), "-m", "pytest", "-q", *suite, *choice, *session.posargs)
 
 
 @nox.session(reuse_venv=True)

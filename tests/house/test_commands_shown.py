@@ -49,7 +49,7 @@ def shown() -> list[str]:
         for path in sorted((ROOT / package).rglob("*.py"))
         for text in strings(ast.parse(path.read_text(encoding="utf-8")))
     ]
-    paths = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+    paths = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
     pages = [path.read_text(encoding="utf-8") for path in paths]
     found = [command for page in pages[1:] for command in commands_of(page)]
     for text in [*texts, *pages]:

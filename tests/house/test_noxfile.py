@@ -99,6 +99,24 @@ def test_training_runs_conformance_first_and_keeps_its_arguments_for_itself(
     assert set(sessions[f"train-{backend}"].requires) == {"env-all", f"env-{backend}"}
 
 
+@pytest.mark.parametrize("name", ["compare", "relay", "results"])
+def test_whatever_trains_runs_conformance_first(
+    sessions: dict[str, Any], name: str, tmp_path: Path
+) -> None:
+    session = FakeSession(tmp_path)
+    sessions[name](session)
+    assert session.commands[0][1:] == ["-m", "conformance.gate"]
+    assert len(session.commands) == 2
+
+
+def test_the_quick_check_is_of_files_that_exist(sessions: dict[str, Any], tmp_path: Path) -> None:
+    session = FakeSession(tmp_path)
+    sessions["quick"](session)
+    files = [word for word in session.commands[0] if word.endswith(".py")]
+    assert len(files) == 5
+    assert all((ROOT / file).is_file() for file in files)
+
+
 def test_a_training_has_time_to_save_after_ctrl_c(sessions: dict[str, Any], tmp_path: Path) -> None:
     session = FakeSession(tmp_path)
     sessions["train-torch"](session)
@@ -158,7 +176,7 @@ def test_tests_run_the_suites_and_the_mutants(sessions: dict[str, Any], tmp_path
     session = FakeSession(tmp_path)
     sessions["tests"](session)
     unit, suite, mutants = (command[1:] for command in session.commands)
-    assert unit == ["-m", "pytest", "-p", "tests.runtime_checks", "tests"]
+    assert unit == ["-m", "pytest", "-p", "tests.runtime_checks", "-q", "-n", "2", "tests"]
     assert suite == ["-m", "conformance.gate", "--always"]
     assert mutants == ["-m", "audits.mutants"]
 
