@@ -18,7 +18,7 @@ LONG = ("nanogpt-cpu",)
 
 DATASETS = ("tinyshakespeare", "playlets")
 
-ROOM = ("backend", "generate", "model", "optim")
+ROOM = ("backend", "generate", "model", "optim", "step")
 OWN = {"numpy": ("nn",), "torch": (), "jax": ("nn",)}
 """The modules of a backend that decide what a training comes to; the second of some only."""
 SHARED = (

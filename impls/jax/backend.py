@@ -27,8 +27,9 @@ from .attention_steps import attention_steps
 from .bigram import Bigram as bigram
 from .bigram import count_bigrams
 from .generate import decode, forward, generate
-from .model import GPT, cross_entropy
+from .model import GPT
 from .optim import adam_state, build_optimizer
+from .step import loss_function, train_step
 
 __all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name"]
 
@@ -103,12 +104,6 @@ def one_type(ids: np.ndarray) -> np.ndarray:
     return ids.astype(np.int32)
 
 
-def loss_function(
-    params: nnx.State, graphdef: nnx.GraphDef, tokens: Array, targets: Array
-) -> Array:
-    return cross_entropy(nnx.merge(graphdef, params)(tokens), targets)
-
-
 @partial(jax.jit, static_argnames="graphdef")
 def compute_trace(graphdef: nnx.GraphDef, params: nnx.State, tokens: Array) -> dict[str, Array]:
     record: dict[str, Array] = {}
@@ -118,27 +113,6 @@ def compute_trace(graphdef: nnx.GraphDef, params: nnx.State, tokens: Array) -> d
 
 compute_loss = jax.jit(loss_function, static_argnames="graphdef")
 compute_loss_and_grads = jax.jit(jax.value_and_grad(loss_function), static_argnames="graphdef")
-
-
-@partial(
-    jax.jit, static_argnames=("graphdef", "config"), donate_argnames=("params", "optimizer_state")
-)
-def train_step(
-    graphdef: nnx.GraphDef,
-    config: TrainConfig,
-    params: nnx.State,
-    optimizer_state: optax.OptState,
-    tokens: Array,
-    targets: Array,
-    learning_rate: Array,
-) -> tuple[nnx.State, optax.OptState, Array, Array]:
-    """One update, compiled as a whole. The old weights and moments are donated: the new ones take
-    their place in memory. Split modules and jax.jit, because nnx.jit walks the module at each
-    call."""
-    loss, grads = jax.value_and_grad(loss_function)(params, graphdef, tokens, targets)
-    optimizer = build_optimizer(config, learning_rate)
-    updates, optimizer_state = optimizer.update(grads, optimizer_state, params)
-    return optax.apply_updates(params, updates), optimizer_state, loss, optax.tree.norm(grads)
 
 
 class JaxModel:

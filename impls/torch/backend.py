@@ -24,7 +24,8 @@ from .bigram import Bigram as bigram
 from .bigram import count_bigrams
 from .generate import decode, generate
 from .model import GPT, cross_entropy
-from .optim import build_optimizer, clip_by_global_norm, set_learning_rate
+from .optim import build_optimizer
+from .step import forward_backward, train_step
 
 __all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name"]
 
@@ -121,16 +122,9 @@ class TorchModel:
     def loss_and_grads(
         self, tokens: np.ndarray, targets: np.ndarray
     ) -> tuple[float, dict[str, np.ndarray]]:
-        loss = self.forward_backward(tokens, targets)
-        return loss.item(), to_numpy({key: p.grad for key, p in self.parameters.items()})
-
-    def forward_backward(self, tokens: np.ndarray, targets: np.ndarray) -> Tensor:
-        """The loss; the gradients are left on the parameters."""
         check_tokens(self.config, tokens, targets)
-        self.gpt.zero_grad(set_to_none=True)
-        loss = cross_entropy(self.gpt(self.tensor(tokens)), self.tensor(targets))
-        loss.backward()
-        return loss.detach()
+        loss = forward_backward(self.gpt, self.tensor(tokens), self.tensor(targets))
+        return loss.item(), to_numpy({key: p.grad for key, p in self.parameters.items()})
 
     def weights(self) -> dict[str, np.ndarray]:
         return to_numpy(self.parameters)
@@ -158,16 +152,14 @@ class TorchTrainer:
 
     def __init__(self, model: TorchModel, config: TrainConfig) -> None:
         self.model, self.config = model, config
-        self.parameters = list(model.parameters.values())
-        self.optimizer = build_optimizer(self.parameters, config)
+        self.optimizer = build_optimizer(list(model.parameters.values()), config)
         self.count = 0
 
     def step(self, tokens: np.ndarray, targets: np.ndarray) -> StepResult:
-        lr = learning_rate(self.config, self.count)
-        set_learning_rate(self.optimizer, lr)
-        loss = self.model.forward_backward(tokens, targets)
-        norm = clip_by_global_norm(self.parameters, self.config.grad_clip)
-        self.optimizer.step()
+        check_tokens(self.model.config, tokens, targets)
+        model, lr = self.model, learning_rate(self.config, self.count)
+        ids = model.tensor(tokens), model.tensor(targets)
+        loss, norm = train_step(model.gpt, self.optimizer, *ids, lr, self.config.grad_clip)
         self.count += 1
         return StepResult(loss.item(), norm.item(), lr)
 

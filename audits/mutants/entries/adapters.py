@@ -8,7 +8,6 @@ LOAD_TORCH = "swap_layout(key, weights[key])"
 LAYOUT_TORCH = '".c_proj.weight")'
 CHECK = "        check_tokens(self.config, tokens)\n"
 CHECK_BOTH = "        check_tokens(self.config, tokens, targets)\n"
-LEFT = '"""The loss; the gradients are left on the parameters."""\n'
 IDS = "        ids = one_type(tokens), one_type(targets)\n"
 LOGITS = (
     "def logits(self, tokens: np.ndarray) -> np.ndarray:\n"
@@ -149,8 +148,8 @@ MUTANTS = [
     of(
         "gradients_not_checked",
         "the door closed for the loss and left open for its gradients",
-        numpy=Edit(FILE, f"{LEFT}{CHECK_BOTH}", LEFT),
-        torch=Edit(FILE, f"{LEFT}{CHECK_BOTH}", LEFT),
+        numpy=Edit(FILE, f"{CHECK_BOTH}        loss = ", "        loss = "),
+        torch=Edit(FILE, f"{CHECK_BOTH}        loss = ", "        loss = "),
         jax=Edit(FILE, f"{CHECK_BOTH}{IDS}        loss, grads", f"{IDS}        loss, grads"),
     ),
     of(

@@ -2,7 +2,7 @@
 
 from audits.mutants.mutant import DECODING, LIFE, SHAPES, Edit, Mutant
 
-BACKEND, GENERATE = "backend.py", "generate.py"
+BACKEND, STEP, GENERATE = "backend.py", "step.py", "generate.py"
 PARAMS = "        model.params, self.optimizer_state, loss"
 BUILD = {
     "numpy": "    gpt = GPT(config)\n    gpt.astype",
@@ -35,36 +35,35 @@ MUTANTS = [
         "mean_of_means",
         "micro-batches of 8, the mean of whose means is not the mean of twelve rows",
         numpy=Edit(
-            BACKEND,
-            "        logits = self.gpt(tokens)\n"
-            "        self.gpt.backward(cross_entropy_backward(logits, targets))\n"
-            "        return float(cross_entropy(logits, targets))\n",
-            "        losses = []\n"
-            "        for i in range(0, len(tokens), 8):\n"
-            "            logits = self.gpt(tokens[i : i + 8])\n"
-            "            self.gpt.backward(cross_entropy_backward(logits, targets[i : i + 8]))\n"
-            "            losses.append(float(cross_entropy(logits, targets[i : i + 8])))\n"
-            "        for parameter in self.parameters.values():\n"
-            "            parameter.grad /= len(losses)\n"
-            "        return sum(losses) / len(losses)\n",
+            STEP,
+            "    logits = gpt(tokens)\n"
+            "    gpt.backward(cross_entropy_backward(logits, targets))\n"
+            "    return float(cross_entropy(logits, targets))\n",
+            "    losses = []\n"
+            "    for i in range(0, len(tokens), 8):\n"
+            "        logits = gpt(tokens[i : i + 8])\n"
+            "        gpt.backward(cross_entropy_backward(logits, targets[i : i + 8]))\n"
+            "        losses.append(float(cross_entropy(logits, targets[i : i + 8])))\n"
+            "    for _, parameter in gpt.named_parameters():\n"
+            "        parameter.grad /= len(losses)\n"
+            "    return sum(losses) / len(losses)\n",
         ),
         torch=Edit(
-            BACKEND,
-            "        loss = cross_entropy(self.gpt(self.tensor(tokens)), self.tensor(targets))\n",
-            "        losses = []\n"
-            "        for i in range(0, len(tokens), 8):\n"
-            "            x, y = (self.tensor(ids[i : i + 8]) for ids in (tokens, targets))\n"
-            "            losses.append(cross_entropy(self.gpt(x), y))\n"
-            "        loss = torch.stack(losses).mean()\n",
+            STEP,
+            "    loss = cross_entropy(gpt(tokens), targets)\n",
+            "    losses = []\n"
+            "    for i in range(0, len(tokens), 8):\n"
+            "        losses.append(cross_entropy(gpt(tokens[i : i + 8]), targets[i : i + 8]))\n"
+            "    loss = torch.stack(losses).mean()\n",
         ),
         jax=Edit(
-            BACKEND,
+            STEP,
             "    return cross_entropy(nnx.merge(graphdef, params)(tokens), targets)\n",
             "    model = nnx.merge(graphdef, params)\n"
             "    losses = []\n"
             "    for i in range(0, len(tokens), 8):\n"
             "        losses.append(cross_entropy(model(tokens[i : i + 8]), targets[i : i + 8]))\n"
-            "    return jnp.stack(losses).mean()\n",
+            "    return jax.numpy.stack(losses).mean()\n",
         ),
     ),
     of(

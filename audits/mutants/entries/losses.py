@@ -76,11 +76,11 @@ MUTANTS = [
         "reported_loss_not_averaged",
         "the loss reported with the gradients is the sum that was accumulated",
         numpy=Edit(
-            BACKEND,
+            "step.py",
             "return float(cross_entropy(logits, targets))",
             "return float(cross_entropy(logits, targets)) * targets.size",
         ),
-        torch=Edit(BACKEND, "return loss.detach()", "return loss.detach() * targets.size"),
+        torch=Edit("step.py", "return loss.detach()", "return loss.detach() * targets.numel()"),
         jax=Edit(
             BACKEND,
             "return float(loss), to_numpy(grads)",

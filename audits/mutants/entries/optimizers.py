@@ -2,17 +2,17 @@
 
 from audits.mutants.mutant import OPTIMIZER, Edit, Mutant
 
-OPTIM, BACKEND = "optim.py", "backend.py"
+OPTIM, STEP, BACKEND = "optim.py", "step.py", "backend.py"
 CLIP_TORCH = "torch._foreach_mul_(grads, max_norm / norm)"
 CLIP_NUMPY = "for grad in grads:\n            grad *= max_norm / norm"
 CLIP_JAX = "optax.clip_by_global_norm(config.grad_clip)"
 STEP_NUMPY = (
-    "norm = clip_by_global_norm(self.model.parameters, self.config.grad_clip)\n"
-    "        self.optimizer.step(lr)"
+    "norm = clip_by_global_norm(optimizer.parameters, grad_clip)\n    optimizer.step(learning_rate)"
 )
 STEP_TORCH = (
-    "norm = clip_by_global_norm(self.parameters, self.config.grad_clip)\n"
-    "        self.optimizer.step()"
+    "norm = clip_by_global_norm(list(gpt.parameters()), grad_clip)\n"
+    "    set_learning_rate(optimizer, learning_rate)\n"
+    "    optimizer.step()"
 )
 ADAM_JAX = (
     "optax.scale_by_adam(b1=config.beta1, b2=config.beta2, eps=config.epsilon, eps_root=0.0),"
@@ -26,9 +26,9 @@ def of(name: str, story: str, **edits: Edit | tuple[Edit, ...]) -> Mutant:
 
 
 def swapped(text: str) -> str:
-    """Two lines the other way round."""
-    first, second = text.split("\n")
-    return f"{second.strip()}\n        {first.strip()}"
+    """The first line after the others."""
+    first, *others = text.split("\n    ")
+    return "\n    ".join([*others, first])
 
 
 MUTANTS = [
@@ -152,8 +152,8 @@ MUTANTS = [
     of(
         "clip_after",
         "clipping after the update instead of before it",
-        numpy=Edit(BACKEND, STEP_NUMPY, swapped(STEP_NUMPY)),
-        torch=Edit(BACKEND, STEP_TORCH, swapped(STEP_TORCH)),
+        numpy=Edit(STEP, STEP_NUMPY, swapped(STEP_NUMPY)),
+        torch=Edit(STEP, STEP_TORCH, swapped(STEP_TORCH)),
         jax=(
             Edit(
                 OPTIM,
@@ -212,7 +212,7 @@ MUTANTS = [
         "the norm reported is that of the clipped gradient",
         numpy=Edit(OPTIM, "return norm", "return min(norm, max_norm or norm)"),
         torch=Edit(OPTIM, "return norm", "return norm.clamp(max=max_norm or None)"),
-        jax=Edit(BACKEND, "optax.tree.norm(grads)", "optax.tree.norm(updates)"),
+        jax=Edit(STEP, "optax.tree.norm(grads)", "optax.tree.norm(updates)"),
     ),
     of(
         "schedule_off_by_one",
@@ -225,16 +225,18 @@ MUTANTS = [
         "schedule_not_applied",
         "the learning rate reported follows the schedule, the one used is the peak",
         numpy=Edit(
-            BACKEND, "self.optimizer.step(lr)", "self.optimizer.step(self.config.learning_rate)"
+            BACKEND,
+            "tokens, targets, lr, self.config",
+            "tokens, targets, self.config.learning_rate, self.config",
         ),
-        torch=Edit(BACKEND, "        set_learning_rate(self.optimizer, lr)\n", ""),
+        torch=Edit(STEP, "    set_learning_rate(optimizer, learning_rate)\n", ""),
         jax=Edit(OPTIM, "learning_rate(learning_rate)", "learning_rate(config.learning_rate)"),
     ),
     of(
         "gradients_pile_up",
         "gradients of the last call not cleared",
-        numpy=Edit(BACKEND, "parameter.grad = None", "pass"),
-        torch=Edit(BACKEND, "        self.gpt.zero_grad(set_to_none=True)\n", ""),
+        numpy=Edit(STEP, "parameter.grad = None", "pass"),
+        torch=Edit(STEP, "    gpt.zero_grad(set_to_none=True)\n", ""),
     ),
     of(
         "step_not_restored",
