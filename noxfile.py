@@ -63,7 +63,7 @@ def install(session: nox.Session, *groups: str) -> None:
         session.log("environment is up to date")
         return
     if found is not None:
-        session.log("requirements have changed: making the environment anew")
+        session.log("requirements have changed: recreating the environment")
         session.run_install(
             *(sys.executable, "-m", "virtualenv", "--clear", str(session.env_dir)),
             silent=True,
@@ -98,7 +98,7 @@ def python(session: nox.Session, environment: str) -> str:
 def pass_conformance(session: nox.Session) -> None:
     """Run the conformance suite, unless nothing has changed since it last passed.
 
-    A call and not `requires=["conformance"]`: nox hands what stands after `--` to required sessions
+    A call and not `requires=["conformance"]`: nox passes arguments after `--` to required sessions
     too, and `-- --steps 50` is meant for the training alone.
     """
     session.run(python(session, "all"), "-m", "conformance.gate")
@@ -154,7 +154,7 @@ def conformance(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["env-oracles"])
 def oracles(session: nox.Session) -> None:
-    """Judge the backends by programs that nobody here wrote. After `--`: arguments for pytest."""
+    """Compare the backends with independent programs. After `--`: arguments for pytest."""
     session.run(python(session, "oracles"), "-m", "pytest", "audits/oracles", *session.posargs)
 
 
@@ -227,7 +227,7 @@ def docs(session: nox.Session) -> None:
 def browser(session: nox.Session) -> None:
     """Read the site with a headless Chromium, pictures in build/screenshots. After `--`: pytest's.
 
-    `-- --update-readme`: also take the picture in README.md anew.
+    `-- --update-readme`: also retake the picture in README.md.
     """
     session.run(python(session, "all"), "-m", "docs.browser", *session.posargs, stderr=None)
 

@@ -23,7 +23,7 @@ class Errors:
 
     def outlier(self, limit: float) -> str | None:
         """The one backend that disagrees with all others while they agree among themselves."""
-        alone = [  # both, if there are but two: then nobody can say
+        alone = [  # both, if there are only two: then neither is known to be right
             name
             for name in self.names
             if all(not error <= limit for pair, error in self.pairs.items() if name in pair)
@@ -53,7 +53,7 @@ class Disagreement(AssertionError):
         super().__init__(message)
         self.errors = errors
         self.culprits = culprits
-        """The backends at fault; empty if nobody can say which."""
+        """The backends at fault; empty if it cannot be told which."""
         self.check = ""
         """The check that failed, once the judge knows."""
         self.at = ""
@@ -161,7 +161,7 @@ class FromTruth:
     errors: dict[str, float]
 
     def of(self, name: str, limit: float) -> float:
-        """The error of one backend. The limit plays no part: nobody else's error is in it."""
+        """The error of one backend. Independent of the limit and of the other backends' errors."""
         return self.errors[name]
 
 
@@ -197,7 +197,7 @@ def describe(values: Mapping[str, np.ndarray], errors: Errors, limit: float) -> 
     at = [int(i) for i in np.unravel_index(difference.argmax(), difference.shape)]
     who = f"{outlier} stands alone" if outlier else "no backend stands alone: every one is suspect"
     if len(values) == 2:
-        who = f"{a} and {b} differ, and with two backends nobody can say which is right"
+        who = f"{a} and {b} differ, and two backends cannot show which is right"
     lines = [who, f"  errors, where the limit is {limit:.0e}:"]
     lines += [f"    {a}–{b} {error:.1e}" for (a, b), error in errors.pairs.items()]
     lines += [f"  largest at {at}:"]

@@ -74,7 +74,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     for name in judged(named):
         try:
             loaded[name] = load_backend(name)
-        except Exception as error:  # whatever it is that somebody's module does when imported
+        except Exception as error:  # whatever an unknown module does when imported
             if directory := config.getoption("--report"):
                 write_report(load_failure(name, error, config), Path(directory))
             raise pytest.UsageError(f"{name} cannot be judged: {error}") from error

@@ -16,7 +16,7 @@ class Row:
     by_case: dict[str, dict[str, float]] = field(default_factory=dict)
     """Largest error so far, by case and backend."""
     failed: set[str] = field(default_factory=set)
-    """Backends that stand alone, or all of them when nobody can say which."""
+    """Backends that stand alone, or all of them if it cannot be told which."""
     failures: int = 0
     """Comparisons and tests that failed, also such as no backend can be blamed for."""
     not_offered: set[str] = field(default_factory=set)

@@ -18,7 +18,7 @@ everywhere.
 How far a limit lies above the noise and below the smallest mutant is for every run in
 build/conformance.json and .html, computed from the numbers here (`distances`).
 
-No limit is ever raised to let something pass: `python -m conformance.noise` measures anew.
+No limit is ever raised to let something pass; `python -m conformance.noise` measures the noise.
 """
 
 import math

@@ -27,7 +27,7 @@ class Failure:
     case: str
     dtype: str
     blamed: list[str]
-    """The backends at fault; empty if nobody can say which."""
+    """The backends at fault; empty if it cannot be told which."""
     begins: str
     """The first tap or tensor at which the backends depart, if that is known."""
     message: str
@@ -42,7 +42,7 @@ class Recorder:
         self.panel, self.named, self.seed = panel, named, seed
         self.ledger = Ledger()
         self.locator: Locator | None = Locator(panel)
-        """None: nobody wants to know where it begins."""
+        """None disables fault location."""
         self.seconds: defaultdict[str, float] = defaultdict(float)
         """Duration by test function, all its cases together."""
         self.outcomes: Counter[str] = Counter()

@@ -22,7 +22,7 @@ def run_alone(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     Raises:
         BackendError: the process ended without an answer.
     """
-    # "spawn" starts Python anew; a fork would begin with this process's modules and memory.
+    # "spawn" starts a new Python; a fork would begin with this process's modules and memory.
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
         try:
             return pool.submit(function, *args, **kwargs).result()
@@ -34,7 +34,7 @@ def run_alone(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def peak_memory() -> int | None:
-    """The most memory this process ever held (resident), in bytes; None where nobody counts."""
+    """The most memory this process ever held (resident), in bytes; None where it is not counted."""
     try:
         import resource
     except ModuleNotFoundError:  # Windows

@@ -2,7 +2,7 @@
 
 Runs the prompt through a trained model and draws the attention weights, softmax(q·kᵀ / √D), of
 every layer and head into one picture. Row t of a map is what the token at t reads, column s from
-where: its weights sum to 1. Above the diagonal is the future, which nobody sees: it stays empty.
+where: its weights sum to 1. Above the diagonal is the future, invisible, so it stays empty.
 """
 
 import sys
@@ -116,7 +116,7 @@ def attention_maps(
     config = checkpoint.config
     model = load_backend(backend).build(config, checkpoint.weights, dtype=dtype, device=device)
     if not hasattr(model, "trace"):
-        raise BackendError(f"backend {backend!r} has no trace: nobody can look into its models")
+        raise BackendError(f"backend {backend!r} has no trace, so its attention cannot be shown")
     trace = model.trace(ids[None])
     return np.stack([trace[f"h.{i}.attn.weights"][0] for i in range(config.n_layer)])
 

@@ -38,7 +38,7 @@ def draw_attention(
         tokens: the names of the T tokens.
         layers: the number of each layer, L of them.
         heads: the number of each head, H of them.
-        title: what stands above; cut where it is too long.
+        title: the title; cut if it is too long.
 
     Raises:
         RunError: the file cannot be written.

@@ -155,7 +155,7 @@ def _show_averages(lesson: Lesson, found: Mapping[str, np.ndarray], error: float
         weights=found[f"{softmax}.weights"],
         y=found[f"{softmax}.y"],
     )
-    lesson.look("the scores: all are equal, so nobody is preferred. Others make another mean.")
+    lesson.look("the scores: all are equal, so is every weight. Other scores give another mean.")
     lesson.say(f"1 = 2 = 3: y is the same in all three ({_size(error)}).")
 
 

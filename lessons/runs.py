@@ -34,7 +34,7 @@ class Run:
     tokenizer: str = UNKNOWN
     """Its kind."""
     floor: float | None = None
-    """The best possible validation loss in nats per token; None where nobody knows it."""
+    """The best possible validation loss in nats per token; None if unknown."""
 
 
 def read_run(path: Path, label: str) -> Run:

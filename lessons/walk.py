@@ -118,7 +118,7 @@ def _trained(options: Options) -> Subject:
     try:
         checkpoint, tokenizer = load_trained(options.backend, run)
     except RunError as error:
-        raise RunError(f"{error}\nor walk through one that knows nothing: --untrained") from None
+        raise RunError(f"{error}\nor use fresh weights: --untrained") from None
     steps = f" after {checkpoint.training.step:,} steps" if checkpoint.training else ""
     name = f"the model in {run}{steps}"
     return Subject(name, checkpoint.config, checkpoint.weights, checkpoint.dtype, tokenizer)
@@ -126,7 +126,7 @@ def _trained(options: Options) -> Subject:
 
 def _untrained(options: Options) -> Subject:
     if options.run is not None:
-        raise UsageError("--untrained walks through fresh weights; leave --run away")
+        raise UsageError("--untrained uses fresh weights; omit --run")
     tokenizer, preset = build_tokenizer("char", options.text), load_preset()
     config = GPTConfig(**(preset.model | {"vocab_size": tokenizer.vocab_size}))
     weights = init_weights(config, preset.train.seed)
@@ -327,7 +327,7 @@ def attention_triangle(weights: Float[np.ndarray, "T T"], labels: list[str], wid
 
 
 def _three_digits(value: float) -> str:
-    """So many after the point, and never −0.000."""
+    """With this many decimals, and never −0.000."""
     return f"{round(value, 3) + 0.0:7.3f}"
 
 

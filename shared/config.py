@@ -186,11 +186,11 @@ class RunLimits:
     """
 
     max_seconds: float | None = None
-    """Stop after so many seconds, and save. --resume goes on. None: no limit."""
+    """Stop after this many seconds and save; --resume continues. None: no limit."""
     target_loss: float | None = None
     """Stop once the validation loss is so low, in nats per token, and save. None: never."""
     keep_checkpoints: int | None = None
-    """Keep so many of the newest checkpoints, and the best one. None: all."""
+    """Keep the N newest checkpoints and the best. None: all."""
 
     def __post_init__(self) -> None:
         for name in ("max_seconds", "target_loss"):

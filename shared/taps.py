@@ -20,7 +20,7 @@ class Tap:
         self.prefix = prefix
 
     def __call__(self, name: str, value: Array) -> Array:
-        """Record `value` as PREFIX + `name` if somebody asked, and return it unchanged."""
+        """Record `value` as PREFIX + `name` if a trace is wanted, and return it unchanged."""
         if self.record is not None:
             self.record[self.prefix + name] = value
         return value

@@ -46,7 +46,7 @@ class Options:
     processes: int = 2
     """How many mutants are judged at a time."""
     generic: int = 0
-    """Instead: so many in each backend that operators make from its sources, drawn at random."""
+    """Instead: this many in each backend, made by operators from its sources, drawn at random."""
     seed: int = 0
     """Which of these are drawn."""
 

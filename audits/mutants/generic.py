@@ -1,4 +1,4 @@
-"""Mutants that nobody chose: operators let loose on the sources, a sample of what they can do.
+"""Mutants made by operators on the sources: a random sample of all that they can make.
 
 Exit status 1 if, in a backend, the suite kills less than 95 % of those that are not noted as
 equivalent, or if a healthy copy falls.

@@ -27,7 +27,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Source:
-    """Where somebody made this mistake in public."""
+    """Where this mistake was made in public."""
 
     repository: str
     thread: str

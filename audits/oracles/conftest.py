@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from threadpoolctl import threadpool_limits
 
-# Before anything imports it: an oracle reads local files and asks nobody.
+# Before anything imports it: an oracle reads local files and no network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 from audits.oracles.verdict import LIMIT, Verdict

@@ -1,7 +1,7 @@
 """The ways in which a checkpoint on disk can be wrong: a grammar of corruptions.
 
 Each function takes a `Scene`, a checkpoint freshly written, and spoils it. It returns what is then
-demanded of whoever loads it.
+demanded of its reader.
 """
 
 import json
@@ -24,7 +24,7 @@ from shared.checkpoints.checkpoint import Checkpoint
 
 Rule = Literal["as saved", "as the bytes say", "refused"]
 """Besides being refused, what a damaged checkpoint may be: exactly what was saved; or, where its
-hashes were made anew or there were none, exactly what its bytes say; or nothing else at all."""
+hashes were recomputed or there were none, exactly what its bytes say; or nothing else at all."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Victim:
 
     @property
     def unproven(self) -> Rule:
-        """What is demanded when files were changed and no hash was made anew."""
+        """What is demanded when files were changed and no hash was recomputed."""
         return "as saved" if self.ours else "as the bytes say"
 
 
@@ -60,7 +60,7 @@ class Scene:
         (self.path / name).write_bytes(content)
 
     def seal(self, weights: Tensors | None = None, moments: Tensors | None = None) -> None:
-        """Make all hashes anew, as somebody would who means harm and knows the format."""
+        """Recompute all hashes, as an attacker who knows the format would."""
         if not self.victim.ours:
             if weights is not None:
                 self.write(parts.MODEL, tensor_files.encode(weights, {}))
@@ -232,7 +232,7 @@ def metadata_edited(scene: Scene) -> Rule:
 
 
 def tensors_exchanged(scene: Scene) -> Rule:
-    """Renamed, missing, extra, of another shape or type; the hashes are made anew."""
+    """Renamed, missing, extra, of another shape or type; the hashes are recomputed."""
     rng = scene.rng
     of_model = rng.random() < 0.6 or not scene.victim.checkpoint.moments
     tensors = dict(tensors_of(scene, of_model))
@@ -261,7 +261,7 @@ def tensors_exchanged(scene: Scene) -> Rule:
 
 
 def not_finite(scene: Scene) -> Rule:
-    """NaN or an infinity, with the hashes made anew: only who looks at the values can notice."""
+    """NaN or an infinity, with the hashes recomputed: only a check of the values can notice."""
     of_model = scene.rng.random() < 0.6 or not scene.victim.checkpoint.moments
     tensors = dict(tensors_of(scene, of_model))
     name = scene.rng.choice(list(tensors))
@@ -281,7 +281,7 @@ def tensors_of(scene: Scene, of_model: bool) -> Tensors:
 
 
 def json_edited(scene: Scene) -> Rule:
-    """Another value at any depth of a JSON file; its hash is made anew as often as not."""
+    """Another value at any depth of a JSON file; its hash is recomputed half the time."""
     name = scene.pick(".json")
     table = mutated(json.loads(scene.victim.files[name]), scene.rng)
     scene.write(name, json.dumps(table).encode())

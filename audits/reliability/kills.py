@@ -53,7 +53,7 @@ class Chain:
 
 
 def plan(kills: int) -> list[Chain]:
-    """The chains that make up so many kills, shared out to the backends; the slowest first."""
+    """The chains that add up to `kills`, shared out to the backends; the slowest first."""
     chains = []
     for backend in ("torch", "jax", "numpy"):
         mine = round(kills * SHARE[backend])
@@ -115,7 +115,7 @@ def _run_chain(
 
 
 def draw_blow(rng: Random, run: Path, seconds: float) -> tuple[Doom, float | None]:
-    """When the next training is to be killed: at an event, or when so many seconds are over."""
+    """When the next training is to be killed: at an event, or after some seconds."""
     (aim,) = rng.choices(list(AIMS), list(AIMS.values()))
     at = rng.randint(1, MOST_EVENTS)
     after = rng.choice([0.0, rng.uniform(0, MOST_SECONDS_AFTER)])

@@ -1,6 +1,6 @@
 """A tokenizer.json that is well-formed, but of another structure than ours: a grammar of those.
 
-Whoever accepts such a file must be able to work with it, and lose nothing of a text.
+A reader that accepts such a file must be able to use it, and lose nothing of a text.
 """
 
 import json

@@ -91,7 +91,7 @@ def edit_json(path: Path, **changes: object) -> None:
 
 
 def safetensors_bytes(header: object, payload: bytes = b"") -> bytes:
-    """A file of this header: an object, or what stands in its place byte for byte."""
+    """A file of this header: an object, or raw bytes in its place."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return len(text).to_bytes(8, "little") + text + payload
 

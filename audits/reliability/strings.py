@@ -84,7 +84,7 @@ def tokenizer_of(kind: str) -> Tokenizer:
 def check_tokenizer(kind: str, text: str) -> str:
     """Encode and decode a string. Returns how that ended.
 
-    Raises `Fault` where something of the text is gone and nobody said so.
+    Raises `Fault` if part of the text is lost without an error.
     """
     tokenizer = tokenizer_of(kind)
     if kind == "char" and (unknown := [c for c in text if c not in KNOWN]):

@@ -49,7 +49,7 @@ class Result:
     bigram: float
     """Loss of the bigram that is counted exactly, on the same tokens, in nats per token."""
     floor: float | None
-    """The best possible loss, in nats per token; None where nobody knows it."""
+    """The best possible loss, in nats per token; None if unknown."""
     seconds: float
     """From the start of the training to its end, with everything: the framework's import, data,
     tokenizer, evaluations, checkpoints."""
@@ -83,7 +83,7 @@ def read_results(path: Path) -> list[Result]:
         with explained("read", path):
             return [Result(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
     except (ValueError, TypeError) as error:
-        raise RunError(f"{path} is no list of results; remove it to begin anew") from error
+        raise RunError(f"{path} is no list of results; remove it to start over") from error
 
 
 def write_results(results: Iterable[Result], path: Path) -> None:

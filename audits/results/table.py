@@ -36,7 +36,7 @@ HEADINGS = (
 
 
 def markdown(results: Sequence[Result]) -> str:
-    """What stands between the markers: an introduction, and a table for every dataset."""
+    """The text between the markers: an introduction, and a table for every dataset."""
     parts = []
     for dataset, of_dataset in groupby(results, key=lambda result: result.dataset):
         introduction = AND_MORE if parts else INTRODUCTION
@@ -91,7 +91,7 @@ def write_table(results: Sequence[Result], readme: Path) -> None:
 
 
 def table_between_markers(text: str) -> str:
-    """What stands between the markers of a README now."""
+    """The text now between the markers of a README."""
     return text.partition(f"{BEGIN}\n")[2].partition(END)[0]
 
 

@@ -104,7 +104,7 @@ def test_some_initial_weights_are_these() -> None:
 
 @fault_in("shared/layout.py")
 def test_initial_weights_are_gpt2s() -> None:
-    """As N(0, 0.02) as so many draws can be: six standard errors; one of 0.02/√8 where a block
+    """Close to N(0, 0.02), within six standard errors; to N(0, 0.02/√8) where a block
     writes into the stream. No two tensors are alike, and every seed has its own."""
     config = replace(BASE, n_layer=4, n_embd=48, n_inner=None, vocab_size=211)
     weights, others = init_weights(config, 1), init_weights(config, 2)

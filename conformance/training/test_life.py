@@ -135,7 +135,7 @@ def test_resuming_is_going_on(
 ) -> None:
     """At step 1 and step 3: a new trainer, and one that was used for something else, go on from
     the state as the trainer does that gave it. The state itself stays as it is, and what is done to
-    its arrays afterwards reaches nobody."""
+    its arrays afterwards changes nothing."""
     config = OPTIMIZERS[optimizer]
     unbroken = shop.trainer(config)
     used = shop.trainer(config)

@@ -22,7 +22,7 @@ def empty_cache(config: GPTConfig, dtype: np.dtype) -> list[dict[str, np.ndarray
 def generate(model: GPT, prompt: Int[np.ndarray, " T0"], config: SampleConfig) -> Iterator[int]:
     """The tokens that follow `prompt`, one by one.
 
-    What stands here is right but slow: every token computes the whole window anew. First write
+    This is correct but slow: every token recomputes the whole window. First write
     `sample_token`. Then give the model a cache (`empty_cache`), so that a token costs one position:
     `model(tokens, cache, start)`. Once the window is full it slides, every position moves, and
     nothing cached is right any more: from there on it has to be done as it is done here.

@@ -170,7 +170,7 @@ class JaxTrainer:
     def __init__(self, model: JaxModel, config: TrainConfig) -> None:
         self.model, self.config = model, config
         state = build_optimizer(config, config.learning_rate).init(model.params)
-        # Where a step will put it: bound to no device it would make the second step compile anew.
+        # Where a step will put it: bound to no device it would make the second step compile again.
         self.optimizer_state = jax.device_put(state, model.device)
         self.count = 0
 

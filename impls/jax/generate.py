@@ -50,7 +50,7 @@ def decode(
     block_size = model.config.block_size
     tokens = prompt.tolist()
     cache = empty_cache(model.config, jax.tree.leaves(model.params)[0].dtype)
-    # Compiled code has fixed shapes: a short window is filled up, and what stands after the last
+    # Compiled code has fixed shapes: a short window is filled up, and the values after the last
     # token changes nothing before it.
     window = np.zeros((1, block_size), np.int32)
     seen = min(len(tokens), block_size)

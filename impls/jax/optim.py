@@ -13,7 +13,7 @@ def build_optimizer(
     """Clipping by the global norm, then the optimizer that `config` names.
 
     AdamW is Loshchilov & Hutter 2019, algorithm 2; only tensors of two or more dimensions decay.
-    The chain is cheap to build and holds no arrays, so it is built anew inside each jitted step,
+    The chain is cheap to build and holds no arrays, so it is rebuilt inside each jitted step,
     with that step's learning rate: the schedule is ours, so that the three backends share it.
     """
     clip = optax.clip_by_global_norm(config.grad_clip) if config.grad_clip else optax.identity()

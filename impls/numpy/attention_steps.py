@@ -38,7 +38,7 @@ def average_by_matrix(
 def average_by_softmax(
     x: Float[np.ndarray, "B T C"], tap: Tap = NO_TAP
 ) -> Float[np.ndarray, "B T C"]:
-    """Step 3: the same weights out of a masked softmax: with equal scores nobody is preferred."""
+    """Step 3: the same weights out of a masked softmax: equal scores give equal weights."""
     T = x.shape[1]
     mask = causal_mask(T, T, 0)  # [T, T]
     scores = tap("scores", np.zeros((T, T), dtype=x.dtype))

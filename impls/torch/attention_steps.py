@@ -36,7 +36,7 @@ def average_by_matrix(x: Float[Tensor, "B T C"], tap: Tap = NO_TAP) -> Float[Ten
 
 
 def average_by_softmax(x: Float[Tensor, "B T C"], tap: Tap = NO_TAP) -> Float[Tensor, "B T C"]:
-    """Step 3: the same weights out of a masked softmax: with equal scores nobody is preferred."""
+    """Step 3: the same weights out of a masked softmax: equal scores give equal weights."""
     T = x.shape[1]
     mask = causal_mask(T, T, 0, x.device)  # [T, T]
     scores = tap("scores", x.new_zeros(T, T))

@@ -103,7 +103,7 @@ def explanation(verdict: Verdict) -> Panel:
 
 
 def arrival(climbed: int, absent: int, name: str) -> str:
-    """The last word to somebody at the top."""
+    """The message at the top of the ladder."""
     text = f"The whole ladder: {climbed} rungs climbed by {name}."
     if absent:
         text += f" {absent} could not be looked at: the backend does not offer them."

@@ -135,7 +135,7 @@ def raised(error: BaseException, folder: Path | None) -> list[tuple[str, str]]:
 
 
 def place(error: BaseException, folder: Path | None) -> list[tuple[str, str]]:
-    """The innermost place in the learner's files: file, line and function, and what stands there.
+    """The innermost place in the learner's files: file, line, function and its text.
 
     Not in `todo`, which every gap calls.
     """

@@ -3,7 +3,7 @@
 Each backend goes on from the checkpoint that the one before it left on disk, in a process of its
 own, as `train --resume` does: weights, moments and step all come out of the files. Beside it the
 same training runs in every backend alone, from the first step to the last. If a checkpoint holds
-everything that training depends on, nobody can tell the relay from these. Exit status 1: one can.
+everything that training depends on, the relay cannot be told from these. Exit status 1: it can.
 """
 
 import sys

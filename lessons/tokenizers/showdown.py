@@ -145,7 +145,7 @@ def explanation(
 ) -> list[str]:
     """How to read the table, a paragraph each."""
     paragraphs = [
-        "A word is a run of letters and digits; what stands between them makes tokens, too. Char "
+        "A word is a run of letters and digits; the text between them makes tokens, too. Char "
         "knows the characters of the whole corpus, word and bpe have learned from the training "
         "text alone."
     ]

@@ -1,4 +1,4 @@
-"""Reading files that nobody vouches for: nothing found in them may crash, hang or fill the memory.
+"""Strict readers for untrusted files: their content cannot crash, hang or fill the memory.
 
 Everything here raises `CheckpointError`, in one line that names the file, and nothing else.
 """

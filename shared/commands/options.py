@@ -58,8 +58,8 @@ class RunOptions:
     preset: Annotated[str, arg(metavar="|".join(preset_names()))] = DEFAULT_PRESET
     """The recipe. Any option of it that is given on the line beats it."""
     resume: FlagCreatePairsOff[bool] = False
-    """Go on with the run in --out, as it is. Only --steps (the schedule follows), the intervals,
-    the limits, --device and the dataset's place can be given anew."""
+    """Resume the run in --out. Only --steps (the schedule follows), the intervals, the limits,
+    --device and the path of the dataset may change."""
     overwrite: FlagCreatePairsOff[bool] = False
     """Replace the run in --out, once the new one has saved a checkpoint."""
     init_from: Annotated[Path | None, arg(metavar="DIR")] = None
@@ -136,7 +136,7 @@ class SampleOptions:
     num_samples: int = 1
     """How many texts to write, each after the prompt. Sample i is drawn with seed + i."""
     top: int | None = None
-    """Write no text, but a table of the most likely next tokens: so many of them."""
+    """Print the N most likely next tokens instead of text."""
     dtype: Dtype | None = None
     """Type to compute in. None: the checkpoint's."""
     device: Device = "cpu"
@@ -198,7 +198,7 @@ def parse_train(
     for other in ("overwrite", "preset", "init_from"):
         if asked.resume and getattr(asked, other):
             option = f"--{other.replace('_', '-')}"
-            raise UsageError(f"--resume goes on with a run as it is; leave {option} away")
+            raise UsageError(f"--resume continues a run as it is; omit {option}")
     checkpoint = load(asked) if asked.resume or asked.init_from else None
     if checkpoint is None:
         default = _of_preset(asked)
@@ -220,7 +220,7 @@ def parse_train(
             default,
             RESUMED_MAY_CHANGE,
             f"the run at {asked.out}",
-            "a resumed run keeps its model, its data and its recipe",
+            "a resumed run keeps its model, data and recipe",
         )
     elif checkpoint is not None:
         _refuse_changes(
@@ -318,7 +318,7 @@ RESUMED_MAY_CHANGE = {
     "device",
     *(field.name for field in fields(RunLimits)),
 }
-"""What a resumed run may be given anew. The dataset only by another name: its hash is compared."""
+"""What a resumed run may change. The dataset only by another path: its hash is compared."""
 
 FINE_TUNED_MAY_CHANGE = {
     "dataset",
@@ -353,7 +353,7 @@ def _short_complaints(prog: str) -> Iterator[None]:
 
 
 def _without_box(boxed: str) -> str:
-    """One line out of tyro's box: what stands between its title and its first rule."""
+    """One line from tyro's box: the text between its title and its first rule."""
     lines = [line.strip("│ ") for line in Text.from_ansi(boxed).plain.splitlines()]
 
     def is_rule(line: str) -> bool:

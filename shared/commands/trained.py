@@ -27,7 +27,7 @@ def newest(run: Path) -> Checkpoint:
     path = newest_checkpoint(run)
     if path is None:
         raise RunError(
-            f"{run} holds no checkpoint to resume from; start anew, without --resume "
+            f"{run} holds no checkpoint to resume from; start without --resume "
             f"(and with --overwrite if a training was broken off there)"
         )
     return _load_newest(path)

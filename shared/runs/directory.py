@@ -31,7 +31,7 @@ from shared.runs.metrics import Metrics
 
 
 class RunDirectory:
-    """A path and what stands where in it. Making one of these touches nothing on disk."""
+    """The paths in a run directory. Constructing one touches nothing on disk."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -41,7 +41,7 @@ class RunDirectory:
         self.replaced = path / REPLACED
 
     def holds_a_run(self) -> bool:
-        """Whether somebody has trained here."""
+        """Whether a training has been saved here."""
         return any(path.exists() for path in (self.metrics, self.checkpoints, self.replaced))
 
     def check_writable_as(self, *, resume: bool = False, overwrite: bool = False) -> None:
@@ -84,7 +84,7 @@ class RunDirectory:
             except Timeout:
                 raise RunError(f"{self.path} is in use: another training writes to it") from None
         try:
-            # Again, now that nobody else can write: another training may have come in between.
+            # Again, now that no other process can write: another training may have come in between.
             self.check_writable_as(resume=resume, overwrite=overwrite)
             self._settle()
             if overwrite and not resume:

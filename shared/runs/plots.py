@@ -22,7 +22,7 @@ def plot_losses(
         path: the PNG file, replaced as a whole.
         rows: a run's metrics.
         floor: the best possible validation loss, in nats per token.
-        title: what stands above.
+        title: the title.
 
     Raises:
         RunError: the file cannot be written.

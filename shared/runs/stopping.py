@@ -20,7 +20,7 @@ SIGNALS = [
 
 
 class StopRequest:
-    """True once somebody has asked the training to stop."""
+    """True once the training has been asked to stop."""
 
     def __init__(self) -> None:
         self._asked = False
@@ -33,7 +33,7 @@ class StopRequest:
 
 
 def limit_reached(limits: RunLimits, row: Metrics, seconds: float) -> str:
-    """The limit that a run has reached with this row after so many seconds; empty if none."""
+    """The limit that a run has reached with this row after `seconds`; empty if none."""
     val_loss, target = row.val_loss, limits.target_loss
     if val_loss is not None and target is not None and val_loss <= target:
         return f"validation loss {val_loss:.4f}, --target-loss {target:g}"

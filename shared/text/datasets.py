@@ -42,7 +42,7 @@ class Dataset:
     sha256: str
     """Of the file, or of the UTF-8 bytes of a generated text; hexadecimal."""
     floor_nats: float | None
-    """-ln of the validation text's true probability, in nats; None where nobody knows it."""
+    """-ln of the validation text's true probability, in nats; None if unknown."""
     note: str
     """One line: which text this is and where it came from."""
 
@@ -70,7 +70,7 @@ class TokenData:
     val_bytes: int
     """UTF-8 bytes of the validation text that are predicted: all but the first token's."""
     floor: float | None
-    """The best possible validation loss, in nats per token; None where nobody knows it."""
+    """The best possible validation loss, in nats per token; None if unknown."""
 
     @property
     def val_targets(self) -> int:

@@ -1,6 +1,6 @@
 """The grammar of the playlets: a comedy of wizards, who would rather cast spells than converse.
 
-What stands in braces is replaced by one of its alternatives, `{^line}` by one with a capital
+Text in braces is replaced by one of its alternatives, `{^line}` by one with a capital
 letter; the number at an alternative is its weight. playlets.py reads these tables and draws scenes
 from them. No scene can come about in two ways, which a test holds; so the weights give each
 its exact probability.
@@ -68,7 +68,7 @@ RULES: dict[str, Weights] = {
 COUPLES = (("Ann", "Ben"), ("Cal", "Dot"), ("Eve", "Finn"))
 PRONOUN = {"Ann": "her", "Ben": "his", "Cal": "his", "Dot": "her", "Eve": "her", "Finn": "his"}
 
-# For every member of the company as $A, with the other of the couple as $B. Nobody speaks before
+# For every member of the company as $A, with the other of the couple as $B. No one speaks before
 # entering, the two take turns, and each leaves once.
 SCENES: dict[str, Weights] = {
     "$A opens": {

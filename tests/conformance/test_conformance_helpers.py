@@ -151,7 +151,7 @@ def test_the_message_says_who_where_and_how_much() -> None:
 
 
 def test_two_cannot_say_who_is_wrong() -> None:
-    with pytest.raises(Disagreement, match="nobody can say which") as raised:
+    with pytest.raises(Disagreement, match="two backends cannot show which") as raised:
         compare({"a": ONE, "b": ONE + 1}, LIMIT, "float64")
     assert raised.value.culprits == ()
 

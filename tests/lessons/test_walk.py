@@ -151,7 +151,7 @@ def test_no_run_is_said_with_two_ways_on(capsys):
         (["--text", ""], "there is no token"),
         (["--text", "Rømeo"], r"'ø' \(U\+00F8\)"),
         (["--device", "toaster"], "device is 'toaster'"),
-        (["--untrained"], "leave --run away"),
+        (["--untrained"], "omit --run"),
         (["--sheep"], "--sheep"),
     ],
 )

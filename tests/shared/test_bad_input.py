@@ -42,8 +42,8 @@ pytestmark = pytest.mark.usefixtures("empty_directory")
         (["--n-layer", "100000000000"], "takes at least .* GiB of memory"),
         (["--batch-size", "1000000000"], "takes at least .* GiB of memory"),
         (["--resume"], "holds no checkpoint to resume from"),
-        (["--resume", "--overwrite"], "leave --overwrite away"),
-        (["--resume", "--preset", "nanogpt-cpu"], "leave --preset away"),
+        (["--resume", "--overwrite"], "omit --overwrite"),
+        (["--resume", "--preset", "nanogpt-cpu"], "omit --preset"),
     ],
 )
 def test_training_refuses(capsys, text, tmp_path, options, message):

@@ -148,7 +148,7 @@ def test_characters_that_are_not_known_are_named(capsys, tmp_path: Path, trained
         (["--bias"], "bias is False"),
         (["--tokenizer", "byte"], "tokenizer is char in .*run and cannot become byte"),
         (["--vocab-size", "9"], "vocab_size is "),
-        (["--resume"], "--resume goes on with a run as it is; leave --init-from away"),
+        (["--resume"], "--resume continues a run as it is; omit --init-from"),
         (["--dataset", "bible"], "neither a dataset nor a file 'bible'"),
         (["--dataset", "short.txt"], "short.txt is too short"),
         (["--batch-size", "1000000000"], "takes at least .* GiB of memory"),

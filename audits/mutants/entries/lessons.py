@@ -1,4 +1,4 @@
-"""The steps from averaging to self-attention, as somebody may copy them from a blackboard."""
+"""The steps from averaging to self-attention, as one might copy them from a blackboard."""
 
 from audits.mutants.mutant import Edit, Mutant
 

@@ -240,7 +240,7 @@ MUTANTS = [
     ),
     of(
         "step_not_restored",
-        "a resumed run starts its schedule anew",
+        "a resumed run starts its schedule again",
         everywhere=Edit(BACKEND, "self.count = state.step", "self.count = 0"),
     ),
     of(
