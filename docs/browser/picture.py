@@ -12,8 +12,8 @@ from pathlib import Path
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from docs.extensions.code.excerpts import Excerpt, find_excerpt
 from docs.extensions.directive import ROOMS
-from docs.extensions.excerpts import Excerpt, find_excerpt
 from shared.sources import ROOT
 
 PICTURE = ROOT / "docs" / "three-columns.png"

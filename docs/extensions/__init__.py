@@ -2,19 +2,9 @@
 
 from sphinx.application import Sphinx
 
-from docs.extensions import (
-    boxes,
-    columns,
-    figures,
-    kills,
-    mathml,
-    mutant,
-    notebook,
-    play,
-    proof,
-    trace,
-    unwritten,
-)
+from docs.extensions import boxes, figures, mathml, notebook, play, trace
+from docs.extensions.code import columns
+from docs.extensions.proofs import kills, mutant, proof
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -35,6 +25,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_source_suffix(".ipynb", "notebook")
     app.add_source_parser(notebook.NotebookParser)
     mathml.setup(app)
-    app.connect("source-read", unwritten.add_note)
     app.connect("html-page-context", play.add_scripts)
     return {"parallel_read_safe": False}

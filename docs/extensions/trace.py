@@ -6,13 +6,13 @@ from typing import Any
 from docutils import nodes
 
 from docs.data import Product
-from docs.extensions.architecture import architecture
+from docs.extensions.code.architecture import architecture
+from docs.extensions.code.excerpts import ExcerptError
+from docs.extensions.code.highlighting import code_block, highlighted_lines, line_element
+from docs.extensions.code.panes import place_element
+from docs.extensions.code.tap_lines import tap_lines
 from docs.extensions.directive import ROOMS, raw
-from docs.extensions.excerpts import ExcerptError
 from docs.extensions.figures import RunData
-from docs.extensions.highlighting import code_block, highlighted_lines, line_element
-from docs.extensions.panes import place_element
-from docs.extensions.tap_lines import tap_lines
 from shared.config import GPTConfig
 
 

@@ -17,11 +17,11 @@ from bs4 import BeautifulSoup
 from audits.mutants import report as verdicts
 from audits.mutants.judging import Verdict
 from conformance.limits import ORDER
-from docs import to_write
 from docs.build import build_site, main
 from docs.commands import check_command, commands_of
 from docs.data import Product
-from docs.extensions import figures, proof
+from docs.extensions import figures
+from docs.extensions.proofs import proof
 from docs.producers import losses
 from docs.producers.drawing import INK
 from docs.serve import open_server
@@ -64,16 +64,12 @@ PARTS = {
 def test_the_pages_are_numbered_as_they_are_read() -> None:
     assert [int(page.name[:2]) for page in PAGES] == list(range(1, len(PAGES) + 1))
     assert len(PAGES) == 16
-    assert {page.stem for page in PAGES} >= to_write.PAGES_TO_WRITE
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
-def test_a_page_is_whole_or_waits_to_be_written(page: Path) -> None:
+def test_a_page_has_all_its_parts(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert text.startswith("# ")
-    if page.stem in to_write.PAGES_TO_WRITE:
-        assert len(text.splitlines()) == 1, "it is written: take it out of PAGES_TO_WRITE"
-        return
     for part, written in PARTS.items():
         assert re.search(written, text, re.MULTILINE), f"{page.name} has not {part}"
     assert all(len(line) <= 120 for line in text.splitlines())
@@ -103,15 +99,6 @@ def site(built: tuple[Path, list[str]]) -> Path:
 def test_nothing_is_wrong_with_the_site(built: tuple[Path, list[str]]) -> None:
     others = [line for line in built[1] if not any(kind in line for kind in MAY_BE_MISSING)]
     assert not others, "\n".join(others)
-
-
-def test_pages_to_write_say_so(built: tuple[Path, list[str]]) -> None:
-    site, told = built
-    for page in PAGES:
-        waits = page.stem in to_write.PAGES_TO_WRITE
-        text = (site / "pages" / f"{page.stem}.html").read_text(encoding="utf-8")
-        assert ("Not written yet" in text) == waits, page.name
-        assert any(f"{page.stem}.md: WARNING: this page" in line for line in told) == waits
 
 
 def html_pages(site: Path) -> Iterator[tuple[Path, Any]]:

@@ -8,10 +8,10 @@ import pytest
 
 from docs import data, runs
 from docs.commands import CommandError, check_command, commands_of
-from docs.extensions.alignment import Placed, place, units
-from docs.extensions.excerpts import ExcerptError, find_excerpt
-from docs.extensions.highlighting import highlighted_lines
-from docs.extensions.proof import checks_named
+from docs.extensions.code.alignment import Placed, place, units
+from docs.extensions.code.excerpts import ExcerptError, find_excerpt
+from docs.extensions.code.highlighting import highlighted_lines
+from docs.extensions.proofs.proof import checks_named
 from shared.errors import BackendError, UserError
 from shared.sources import ROOT, fingerprint
 

@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup
 from audits.mutants import report
 from audits.mutants.catalogue import CATALOGUE
 from audits.mutants.judging import Verdict
-from docs.extensions import kills
+from docs.extensions.proofs import kills
 from tests.docs.test_docs import build_page
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*Check CHANGES for Sphinx")

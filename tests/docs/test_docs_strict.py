@@ -11,7 +11,8 @@ from conformance import gate
 from docs import runs
 from docs.build import build_site
 from docs.data import Product
-from docs.extensions import figures, notebook, proof
+from docs.extensions import figures, notebook
+from docs.extensions.proofs import proof
 from docs.producers import losses
 from docs.runs import Printed
 from shared.errors import UserError

@@ -8,9 +8,9 @@ import pytest
 from bs4 import BeautifulSoup
 
 from docs.commands import check_command, commands_of
-from docs.extensions.architecture import architecture
-from docs.extensions.excerpts import ExcerptError
-from docs.extensions.tap_lines import tap_lines
+from docs.extensions.code.architecture import architecture
+from docs.extensions.code.excerpts import ExcerptError
+from docs.extensions.code.tap_lines import tap_lines
 from docs.extensions.trace import lines_of
 from docs.producers import timing, trace
 from lessons.walk import kind_of

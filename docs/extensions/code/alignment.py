@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from docs.extensions.excerpts import Excerpt, Line, is_docstring
+from docs.extensions.code.excerpts import Excerpt, Line, is_docstring
 
 Key = tuple[str, ...]
 

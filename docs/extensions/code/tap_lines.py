@@ -4,7 +4,7 @@ import ast
 import textwrap
 from collections.abc import Iterator
 
-from docs.extensions.excerpts import Excerpt, ExcerptError, Line, find_excerpt
+from docs.extensions.code.excerpts import Excerpt, ExcerptError, Line, find_excerpt
 from shared.config import GPTConfig
 
 

@@ -7,11 +7,11 @@ from typing import ClassVar
 from docutils import nodes
 from docutils.parsers.rst import directives
 
-from docs.extensions.alignment import ROOT_KEY, Placed, place, units
+from docs.extensions.code.alignment import ROOT_KEY, Placed, place, units
+from docs.extensions.code.excerpts import Excerpt, ExcerptError, find_excerpt
+from docs.extensions.code.highlighting import code_block, highlighted_lines, line_element
+from docs.extensions.code.panes import Pane, place_element, three_panes
 from docs.extensions.directive import ROOMS, SiteDirective, raw
-from docs.extensions.excerpts import Excerpt, ExcerptError, find_excerpt
-from docs.extensions.highlighting import code_block, highlighted_lines, line_element
-from docs.extensions.panes import Pane, place_element, three_panes
 
 NOTHING = "nothing"
 """Instead of a name: there is nothing to show in this room, and the content says why."""

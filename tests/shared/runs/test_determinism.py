@@ -1,7 +1,7 @@
 """Determinism: the page docs/determinism.md names a test for each of its claims, and the claims
 that no other test holds are held here.
 
-`nox -s tests -- tests/shared/test_determinism.py -rP` shows the numbers that the page gives.
+`nox -s tests -- tests/shared/runs/test_determinism.py -rP` shows the numbers that the page gives.
 """
 
 import ast

@@ -14,9 +14,9 @@ from audits.mutants.catalogue import check_backend, find
 from audits.mutants.judging import Verdict
 from audits.mutants.mutant import Mutant
 from audits.mutants.plant import MutantError, diff
+from docs.extensions.code.highlighting import code_block, line_element
+from docs.extensions.code.panes import Pane, three_panes
 from docs.extensions.directive import ROOMS, SiteDirective, raw
-from docs.extensions.highlighting import code_block, line_element
-from docs.extensions.panes import Pane, three_panes
 
 HOW = "nox -s mutants"
 

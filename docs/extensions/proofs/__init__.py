@@ -1,0 +1,1 @@
+"""What has been proven, on the pages: conformance figures, planted bugs, the kill matrix."""
