@@ -7,6 +7,7 @@ in one of its rows. `SIZES` covers large and coinciding sizes, `REAL` the sizes 
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -73,55 +74,40 @@ and one larger batch."""
 
 # norm, position, tie_weights, bias, activation, n_head, n_layer, layer_norm_epsilon, n_inner,
 # batch size, length, optimizer. A test requires that every pair of values meets.
-DESIGN = [
-    Case(
-        f"design-{number}",
-        replace(
-            BASE,
-            norm=norm,
-            position=position,
-            tie_weights=tie,
-            bias=bias,
-            activation=activation,
-            n_head=H,
-            n_layer=L,
-            layer_norm_epsilon=epsilon,
-            n_inner=F,
-        ),
-        batch_size=B,
-        length=T,
-        optimizer=optimizer,
-    )
-    for number, (
-        norm,
-        position,
-        tie,
-        bias,
-        activation,
-        H,
-        L,
-        epsilon,
-        F,
-        B,
-        T,
-        optimizer,
-    ) in enumerate(
-        [
-            ("pre", "learned", False, False, "gelu_erf", 2, 1, 1e-05, None, 3, 5, "sgd"),
-            ("pre", "sinusoidal", True, False, "gelu_erf", 8, 1, 0.1, None, 12, 11, "adamw"),
-            ("post", "learned", True, True, "relu", 2, 1, 0.1, 7, 1, 1, "sgd"),
-            ("post", "learned", True, False, "gelu_erf", 8, 2, 1e-05, 7, 1, 1, "sgd"),
-            ("pre", "sinusoidal", True, True, "gelu_tanh", 8, 2, 1e-05, None, 3, 1, "adamw"),
-            ("pre", "sinusoidal", False, True, "gelu_erf", 1, 1, 1e-05, 7, 12, 1, "adamw"),
-            ("post", "sinusoidal", False, False, "relu", 1, 2, 0.1, 7, 3, 11, "sgd"),
-            ("pre", "sinusoidal", False, True, "relu", 2, 1, 1e-05, None, 1, 11, "adamw"),
-            ("post", "learned", False, False, "gelu_tanh", 2, 2, 1e-05, 7, 12, 11, "sgd"),
-            ("pre", "sinusoidal", False, True, "relu", 8, 2, 0.1, 7, 12, 5, "adamw"),
-            ("post", "learned", True, True, "gelu_tanh", 1, 1, 0.1, None, 1, 5, "adamw"),
-        ],
-        start=1,
-    )
+COVERING: list[tuple[Any, ...]] = [
+    ("pre", "learned", False, False, "gelu_erf", 2, 1, 1e-05, None, 3, 5, "sgd"),
+    ("pre", "sinusoidal", True, False, "gelu_erf", 8, 1, 0.1, None, 12, 11, "adamw"),
+    ("post", "learned", True, True, "relu", 2, 1, 0.1, 7, 1, 1, "sgd"),
+    ("post", "learned", True, False, "gelu_erf", 8, 2, 1e-05, 7, 1, 1, "sgd"),
+    ("pre", "sinusoidal", True, True, "gelu_tanh", 8, 2, 1e-05, None, 3, 1, "adamw"),
+    ("pre", "sinusoidal", False, True, "gelu_erf", 1, 1, 1e-05, 7, 12, 1, "adamw"),
+    ("post", "sinusoidal", False, False, "relu", 1, 2, 0.1, 7, 3, 11, "sgd"),
+    ("pre", "sinusoidal", False, True, "relu", 2, 1, 1e-05, None, 1, 11, "adamw"),
+    ("post", "learned", False, False, "gelu_tanh", 2, 2, 1e-05, 7, 12, 11, "sgd"),
+    ("pre", "sinusoidal", False, True, "relu", 8, 2, 0.1, 7, 12, 5, "adamw"),
+    ("post", "learned", True, True, "gelu_tanh", 1, 1, 0.1, None, 1, 5, "adamw"),
 ]
+
+
+def design(number: int, row: tuple[Any, ...]) -> Case:
+    """The case of a row of the covering design."""
+    norm, position, tie, bias, activation, H, L, epsilon, F, B, T, optimizer = row
+    config = replace(
+        BASE,
+        norm=norm,
+        position=position,
+        tie_weights=tie,
+        bias=bias,
+        activation=activation,
+        n_head=H,
+        n_layer=L,
+        layer_norm_epsilon=epsilon,
+        n_inner=F,
+    )
+    return Case(f"design-{number}", config, batch_size=B, length=T, optimizer=optimizer)
+
+
+DESIGN = [design(number, row) for number, row in enumerate(COVERING, start=1)]
 
 LONG = Case(
     "long",

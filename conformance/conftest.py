@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -228,12 +228,12 @@ def judge(recorder: Recorder, setting: tuple[Case, str], not_offered: set[str]) 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo
-) -> Iterator[None] | pytest.TestReport:
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Note what happened, and say it shortly. `--tb` given on the line is respected."""
     style = item.config.option.tbstyle
     item.config.option.tbstyle = "short" if style == "auto" else style
     try:
-        report: Any = yield
+        report = yield
         item.config.stash[RECORDER].observe(item, call, report)
     finally:
         item.config.option.tbstyle = style

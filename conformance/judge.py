@@ -15,7 +15,8 @@ from shared.layout import tensor_shapes
 from shared.protocol import Model
 from shared.taps import tap_names
 
-Witness, Answer = TypeVar("Witness"), TypeVar("Answer")
+Witness = TypeVar("Witness")
+Answer = TypeVar("Answer")
 
 
 class Judge:
@@ -85,16 +86,16 @@ class Judge:
             else:
                 errors = compare(as_arrays(values), limit, dtype)
                 found = {name: errors.of(name, limit) for name in errors.names}
-        except Disagreement as found:
-            row.fail(found.culprits or tuple(values))
+        except Disagreement as disagreement:
+            row.fail(disagreement.culprits or tuple(values))
             for name in values:
-                if found.errors is not None:
-                    error = found.errors.of(name, limit)
+                if disagreement.errors is not None:
+                    error = disagreement.errors.of(name, limit)
                     row.add(self.case, name, error / self.condition)
-                elif name in (found.culprits or values):
+                elif name in (disagreement.culprits or values):
                     row.add(self.case, name, np.inf)
-            message = f"{what or check} [{self.case}, {self.dtype}]: {found}"
-            raise self._named(check, message, found) from None
+            message = f"{what or check} [{self.case}, {self.dtype}]: {disagreement}"
+            raise self._named(check, message, disagreement) from None
         for name, error in found.items():
             row.add(self.case, name, error / self.condition)
 

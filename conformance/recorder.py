@@ -138,7 +138,8 @@ class Recorder:
             return None
         try:
             shape = parameters.get("B"), parameters.get("T")
-            return self.locator.begins(check, *parameters["setting"], shape)
+            case, dtype = parameters["setting"]
+            return self.locator.begins(check, case, dtype, shape)
         except Exception as error:
             return "", f"where it begins cannot be told: {plain(error)}"
 

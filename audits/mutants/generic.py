@@ -51,10 +51,10 @@ def judge_sample(
     verdicts = []
     for verdict in judge(tasks, processes):
         verdicts.append(verdict)
-        found = changes.get((verdict.mutant, verdict.backend))
-        if found is not None and not verdict.killed:
-            console.print(Text(f"survived:\n{shown(found, verdict.backend)}\n", "bold red"))
-        elif found is None and verdict.killed:
+        change = changes.get((verdict.mutant, verdict.backend))
+        if change is not None and not verdict.killed:
+            console.print(Text(f"survived:\n{shown(change, verdict.backend)}\n", "bold red"))
+        elif change is None and verdict.killed:
             check, how = next(iter(verdict.fallen.items()))
             console.print(Text(f"the healthy copy of {verdict.backend} fails {check}: {how}"))
     enough = [passes(backend, verdicts, console) for backend in backends]  # all of them are told

@@ -57,8 +57,8 @@ class Mutant:
         cls,
         name: str,
         story: str,
-        *,
         chapters: tuple[str, ...] = FORWARD,
+        /,
         **edits: Edit | tuple[Edit, ...],
     ) -> Self:
         """A mutant from one edit or several for each backend; `everywhere` is for all three."""

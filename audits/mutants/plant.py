@@ -25,7 +25,9 @@ def mutate(mutant: Mutant | None, backend: str) -> dict[str, str]:
     """
     files = sorted((IMPLS / backend).glob("*.py"))
     sources = {path.name: path.read_text(encoding="utf-8") for path in files}
-    for edit in mutant.edits[backend] if mutant else ():
+    if mutant is None:
+        return sources
+    for edit in mutant.edits[backend]:
         found = sources.get(edit.file, "").count(edit.old)
         if found != edit.times:
             raise MutantError(

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from audits.mutants.judging import Verdict
 from conformance import gate
 from shared.files import explained, replacing
+from shared.sources import ROOT
 
 REPORT = gate.STAMP.with_name("mutants.json")
 COVERED = (*gate.COVERED, "audits/mutants")
@@ -28,7 +29,7 @@ class Report:
 
 def fingerprint() -> str:
     """A hash of everything that decides which checks fall: sources and installed versions."""
-    return gate.fingerprint(gate.ROOT, COVERED)
+    return gate.fingerprint(ROOT, COVERED)
 
 
 def write_report(current: str, verdicts: Sequence[Verdict]) -> None:

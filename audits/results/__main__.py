@@ -66,7 +66,7 @@ def _results(argv: Sequence[str] | None) -> int:
     presets = [load_preset(name).name for name in options.preset] or [
         name for name in preset_names() if options.long or name not in LONG
     ]
-    backends = [name for name in BACKENDS if name in options.backend] or list(BACKENDS)
+    backends = [name for name in BACKENDS if not options.backend or name in options.backend]
     dataset = load_dataset(options.dataset)
     say(f"data: {dataset.note}")
     results = read_results(RESULTS)

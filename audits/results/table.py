@@ -9,11 +9,12 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from audits.results.record import ROOT, Result
+from audits.results.record import Result
 from shared.commands.sampling import escape_controls
 from shared.errors import RunError
 from shared.files import explained, replacing
 from shared.protocol import BACKENDS
+from shared.sources import ROOT
 
 README = ROOT / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
@@ -37,7 +38,7 @@ HEADINGS = (
 
 def markdown(results: Sequence[Result]) -> str:
     """The text between the markers: an introduction, and a table for every dataset."""
-    parts = []
+    parts: list[str] = []
     for dataset, of_dataset in groupby(results, key=lambda result: result.dataset):
         introduction = AND_MORE if parts else INTRODUCTION
         parts.append(introduction.format(dataset=dataset, backends=" / ".join(NAMES.values())))

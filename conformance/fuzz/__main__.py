@@ -83,7 +83,7 @@ def _fuzz(argv: Sequence[str] | None) -> int:
         f"{tally.examples:,} examples of {tally.calls:,} calls of every backend "
         f"in {tally.batches:,} configurations"
     )
-    if failure is None:
+    if failure is None or batch is None:
         print(f"all agree: {tried}")
         return 0
     parts = getattr(failure, "exceptions", ())  # where it is not the same every time

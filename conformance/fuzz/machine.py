@@ -138,6 +138,8 @@ class Machine(Caller):
             path, self.setting.config, state.weights, training=record, moments=state.moments
         )
         found = load_checkpoint(path)
+        assert found.training is not None
+        assert found.moments is not None
         read = TrainState(found.training.step, found.weights, found.moments)
         check_same("the checkpoint", read, state)
         return States(dict.fromkeys(states.each, read), train)

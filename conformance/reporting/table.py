@@ -4,8 +4,9 @@ import io
 import re
 from collections.abc import Mapping
 
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.box import SIMPLE_HEAD
-from rich.console import CONSOLE_SVG_FORMAT, Console
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 

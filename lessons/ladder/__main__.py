@@ -55,7 +55,9 @@ def climb(solution: str) -> Iterator[Verdict]:
         raise
     except (Exception, SystemExit) as error:  # the learner's file cannot be imported
         spec = importlib.util.find_spec(name)
-        yield Verdict(RUNGS[0], BROKEN, found=raised(error, folder_of(spec and spec.origin)))
+        yield Verdict(
+            RUNGS[0], BROKEN, found=raised(error, folder_of(spec.origin if spec else None))
+        )
         return
     folder = folder_of(getattr(backend, "__file__", None))
     reference, subject = Subject(load_backend("numpy")), Subject(backend)

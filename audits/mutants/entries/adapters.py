@@ -16,14 +16,14 @@ LOGITS = (
 
 
 def of(name: str, story: str, **edits: Edit | tuple[Edit, ...]) -> Mutant:
-    return Mutant.of(name, story, chapters=ADAPTER, **edits)
+    return Mutant.of(name, story, ADAPTER, **edits)
 
 
 MUTANTS = [
     Mutant.of(
         "transposed_weight",
         "a square matrix loaded transposed, and handed out transposed back: no shape tells",
-        chapters=FORWARD,
+        FORWARD,
         numpy=(
             Edit(
                 FILE,
@@ -57,7 +57,7 @@ MUTANTS = [
     Mutant.of(
         "weights_handed_out",
         "the model's own arrays handed out instead of copies",
-        chapters=(*ADAPTER, "test_life"),
+        (*ADAPTER, "test_life"),
         numpy=Edit(FILE, "parameter.value.copy()", "parameter.value"),
         torch=Edit(
             FILE,
@@ -127,7 +127,7 @@ MUTANTS = [
     Mutant.of(
         "prompt_not_checked",
         "an empty prompt, or an unknown id in it, let in",
-        chapters=(*ADAPTER, "test_sampling"),
+        (*ADAPTER, "test_sampling"),
         everywhere=Edit(FILE, "        check_prompt(self.config, prompt)\n", "", times=2),
     ),
     of(

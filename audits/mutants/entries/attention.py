@@ -89,7 +89,7 @@ MUTANTS = [
     Mutant.of(
         "mask_ignores_cache",
         "the mask counts queries from 0 though the cache holds older keys",
-        chapters=DECODING,
+        DECODING,
         everywhere=Edit(MODEL, IS_FUTURE, "j[None, :] > i[:, None]"),
     ),
     Mutant.of(

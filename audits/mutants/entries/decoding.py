@@ -19,7 +19,7 @@ SLIDE = {
 
 
 def of(name: str, story: str, **edits: Edit | tuple[Edit, ...]) -> Mutant:
-    return Mutant.of(name, story, chapters=DECODING, **edits)
+    return Mutant.of(name, story, DECODING, **edits)
 
 
 def window(cut: str) -> dict[str, Edit]:

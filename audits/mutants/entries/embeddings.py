@@ -38,7 +38,7 @@ MUTANTS = [
     Mutant.of(
         "position_ignores_cache",
         "with a cache every new token stands at position 0",
-        chapters=DECODING,
+        DECODING,
         **{room: Edit(MODEL, old, old.replace("start + ", "")) for room, old in POSITIONS.items()},
     ),
     Mutant.of(

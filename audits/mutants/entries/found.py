@@ -62,7 +62,7 @@ MUTANTS = [
     Mutant.of(
         "fast_variance",
         "E[x²] − E[x]² for the variance: no digit is left of it where the mean is large",
-        chapters=("test_forward", "test_shapes.py::test_digits"),
+        ("test_forward", "test_shapes.py::test_digits"),
         numpy=(
             Edit(
                 MODEL,
@@ -100,7 +100,7 @@ MUTANTS = [
     Mutant.of(
         "bias_correction_inverted",
         "moments multiplied by 1 − βᵗ instead of divided by it",
-        chapters=OPTIMIZER,
+        OPTIMIZER,
         numpy=(
             Edit(OPTIM, "v / correction_2", "v * correction_2"),
             Edit(OPTIM, "m / correction_1", "m * correction_1"),
@@ -109,7 +109,7 @@ MUTANTS = [
     Mutant.of(
         "epsilon_before_correction",
         "ε added to √v before v is corrected: Adam's ε̂, and many times ε in the first steps",
-        chapters=OPTIMIZER,
+        OPTIMIZER,
         numpy=(
             Edit(OPTIM, ROOT, "update = np.sqrt(v)"),
             Edit(OPTIM, EPSILON, f"{EPSILON}\n            update /= math.sqrt(correction_2)"),
@@ -118,7 +118,7 @@ MUTANTS = [
     Mutant.of(
         "top_k_keeps_ties",
         "top-k by the value of the k-th: all that equal it stay, and more than k are left",
-        chapters=DECODING,
+        DECODING,
         numpy=Edit(GENERATE, TOP_K["numpy"], f"ranked[ranked < {KTH}] = 0"),
         torch=Edit(GENERATE, TOP_K["torch"], f"ranked[ranked < {KTH}] = 0"),
         jax=Edit(
@@ -128,7 +128,7 @@ MUTANTS = [
     Mutant.of(
         "temperature_twice",
         "divided by the temperature in two places: at 1 it is the same",
-        chapters=DECODING,
+        DECODING,
         **{
             room: Edit(GENERATE, text, f"{text} / {text[2:]}") for room, text in TEMPERATURE.items()
         },
@@ -136,7 +136,7 @@ MUTANTS = [
     Mutant.of(
         "tie_lost_on_loading",
         "loading gives each name an array of its own: a tied head is a copy, which never trains",
-        chapters=FORWARD,
+        FORWARD,
         torch=Edit(
             BACKEND,
             f"            {LOADED}\n",

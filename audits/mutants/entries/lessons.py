@@ -30,7 +30,7 @@ MUTANTS = [
     Mutant.of(
         "step_mean_over_all",
         "step 1: the sum of the past divided by T, not by how many positions are in it",
-        chapters=CHAPTERS,
+        CHAPTERS,
         **{
             room: Edit(STEPS, text, text.replace("mean", "sum") + " / T")
             for room, text in MEAN.items()
@@ -39,37 +39,37 @@ MUTANTS = [
     Mutant.of(
         "step_loop_off_by_one",
         "step 1: the slice ends one too late, so every position sees the next",
-        chapters=CHAPTERS,
+        CHAPTERS,
         **replaced(MEAN, "t + 1", "t + 2"),
     ),
     Mutant.of(
         "step_upper_triangle",
         "step 2: triu for tril: the mean of the future",
-        chapters=CHAPTERS,
+        CHAPTERS,
         everywhere=Edit(STEPS, ".tril(", ".triu("),
     ),
     Mutant.of(
         "step_columns_normalised",
         "step 2: columns of the triangle sum to 1, and rows do not",
-        chapters=CHAPTERS,
+        CHAPTERS,
         **replaced(ROW_SUM, "=1", "=0"),
     ),
     Mutant.of(
         "step_mask_off_by_one",
         "steps 3 and 4: the mask starts a diagonal too late, so every position sees the next",
-        chapters=CHAPTERS,
+        CHAPTERS,
         everywhere=Edit(STEPS, "causal_mask(T, T, 0", "causal_mask(T, T, 1", times=2),
     ),
     Mutant.of(
         "step_no_scale",
         "step 4: 1/√D left out",
-        chapters=CHAPTERS,
+        CHAPTERS,
         everywhere=Edit(STEPS, " / math.sqrt(q.shape[-1])", ""),
     ),
     Mutant.of(
         "step_swap_qk",
         "step 4: the projection read in the order k, q, v: every score is transposed",
-        chapters=CHAPTERS,
+        CHAPTERS,
         **replaced(SPLIT, "q, k, v", "k, q, v"),
     ),
 ]

@@ -19,7 +19,7 @@ LAST = "self.config.block_size - tokens.shape[1] if cache is None else start"
 
 
 def of(name: str, story: str, **edits: Edit | tuple[Edit, ...]) -> Mutant:
-    return Mutant.of(name, story, chapters=LIFE, **edits)
+    return Mutant.of(name, story, LIFE, **edits)
 
 
 def build(**lines: str) -> dict[str, Edit]:
@@ -172,7 +172,7 @@ MUTANTS = [
     Mutant.of(
         "ids_in_a_byte",
         "ids kept in eight bits: right up to 256 of them",
-        chapters=SHAPES,
+        SHAPES,
         torch=Edit(
             BACKEND, "np.array(ids, np.int64)", "np.array(np.array(ids, np.uint8), np.int64)"
         ),
@@ -181,7 +181,7 @@ MUTANTS = [
     Mutant.of(
         "positions_from_the_end",
         "a short text is given the last positions of the window",
-        chapters=SHAPES,
+        SHAPES,
         **{
             room: Edit("model.py", line, line.replace("start", f"({LAST})", 1))
             for room, line in POSITIONS.items()
@@ -199,7 +199,7 @@ MUTANTS = [
     Mutant.of(
         "small_counts_overflow",
         "pairs of ids counted in the integer type that they come in",
-        chapters=("test_bigram",),
+        ("test_bigram",),
         numpy=Edit(
             "bigram.py",
             "    ids = ids.astype(np.int64)  # the products below overflow smaller integers\n",
@@ -274,14 +274,14 @@ MUTANTS = [
     Mutant.of(
         "small_ids_not_widened",
         "ids used in the integer type that they come in",
-        chapters=("test_bigram",),
+        ("test_bigram",),
         torch=Edit("bigram.py", "np.array(tokens, np.int64)", "np.array(tokens)"),
         jax=Edit("bigram.py", "each.astype(np.int32)", "each"),
     ),
     Mutant.of(
         "drawn_in_float32",
         "tokens drawn in the precision of the model: backends part where a number is near an edge",
-        chapters=DECODING,
+        DECODING,
         numpy=Edit(GENERATE, "logits.astype(np.float64)", "logits.astype(np.float32)"),
         torch=Edit(GENERATE, "logits.double()", "logits.float()"),
         jax=Edit(GENERATE, "logits.astype(jnp.float64)", "logits.astype(jnp.float32)"),

@@ -22,7 +22,7 @@ RATE_JAX = "        optax.scale_by_learning_rate(learning_rate),\n"
 
 
 def of(name: str, story: str, **edits: Edit | tuple[Edit, ...]) -> Mutant:
-    return Mutant.of(name, story, chapters=OPTIMIZER, **edits)
+    return Mutant.of(name, story, OPTIMIZER, **edits)
 
 
 def swapped(text: str) -> str:
