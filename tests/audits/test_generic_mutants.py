@@ -111,6 +111,7 @@ def test_only_the_model_is_mutated() -> None:
         "model.py",
         "nn.py",
         "optim.py",
+        "step.py",
     }
 
 

@@ -111,7 +111,7 @@ def test_the_command_works(
     command = re.sub(r"nox -s (train|sample)-(\w+)(?: --)?", r"python -m impls.\2.\1", command)
     words = shlex.split(command, comments=True)
     if words[0] == "nox":  # no session is run from within a test: it is there, and so are its files
-        check_command(command)
+        check_command(shlex.join(words))
         _, options = nox_sessions(words)
         assert all((ROOT / option).exists() for option in options if option.endswith(".py"))
         return
