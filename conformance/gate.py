@@ -19,7 +19,10 @@ from shared import sources
 from shared.sources import ROOT
 
 STAMP = ROOT / "build" / "conformance-passed.json"
-COVERED = ("shared", "impls", "conformance", "audits/oracles", "pyproject.toml", "constraints.txt")
+COVERED = (
+    *("shared", "impls/numpy", "impls/torch", "impls/jax", "conformance", "audits/oracles"),
+    *("pyproject.toml", "constraints.txt"),
+)
 """Files and directories whose change may change the suite's verdict."""
 
 

@@ -6,19 +6,17 @@ The four steps are the rooms'; what they print, and what must hold between them,
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
 from jaxtyping import Float
-from tyro.conf import arg
 
 from lessons.printing import Lesson, write_number
-from shared.commands.options import parse
+from shared.commands.options import BackendName, parse
 from shared.commands.terminal import run_command, same_output_everywhere
 from shared.config import GPTConfig
 from shared.errors import BackendError
 from shared.layout import tensor_shapes
-from shared.protocol import BACKENDS, AttentionStepsBackend, Backend, load_backend
+from shared.protocol import AttentionStepsBackend, Backend, load_backend
 from shared.taps import STEPS
 
 LIMIT = 1e-10
@@ -37,7 +35,7 @@ VALUES = np.eye(2)
 class Options:
     """All that there is to choose."""
 
-    backend: Annotated[str, arg(metavar="|".join((*BACKENDS, "MODULE")))] = "numpy"
+    backend: BackendName = "numpy"
     """The backend that computes."""
 
 

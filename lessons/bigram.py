@@ -7,19 +7,18 @@ approaches it, which shows what training is.
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import cast
 
 import numpy as np
 from jaxtyping import Float, Int
-from tyro.conf import arg
 
 from shared.commands.next_tokens import show_token
-from shared.commands.options import DataOptions, UsageError, parse
+from shared.commands.options import BackendName, DataOptions, UsageError, parse
 from shared.commands.sampling import escape_controls
 from shared.commands.terminal import run_command, same_output_everywhere, say
 from shared.config import TrainConfig
 from shared.errors import BackendError, RunError
-from shared.protocol import BACKENDS, BigramBackend, load_backend
+from shared.protocol import BigramBackend, load_backend
 from shared.randomness import uniform
 from shared.text.datasets import TokenData, batch, encode_dataset, fit_tokenizer, load_dataset
 from shared.text.tokenizers import Tokenizer
@@ -40,7 +39,7 @@ class Options:
 
     data: DataOptions
     """The text, and how it becomes tokens."""
-    backend: Annotated[str, arg(metavar="|".join((*BACKENDS, "MODULE")))] = "numpy"
+    backend: BackendName = "numpy"
     """The backend that computes."""
     steps: int = 500
     """Updates of the table."""

@@ -20,14 +20,14 @@ from rich.markup import escape
 from tyro.conf import arg
 
 from shared.commands.next_tokens import entropy, next_tokens, show_token
-from shared.commands.options import Device, UsageError, default_run, parse
+from shared.commands.options import BackendName, Device, UsageError, default_run, parse
 from shared.commands.sample import encode_prompt
 from shared.commands.sampling import escape_controls
 from shared.commands.terminal import run_command, same_output_everywhere
 from shared.commands.trained import load_trained
 from shared.config import Dtype, SampleConfig
 from shared.errors import BackendError
-from shared.protocol import BACKENDS, Model, load_backend
+from shared.protocol import Model, load_backend
 from shared.text.tokenizers import Tokenizer
 
 PROGRAM = "python -m lessons.temperatures"
@@ -41,7 +41,7 @@ class Options:
     """The text to go on from. The model sees its last block_size tokens."""
     temperatures: tuple[float, ...] = (0.0, 0.5, 1.0, 1.5)
     """One text for each."""
-    backend: Annotated[str, arg(metavar="|".join((*BACKENDS, "MODULE")))] = "torch"
+    backend: BackendName = "torch"
     """Who computes."""
     run: Annotated[Path | None, arg(metavar="DIR")] = None
     """A run, of any backend, or a checkpoint. None: runs/BACKEND."""

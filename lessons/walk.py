@@ -20,14 +20,14 @@ from tyro.conf import FlagCreatePairsOff, arg
 
 from lessons.printing import Lesson
 from shared.commands.next_tokens import SPACE, next_token_table, next_tokens, show_token
-from shared.commands.options import Device, UsageError, default_run, parse
+from shared.commands.options import BackendName, Device, UsageError, default_run, parse
 from shared.commands.sample import encode_prompt
 from shared.commands.terminal import run_command, same_output_everywhere
 from shared.commands.trained import load_trained
 from shared.config import Dtype, GPTConfig, SampleConfig, load_preset
 from shared.errors import BackendError, RunError
 from shared.layout import init_weights
-from shared.protocol import BACKENDS, claimed, load_backend
+from shared.protocol import claimed, load_backend
 from shared.taps import tap_names
 from shared.text.tokenizers import Tokenizer, build_tokenizer
 
@@ -42,7 +42,7 @@ LABEL = 6
 class Options:
     """What to walk through, and what to look at closely."""
 
-    backend: Annotated[str, arg(metavar="|".join((*BACKENDS, "MODULE")))] = "numpy"
+    backend: BackendName = "numpy"
     """The backend that computes."""
     run: Annotated[Path | None, arg(metavar="DIR")] = None
     """A run, of any backend, or a checkpoint, such as GPT-2's. None: runs/BACKEND."""

@@ -5,8 +5,8 @@ from typing import Self
 
 from shared.protocol import BACKENDS
 
-# The chapters of the suite that a kind of mutants is held to. In NumPy and torch a mutant is also
-# held to those that belong to no kind; not in JAX, where they would be compiled.
+# The chapters of the suite that test a kind of mutant. In NumPy and PyTorch a mutant also runs
+# against the chapters that belong to no kind; in JAX it does not, for compiling them takes long.
 FORWARD = ("test_forward", "test_softmax", "test_loss", "test_gradients", "test_causality")
 OPTIMIZER = ("test_optimizers", "test_bigram")
 DECODING = ("test_decoding", "test_sampling")
@@ -46,7 +46,7 @@ class Mutant:
     edits: dict[str, tuple[Edit, ...]]
     """Backend: the replacements."""
     chapters: tuple[str, ...] = FORWARD
-    """Files of the suite that it is held to in JAX."""
+    """Files of the suite, or checks in them, that test this kind of mutant."""
     seen: tuple[Source, ...] = ()
     """From audits/mutants/entries/museum.py."""
     generic: bool = False

@@ -22,10 +22,10 @@ from audits.mutants.plant import MutantError, mutate
 
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 
-SPARED = {"__init__.py", "train.py", "sample.py", "walk.py", "attention_steps.py", "bigram.py"}
+SPARED = {"__init__.py", "train.py", "sample.py", "attention_steps.py", "bigram.py"}
 """Doors, and lessons beside the model."""
 
-FIRST = {"optim.py": OPTIMIZER, "generate.py": DECODING}
+FIRST = {"optim.py": OPTIMIZER, "step.py": OPTIMIZER, "generate.py": DECODING}
 """What a file's mutants are held to first in JAX; the others FORWARD and what runs as fast. What
 survives that is held to all the rest."""
 

@@ -20,12 +20,13 @@ DATASETS = ("tinyshakespeare", "playlets")
 
 ROOM = ("backend", "generate", "model", "optim", "step")
 OWN = {"numpy": ("nn",), "torch": (), "jax": ("nn",)}
-"""The modules of a backend that decide what a training comes to; the second of some only."""
+"""The modules of a backend that decide a result: ROOM in all three, OWN in some."""
 SHARED = (
     *("config", "layout", "randomness", "schedule"),
     *("text/datasets", "text/grammar", "text/playlets", "text/tokenizers"),
+    *("runs/loop", "commands/prepare", "commands/sampling"),
 )
-"""What of shared/ does, besides the preset."""
+"""The modules of shared/ that do, besides the preset."""
 
 MARGIN = 0.95
 """A preset must have at most so much of the bigram's loss: to be a little better is no proof."""

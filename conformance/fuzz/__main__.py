@@ -83,9 +83,10 @@ def _fuzz(argv: Sequence[str] | None) -> int:
         f"{tally.examples:,} examples of {tally.calls:,} calls of every backend "
         f"in {tally.batches:,} configurations"
     )
-    if failure is None or batch is None:
+    if failure is None:
         print(f"all agree: {tried}")
         return 0
+    assert batch is not None
     parts = getattr(failure, "exceptions", ())  # where it is not the same every time
     calls = "\n".join([*getattr(failure, "__notes__", ()), *map(str, parts)])
     print(f"{failure}\n\nin {batch.setting.dtype} with {batch.setting.config}\n{calls}\n")

@@ -53,7 +53,7 @@ import numpy as np
 import pytest
 
 from conformance.limits import limit_of
-from conformance.truths.truth import check_truth
+from conformance.truths.truth import check_taps, check_truth
 from shared.config import GPTConfig, SampleConfig, TrainConfig
 from shared.protocol import Backend, Model
 from shared.randomness import uniform
@@ -188,11 +188,7 @@ def small(backends: dict[str, Backend], backend_name: str) -> Model:
 @pytest.mark.needs("trace")
 def test_taps_by_hand(small: Model, backend_name: str) -> None:
     """Every value of the forward pass, in the order of the data flow."""
-    trace = small.trace(TOKENS)
-    assert set(trace) == set(TAPS)
-    for tap, value in TAPS.items():
-        truth = np.array([value], dtype=np.float64)
-        check_truth(backend_name, trace[tap], truth, limit_of("taps", "float64"), tap)
+    check_taps(backend_name, small.trace(TOKENS), TAPS)
 
 
 def test_logits_by_hand(small: Model, backend_name: str) -> None:

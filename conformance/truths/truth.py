@@ -1,8 +1,12 @@
 """One result against a value known to be right: worked by hand, or by a program not of ours."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from conformance.compare import Disagreement, check_fit, relative_error
+from conformance.limits import limit_of
 
 
 def check_truth(
@@ -34,3 +38,11 @@ def check_truth(
             culprits=(backend,),
         )
     return error
+
+
+def check_taps(backend: str, trace: Mapping[str, np.ndarray], truths: Mapping[str, Any]) -> None:
+    """Every value of a forward pass over one row, in the order of the data flow, in float64."""
+    assert set(trace) == set(truths)
+    for tap, value in truths.items():
+        truth = np.array([value], dtype=np.float64)
+        check_truth(backend, trace[tap], truth, limit_of("taps", "float64"), tap)

@@ -12,6 +12,7 @@ may have any name and stand anywhere:
 nn.py      given: parameters, modules; yours: Linear, Embedding, softmax, GELU
 model.py   yours: LayerNorm, attention, MLP, block, GPT, cross-entropy, and all their backwards
 optim.py   given: SGD; yours: clipping, AdamW
+step.py    given: one training step
 generate.py  given: slow decoding; yours: choosing a token, and decoding with a cache
 backend.py   given: the adapter to the protocol of shared/protocol.py
 """

@@ -23,9 +23,10 @@ from shared.protocol import (
 from shared.schedule import learning_rate
 from shared.taps import Tap
 from .generate import empty_cache, generate
-from .model import GPT, cross_entropy, cross_entropy_backward
+from .model import GPT, cross_entropy
 from .nn import Parameter
-from .optim import build_optimizer, clip_by_global_norm
+from .optim import build_optimizer
+from .step import forward_backward, train_step
 
 name = "exercise"
 
@@ -86,28 +87,21 @@ class ExerciseModel:
     def loss_and_grads(
         self, tokens: np.ndarray, targets: np.ndarray
     ) -> tuple[float, dict[str, np.ndarray]]:
-        loss = self.forward_backward(tokens, targets)
+        check_tokens(self.config, tokens, targets)
+        loss = forward_backward(self.gpt, tokens, targets)
         return loss, {key: parameter.grad for key, parameter in self.parameters.items()}
 
     def grads_into(
         self, tokens: np.ndarray, targets: np.ndarray, record: dict[str, np.ndarray]
     ) -> None:
         """The gradients, into a record that keeps what was reached if something is raised."""
+        check_tokens(self.config, tokens, targets)
         try:
-            self.forward_backward(tokens, targets)
+            forward_backward(self.gpt, tokens, targets)
         finally:
             for key, parameter in self.parameters.items():
                 if parameter.grad is not None:
                     record[key] = parameter.grad
-
-    def forward_backward(self, tokens: np.ndarray, targets: np.ndarray) -> float:
-        """The loss; the gradients are left on the parameters."""
-        check_tokens(self.config, tokens, targets)
-        for parameter in self.parameters.values():
-            parameter.grad = None
-        logits = self.gpt(tokens)
-        self.gpt.backward(cross_entropy_backward(logits, targets))
-        return float(cross_entropy(logits, targets))
 
     def weights(self) -> dict[str, np.ndarray]:
         return {key: parameter.value.copy() for key, parameter in self.parameters.items()}
@@ -153,10 +147,11 @@ class ExerciseTrainer:
         self.count = 0
 
     def step(self, tokens: np.ndarray, targets: np.ndarray) -> StepResult:
-        lr = learning_rate(self.config, self.count)
-        loss = self.model.forward_backward(tokens, targets)
-        norm = clip_by_global_norm(self.model.parameters, self.config.grad_clip)
-        self.optimizer.step(lr)
+        check_tokens(self.model.config, tokens, targets)
+        model, lr = self.model, learning_rate(self.config, self.count)
+        loss, norm = train_step(
+            model.gpt, self.optimizer, tokens, targets, lr, self.config.grad_clip
+        )
         self.count += 1
         return StepResult(loss, norm, lr)
 

@@ -14,7 +14,7 @@ from tyro.conf import arg
 
 from lessons.tokenizers.lesson import lesson
 from lessons.tokenizers.showdown import encode_corpus, explanation, showdown, train_on
-from shared.commands.options import UsageError, parse
+from shared.commands.options import BackendName, UsageError, parse
 from shared.commands.terminal import run_command, same_output_everywhere, say
 from shared.config import DEFAULT_PRESET, GPTConfig, load_preset, preset_names
 from shared.errors import ConfigError
@@ -37,7 +37,7 @@ class Options:
     """Optimizer steps on the tokens of each tokenizer. 0: no training."""
     preset: Annotated[str, arg(metavar="|".join(preset_names()))] = DEFAULT_PRESET
     """The recipe. Its own tokenizer and size of vocabulary do not count."""
-    backend: str = "torch"
+    backend: BackendName = "torch"
     """Who trains."""
     seed: int = 1337
     """Decides the initial weights and the order of the batches."""

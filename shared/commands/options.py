@@ -37,6 +37,7 @@ from shared.text.tokenizers import DEFAULT_BPE, DEFAULT_WORDS, TOKENIZERS
 
 Directory = Annotated[Path, arg(metavar="DIR")]
 Device = Annotated[str, arg(metavar="NAME")]
+BackendName = Annotated[str, arg(metavar="|".join((*BACKENDS, "MODULE")))]
 
 NOX_SESSIONS = ("train", "sample")
 """The command lines that noxfile.py has sessions for, one per backend."""

@@ -246,3 +246,13 @@ def test_the_command_carries_what_the_run_was_given() -> None:
     test = "conformance/decoding/test_decoding.py::test_text[gpt2-float64-top-k and top-p]"
     assert repeat_command(test, [], 0) == f'nox -s conformance -- "{test}"'
     assert repeat_command(test, ["a.b"], 3).endswith('" --backend a.b --seed 3')
+
+
+def test_the_picture_in_the_readme_shows_as_many_tests_as_there_are() -> None:
+    """`nox -s conformance -- --table-svg docs/conformance.svg` draws it again."""
+    command = [sys.executable, "-m", "pytest", "conformance", "--collect-only", "-q"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    tests = sum("::" in line for line in done.stdout.splitlines())
+    assert tests > 1000, done.stdout[-300:]
+    picture = (ROOT / "docs" / "conformance.svg").read_text(encoding="utf-8")
+    assert f"tests:&#160;{tests}&#160;passed" in picture

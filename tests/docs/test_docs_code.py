@@ -199,7 +199,7 @@ def test_good_commands(command: str) -> None:
         "nox -s train-torch --steps 5",
         "nox -s train-torch -- --stepps 5",
         "python -m impls.numpy.train --preset gpt5",
-        "python -m compare.benches",
+        "python -m lessons.benches",
         "python -m impls",
         "rm -r runs",
     ],

@@ -371,7 +371,7 @@ def test_a_change_of_anything_covered_runs_it_again(house: SimpleNamespace, name
 
 @pytest.mark.parametrize("change", ["added", "removed", "renamed"])
 def test_new_lost_and_renamed_files_run_it_again(house: SimpleNamespace, change: str) -> None:
-    path = house.path / "impls" / "a.py"
+    path = house.path / "impls" / "numpy" / "a.py"
     path.with_name("other.py").write_text("")
     gate.main([])
     if change == "added":
@@ -387,8 +387,8 @@ def test_new_lost_and_renamed_files_run_it_again(house: SimpleNamespace, change:
 
 def test_what_python_writes_changes_nothing(house: SimpleNamespace) -> None:
     gate.main([])
-    (house.path / "impls" / "__pycache__").mkdir()
-    (house.path / "impls" / "__pycache__" / "a.pyc").write_text("")
+    (house.path / "impls" / "numpy" / "__pycache__").mkdir()
+    (house.path / "impls" / "numpy" / "__pycache__" / "a.pyc").write_text("")
     (house.path / "README.md").write_text("")
     gate.main([])
     assert len(house.runs) == 1
@@ -416,7 +416,7 @@ def test_what_was_edited_during_the_run_is_not_proven(
     house: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run_and_edit() -> int:
-        (house.path / "impls" / "a.py").write_text(f"a = {len(house.runs) + 2}\n")
+        (house.path / "impls" / "numpy" / "a.py").write_text(f"a = {len(house.runs) + 2}\n")
         house.runs.append("ran")
         return 0
 
