@@ -22,7 +22,6 @@ A4 = 794
 
 LARGEST = 1_500_000
 """Bytes of a page, with all that it loads."""
-SECONDS = 1.0
 CONTRAST = 4.5
 """WCAG 2.1, 1.4.3 (level AA)."""
 
@@ -33,21 +32,9 @@ NAMED = {
 """Roles whose elements are nothing to a screen reader without a name."""
 
 
-def test_a_page_is_shown_within_a_second(page: str, open_page: Open, site: Path) -> None:
-    times = []
-    for _ in range(3):  # the best of three: this machine may have other things to do
-        driver = open_page(page)
-        times.append(driver.execute_script(LOADED) / 1000)
-    assert min(times) < SECONDS
-    assert driver.find_element(By.CSS_SELECTOR, "article h1").is_displayed()
-
-
-LOADED = "return performance.getEntriesByType('navigation')[0].loadEventEnd"
-"""Milliseconds since it was asked for, when all of it was there and scripts had run."""
-
-
 def test_a_page_is_small_with_all_that_it_loads(page: str, open_page: Open) -> None:
     driver = open_page(page)
+    assert driver.find_element(By.CSS_SELECTOR, "article h1").is_displayed()
     files = {Path(address[7:].partition("?")[0]) for address in requests(driver)}
     files = {file for file in files if file.is_absolute() and file.is_file()}
     assert any(file.suffix == ".html" for file in files)
