@@ -1,10 +1,11 @@
 """Taps: named places in the forward pass where a value can be looked at.
 
-`tap("q", q)` gives back q, so a tap can stand anywhere in an expression and changes nothing. When a
-trace is wanted, it also records q under its full name, such as "h.0.attn.q". The names are the same
-in every backend; that is what lets a disagreement name the line where it begins.
+Most are outputs of modules, which impls/NAME/trace.py records in its framework's own way. The rest,
+such as what is computed inside attention, goes through `self.tap("q", q)`, which gives q back. The
+names are the same in every backend; that is what lets a disagreement name the line where it begins.
 """
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from shared.config import GPTConfig
@@ -13,27 +14,40 @@ Array = TypeVar("Array")
 
 
 class Tap:
-    """Records values under a prefix, or, without a record, does nothing and is false."""
+    """Records values of the module at `path`, or, without a record, does nothing and is false."""
 
-    def __init__(self, record: dict[str, Any] | None = None, prefix: str = "") -> None:
+    def __init__(self, record: dict[str, Any] | None = None, path: str = "") -> None:
         self.record = record
-        self.prefix = prefix
+        self.path = path
 
     def __call__(self, name: str, value: Array) -> Array:
-        """Record `value` as PREFIX + `name` if a trace is wanted, and return it unchanged."""
+        """Record `value` as PATH.`name` if a trace is wanted, and return it unchanged."""
         if self.record is not None:
-            self.record[self.prefix + name] = value
+            self.record[f"{self.path}.{name}".strip(".")] = value
         return value
 
     def inside(self, name: str) -> "Tap":
-        """The tap to hand to the submodule `name`."""
-        return Tap(self.record, f"{self.prefix}{name}.") if self else self
+        """The tap of the part `name` of this module."""
+        return Tap(self.record, f"{self.path}.{name}".strip(".")) if self else self
 
     def __bool__(self) -> bool:
         return self.record is not None
 
 
 NO_TAP = Tap()
+
+
+def collect(config: GPTConfig, record: Mapping[str, Array]) -> dict[str, Array]:
+    """The taps among all that was recorded, under their names and in their order."""
+    found = {tap: recorded_as(tap) for tap in tap_names(config)}
+    return {tap: record[path] for tap, path in found.items() if path in record}
+
+
+def recorded_as(tap: str) -> str:
+    """The dotted name of the module whose output a tap is; "" is the model."""
+    if tap == "logits":
+        return ""
+    return tap.replace(".mlp.fc", ".mlp.c_fc").replace(".mlp.act", ".mlp.activation")
 
 
 def tap_names(config: GPTConfig) -> list[str]:

@@ -50,9 +50,9 @@ MISTAKES = {
     ),
     "float32": Mistake(
         "model.py",
-        'tap("ln_f", self.ln_f(x))',
-        'tap("ln_f", self.ln_f(x).astype("f4"))',
-        "ln_f",
+        "        return x @ self.lm_head.value.T",
+        '        return (x @ self.lm_head.value.T).astype("f4")',
+        "logits",
         "float32 instead of float64",
     ),
     "no array": Mistake(
@@ -64,14 +64,14 @@ MISTAKES = {
     ),
     "tap removed": Mistake(
         "model.py",
-        'k = tap("k", split_heads(k, self.n_head))',
+        'k = self.tap("k", split_heads(k, self.n_head))',
         "k = split_heads(k, self.n_head)",
         "h.0.attn.k",
         'is tap("k", …) still there?',
     ),
     "exception": Mistake(
         "model.py",
-        "mask = causal_mask(T, k.shape[2], start)",
+        "mask = causal_mask(T, S, start)",
         "mask = causal_musk(T)",
         "h.0.attn.scores",
         "NameError: name 'causal_musk' is not defined",
@@ -91,7 +91,7 @@ MISTAKES = {
         "expected",
     ),
     "LayerNorm's second term": Mistake(
-        "model.py",
+        "nn.py",
         "dx - mean(dx) - x * mean(dx * x)",
         "dx - mean(dx)",
         "h.1.mlp.c_proj",
@@ -147,9 +147,9 @@ MISTAKES = {
         "a token must be a whole number",
     ),
     "position off by one": Mistake(
-        "generate.py",
-        "model(np.array([[token]]), cache, position)  # [1, 1, V]",
-        "model(np.array([[token]]), cache, position - 1)",
+        "cache.py",
+        "start, self.length = self.length, self.length + k.shape[2]",
+        "start = max(self.length - 1, 0)\n        self.length = start + k.shape[2]",
         "greedy",
         "expected",
     ),

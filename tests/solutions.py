@@ -8,7 +8,8 @@ from pathlib import Path
 from shared.sources import ROOT
 
 IMPLS = ROOT / "impls"
-FILES = ("nn.py", "model.py", "optim.py", "generate.py")
+FILES = ("nn.py", "model.py", "optim.py", "cache.py", "generate.py")
+GIVEN = ("step.py", "trace.py")
 
 
 def functions(path: Path) -> dict[str, ast.FunctionDef]:

@@ -43,6 +43,8 @@ class Options:
     """Mutants; none named: all of them."""
     backend: UseAppendAction[tuple[Literal["numpy", "torch", "jax"], ...]] = field(default=())
     """A backend to plant them in; repeatable. None: all three."""
+    first: bool = False
+    """Judge each until the first check falls, to know that all do: no matrix, and no report."""
     processes: int = 2
     """How many mutants are judged at a time."""
     generic: int = 0
@@ -65,6 +67,8 @@ def _matrix(argv: Sequence[str] | None) -> int:
         if options.generic < 0 or options.names:
             raise MutantError("--generic takes how many mutants to draw, and no names beside it")
         return judge_sample(options.generic, options.seed, backends, processes, terminal())
+    if options.first:
+        return judge_quickly(tasks(names, backends, healthy=False), processes)
     judged_sources = fingerprint()  # now: what is edited meanwhile was not judged
     verdicts = run(tasks(names, backends), processes)
     write_report(judged_sources, verdicts)
@@ -105,24 +109,34 @@ def _matrix(argv: Sequence[str] | None) -> int:
     return 1 if survivors or sick or idle or stale else 0
 
 
+def judge_quickly(wanted: list[Task], processes: int) -> int:
+    """Name the mutants that survive. Returns the exit status."""
+    verdicts = run(wanted, processes, first=True)
+    survivors = [f"{v.mutant} in {v.backend}" for v in verdicts if not v.killed]
+    print(f"{len(verdicts) - len(survivors)} of {len(verdicts)} killed")
+    if survivors:
+        print(f"survived: {', '.join(survivors)}")
+    return 1 if survivors else 0
+
+
 def terminal() -> Console:
     console = Console(highlight=False)
     console.width = console.width if console.is_terminal else WIDTH
     return console
 
 
-def tasks(names: Sequence[str], backends: Sequence[str]) -> list[Task]:
+def tasks(names: Sequence[str], backends: Sequence[str], healthy: bool = True) -> list[Task]:
     """The slowest first; the healthy copy in each backend besides, which must not fall."""
     order = sorted(backends, key=lambda backend: backend != "jax")
     mutants = [(n, b) for b in order for n in names if b in CATALOGUE[n].edits]
-    return [*mutants, *((None, b) for b in order)]
+    return [*mutants, *((None, b) for b in order if healthy)]
 
 
-def run(wanted: list[Task], processes: int) -> list[Verdict]:
+def run(wanted: list[Task], processes: int, first: bool = False) -> list[Verdict]:
     """All verdicts, in the catalogue's order. A bar shows how far it is, or a line now and then."""
     progress = Console(stderr=True)
     found = []
-    judged = judge_all(wanted, processes)
+    judged = judge_all(wanted, processes, first)
     for verdict in track(judged, "judging", len(wanted), console=progress, transient=True):
         found.append(verdict)
         if not progress.is_terminal and len(found) % LINES_EVERY == 0:

@@ -7,7 +7,7 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -43,6 +43,9 @@ SECONDS_PER_TEST = 10.0
 
 SECONDS_PER_TEST_OF_ALL = 20.0
 """The same where the whole suite is run: its slowest tests are in it."""
+
+
+SUITE = ROOT / "conformance"
 
 
 class TooSlow(Exception):
@@ -82,6 +85,8 @@ class Stage:
     seconds: float = SECONDS_PER_TEST
     first_only: bool = False
     """It ends when the first check has fallen."""
+    files: tuple[Path, ...] = (SUITE,)
+    """Where its checks are."""
 
 
 class Watcher:
@@ -175,8 +180,8 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def run_suite(watcher: Watcher, *backends: str) -> None:
-    """The suite on these backends in this process, without a word. One that cannot be loaded has
-    fallen before the first check."""
+    """Run the suite on these backends in this process, silently. A backend that cannot be loaded
+    has fallen before the first check."""
     options = [
         "--tb=no",
         "-q",
@@ -191,7 +196,7 @@ def run_suite(watcher: Watcher, *backends: str) -> None:
     for backend in backends:
         options += ["--backend", backend]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        status = pytest.main([str(ROOT / "conformance"), *options], plugins=[watcher])
+        status = pytest.main([*map(str, watcher.stage.files), *options], plugins=[watcher])
     if (
         status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
         and not watcher.fallen
@@ -250,14 +255,20 @@ def jax_compiles(answer: bool, forget: bool = False) -> Iterator[None]:
             jax.clear_caches()
 
 
-def stages(mutant: Mutant | None, backend: str) -> list[Stage]:
+def stages(mutant: Mutant | None, backend: str, first: bool = False) -> list[Stage]:
     """What a mutant is held to, and in which order.
 
-    One of the catalogue: one part, all of whose checks are run. A generic one: the whole suite.
-    In JAX what is likely to see it comes first, without compiling where that is faster.
+    One of the catalogue: one part, all of whose checks are run, or, with `first`, the chapters of
+    its kind and then the rest, until a check falls. A generic one: the whole suite. In JAX what is
+    likely to see it comes first, without compiling where that is faster.
     """
     part = wanted(mutant, backend)
     compiles = compiled(mutant.chapters if mutant else FORWARD)
+    if first and mutant is not None:
+        return [
+            Stage(part, compiles, first_only=True, files=files_of(mutant.chapters)),
+            Stage(part, compiles, first_only=True),
+        ]
     if mutant is None or not mutant.generic:
         return [Stage(part, compiles)]
     if backend != "jax":
@@ -266,6 +277,12 @@ def stages(mutant: Mutant | None, backend: str) -> list[Stage]:
         Stage(part, compiles, SECONDS_PER_TEST_OF_ALL, first_only=True),
         Stage(lambda *which: not part(*which), True, SECONDS_PER_TEST_OF_ALL, first_only=True),
     ]
+
+
+def files_of(chapters: Sequence[str]) -> tuple[Path, ...]:
+    """The files of the suite that these chapters are in."""
+    names = {f"{chapter.partition('::')[0].removesuffix('.py')}.py" for chapter in chapters}
+    return tuple(sorted(path for path in SUITE.rglob("test_*.py") if path.name in names))
 
 
 def references(mutant: Mutant | None, backend: str) -> tuple[str, ...]:
@@ -277,9 +294,13 @@ def references(mutant: Mutant | None, backend: str) -> tuple[str, ...]:
 
 
 def judge(
-    mutant: Mutant | None, backend: str, directory: Path, beside: tuple[str, ...] = ()
+    mutant: Mutant | None,
+    backend: str,
+    directory: Path,
+    beside: tuple[str, ...] = (),
+    first: bool = False,
 ) -> Verdict:
-    """Plant a mutant under `directory` and let the suite judge it.
+    """Plant a mutant under `directory` and let the suite judge it; if `first`, until a check falls.
 
     It is compared with the healthy backends `beside` it: two of them can say who is wrong. None
     given: the one that is fastest.
@@ -290,7 +311,7 @@ def judge(
     if str(directory) not in sys.path:
         sys.path.insert(0, str(directory))
     verdict = Verdict(mutant.name if mutant else "healthy", backend)
-    for stage in stages(mutant, "jax" if "jax" in healthy else backend):
+    for stage in stages(mutant, "jax" if "jax" in healthy else backend, first):
         watcher = Watcher(healthy, stage)
         with contextlib.ExitStack() as stack:
             if "jax" in (*healthy, backend):

@@ -39,15 +39,18 @@ class Worker:
     """How many mutants it has judged before."""
 
 
-def judge_all(tasks: list[Task], processes: int = 2) -> Iterator[Verdict]:
-    """The verdicts, as they come. A mutant that hangs or takes its process with it has fallen."""
+def judge_all(tasks: list[Task], processes: int = 2, first: bool = False) -> Iterator[Verdict]:
+    """The verdicts, as they come; if `first`, with the first check that falls and no others.
+
+    A mutant that hangs or takes its process with it has fallen.
+    """
     waiting = list(reversed(tasks))
     with tempfile.TemporaryDirectory(prefix="mutants-") as directory, environment():
         workers: list[Worker] = []
         try:
             while waiting or workers:
                 while waiting and len(workers) < processes:
-                    workers.append(start(waiting.pop(), Path(directory)))
+                    workers.append(start(waiting.pop(), Path(directory), first))
                 ready = wait([worker.pipe for worker in workers], timeout=1.0)
                 for worker in list(workers):
                     if worker.pipe in ready:
@@ -95,9 +98,9 @@ def environment() -> Iterator[None]:
         os.environ |= before
 
 
-def start(task: Task, directory: Path) -> Worker:
+def start(task: Task, directory: Path, first: bool) -> Worker:
     ours, theirs = CONTEXT.Pipe()
-    process = CONTEXT.Process(target=work, args=(theirs, directory), daemon=True)
+    process = CONTEXT.Process(target=work, args=(theirs, directory, first), daemon=True)
     process.start()
     theirs.close()
     ours.send(task)
@@ -129,11 +132,11 @@ def fallen(worker: Worker, how: str) -> Verdict:
     return Verdict(name, backend, {"process": how}, seconds=seconds)
 
 
-def work(pipe: Connection, directory: Path) -> None:
+def work(pipe: Connection, directory: Path, first: bool) -> None:
     """In a process of its own: judge what comes, until the pipe is closed."""
     with contextlib.suppress(EOFError):
         while True:
             which, backend = pipe.recv()
             own = directory / str(os.getpid())
             mutant = CATALOGUE[which] if isinstance(which, str) else which
-            pipe.send(judge(mutant, backend, own))
+            pipe.send(judge(mutant, backend, own, first=first))

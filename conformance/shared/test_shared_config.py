@@ -14,7 +14,7 @@ from conformance.truths.by_definition import fault_in, manifest
 from shared.config import GPTConfig, RunLimits, SampleConfig, TrainConfig, load_preset, preset_names
 from shared.errors import ConfigError, InputError
 from shared.protocol import BACKENDS, check_dtype, check_prompt, check_tokens, check_weights
-from shared.taps import NO_TAP, Tap, tap_names
+from shared.taps import NO_TAP, Tap, collect, recorded_as, tap_names
 
 LARGEST = 2**63 - 1
 NAN, INF = math.nan, math.inf
@@ -243,13 +243,25 @@ def test_tap_names(norm: Any, block: list[str], last: list[str]) -> None:
 
 
 @fault_in("shared/taps.py")
+def test_taps_are_collected_by_name_and_in_order() -> None:
+    """Outputs of modules are recorded under the modules' names; "" is the model."""
+    names = tap_names(BASE)
+    modules = {"logits": "", "h.0.mlp.fc": "h.0.mlp.c_fc", "h.1.mlp.act": "h.1.mlp.activation"}
+    record = {recorded_as(name): name for name in reversed(names)}
+    assert {name: recorded_as(name) for name in modules} == modules
+    assert list(collect(BASE, record | {"wte": "no tap"}).items()) == [(n, n) for n in names]
+    assert list(collect(BASE, {"embed": 1, "": 2})) == ["embed", "logits"]
+
+
+@fault_in("shared/taps.py")
 def test_a_tap_gives_back_what_it_is_given() -> None:
     """And records it under its full name, if anything is recorded at all."""
     found: dict[str, object] = {}
     tap, value = Tap(found), object()
     assert tap.inside("h.1").inside("attn")("q", value) is value
     assert tap("embed", value) is value
-    assert found == {"h.1.attn.q": value, "embed": value}
+    assert tap.inside("h.1")("", value) is value
+    assert found == {"h.1.attn.q": value, "embed": value, "h.1": value}
     assert NO_TAP.inside("h.0")("q", value) is value
     assert (bool(tap), bool(tap.inside("x")), bool(NO_TAP), bool(Tap({}))) == (
         True,

@@ -17,8 +17,8 @@ from docs.extensions.directive import ROOMS
 from shared.sources import ROOT
 
 PICTURE = ROOT / "docs" / "three-columns.png"
-PAGE = "pages/05-layernorm-and-residuals"
-SHOWN = "LayerNorm.forward"
+PAGE = "pages/04-heads"
+SHOWN = "CausalSelfAttention.forward"
 COLOURS = 128
 """Of so many the picture is made. More cannot be told from it, and make the file larger."""
 CHUNK = "minigpt-excerpt"

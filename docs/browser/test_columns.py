@@ -9,7 +9,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 Open = Callable[..., Chrome]
 
-PAGE = "pages/05-layernorm-and-residuals"
+PAGE = "pages/06-mlp"
 LESSONS = [PAGE, "pages/03-attention-in-four-steps", "pages/10-backward-by-hand"]
 ROOMS = ["NumPy", "PyTorch", "JAX"]
 

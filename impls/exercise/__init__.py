@@ -9,10 +9,12 @@ may have any name and stand anywhere:
     cp -r impls/exercise my_gpt
     nox -s exercise -- --solution my_gpt
 
-nn.py      given: parameters, modules; yours: Linear, Embedding, softmax, GELU
-model.py   yours: LayerNorm, attention, MLP, block, GPT, cross-entropy, and all their backwards
+nn.py      given: parameters, modules; yours: Linear, Embedding, LayerNorm, softmax, GELU
+model.py   yours: attention, MLP, block, GPT, cross-entropy, and all their backwards
 optim.py   given: SGD; yours: clipping, AdamW
 step.py    given: one training step
 generate.py  given: slow decoding; yours: choosing a token, and decoding with a cache
+cache.py   yours: adding to it
+trace.py   given: what the ladder sees of your forward
 backend.py   given: the adapter to the protocol of shared/protocol.py
 """

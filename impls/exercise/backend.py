@@ -21,12 +21,14 @@ from shared.protocol import (
     check_weights,
 )
 from shared.schedule import learning_rate
-from shared.taps import Tap
-from .generate import empty_cache, generate
+from shared.taps import collect
+from .cache import empty_cache
+from .generate import generate
 from .model import GPT, cross_entropy
-from .nn import Parameter
+from .nn import Parameter, softmax
 from .optim import build_optimizer
 from .step import forward_backward, train_step
+from .trace import recording
 
 name = "exercise"
 
@@ -73,12 +75,13 @@ class ExerciseModel:
     def trace(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
         record: dict[str, np.ndarray] = {}
         self.trace_into(tokens, record)
-        return record
+        return {tap: value.copy() for tap, value in collect(self.config, record).items()}
 
     def trace_into(self, tokens: np.ndarray, record: dict[str, np.ndarray]) -> None:
-        """`trace`, into a record that keeps what was reached if something is raised."""
+        """As the modules record it, into a record that keeps what was reached if one raises."""
         check_tokens(self.config, tokens)
-        self.gpt(tokens, tap=Tap(record))
+        with recording(self.gpt, record):
+            record["probs"] = softmax(self.gpt(tokens))
 
     def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:
         check_tokens(self.config, tokens, targets)
@@ -118,7 +121,7 @@ class ExerciseModel:
         check_tokens(self.config, tokens)
         cache = empty_cache(self.config, self.gpt.wte.weight.value.dtype)
         self.gpt(tokens[:1, :cut], cache)
-        return self.gpt(tokens[:1, cut:], cache, cut)
+        return self.gpt(tokens[:1, cut:], cache)
 
     def generate_and_count(
         self, prompt: np.ndarray, config: SampleConfig

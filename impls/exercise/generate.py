@@ -5,27 +5,20 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float, Int
 
-from shared.config import GPTConfig, SampleConfig
+from shared.config import SampleConfig
 from shared.randomness import uniform
+from .cache import empty_cache
 from .model import GPT
 from .nn import softmax, todo
-
-
-def empty_cache(config: GPTConfig, dtype: np.dtype) -> list[dict[str, np.ndarray]]:
-    """Room for the keys and values of one window in every block."""
-    shape = (1, config.n_head, config.block_size, config.head_size)
-    return [
-        {"k": np.zeros(shape, dtype), "v": np.zeros(shape, dtype)} for _ in range(config.n_layer)
-    ]
 
 
 def generate(model: GPT, prompt: Int[np.ndarray, " T0"], config: SampleConfig) -> Iterator[int]:
     """The tokens that follow `prompt`, one by one.
 
-    This is correct but slow: every token recomputes the whole window. First write
-    `sample_token`. Then give the model a cache (`empty_cache`), so that a token costs one position:
-    `model(tokens, cache, start)`. Once the window is full it slides, every position moves, and
-    nothing cached is right any more: from there on it has to be done as it is done here.
+    This is correct but slow: every token recomputes the whole window. First write `sample_token`.
+    Then give the model a cache (`empty_cache` in cache.py), so that a token costs one position:
+    `model(tokens, cache)`. Once the window is full it slides, every position moves, and nothing
+    cached is right any more: from there on it has to be done as it is done here.
     """
     block_size = model.config.block_size
     tokens = prompt.tolist()

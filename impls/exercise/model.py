@@ -1,7 +1,7 @@
 """The GPT, with its mathematics left out: every `todo` is yours, forward first, then backward.
 
-The calls of `tap` show the ladder what you have computed. Rewrite what you like, but keep them.
-`dx` is the gradient of the loss by x.
+The ladder sees what modules return and what goes through `tap`. Rewrite what you like, but keep
+these. `dx` is the gradient of the loss by x.
 Shapes: B batch, T tokens, S keys seen (T, and with a cache those before it too), C = n_embd,
 H = n_head, D = C/H, F = inner size, V = vocab_size.
 """
@@ -12,43 +12,20 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from shared.config import GPTConfig
-from shared.taps import NO_TAP, Tap
+from .cache import KVCache
 from .nn import (
     ACTIVATIONS,
     Activation,
     Embedding,
+    LayerNorm,
     Linear,
     Module,
     Parameter,
     rows,
     softmax,
     softmax_backward,
-    sum_rows,
     todo,
 )
-
-
-class LayerNorm(Module):
-    """Normalise each position to mean 0 and variance 1, then scale and shift (Ba et al. 2016)."""
-
-    def __init__(self, config: GPTConfig) -> None:
-        self.epsilon = config.layer_norm_epsilon
-        self.weight = Parameter(config.n_embd)
-        self.bias = Parameter(config.n_embd) if config.bias else None
-
-    def forward(self, x: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
-        """y = (x − μ) / √(σ² + ε) · weight + bias, with μ and σ² over the channels.
-
-        σ² divides by C, not C − 1; `self.bias` may be None.
-        """
-        return todo("y; keep in self.saved what the backward needs")
-
-    def backward(self, dy: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
-        """With x̂ the normalised x, s = √(σ² + ε), g = dy · weight and means over the channels:
-
-        dweight = Σ dy x̂ and dbias = Σ dy over all positions; dx = (g − mean(g) − x̂ mean(g x̂)) / s
-        """
-        return todo("add_grad to weight and bias, return dx")
 
 
 def split_heads(x: Float[np.ndarray, "B T C"], n_head: int) -> Float[np.ndarray, "B H T D"]:
@@ -75,30 +52,26 @@ class CausalSelfAttention(Module):
         self.c_proj = Linear(config.n_embd, config.n_embd, bias=config.bias)
 
     def forward(
-        self,
-        x: Float[np.ndarray, "B T C"],
-        cache: dict[str, np.ndarray] | None = None,
-        start: int = 0,
-        tap: Tap = NO_TAP,
+        self, x: Float[np.ndarray, "B T C"], cache: KVCache | None = None
     ) -> Float[np.ndarray, "B T C"]:
         """softmax(q kᵀ / √D + mask) v in every head, where mask is −inf at the keys of the future.
 
-        Leave the cache for last: cache["k"] and cache["v"] are [B, H, block_size, D] and hold what
-        was computed for positions before `start`.
+        The cache is for later; there is none while the model is trained.
         """
-        T = x.shape[1]
         q, k, v = todo("c_attn(x), cut into three along the channels")  # 3 × [B, T, C]
-        q = tap("q", split_heads(q, self.n_head))  # [B, H, T, D]
-        k = tap("k", split_heads(k, self.n_head))
-        v = tap("v", split_heads(v, self.n_head))
-        if cache is not None:
-            k, v = todo("write k and v at start : start + T, go on with all up to there")
-        scores = tap("scores", todo("q kᵀ / √D"))  # [B, H, T, S]
-        mask = causal_mask(T, k.shape[2], start)
-        att = tap("weights", todo("softmax of the scores, those of the future −inf"))
+        q = self.tap("q", split_heads(q, self.n_head))  # [B, H, T, D]
+        k = self.tap("k", split_heads(k, self.n_head))
+        v = self.tap("v", split_heads(v, self.n_head))
+        start = 0 if cache is None else cache.length
+        if cache is not None:  # attend to the past as well
+            k, v = cache.extend(k, v)  # [B, H, S, D]
+        scores = self.tap("scores", todo("q kᵀ / √D"))  # [B, H, T, S]
+        T, S = q.shape[2], k.shape[2]
+        mask = causal_mask(T, S, start)
+        att = self.tap("weights", todo("softmax of the scores, those of the future −inf"))
         y = todo("the weighted sums of v")  # [B, H, T, D]
         self.saved = q, k, v, att
-        y = tap("y", merge_heads(y))  # [B, T, C]
+        y = self.tap("y", merge_heads(y))  # [B, T, C]
         return todo("the projection c_proj of y")
 
     def backward(self, dy: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
@@ -121,13 +94,11 @@ class MLP(Module):
         self.activation = Activation(*ACTIVATIONS[config.activation])
         self.c_proj = Linear(config.inner_size, config.n_embd, bias=config.bias)
 
-    def forward(
-        self, x: Float[np.ndarray, "B T C"], tap: Tap = NO_TAP
-    ) -> Float[np.ndarray, "B T C"]:
+    def forward(self, x: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
         """c_proj(activation(c_fc(x)))."""
-        x = tap("fc", todo("c_fc"))  # [B, T, F]
-        x = tap("act", todo("the activation"))
-        return todo("c_proj")
+        x = todo("c_fc of x")  # [B, T, F]
+        x = todo("the activation of that")
+        return todo("c_proj of that")
 
     def backward(self, dy: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
         """The same three in reverse, each by its own backward."""
@@ -139,31 +110,25 @@ class Block(Module):
 
     def __init__(self, config: GPTConfig) -> None:
         self.norm = config.norm
-        self.ln_1 = LayerNorm(config)
+        self.ln_1 = LayerNorm(config.n_embd, config.layer_norm_epsilon, bias=config.bias)
         self.attn = CausalSelfAttention(config)
-        self.ln_2 = LayerNorm(config)
+        self.ln_2 = LayerNorm(config.n_embd, config.layer_norm_epsilon, bias=config.bias)
         self.mlp = MLP(config)
 
     def forward(
-        self,
-        x: Float[np.ndarray, "B T C"],
-        cache: dict[str, np.ndarray] | None = None,
-        start: int = 0,
-        tap: Tap = NO_TAP,
+        self, x: Float[np.ndarray, "B T C"], cache: KVCache | None = None
     ) -> Float[np.ndarray, "B T C"]:
         """pre:  x ← x + attn(ln_1(x)); x ← x + mlp(ln_2(x)) (GPT-2; Radford et al. 2019, §2.3)
 
         post: x ← ln_1(x + attn(x)); x ← ln_2(x + mlp(x)) (Vaswani et al. 2017, §3.1)
         """
         if self.norm == "pre":
-            y = tap("ln_1", self.ln_1(x))
-            y = tap("attn", self.attn(y, cache, start, tap.inside("attn")))
+            y = self.attn(self.ln_1(x), cache)
             x = todo("the residual stream: x and what attention adds to it")
-            y = tap("ln_2", self.ln_2(x))
-            y = tap("mlp", self.mlp(y, tap.inside("mlp")))
+            y = self.mlp(self.ln_2(x))
             x = todo("the residual stream: x and what the MLP adds to it")
         else:  # leave it for last
-            x = todo("the original Transformer, with the same four taps")
+            x = todo("the original Transformer, of the same four modules")
         return x
 
     def backward(self, dx: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
@@ -201,31 +166,28 @@ class GPT(Module):
         else:
             self.wpe = SinusoidalEmbedding(config)
         self.h = [Block(config) for _ in range(config.n_layer)]
-        self.ln_f = LayerNorm(config) if config.norm == "pre" else None
+        self.ln_f = (
+            LayerNorm(config.n_embd, config.layer_norm_epsilon, bias=config.bias)
+            if config.norm == "pre"
+            else None
+        )
         self.lm_head = self.wte.weight  # one parameter in two places (Press & Wolf 2017)
         if not config.tie_weights:
             self.lm_head = Parameter(config.vocab_size, config.n_embd)
 
     def forward(
-        self,
-        tokens: Int[np.ndarray, "B T"],
-        cache: list[dict[str, np.ndarray]] | None = None,
-        start: int = 0,
-        tap: Tap = NO_TAP,
+        self, tokens: Int[np.ndarray, "B T"], cache: list[KVCache] | None = None
     ) -> Float[np.ndarray, "B T V"]:
         """x = wte[tokens] + wpe[positions], then the blocks, ln_f, and logits = x lm_headᵀ."""
+        start = 0 if cache is None else cache[0].length
         positions = start + np.arange(tokens.shape[1])  # [T]
-        x = tap("embed", todo("the embeddings of tokens and positions, added"))  # [B, T, C]
+        x = self.tap("embed", todo("the embeddings of tokens and positions, added"))  # [B, T, C]
         for i, block in enumerate(self.h):
-            past = None if cache is None else cache[i]
-            x = tap(f"h.{i}", block(x, past, start, tap.inside(f"h.{i}")))
+            x = block(x, None if cache is None else cache[i])
         if self.ln_f is not None:
-            x = tap("ln_f", self.ln_f(x))
+            x = self.ln_f(x)
         self.saved = x
-        logits = tap("logits", todo("a score for every token, by lm_head"))  # [B, T, V]
-        if tap:
-            tap("probs", softmax(logits))
-        return logits
+        return todo("a score for every token, by lm_head")  # [B, T, V]
 
     def backward(self, dlogits: Float[np.ndarray, "B T V"]) -> None:
         """From logits = x lm_headᵀ: dlm_head = dlogitsᵀ x over all positions, dx = dlogits lm_head.

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from shared.taps import NO_TAP, Tap
+
 
 def todo(what: str) -> Any:
     """A gap. Put `what` in its place, as an expression or as many lines as you like."""
@@ -37,41 +39,45 @@ class Module:
     """Something with parameters, submodules and a forward."""
 
     saved: Any = None
+    tap: Tap = NO_TAP
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.forward(*args, **kwargs)
+    def __call__(self, *args: Any) -> Any:
+        return self.tap("", self.forward(*args))  # kept while somebody traces, see trace.py
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
+    def forward(self, *args: Any) -> Any:
         raise NotImplementedError
 
-    def astype(self, dtype: str) -> None:
-        """Turn every parameter and table below this module into `dtype`."""
-        for name, value in vars(self).items():
-            for child in value if isinstance(value, list) else [value]:
-                if isinstance(child, Parameter):
-                    child.value = child.value.astype(dtype)
-                elif isinstance(child, Module):
-                    child.astype(dtype)
-                elif isinstance(child, np.ndarray):
-                    setattr(self, name, child.astype(dtype))
-
-    def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
-        """All parameters below this module by their dotted names, each once."""
-        seen: set[int] = set()
-        for name, parameter in self._walk(prefix):
-            if id(parameter) not in seen:
-                seen.add(id(parameter))
-                yield name, parameter
-
-    def _walk(self, prefix: str) -> Iterator[tuple[str, Parameter]]:
+    def walk(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
+        """Everything below this module by its dotted name, depth first."""
         for name, value in vars(self).items():
             children = enumerate(value) if isinstance(value, list) else [(None, value)]
             for i, child in children:
                 path = f"{prefix}{name}" if i is None else f"{prefix}{name}.{i}"
-                if isinstance(child, Parameter):
-                    yield path, child
-                elif isinstance(child, Module):
-                    yield from child._walk(f"{path}.")
+                yield path, child
+                if isinstance(child, Module):
+                    yield from child.walk(f"{path}.")
+
+    def named_modules(self) -> Iterator[tuple[str, "Module"]]:
+        """This module, under "", and all below it by their dotted names."""
+        yield "", self
+        yield from ((path, child) for path, child in self.walk() if isinstance(child, Module))
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """All parameters below this module by their dotted names, each once."""
+        seen: set[int] = set()
+        for path, child in self.walk():
+            if isinstance(child, Parameter) and id(child) not in seen:
+                seen.add(id(child))
+                yield path, child
+
+    def astype(self, dtype: str) -> None:
+        """Turn every parameter and table below this module into `dtype`."""
+        for _, parameter in self.named_parameters():
+            parameter.value = parameter.value.astype(dtype)
+        for _, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, np.ndarray):
+                    setattr(module, name, value.astype(dtype))
 
 
 def rows(x: Float[np.ndarray, "*N C"]) -> Float[np.ndarray, "N C"]:
@@ -116,6 +122,29 @@ class Embedding(Module):
     def backward(self, dy: Float[np.ndarray, "*N C"]) -> None:
         """dW[r] = Σ dy over all places where the id is r. The same id may occur many times."""
         todo("add_grad to weight")
+
+
+class LayerNorm(Module):
+    """Normalise each position to mean 0 and variance 1, then scale and shift (Ba et al. 2016)."""
+
+    def __init__(self, n_embd: int, epsilon: float, bias: bool) -> None:
+        self.epsilon = epsilon
+        self.weight = Parameter(n_embd)
+        self.bias = Parameter(n_embd) if bias else None
+
+    def forward(self, x: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
+        """y = (x − μ) / √(σ² + ε) · weight + bias, with μ and σ² over the channels.
+
+        σ² divides by C, not C − 1; `self.bias` may be None.
+        """
+        return todo("y; keep in self.saved what the backward needs")
+
+    def backward(self, dy: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
+        """With x̂ the normalised x, s = √(σ² + ε), g = dy · weight and means over the channels:
+
+        dweight = Σ dy x̂ and dbias = Σ dy over all positions; dx = (g − mean(g) − x̂ mean(g x̂)) / s
+        """
+        return todo("add_grad to weight and bias, return dx")
 
 
 def softmax(x: Float[np.ndarray, "*N S"]) -> Float[np.ndarray, "*N S"]:

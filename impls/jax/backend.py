@@ -1,14 +1,13 @@
 """The adapter: the JAX room behind the protocol of shared/protocol.py."""
 
 from collections.abc import Iterator, Mapping
-from functools import cache, partial
+from functools import cache
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from jaxtyping import Array
 
 from shared.config import GPTConfig, SampleConfig, TrainConfig
 from shared.errors import ConfigError
@@ -22,7 +21,7 @@ from shared.protocol import (
     check_weights,
 )
 from shared.schedule import learning_rate
-from shared.taps import Tap, tap_names
+from shared.taps import tap_names
 from .attention_steps import attention_steps
 from .bigram import Bigram as bigram
 from .bigram import count_bigrams
@@ -30,6 +29,7 @@ from .generate import decode, forward, generate
 from .model import GPT
 from .optim import adam_state, build_optimizer
 from .step import loss_function, train_step
+from .trace import trace
 
 __all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name"]
 
@@ -64,7 +64,7 @@ def abstract_model(config: GPTConfig, dtype: str) -> tuple[nnx.GraphDef, nnx.Sta
 
 
 # nnx has its own names for the arrays of its layers.
-LEAVES = {"kernel": "weight", "embedding": "weight"}
+LEAVES = dict.fromkeys(["kernel", "embedding", "scale"], "weight")
 
 
 def canonical_name(path: tuple) -> str:
@@ -104,13 +104,6 @@ def one_type(ids: np.ndarray) -> np.ndarray:
     return ids.astype(np.int32)
 
 
-@partial(jax.jit, static_argnames="graphdef")
-def compute_trace(graphdef: nnx.GraphDef, params: nnx.State, tokens: Array) -> dict[str, Array]:
-    record: dict[str, Array] = {}
-    nnx.merge(graphdef, params)(tokens, tap=Tap(record))
-    return record
-
-
 compute_loss = jax.jit(loss_function, static_argnames="graphdef")
 compute_loss_and_grads = jax.jit(jax.value_and_grad(loss_function), static_argnames="graphdef")
 
@@ -128,12 +121,13 @@ class JaxModel:
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:
         check_tokens(self.config, tokens)
-        return np.array(forward(self.graphdef, self.params, one_type(tokens), None, 0)[0])
+        return np.array(forward(self.graphdef, self.params, one_type(tokens))[0])
 
     def trace(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
         check_tokens(self.config, tokens)
-        record = compute_trace(self.graphdef, self.params, one_type(tokens))
-        return {tap: np.array(record[tap]) for tap in tap_names(self.config)}  # jit sorts dicts
+        taps = trace(self.graphdef, self.params, one_type(tokens))
+        names = tap_names(self.config)  # jit sorts dicts
+        return {tap: np.array(taps[tap]) for tap in names if tap in taps}
 
     def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:
         check_tokens(self.config, tokens, targets)

@@ -1,6 +1,7 @@
 """Writing text: one token at a time, with the keys and values of the past kept in a cache."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Protocol, runtime_checkable
 
@@ -12,16 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from shared.config import GPTConfig, SampleConfig
 from shared.randomness import uniform
-
-Cache = list[dict[str, Array]]
-
-
-def empty_cache(config: GPTConfig, dtype: jnp.dtype) -> Cache:
-    """Room for the keys and values of one window in every block."""
-    shape = (1, config.n_head, config.block_size, config.head_size)
-    return [
-        {"k": jnp.zeros(shape, dtype), "v": jnp.zeros(shape, dtype)} for _ in range(config.n_layer)
-    ]
+from .cache import KVCache, empty_cache
 
 
 @runtime_checkable
@@ -56,7 +48,7 @@ def decode(
     seen = min(len(tokens), block_size)
     window[0, :seen] = tokens[-seen:]
     # `model.params` is read at every token: a step in between donates the old ones and makes new.
-    logits, cache = forward(model.graphdef, model.params, window, cache, 0)  # [1, block_size, V]
+    logits, cache = forward(model.graphdef, model.params, window, cache)  # [1, block_size, V]
     logits = logits[0, seen - 1]
     for position in range(len(prompt), len(prompt) + config.max_new_tokens):
         token = sample_token(logits, uniform(config.seed, position), config)
@@ -67,7 +59,7 @@ def decode(
             logits, cache = forward(model.graphdef, model.params, new, cache, position)  # [1, 1, V]
         else:
             new = np.array([tokens[-block_size:]], np.int32)
-            logits, _ = forward(model.graphdef, model.params, new, None, 0)
+            logits, _ = forward(model.graphdef, model.params, new)
         logits = logits[0, -1]
 
 
@@ -76,12 +68,16 @@ def forward(
     graphdef: nnx.GraphDef,
     params: nnx.State,
     tokens: Int[Array, "B T"],
-    cache: Cache | None,
-    start: int | Int[Array, ""],
-) -> tuple[Float[Array, "B T V"], Cache | None]:
-    """The logits, and the cache with the new keys and values in it."""
-    model = nnx.merge(graphdef, params)
-    return model(tokens, cache, start), cache
+    cache: list[KVCache] | None = None,
+    start: int | Int[Array, ""] = 0,
+) -> tuple[Float[Array, "B T V"], list[KVCache] | None]:
+    """The logits, and a new cache: the given one up to `start`, then the new keys and values.
+
+    The old cache is donated: the new one takes its place in memory.
+    """
+    if cache is not None:
+        cache = [replace(past, length=start) for past in cache]
+    return nnx.merge(graphdef, params)(tokens, cache), cache
 
 
 def sample_token(logits: Float[Array, " V"], u: float, config: SampleConfig) -> int:

@@ -11,12 +11,12 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from shared.config import GPTConfig
 from shared.taps import NO_TAP, Tap
-from .nn import Linear
+from .cache import KVCache
+from .nn import LayerNorm, Linear
 
 # Without this JAX silently makes float32 of every float64. With it, arrays state their precision.
 jax.config.update("jax_enable_x64", True)
@@ -26,21 +26,6 @@ ACTIVATIONS = {
     "gelu_erf": lambda x: jax.nn.gelu(x, approximate=False),  # jax's default is tanh
     "relu": jax.nn.relu,
 }
-
-
-class LayerNorm(nnx.Module):
-    """Normalise each position to mean 0 and variance 1, then scale and shift (Ba et al. 2016)."""
-
-    def __init__(self, config: GPTConfig, dtype: jnp.dtype) -> None:
-        self.epsilon = config.layer_norm_epsilon
-        self.weight = nnx.Param(jnp.ones(config.n_embd, dtype))
-        self.bias = nnx.Param(jnp.zeros(config.n_embd, dtype)) if config.bias else None
-
-    def __call__(self, x: Float[Array, "B T C"]) -> Float[Array, "B T C"]:
-        x = x - x.mean(axis=-1, keepdims=True)  # nnx.LayerNorm's fast variance loses digits instead
-        std = jnp.sqrt((x * x).mean(axis=-1, keepdims=True) + self.epsilon)  # [B, T, 1]
-        y = x / std * self.weight
-        return y if self.bias is None else y + self.bias
 
 
 def split_heads(x: Float[Array, "B T C"], n_head: int) -> Float[Array, "B H T D"]:
@@ -64,6 +49,8 @@ def causal_mask(T: int, S: int, start: int | Array) -> Bool[Array, "T S"]:
 class CausalSelfAttention(nnx.Module):
     """Every position gathers from itself and the past (Vaswani et al. 2017, §3.2)."""
 
+    tap: Tap = NO_TAP
+
     def __init__(self, config: GPTConfig, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
         self.n_head = config.n_head
         options = {"use_bias": config.bias, "param_dtype": dtype, "rngs": rngs}
@@ -71,32 +58,29 @@ class CausalSelfAttention(nnx.Module):
         self.c_proj = Linear(config.n_embd, config.n_embd, **options)
 
     def __call__(
-        self,
-        x: Float[Array, "B T C"],
-        cache: dict[str, Array] | None = None,
-        start: int | Array = 0,
-        tap: Tap = NO_TAP,
+        self, x: Float[Array, "B T C"], cache: KVCache | None = None
     ) -> Float[Array, "B T C"]:
-        T = x.shape[1]
         q, k, v = jnp.split(self.c_attn(x), 3, axis=-1)  # 3 × [B, T, C]
-        q = tap("q", split_heads(q, self.n_head))  # [B, H, T, D]
-        k = tap("k", split_heads(k, self.n_head))
-        v = tap("v", split_heads(v, self.n_head))
-        if cache is not None:  # write the new keys and values; the mask hides the unwritten rest
-            cache["k"] = lax.dynamic_update_slice_in_dim(cache["k"], k, start, axis=2)
-            cache["v"] = lax.dynamic_update_slice_in_dim(cache["v"], v, start, axis=2)
-            k, v = cache["k"], cache["v"]  # [B, H, S, D]
-        mask = causal_mask(T, k.shape[2], start)
-        scores = tap("scores", q @ k.mT / math.sqrt(q.shape[-1]))  # [B, H, T, S]
+        q = self.tap("q", split_heads(q, self.n_head))  # [B, H, T, D]
+        k = self.tap("k", split_heads(k, self.n_head))
+        v = self.tap("v", split_heads(v, self.n_head))
+        start = 0 if cache is None else cache.length
+        if cache is not None:  # attend to the past as well
+            k, v = cache.extend(k, v)  # [B, H, S, D]
+        T, S = q.shape[2], k.shape[2]
+        mask = causal_mask(T, S, start)
+        scores = self.tap("scores", q @ k.mT / math.sqrt(q.shape[-1]))  # [B, H, T, S]
         att = jnp.where(mask, -jnp.inf, scores)
-        att = tap("weights", jax.nn.softmax(att, axis=-1))  # rows sum to 1
+        att = self.tap("weights", jax.nn.softmax(att, axis=-1))  # rows sum to 1
         y = att @ v  # [B, H, T, D]
-        y = tap("y", merge_heads(y))  # [B, T, C]
+        y = self.tap("y", merge_heads(y))  # [B, T, C]
         return self.c_proj(y)
 
 
 class MLP(nnx.Module):
     """Every position thinks for itself: widen, bend, narrow."""
+
+    tap: Tap = NO_TAP
 
     def __init__(self, config: GPTConfig, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
         options = {"use_bias": config.bias, "param_dtype": dtype, "rngs": rngs}
@@ -104,9 +88,9 @@ class MLP(nnx.Module):
         self.activation = ACTIVATIONS[config.activation]
         self.c_proj = Linear(config.inner_size, config.n_embd, **options)
 
-    def __call__(self, x: Float[Array, "B T C"], tap: Tap = NO_TAP) -> Float[Array, "B T C"]:
-        x = tap("fc", self.c_fc(x))  # [B, T, F]
-        x = tap("act", self.activation(x))
+    def __call__(self, x: Float[Array, "B T C"]) -> Float[Array, "B T C"]:
+        x = self.c_fc(x)  # [B, T, F]
+        x = self.tap("activation", self.activation(x))
         return self.c_proj(x)
 
 
@@ -115,28 +99,22 @@ class Block(nnx.Module):
 
     def __init__(self, config: GPTConfig, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
         self.norm = config.norm
-        self.ln_1 = LayerNorm(config, dtype)
+        norm = {"epsilon": config.layer_norm_epsilon, "use_bias": config.bias}
+        norm |= {"param_dtype": dtype, "rngs": rngs}
+        self.ln_1 = LayerNorm(config.n_embd, **norm)
         self.attn = CausalSelfAttention(config, dtype, rngs)
-        self.ln_2 = LayerNorm(config, dtype)
+        self.ln_2 = LayerNorm(config.n_embd, **norm)
         self.mlp = MLP(config, dtype, rngs)
 
     def __call__(
-        self,
-        x: Float[Array, "B T C"],
-        cache: dict[str, Array] | None = None,
-        start: int | Array = 0,
-        tap: Tap = NO_TAP,
+        self, x: Float[Array, "B T C"], cache: KVCache | None = None
     ) -> Float[Array, "B T C"]:
         if self.norm == "pre":  # GPT-2: the stream itself is never normalised
-            y = tap("ln_1", self.ln_1(x))
-            x = x + tap("attn", self.attn(y, cache, start, tap.inside("attn")))
-            y = tap("ln_2", self.ln_2(x))
-            x = x + tap("mlp", self.mlp(y, tap.inside("mlp")))
+            x = x + self.attn(self.ln_1(x), cache)
+            x = x + self.mlp(self.ln_2(x))
         else:  # the original Transformer
-            y = tap("attn", self.attn(x, cache, start, tap.inside("attn")))
-            x = tap("ln_1", self.ln_1(x + y))
-            y = tap("mlp", self.mlp(x, tap.inside("mlp")))
-            x = tap("ln_2", self.ln_2(x + y))
+            x = self.ln_1(x + self.attn(x, cache))
+            x = self.ln_2(x + self.mlp(x))
         return x
 
 
@@ -158,6 +136,8 @@ class SinusoidalEmbedding(nnx.Module):
 class GPT(nnx.Module):
     """Embed, n_layer blocks, and a score for every token of the vocabulary."""
 
+    tap: Tap = NO_TAP
+
     def __init__(self, config: GPTConfig, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
         self.config = config
         options = {"param_dtype": dtype, "rngs": rngs}
@@ -167,31 +147,24 @@ class GPT(nnx.Module):
         else:
             self.wpe = SinusoidalEmbedding(config, dtype)
         self.h = nnx.List(Block(config, dtype, rngs) for _ in range(config.n_layer))
-        self.ln_f = LayerNorm(config, dtype) if config.norm == "pre" else None
+        norm = {"epsilon": config.layer_norm_epsilon, "use_bias": config.bias, **options}
+        self.ln_f = LayerNorm(config.n_embd, **norm) if config.norm == "pre" else None
         if config.tie_weights:
             self.lm_head = None  # wte.attend
         else:
             self.lm_head = Linear(config.n_embd, config.vocab_size, use_bias=False, **options)
 
     def __call__(
-        self,
-        tokens: Int[Array, "B T"],
-        cache: list[dict[str, Array]] | None = None,
-        start: int | Array = 0,
-        tap: Tap = NO_TAP,
+        self, tokens: Int[Array, "B T"], cache: list[KVCache] | None = None
     ) -> Float[Array, "B T V"]:
+        start = 0 if cache is None else cache[0].length
         positions = start + jnp.arange(tokens.shape[1])
-        x = tap("embed", self.wte(tokens) + self.wpe(positions))  # [B, T, C]
+        x = self.tap("embed", self.wte(tokens) + self.wpe(positions))  # [B, T, C]
         for i, block in enumerate(self.h):
-            past = None if cache is None else cache[i]
-            x = tap(f"h.{i}", block(x, past, start, tap.inside(f"h.{i}")))
+            x = block(x, None if cache is None else cache[i])
         if self.ln_f is not None:
-            x = tap("ln_f", self.ln_f(x))
-        logits = self.wte.attend(x) if self.lm_head is None else self.lm_head(x)
-        logits = tap("logits", logits)  # [B, T, V]
-        if tap:
-            tap("probs", jax.nn.softmax(logits, axis=-1))
-        return logits
+            x = self.ln_f(x)
+        return self.wte.attend(x) if self.lm_head is None else self.lm_head(x)  # [B, T, V]
 
 
 def cross_entropy(logits: Float[Array, "B T V"], targets: Int[Array, "B T"]) -> Float[Array, ""]:

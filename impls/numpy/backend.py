@@ -16,7 +16,6 @@ from shared.protocol import (
     check_weights,
 )
 from shared.schedule import learning_rate
-from shared.taps import Tap
 from .attention_steps import attention_steps
 from .bigram import Bigram as bigram
 from .bigram import count_bigrams
@@ -25,6 +24,7 @@ from .model import GPT, cross_entropy
 from .nn import Parameter
 from .optim import build_optimizer
 from .step import forward_backward, train_step
+from .trace import trace
 
 __all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name"]
 
@@ -72,9 +72,8 @@ class NumpyModel:
 
     def trace(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
         check_tokens(self.config, tokens)
-        record: dict[str, np.ndarray] = {}
-        self.gpt(tokens, tap=Tap(record))
-        return {tap: value.copy() for tap, value in record.items()}  # some share their memory
+        taps = trace(self.gpt, tokens)
+        return {tap: value.copy() for tap, value in taps.items()}  # some share their memory
 
     def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:
         check_tokens(self.config, tokens, targets)

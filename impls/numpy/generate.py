@@ -5,18 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float, Int
 
-from shared.config import GPTConfig, SampleConfig
+from shared.config import SampleConfig
 from shared.randomness import uniform
+from .cache import empty_cache
 from .model import GPT
 from .nn import softmax
-
-
-def empty_cache(config: GPTConfig, dtype: np.dtype) -> list[dict[str, np.ndarray]]:
-    """Room for the keys and values of one window in every block."""
-    shape = (1, config.n_head, config.block_size, config.head_size)
-    return [
-        {"k": np.zeros(shape, dtype), "v": np.zeros(shape, dtype)} for _ in range(config.n_layer)
-    ]
 
 
 def generate(model: GPT, prompt: Int[np.ndarray, " T0"], config: SampleConfig) -> Iterator[int]:
@@ -42,7 +35,7 @@ def decode(
         yield token, logits[0, -1]
         tokens.append(token)
         if len(tokens) <= block_size:
-            logits = model(np.array([[token]]), cache, position)  # [1, 1, V]
+            logits = model(np.array([[token]]), cache)  # [1, 1, V]
         else:
             logits = model(np.array([tokens[-block_size:]]))
 

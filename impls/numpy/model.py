@@ -12,50 +12,19 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from shared.config import GPTConfig
-from shared.taps import NO_TAP, Tap
+from .cache import KVCache
 from .nn import (
     ACTIVATIONS,
     Activation,
     Embedding,
+    LayerNorm,
     Linear,
     Module,
     Parameter,
     rows,
     softmax,
     softmax_backward,
-    sum_rows,
 )
-
-
-class LayerNorm(Module):
-    """Normalise each position to mean 0 and variance 1, then scale and shift (Ba et al. 2016)."""
-
-    def __init__(self, config: GPTConfig) -> None:
-        self.epsilon = config.layer_norm_epsilon
-        self.weight = Parameter(config.n_embd)
-        self.bias = Parameter(config.n_embd) if config.bias else None
-
-    def forward(self, x: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
-        x = x - mean(x)
-        std = np.sqrt(mean(x * x) + self.epsilon)  # [B, T, 1]; the variance divides by C, not C − 1
-        x = x / std
-        self.saved = x, std
-        y = x * self.weight.value
-        return y if self.bias is None else y + self.bias.value
-
-    def backward(self, dy: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
-        x, std = self.saved  # x is normalised already
-        self.weight.add_grad(sum_rows(dy * x))
-        if self.bias is not None:
-            self.bias.add_grad(sum_rows(dy))
-        dx = dy * self.weight.value
-        return (dx - mean(dx) - x * mean(dx * x)) / std  # the mean and the variance depend on x too
-
-
-def mean(x: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T 1"]:
-    """Mean over the channels, as a product: BLAS sums faster than np.mean."""
-    C = x.shape[-1]
-    return x @ np.full((C, 1), 1 / C, dtype=x.dtype)
 
 
 def split_heads(x: Float[np.ndarray, "B T C"], n_head: int) -> Float[np.ndarray, "B H T D"]:
@@ -85,28 +54,23 @@ class CausalSelfAttention(Module):
         self.c_proj = Linear(config.n_embd, config.n_embd, bias=config.bias)
 
     def forward(
-        self,
-        x: Float[np.ndarray, "B T C"],
-        cache: dict[str, np.ndarray] | None = None,
-        start: int = 0,
-        tap: Tap = NO_TAP,
+        self, x: Float[np.ndarray, "B T C"], cache: KVCache | None = None
     ) -> Float[np.ndarray, "B T C"]:
-        T = x.shape[1]
         q, k, v = np.split(self.c_attn(x), 3, axis=-1)  # 3 × [B, T, C]
-        q = tap("q", split_heads(q, self.n_head))  # [B, H, T, D]
-        k = tap("k", split_heads(k, self.n_head))
-        v = tap("v", split_heads(v, self.n_head))
-        if cache is not None:  # write the new keys and values, attend to all so far
-            cache["k"][:, :, start : start + T] = k
-            cache["v"][:, :, start : start + T] = v
-            k, v = cache["k"][:, :, : start + T], cache["v"][:, :, : start + T]  # [B, H, S, D]
-        mask = causal_mask(T, k.shape[2], start)
-        scores = tap("scores", q @ k.mT / math.sqrt(q.shape[-1]))  # [B, H, T, S]
+        q = self.tap("q", split_heads(q, self.n_head))  # [B, H, T, D]
+        k = self.tap("k", split_heads(k, self.n_head))
+        v = self.tap("v", split_heads(v, self.n_head))
+        start = 0 if cache is None else cache.length
+        if cache is not None:  # attend to the past as well
+            k, v = cache.extend(k, v)  # [B, H, S, D]
+        T, S = q.shape[2], k.shape[2]
+        mask = causal_mask(T, S, start)
+        scores = self.tap("scores", q @ k.mT / math.sqrt(q.shape[-1]))  # [B, H, T, S]
         att = np.where(mask, -math.inf, scores)
-        att = tap("weights", softmax(att))  # rows sum to 1
+        att = self.tap("weights", softmax(att))  # rows sum to 1
         y = att @ v  # [B, H, T, D]
         self.saved = q, k, v, att
-        y = tap("y", merge_heads(y))  # [B, T, C]
+        y = self.tap("y", merge_heads(y))  # [B, T, C]
         return self.c_proj(y)
 
     def backward(self, dy: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
@@ -129,11 +93,9 @@ class MLP(Module):
         self.activation = Activation(*ACTIVATIONS[config.activation])
         self.c_proj = Linear(config.inner_size, config.n_embd, bias=config.bias)
 
-    def forward(
-        self, x: Float[np.ndarray, "B T C"], tap: Tap = NO_TAP
-    ) -> Float[np.ndarray, "B T C"]:
-        x = tap("fc", self.c_fc(x))  # [B, T, F]
-        x = tap("act", self.activation(x))
+    def forward(self, x: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
+        x = self.c_fc(x)  # [B, T, F]
+        x = self.activation(x)
         return self.c_proj(x)
 
     def backward(self, dy: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
@@ -147,28 +109,20 @@ class Block(Module):
 
     def __init__(self, config: GPTConfig) -> None:
         self.norm = config.norm
-        self.ln_1 = LayerNorm(config)
+        self.ln_1 = LayerNorm(config.n_embd, config.layer_norm_epsilon, bias=config.bias)
         self.attn = CausalSelfAttention(config)
-        self.ln_2 = LayerNorm(config)
+        self.ln_2 = LayerNorm(config.n_embd, config.layer_norm_epsilon, bias=config.bias)
         self.mlp = MLP(config)
 
     def forward(
-        self,
-        x: Float[np.ndarray, "B T C"],
-        cache: dict[str, np.ndarray] | None = None,
-        start: int = 0,
-        tap: Tap = NO_TAP,
+        self, x: Float[np.ndarray, "B T C"], cache: KVCache | None = None
     ) -> Float[np.ndarray, "B T C"]:
         if self.norm == "pre":  # GPT-2: the stream itself is never normalised
-            y = tap("ln_1", self.ln_1(x))
-            x = x + tap("attn", self.attn(y, cache, start, tap.inside("attn")))
-            y = tap("ln_2", self.ln_2(x))
-            x = x + tap("mlp", self.mlp(y, tap.inside("mlp")))
+            x = x + self.attn(self.ln_1(x), cache)
+            x = x + self.mlp(self.ln_2(x))
         else:  # the original Transformer
-            y = tap("attn", self.attn(x, cache, start, tap.inside("attn")))
-            x = tap("ln_1", self.ln_1(x + y))
-            y = tap("mlp", self.mlp(x, tap.inside("mlp")))
-            x = tap("ln_2", self.ln_2(x + y))
+            x = self.ln_1(x + self.attn(x, cache))
+            x = self.ln_2(x + self.mlp(x))
         return x
 
     def backward(self, dx: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
@@ -211,30 +165,27 @@ class GPT(Module):
         else:
             self.wpe = SinusoidalEmbedding(config)
         self.h = [Block(config) for _ in range(config.n_layer)]
-        self.ln_f = LayerNorm(config) if config.norm == "pre" else None
+        self.ln_f = (
+            LayerNorm(config.n_embd, config.layer_norm_epsilon, bias=config.bias)
+            if config.norm == "pre"
+            else None
+        )
         self.lm_head = self.wte.weight
         if not config.tie_weights:
             self.lm_head = Parameter(config.vocab_size, config.n_embd)
 
     def forward(
-        self,
-        tokens: Int[np.ndarray, "B T"],
-        cache: list[dict[str, np.ndarray]] | None = None,
-        start: int = 0,
-        tap: Tap = NO_TAP,
+        self, tokens: Int[np.ndarray, "B T"], cache: list[KVCache] | None = None
     ) -> Float[np.ndarray, "B T V"]:
+        start = 0 if cache is None else cache[0].length
         positions = start + np.arange(tokens.shape[1])
-        x = tap("embed", self.wte(tokens) + self.wpe(positions))  # [B, T, C]
+        x = self.tap("embed", self.wte(tokens) + self.wpe(positions))  # [B, T, C]
         for i, block in enumerate(self.h):
-            past = None if cache is None else cache[i]
-            x = tap(f"h.{i}", block(x, past, start, tap.inside(f"h.{i}")))
+            x = block(x, None if cache is None else cache[i])
         if self.ln_f is not None:
-            x = tap("ln_f", self.ln_f(x))
+            x = self.ln_f(x)
         self.saved = x
-        logits = tap("logits", x @ self.lm_head.value.T)  # [B, T, V]
-        if tap:
-            tap("probs", softmax(logits))
-        return logits
+        return x @ self.lm_head.value.T  # [B, T, V]
 
     def backward(self, dlogits: Float[np.ndarray, "B T V"]) -> None:
         x = self.saved

@@ -1,4 +1,4 @@
-"""What torch.nn and flax.nnx give the other two rooms, as far as the model needs it.
+"""What torch.nn and flax.nnx give the other two backends, as far as the model needs it.
 
 Every forward keeps in `self.saved` what its backward will need; every backward takes the gradient
 of the loss by its output, adds to the gradients of its parameters, and returns the gradient by its
@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
+
+from shared.taps import NO_TAP, Tap
 
 
 class Parameter:
@@ -29,41 +31,45 @@ class Module:
     """Something with parameters, submodules and a forward."""
 
     saved: Any = None
+    tap: Tap = NO_TAP
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.forward(*args, **kwargs)
+    def __call__(self, *args: Any) -> Any:
+        return self.tap("", self.forward(*args))  # kept while somebody traces, see trace.py
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
+    def forward(self, *args: Any) -> Any:
         raise NotImplementedError
 
-    def astype(self, dtype: str) -> None:
-        """Turn every parameter and table below this module into `dtype`."""
-        for name, value in vars(self).items():
-            for child in value if isinstance(value, list) else [value]:
-                if isinstance(child, Parameter):
-                    child.value = child.value.astype(dtype)
-                elif isinstance(child, Module):
-                    child.astype(dtype)
-                elif isinstance(child, np.ndarray):
-                    setattr(self, name, child.astype(dtype))
-
-    def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
-        """All parameters below this module by their dotted names, each once."""
-        seen: set[int] = set()
-        for name, parameter in self._walk(prefix):
-            if id(parameter) not in seen:
-                seen.add(id(parameter))
-                yield name, parameter
-
-    def _walk(self, prefix: str) -> Iterator[tuple[str, Parameter]]:
+    def walk(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
+        """Everything below this module by its dotted name, depth first."""
         for name, value in vars(self).items():
             children = enumerate(value) if isinstance(value, list) else [(None, value)]
             for i, child in children:
                 path = f"{prefix}{name}" if i is None else f"{prefix}{name}.{i}"
-                if isinstance(child, Parameter):
-                    yield path, child
-                elif isinstance(child, Module):
-                    yield from child._walk(f"{path}.")
+                yield path, child
+                if isinstance(child, Module):
+                    yield from child.walk(f"{path}.")
+
+    def named_modules(self) -> Iterator[tuple[str, "Module"]]:
+        """This module, under "", and all below it by their dotted names."""
+        yield "", self
+        yield from ((path, child) for path, child in self.walk() if isinstance(child, Module))
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """All parameters below this module by their dotted names, each once."""
+        seen: set[int] = set()
+        for path, child in self.walk():
+            if isinstance(child, Parameter) and id(child) not in seen:
+                seen.add(id(child))
+                yield path, child
+
+    def astype(self, dtype: str) -> None:
+        """Turn every parameter and table below this module into `dtype`."""
+        for _, parameter in self.named_parameters():
+            parameter.value = parameter.value.astype(dtype)
+        for _, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, np.ndarray):
+                    setattr(module, name, value.astype(dtype))
 
 
 class Linear(Module):
@@ -109,14 +115,47 @@ class Embedding(Module):
         self.weight.add_grad(grad)
 
 
+class LayerNorm(Module):
+    """Normalise each position to mean 0 and variance 1, then scale and shift (Ba et al. 2016)."""
+
+    def __init__(self, n_embd: int, epsilon: float, bias: bool) -> None:
+        self.epsilon = epsilon
+        self.weight = Parameter(n_embd)
+        self.bias = Parameter(n_embd) if bias else None
+
+    def forward(self, x: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
+        x = x - mean(x)
+        std = np.sqrt(mean(x * x) + self.epsilon)  # [B, T, 1]; the variance divides by C, not C − 1
+        x = x / std
+        self.saved = x, std
+        y = x * self.weight.value
+        return y if self.bias is None else y + self.bias.value
+
+    def backward(self, dy: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
+        x, std = self.saved  # x is normalised already
+        self.weight.add_grad(sum_rows(dy * x))
+        if self.bias is not None:
+            self.bias.add_grad(sum_rows(dy))
+        dx = dy * self.weight.value
+        return (dx - mean(dx) - x * mean(dx * x)) / std  # the mean and the variance depend on x too
+
+
 def rows(x: Float[np.ndarray, "*N C"]) -> Float[np.ndarray, "N C"]:
     """The same numbers as a matrix with one row per position."""
     return x.reshape(-1, x.shape[-1])
 
 
 def sum_rows(x: Float[np.ndarray, "*N C"]) -> Float[np.ndarray, " C"]:
-    """Sum over all positions, as a product with a row of ones: BLAS sums faster than np.sum."""
+    """Sum over all positions."""
+    # rows(x).sum(axis=0), as a product with a row of ones: BLAS sums faster.
     return np.ones(rows(x).shape[0], dtype=x.dtype) @ rows(x)
+
+
+def mean(x: Float[np.ndarray, "*N C"]) -> Float[np.ndarray, "*N 1"]:
+    """Mean over the channels."""
+    # x.mean(axis=-1, keepdims=True), as a product: BLAS sums faster.
+    C = x.shape[-1]
+    return x @ np.full((C, 1), 1 / C, dtype=x.dtype)
 
 
 def softmax(x: Float[np.ndarray, "*N S"]) -> Float[np.ndarray, "*N S"]:
@@ -131,6 +170,7 @@ def softmax_backward(
     p: Float[np.ndarray, "*N S"], dp: Float[np.ndarray, "*N S"]
 ) -> Float[np.ndarray, "*N S"]:
     """dx_j = p_j (dp_j − Σ_k p_k dp_k): raising one score lowers all the other probabilities."""
+    # p * (dp - (p * dp).sum(axis=-1, keepdims=True)), without the array p * dp
     return p * (dp - np.einsum("...s,...s->...", p, dp)[..., None])
 
 
@@ -156,6 +196,7 @@ def gelu_tanh(x: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
     Here and below in place where it can be: a new array of this size costs more than its numbers.
     """
     c = math.sqrt(2 / math.pi)
+    # tanh = np.tanh(c * (x + 0.044715 * x**3)); y = 0.5 * x * (1 + tanh)
     tanh = x * x  # x**3 is 280 times slower
     tanh *= 0.044715 * c
     tanh += c
@@ -170,6 +211,7 @@ def gelu_tanh(x: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
 def gelu_tanh_derivative(x: np.ndarray, tanh: np.ndarray) -> np.ndarray:
     """0.5 (1 + tanh u + x (1 − tanh² u) u'), where u' = √(2/π) (1 + 3 · 0.044715 x²)."""
     c = math.sqrt(2 / math.pi)
+    # slope = 0.5 * (1 + tanh + x * (1 - tanh**2) * c * (1 + 3 * 0.044715 * x**2))
     slope = x * x
     slope *= 3 * 0.044715 * c
     slope += c  # u'

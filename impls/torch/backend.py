@@ -18,7 +18,6 @@ from shared.protocol import (
     check_weights,
 )
 from shared.schedule import learning_rate
-from shared.taps import Tap
 from .attention_steps import attention_steps
 from .bigram import Bigram as bigram
 from .bigram import count_bigrams
@@ -26,6 +25,7 @@ from .generate import decode, generate
 from .model import GPT, cross_entropy
 from .optim import build_optimizer
 from .step import forward_backward, train_step
+from .trace import trace
 
 __all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name"]
 
@@ -105,14 +105,10 @@ class TorchModel:
         check_tokens(self.config, tokens)
         return self.gpt(self.tensor(tokens)).cpu().numpy()
 
-    @torch.inference_mode()
     def trace(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
         check_tokens(self.config, tokens)
-        record: dict[str, Tensor] = {}
-        self.gpt(self.tensor(tokens), tap=Tap(record))
-        return {
-            tap: value.cpu().numpy().copy() for tap, value in record.items()
-        }  # some share memory
+        taps = trace(self.gpt, self.tensor(tokens))
+        return {tap: value.cpu().numpy().copy() for tap, value in taps.items()}  # some share memory
 
     @torch.inference_mode()
     def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:

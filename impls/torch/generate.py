@@ -7,15 +7,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from shared.config import GPTConfig, SampleConfig
+from shared.config import SampleConfig
 from shared.randomness import uniform
+from .cache import KVCache, empty_cache
 from .model import GPT
-
-
-def empty_cache(config: GPTConfig, like: Tensor) -> list[dict[str, Tensor]]:
-    """Room for the keys and values of one window in every block."""
-    shape = (1, config.n_head, config.block_size, config.head_size)
-    return [{"k": like.new_zeros(shape), "v": like.new_zeros(shape)} for _ in range(config.n_layer)]
 
 
 def generate(model: GPT, prompt: Int[np.ndarray, " T0"], config: SampleConfig) -> Iterator[int]:
@@ -42,7 +37,7 @@ def decode(
         yield token, logits[0, -1]
         tokens.append(token)
         if len(tokens) <= block_size:
-            logits = forward(model, torch.tensor([[token]], device=device), cache, position)
+            logits = forward(model, torch.tensor([[token]], device=device), cache)
         else:
             logits = forward(model, torch.tensor([tokens[-block_size:]], device=device))
 
@@ -51,11 +46,10 @@ def decode(
 def forward(
     model: GPT,
     tokens: Int[Tensor, "1 T"],
-    cache: list[dict[str, Tensor]] | None = None,
-    start: int = 0,
+    cache: list[KVCache] | None = None,
 ) -> Float[Tensor, "1 T V"]:
     """The model without autograd's records, which a generator must not leave switched off."""
-    return model(tokens, cache, start)
+    return model(tokens, cache)
 
 
 def sample_token(logits: Float[Tensor, " V"], u: float, config: SampleConfig) -> int:

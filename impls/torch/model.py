@@ -6,6 +6,7 @@ H = n_head, D = C/H, F = inner size, V = vocab_size.
 """
 
 import math
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,25 +15,13 @@ from torch.nn import functional
 
 from shared.config import GPTConfig
 from shared.taps import NO_TAP, Tap
+from .cache import KVCache
 
 ACTIVATIONS = {
-    "gelu_tanh": lambda x: functional.gelu(x, approximate="tanh"),  # torch's default is erf
-    "gelu_erf": functional.gelu,
-    "relu": functional.relu,
+    "gelu_tanh": partial(nn.GELU, approximate="tanh"),  # torch's default is erf
+    "gelu_erf": nn.GELU,
+    "relu": nn.ReLU,
 }
-
-
-class LayerNorm(nn.Module):
-    """Normalise each position to mean 0 and variance 1, then scale and shift (Ba et al. 2016)."""
-
-    def __init__(self, config: GPTConfig) -> None:
-        super().__init__()
-        self.epsilon = config.layer_norm_epsilon
-        self.weight = nn.Parameter(torch.ones(config.n_embd))
-        self.bias = nn.Parameter(torch.zeros(config.n_embd)) if config.bias else None
-
-    def forward(self, x: Float[Tensor, "B T C"]) -> Float[Tensor, "B T C"]:
-        return functional.layer_norm(x, self.weight.shape, self.weight, self.bias, self.epsilon)
 
 
 def split_heads(x: Float[Tensor, "B T C"], n_head: int) -> Float[Tensor, "B H T D"]:
@@ -56,6 +45,8 @@ def causal_mask(T: int, S: int, start: int, device: torch.device) -> Bool[Tensor
 class CausalSelfAttention(nn.Module):
     """Every position gathers from itself and the past (Vaswani et al. 2017, §3.2)."""
 
+    tap: Tap = NO_TAP
+
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.n_head = config.n_head
@@ -63,30 +54,25 @@ class CausalSelfAttention(nn.Module):
         self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
 
     def forward(
-        self,
-        x: Float[Tensor, "B T C"],
-        cache: dict[str, Tensor] | None = None,
-        start: int = 0,
-        tap: Tap = NO_TAP,
+        self, x: Float[Tensor, "B T C"], cache: KVCache | None = None
     ) -> Float[Tensor, "B T C"]:
-        T = x.shape[1]
         q, k, v = self.c_attn(x).chunk(3, dim=-1)  # 3 × [B, T, C]
-        q = tap("q", split_heads(q, self.n_head))  # [B, H, T, D]
-        k = tap("k", split_heads(k, self.n_head))
-        v = tap("v", split_heads(v, self.n_head))
-        if cache is not None:  # write the new keys and values, attend to all so far
-            cache["k"][:, :, start : start + T] = k
-            cache["v"][:, :, start : start + T] = v
-            k, v = cache["k"][:, :, : start + T], cache["v"][:, :, : start + T]  # [B, H, S, D]
-        if not tap and start == 0:  # the fused kernel never forms the [T, S] matrices
-            y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        q = self.tap("q", split_heads(q, self.n_head))  # [B, H, T, D]
+        k = self.tap("k", split_heads(k, self.n_head))
+        v = self.tap("v", split_heads(v, self.n_head))
+        start = 0 if cache is None else cache.length
+        if cache is not None:  # attend to the past as well
+            k, v = cache.extend(k, v)  # [B, H, S, D]
+        T, S = q.shape[2], k.shape[2]
+        if not self.tap and T in (1, S):  # the fused kernel never forms the [T, S] matrices
+            y = functional.scaled_dot_product_attention(q, k, v, is_causal=T > 1)
         else:
-            mask = causal_mask(T, k.shape[2], start, x.device)
-            scores = tap("scores", q @ k.mT / math.sqrt(q.shape[-1]))  # [B, H, T, S]
+            mask = causal_mask(T, S, start, x.device)
+            scores = self.tap("scores", q @ k.mT / math.sqrt(q.shape[-1]))  # [B, H, T, S]
             att = scores.masked_fill(mask, -math.inf)
-            att = tap("weights", functional.softmax(att, dim=-1))  # rows sum to 1
+            att = self.tap("weights", functional.softmax(att, dim=-1))  # rows sum to 1
             y = att @ v  # [B, H, T, D]
-        y = tap("y", merge_heads(y))  # [B, T, C]
+        y = self.tap("y", merge_heads(y))  # [B, T, C]
         return self.c_proj(y)
 
 
@@ -96,12 +82,12 @@ class MLP(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.c_fc = nn.Linear(config.n_embd, config.inner_size, bias=config.bias)
-        self.activation = ACTIVATIONS[config.activation]
+        self.activation = ACTIVATIONS[config.activation]()
         self.c_proj = nn.Linear(config.inner_size, config.n_embd, bias=config.bias)
 
-    def forward(self, x: Float[Tensor, "B T C"], tap: Tap = NO_TAP) -> Float[Tensor, "B T C"]:
-        x = tap("fc", self.c_fc(x))  # [B, T, F]
-        x = tap("act", self.activation(x))
+    def forward(self, x: Float[Tensor, "B T C"]) -> Float[Tensor, "B T C"]:
+        x = self.c_fc(x)  # [B, T, F]
+        x = self.activation(x)
         return self.c_proj(x)
 
 
@@ -111,28 +97,20 @@ class Block(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.norm = config.norm
-        self.ln_1 = LayerNorm(config)
+        self.ln_1 = nn.LayerNorm(config.n_embd, config.layer_norm_epsilon, bias=config.bias)
         self.attn = CausalSelfAttention(config)
-        self.ln_2 = LayerNorm(config)
+        self.ln_2 = nn.LayerNorm(config.n_embd, config.layer_norm_epsilon, bias=config.bias)
         self.mlp = MLP(config)
 
     def forward(
-        self,
-        x: Float[Tensor, "B T C"],
-        cache: dict[str, Tensor] | None = None,
-        start: int = 0,
-        tap: Tap = NO_TAP,
+        self, x: Float[Tensor, "B T C"], cache: KVCache | None = None
     ) -> Float[Tensor, "B T C"]:
         if self.norm == "pre":  # GPT-2: the stream itself is never normalised
-            y = tap("ln_1", self.ln_1(x))
-            x = x + tap("attn", self.attn(y, cache, start, tap.inside("attn")))
-            y = tap("ln_2", self.ln_2(x))
-            x = x + tap("mlp", self.mlp(y, tap.inside("mlp")))
+            x = x + self.attn(self.ln_1(x), cache)
+            x = x + self.mlp(self.ln_2(x))
         else:  # the original Transformer
-            y = tap("attn", self.attn(x, cache, start, tap.inside("attn")))
-            x = tap("ln_1", self.ln_1(x + y))
-            y = tap("mlp", self.mlp(x, tap.inside("mlp")))
-            x = tap("ln_2", self.ln_2(x + y))
+            x = self.ln_1(x + self.attn(x, cache))
+            x = self.ln_2(x + self.mlp(x))
         return x
 
 
@@ -154,6 +132,8 @@ class SinusoidalEmbedding(nn.Module):
 class GPT(nn.Module):
     """Embed, n_layer blocks, and a score for every token of the vocabulary."""
 
+    tap: Tap = NO_TAP
+
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.config = config
@@ -163,29 +143,26 @@ class GPT(nn.Module):
         else:
             self.wpe = SinusoidalEmbedding(config)
         self.h = nn.ModuleList(Block(config) for _ in range(config.n_layer))
-        self.ln_f = LayerNorm(config) if config.norm == "pre" else None
+        self.ln_f = (
+            nn.LayerNorm(config.n_embd, config.layer_norm_epsilon, bias=config.bias)
+            if config.norm == "pre"
+            else None
+        )
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
         if config.tie_weights:
             self.lm_head.weight = self.wte.weight
 
     def forward(
-        self,
-        tokens: Int[Tensor, "B T"],
-        cache: list[dict[str, Tensor]] | None = None,
-        start: int = 0,
-        tap: Tap = NO_TAP,
+        self, tokens: Int[Tensor, "B T"], cache: list[KVCache] | None = None
     ) -> Float[Tensor, "B T V"]:
+        start = 0 if cache is None else cache[0].length
         positions = start + torch.arange(tokens.shape[1], device=tokens.device)
-        x = tap("embed", self.wte(tokens) + self.wpe(positions))  # [B, T, C]
+        x = self.tap("embed", self.wte(tokens) + self.wpe(positions))  # [B, T, C]
         for i, block in enumerate(self.h):
-            past = None if cache is None else cache[i]
-            x = tap(f"h.{i}", block(x, past, start, tap.inside(f"h.{i}")))
+            x = block(x, None if cache is None else cache[i])
         if self.ln_f is not None:
-            x = tap("ln_f", self.ln_f(x))
-        logits = tap("logits", self.lm_head(x))  # [B, T, V]
-        if tap:
-            tap("probs", functional.softmax(logits, dim=-1))
-        return logits
+            x = self.ln_f(x)
+        return self.lm_head(x)  # [B, T, V]
 
 
 def cross_entropy(logits: Float[Tensor, "B T V"], targets: Int[Tensor, "B T"]) -> Float[Tensor, ""]:

@@ -12,13 +12,13 @@ GRADIENTS = {
     ),
     "ln_f": Hint(
         "gain and shift of the last norm",
-        "model.py GPT.backward, LayerNorm.backward",
+        "model.py GPT.backward; nn.py LayerNorm.backward",
         "What arrives here is dlogits times lm_head. The gain multiplied the normalised x, so it "
         "is that, not x, which its gradient is made of. Sum over positions, not over channels.",
     ),
     "h.1.mlp.c_proj": Hint(
         "through the norm, into the MLP",
-        "model.py LayerNorm.backward, Block.backward, MLP.backward; nn.py Linear.backward",
+        "nn.py LayerNorm.backward, Linear.backward; model.py Block.backward, MLP.backward",
         "Weight [in, out] = inputᵀ times dy. If the numbers are off, suspect LayerNorm's dx: the "
         "mean and the variance depend on x too, and both means are over the channels.",
     ),
@@ -140,15 +140,14 @@ SAMPLING = {
     ),
     "cache": Hint(
         "the past read from the cache",
-        "model.py CausalSelfAttention.forward, causal_mask",
-        "Keys and values go to places start … start + T, and attention reads 0 … start + T. Query "
-        "i stands at start + i: the mask is [T, S] and no longer square.",
+        "cache.py KVCache.extend; model.py causal_mask",
+        "If `start` positions are filled, keys and values go to start … start + T, and attention "
+        "reads 0 … start + T. Query i is at start + i: the mask is [T, S], no longer square.",
     ),
     "cached": Hint(
         "each new token costs one position",
         "generate.py generate",
-        "Feed the prompt once, then every new token alone: [1, 1], with the cache and the "
-        "position at which it stands.",
+        "Feed the prompt once, then every new token alone, [1, 1], with the same cache.",
     ),
     "past the window": Hint(
         "a text longer than block_size",
@@ -171,7 +170,7 @@ VARIANTS = {
     ),
     "no biases": Hint(
         "LayerNorm and Linear without biases",
-        "nn.py Linear; model.py LayerNorm",
+        "nn.py Linear, LayerNorm",
         "With config.bias off, self.bias is None.",
     ),
     "tied": Hint(

@@ -11,7 +11,7 @@ FORWARD = {
     ),
     "h.0.ln_1": Hint(
         "each position to mean 0, variance 1",
-        "model.py LayerNorm.forward",
+        "nn.py LayerNorm.forward",
         "Mean and variance run over the last axis alone, and keepdims keeps them broadcastable. "
         "The variance divides by C. Where does epsilon stand: inside of the root or outside?",
     ),

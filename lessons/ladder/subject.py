@@ -1,7 +1,7 @@
 """What the rungs look at: everything that a backend computes, each when first asked for."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -12,7 +12,7 @@ from conformance.cases import Case, random_batch, random_weights
 from conformance.judge import backward_order
 from shared.config import SampleConfig, TrainConfig
 from shared.protocol import Backend, Model, StepResult, TrainState
-from shared.taps import tap_names
+from shared.taps import collect, recorded_as, tap_names
 
 
 class Missing(Exception):
@@ -42,7 +42,10 @@ class Partial:
             return self.values[name]
         later = self.order[self.order.index(name) :]
         if self.error is None or any(other in self.values for other in later):
-            raise Missing(self.missing.format(name=name, last=name.split(".")[-1]))
+            last = recorded_as(name).rpartition(".")[2]
+            tapped = last in {"embed", "q", "k", "v", "scores", "weights", "y"}
+            part = f'tap("{last}", …)' if tapped else f"the call of {last}"
+            raise Missing(self.missing.format(name=name, part=part))
         raise self.error
 
 
@@ -69,10 +72,11 @@ class Subject:
             if hasattr(model, "trace_into"):
                 model.trace_into(tokens, record)
             else:
-                record.update(model.trace(tokens))
+                record.update({recorded_as(tap): v for tap, v in model.trace(tokens).items()})
 
-        missing = 'nothing was recorded for it: is tap("{last}", …) still there?'
-        return collect(compute, tap_names(case.config), missing)
+        missing = "nothing was recorded for it: is {part} still there?"
+        raw = run(compute, tap_names(case.config), missing)
+        return replace(raw, values=collect(case.config, raw.values))
 
     def _grads(self, case: Case) -> Partial:
         def compute(record: dict[str, Any]) -> None:
@@ -84,7 +88,7 @@ class Subject:
                 record.update(model.loss_and_grads(*batch)[1])
 
         missing = "{name} has got no gradient: does its backward call add_grad?"
-        return collect(compute, backward_order(case.config), missing)
+        return run(compute, backward_order(case.config), missing)
 
     def loss(self, case: Case) -> float:
         return self.model(case).loss(*random_batch(case.config))
@@ -132,9 +136,7 @@ def whole_numbers(tokens: Iterable[Any]) -> np.ndarray:
     return np.array(kept, dtype=np.int64)
 
 
-def collect(
-    compute: Callable[[dict[str, Any]], None], order: Sequence[str], missing: str
-) -> Partial:
+def run(compute: Callable[[dict[str, Any]], None], order: Sequence[str], missing: str) -> Partial:
     """Run `compute` and keep what it has recorded, whatever ends it."""
     record = Copies()
     try:

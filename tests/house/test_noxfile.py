@@ -178,7 +178,7 @@ def test_tests_run_the_suites_and_the_mutants(sessions: dict[str, Any], tmp_path
     unit, suite, mutants = (command[1:] for command in session.commands)
     assert unit == ["-m", "pytest", "-p", "tests.runtime_checks", "-q", "-n", "2", "tests"]
     assert suite == ["-m", "conformance.gate", "--always"]
-    assert mutants == ["-m", "audits.mutants"]
+    assert mutants == ["-m", "audits.mutants", "--first"]
 
 
 def test_arguments_choose_among_the_tests(sessions: dict[str, Any], tmp_path: Path) -> None:

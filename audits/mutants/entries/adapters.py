@@ -143,7 +143,7 @@ MUTANTS = [
     of(
         "trace_not_checked",
         "the door closed for logits and left open for the trace",
-        everywhere=Edit(FILE, f"{CHECK}        record", "        record"),
+        everywhere=Edit(FILE, f"{CHECK}        taps", "        taps"),
     ),
     of(
         "gradients_not_checked",

@@ -9,7 +9,7 @@ SPLIT = {
     "jax": "q, k, v = jnp.split(",
 }
 SCORES = "q @ k.mT / math.sqrt(q.shape[-1])"
-FUSED = "scaled_dot_product_attention(q, k, v, is_causal=True"
+FUSED = "scaled_dot_product_attention(q, k, v, is_causal=T > 1"
 HIDE = {
     "numpy": "att = np.where(mask, -math.inf, scores)",
     "torch": "att = scores.masked_fill(mask, -math.inf)",
@@ -98,14 +98,14 @@ MUTANTS = [
         numpy=Edit(MODEL, HIDE["numpy"], "att = scores"),
         torch=(
             Edit(MODEL, HIDE["torch"], "att = scores"),
-            Edit(MODEL, FUSED, FUSED.replace("True", "False")),
+            Edit(MODEL, FUSED, FUSED.replace("T > 1", "False")),
         ),
         jax=Edit(MODEL, HIDE["jax"], "att = scores"),
     ),
     Mutant.of(
         "fused_kernel_without_mask",
         "scaled_dot_product_attention called without is_causal: only the traced path is masked",
-        torch=Edit(MODEL, FUSED, FUSED.replace("True", "False")),
+        torch=Edit(MODEL, FUSED, FUSED.replace("T > 1", "False")),
     ),
     Mutant.of(
         "mask_with_zero",
@@ -214,6 +214,6 @@ MUTANTS = [
             Edit(MODEL, FUSED, FUSED.replace("q, k, v,", "q, k, v.detach(),")),
             Edit(MODEL, "y = att @ v", "y = att @ v.detach()"),
         ),
-        jax=Edit(MODEL, "y = att @ v", "y = att @ lax.stop_gradient(v)"),
+        jax=Edit(MODEL, "y = att @ v", "y = att @ jax.lax.stop_gradient(v)"),
     ),
 ]

@@ -3,12 +3,13 @@
 from audits.mutants.mutant import Edit, Mutant
 
 MODEL = "model.py"
-ATTN = 'x = x + tap("attn", self.attn('
-MLP = 'x = x + tap("mlp", self.mlp('
+ATTN = "x = x + self.attn("
+MLP = "x = x + self.mlp(self.ln_2(x))"
 TANH = {
-    "torch": 'functional.gelu(x, approximate="tanh")',
+    "torch": 'partial(nn.GELU, approximate="tanh")',
     "jax": "jax.nn.gelu(x, approximate=True)",
 }
+QUICK = 'type("QuickGELU", (nn.Module,), {"forward": lambda self, x: x * torch.sigmoid(1.702 * x)})'
 
 MUTANTS = [
     Mutant.of(
@@ -28,12 +29,12 @@ MUTANTS = [
     Mutant.of(
         "residual_left_out_after_norm",
         "post-norm without its last residual: only the other Transformer shows it",
-        everywhere=Edit(MODEL, "self.ln_2(x + y)", "self.ln_2(y)"),
+        everywhere=Edit(MODEL, "self.ln_2(x + self.mlp(x))", "self.ln_2(self.mlp(x))"),
     ),
     Mutant.of(
         "residual_from_normalised",
         "the block adds to the normalised stream instead of the stream",
-        everywhere=Edit(MODEL, MLP, MLP.replace("x + ", "y + ")),
+        everywhere=Edit(MODEL, MLP, "x = self.ln_2(x)\n            x = x + self.mlp(x)"),
     ),
     Mutant.of(
         "residual_backward_forgotten",
@@ -48,7 +49,7 @@ MUTANTS = [
         "erf_for_tanh",
         "the exact GELU with weights trained under the tanh one: torch's default",
         numpy=Edit("nn.py", "(gelu_tanh, gelu_tanh_derivative)", "(gelu_erf, gelu_erf_derivative)"),
-        torch=Edit(MODEL, TANH["torch"], "functional.gelu(x)"),
+        torch=Edit(MODEL, TANH["torch"], "nn.GELU"),
         jax=Edit(MODEL, TANH["jax"], "jax.nn.gelu(x, approximate=False)"),
     ),
     Mutant.of(
@@ -57,15 +58,15 @@ MUTANTS = [
         numpy=Edit("nn.py", "(gelu_erf, gelu_erf_derivative)", "(gelu_tanh, gelu_tanh_derivative)"),
         torch=Edit(
             MODEL,
-            '"gelu_erf": functional.gelu,',
-            '"gelu_erf": lambda x: functional.gelu(x, approximate="tanh"),',
+            '"gelu_erf": nn.GELU,',
+            '"gelu_erf": partial(nn.GELU, approximate="tanh"),',
         ),
         jax=Edit(MODEL, "jax.nn.gelu(x, approximate=False)", "jax.nn.gelu(x)"),
     ),
     Mutant.of(
         "sigmoid_gelu",
         "the quick GELU, x σ(1.702 x), for the tanh one",
-        torch=Edit(MODEL, TANH["torch"], "x * torch.sigmoid(1.702 * x)"),
+        torch=Edit(MODEL, TANH["torch"], QUICK),
         jax=Edit(MODEL, TANH["jax"], "x * jax.nn.sigmoid(1.702 * x)"),
     ),
     Mutant.of(
@@ -79,16 +80,16 @@ MUTANTS = [
         "activation_left_out",
         "two linear layers in a row: the MLP is one matrix",
         numpy=(
-            Edit(MODEL, 'tap("act", self.activation(x))', 'tap("act", x)'),
+            Edit(MODEL, "        x = self.activation(x)\n", ""),
             Edit(MODEL, "dx = self.activation.backward(dx)", "dx = dx + 0.0"),
         ),
-        torch=Edit(MODEL, 'tap("act", self.activation(x))', 'tap("act", x)'),
-        jax=Edit(MODEL, 'tap("act", self.activation(x))', 'tap("act", x)'),
+        torch=Edit(MODEL, "        x = self.activation(x)\n", ""),
+        jax=Edit(MODEL, "self.activation(x))", "x)"),
     ),
     Mutant.of(
         "leaky_relu",
         "another library's default slope below zero",
-        torch=Edit(MODEL, '"relu": functional.relu', '"relu": functional.leaky_relu'),
+        torch=Edit(MODEL, '"relu": nn.ReLU', '"relu": nn.LeakyReLU'),
         jax=Edit(MODEL, '"relu": jax.nn.relu', '"relu": jax.nn.leaky_relu'),
     ),
     Mutant.of(
@@ -104,7 +105,9 @@ MUTANTS = [
         "bias_grad_not_summed",
         "a bias's gradient taken from the first row of the batch, not summed over all",
         numpy=Edit(
-            "nn.py", "self.bias.add_grad(sum_rows(dy))", "self.bias.add_grad(sum_rows(dy[:1]))"
+            "nn.py",
+            "self.bias.add_grad(sum_rows(dy))  # it",
+            "self.bias.add_grad(sum_rows(dy[:1]))  # it",
         ),
     ),
     Mutant.of(
@@ -119,9 +122,7 @@ MUTANTS = [
     Mutant.of(
         "no_gradient_through_mlp",
         "the MLP's input detached: a memory saver put in the wrong place",
-        torch=Edit(MODEL, 'x = tap("fc", self.c_fc(x))', 'x = tap("fc", self.c_fc(x.detach()))'),
-        jax=Edit(
-            MODEL, 'x = tap("fc", self.c_fc(x))', 'x = tap("fc", self.c_fc(lax.stop_gradient(x)))'
-        ),
+        torch=Edit(MODEL, "x = self.c_fc(x)", "x = self.c_fc(x.detach())"),
+        jax=Edit(MODEL, "x = self.c_fc(x)", "x = self.c_fc(jax.lax.stop_gradient(x))"),
     ),
 ]

@@ -2,7 +2,10 @@
 
 from audits.mutants.mutant import DECODING, Edit, Mutant
 
-FILE = "generate.py"
+FILE, CACHE = "generate.py", "cache.py"
+FILLED = "start, self.length = self.length, self.length + k.shape[2]"
+LATE = "start = max(self.length - 1, 0)\n        self.length = start + k.shape[2]"
+VALUES = "self.v[:, :, start : self.length] = "
 INSIDE = "if len(tokens) <= block_size:"
 TOP_K = {
     "numpy": "ranked[config.top_k :] = 0",
@@ -33,8 +36,8 @@ MUTANTS = [
     of(
         "cache_position_off_by_one",
         "a new token written over the last one's place in the cache",
-        numpy=Edit(FILE, "cache, position)", "cache, position - 1)"),
-        torch=Edit(FILE, "cache, position)", "cache, position - 1)"),
+        numpy=Edit(CACHE, FILLED, LATE),
+        torch=Edit(CACHE, FILLED, LATE),
         jax=Edit(FILE, "cache, position)", "cache, position - 1)"),
     ),
     of(
@@ -51,17 +54,9 @@ MUTANTS = [
     of(
         "cache_written_in_keys_only",
         "the values' cache gets the keys",
-        numpy=Edit(
-            "model.py",
-            'cache["v"][:, :, start : start + T] = v',
-            'cache["v"][:, :, start : start + T] = k',
-        ),
-        torch=Edit(
-            "model.py",
-            'cache["v"][:, :, start : start + T] = v',
-            'cache["v"][:, :, start : start + T] = k',
-        ),
-        jax=Edit("model.py", '(cache["v"], v, start', '(cache["v"], k, start'),
+        numpy=Edit(CACHE, f"{VALUES}v", f"{VALUES}k"),
+        torch=Edit(CACHE, f"{VALUES}v", f"{VALUES}k"),
+        jax=Edit(CACHE, "(self.v, v, self.length", "(self.v, k, self.length"),
     ),
     of(
         "temperature_multiplied",

@@ -124,11 +124,13 @@ MUTANTS = [
         ),
         torch=Edit(
             MODEL,
-            'logits = tap("logits", self.lm_head(x))',
+            "return self.lm_head(x)",
             "weight = self.lm_head.weight\n"
             "        weight = weight.detach() if self.config.tie_weights else weight\n"
-            '        logits = tap("logits", functional.linear(x, weight))',
+            "        return functional.linear(x, weight)",
         ),
-        jax=Edit(MODEL, "self.wte.attend(x)", "x @ lax.stop_gradient(self.wte.embedding[...]).T"),
+        jax=Edit(
+            MODEL, "self.wte.attend(x)", "x @ jax.lax.stop_gradient(self.wte.embedding[...]).T"
+        ),
     ),
 ]

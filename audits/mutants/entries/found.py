@@ -1,20 +1,20 @@
 """Mistakes that were found in public code and that no other theme has."""
 
+from audits.mutants.entries.norms import MEAN, by_hand
 from audits.mutants.mutant import DECODING, FORWARD, OPTIMIZER, Edit, Mutant
 
 MODEL, OPTIM, GENERATE, BACKEND = "model.py", "optim.py", "generate.py", "backend.py"
 SCORES = "q @ k.mT / math.sqrt(q.shape[-1])"
 WIDTH = "math.sqrt(q.shape[1] * q.shape[-1])"  # √(H · D) = √C
-FUSED = "scaled_dot_product_attention(q, k, v, is_causal=True"
+FUSED = "scaled_dot_product_attention(q, k, v, is_causal=T > 1"
 HIDE = {
     "numpy": "att = np.where(mask, -math.inf, scores)",
     "torch": "att = scores.masked_fill(mask, -math.inf)",
     "jax": "att = jnp.where(mask, -jnp.inf, scores)",
 }
-CENTRE = {"numpy": "x = x - mean(x)\n", "jax": "x = x - x.mean(axis=-1, keepdims=True)"}
-SQUARES = {"numpy": "mean(x * x)", "jax": "(x * x).mean(axis=-1, keepdims=True)"}
-KERNEL = "return functional.layer_norm(x, self.weight.shape, self.weight, self.bias, self.epsilon)"
-ATTN = 'y = tap("attn", self.attn(x, cache'
+CENTRE = "x = x - mean(x)\n"
+ATTN = "x = self.ln_1(x + self.attn(x, cache))"
+FAST = f"((x * x).mean(axis=-1, keepdims=True) - {MEAN} ** 2 + EPSILON) ** 0.5"
 ROOT = "update = np.sqrt(v / correction_2)"
 EPSILON = "update += config.epsilon"
 LOADED = "parameter.copy_(from_numpy(swap_layout(key, weights[key])))"
@@ -50,7 +50,7 @@ MUTANTS = [
         numpy=Edit(MODEL, HIDE["numpy"], HIDE["numpy"].replace("-math.inf", "-1e4")),
         torch=(
             Edit(MODEL, HIDE["torch"], HIDE["torch"].replace("-math.inf", "-1e4")),
-            Edit(MODEL, "if not tap and start == 0:", "if False:"),
+            Edit(MODEL, "if not self.tap and T in (1, S):", "if False:"),
         ),
         jax=Edit(MODEL, HIDE["jax"], HIDE["jax"].replace("-jnp.inf", "-1e4")),
     ),
@@ -64,37 +64,18 @@ MUTANTS = [
         "E[x²] − E[x]² for the variance: no digit is left of it where the mean is large",
         ("test_forward", "test_shapes.py::test_digits"),
         numpy=(
-            Edit(
-                MODEL,
-                CENTRE["numpy"],
-                f"variance = {SQUARES['numpy']} - mean(x) ** 2\n        {CENTRE['numpy']}",
-            ),
-            Edit(MODEL, f"np.sqrt({SQUARES['numpy']}", "np.sqrt(variance"),
+            Edit("nn.py", CENTRE, f"variance = mean(x * x) - mean(x) ** 2\n        {CENTRE}"),
+            Edit("nn.py", "np.sqrt(mean(x * x)", "np.sqrt(variance"),
         ),
-        torch=Edit(
-            MODEL,
-            KERNEL,
-            "mean = x.mean(-1, keepdim=True)\n"
-            "        variance = (x * x).mean(-1, keepdim=True) - mean**2\n"
-            "        y = (x - mean) / torch.sqrt(variance + self.epsilon) * self.weight\n"
-            "        return y if self.bias is None else y + self.bias",
-        ),
-        jax=(
-            Edit(
-                MODEL,
-                CENTRE["jax"],
-                f"variance = {SQUARES['jax']} - x.mean(axis=-1, keepdims=True) ** 2\n"
-                f"        {CENTRE['jax']}",
-            ),
-            Edit(MODEL, f"jnp.sqrt({SQUARES['jax']}", "jnp.sqrt(variance"),
-        ),
+        torch=by_hand("0.0", FAST, f"(x - {MEAN}) / std * GAIN")["torch"],
+        jax=Edit("nn.py", "partial(nnx.LayerNorm, use_fast_variance=False)", "nnx.LayerNorm"),
     ),
     Mutant.of(
         "residual_from_block_input",
         "post-norm: the MLP's output added to what came into the block, not into the MLP",
         everywhere=(
             Edit(MODEL, ATTN, f"block_input = x\n            {ATTN}"),
-            Edit(MODEL, "self.ln_2(x + y)", "self.ln_2(block_input + y)"),
+            Edit(MODEL, "self.ln_2(x + self.mlp(x))", "self.ln_2(block_input + self.mlp(x))"),
         ),
     ),
     Mutant.of(

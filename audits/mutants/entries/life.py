@@ -2,7 +2,7 @@
 
 from audits.mutants.mutant import DECODING, LIFE, SHAPES, Edit, Mutant
 
-BACKEND, STEP, GENERATE = "backend.py", "step.py", "generate.py"
+BACKEND, STEP, GENERATE, CACHE = "backend.py", "step.py", "generate.py", "cache.py"
 PARAMS = "        model.params, self.optimizer_state, loss"
 BUILD = {
     "numpy": "    gpt = GPT(config)\n    gpt.astype",
@@ -210,12 +210,12 @@ MUTANTS = [
         "cache_shared",
         "one cache for all texts of a configuration",
         numpy=(
-            Edit(GENERATE, "def empty_cache(", "@functools.cache\ndef empty_cache("),
-            Edit(GENERATE, "import numpy as np\n", "import functools\n\nimport numpy as np\n"),
+            Edit(CACHE, "def empty_cache(", "@functools.cache\ndef empty_cache("),
+            Edit(CACHE, "import numpy as np\n", "import functools\n\nimport numpy as np\n"),
         ),
         torch=(
-            Edit(GENERATE, "def empty_cache(", "@functools.cache\ndef empty_cache("),
-            Edit(GENERATE, "import torch\n", "import functools\n\nimport torch\n"),
+            Edit(CACHE, "def empty_cache(", "@functools.cache\ndef empty_cache("),
+            Edit(CACHE, "from jaxtyping", "import functools\n\nfrom jaxtyping"),
         ),
     ),
     of(

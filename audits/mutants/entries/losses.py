@@ -2,7 +2,7 @@
 
 from audits.mutants.mutant import Edit, Mutant
 
-MODEL, BACKEND = "model.py", "backend.py"
+MODEL, BACKEND, TRACE = "model.py", "backend.py", "trace.py"
 LOSS = {
     "numpy": "return (log_sum - chosen).mean()",
     "torch": "return functional.cross_entropy(logits.flatten(0, 1), targets.flatten())",
@@ -65,12 +65,12 @@ MUTANTS = [
         "probabilities_over_positions",
         "probabilities that sum to 1 over the positions instead of the vocabulary",
         numpy=Edit(
-            MODEL,
-            'tap("probs", softmax(logits))',
-            'tap("probs", softmax(logits.swapaxes(1, 2)).swapaxes(1, 2))',
+            TRACE,
+            "softmax(gpt(tokens))",
+            "softmax(gpt(tokens).swapaxes(1, 2)).swapaxes(1, 2)",
         ),
-        torch=Edit(MODEL, "softmax(logits, dim=-1)", "softmax(logits, dim=1)"),
-        jax=Edit(MODEL, "softmax(logits, axis=-1)", "softmax(logits, axis=1)"),
+        torch=Edit(TRACE, "softmax(gpt(tokens), dim=-1)", "softmax(gpt(tokens), dim=1)"),
+        jax=Edit(TRACE, "softmax(logits, axis=-1)", "softmax(logits, axis=1)"),
     ),
     Mutant.of(
         "reported_loss_not_averaged",

@@ -2,132 +2,142 @@
 
 from audits.mutants.mutant import Edit, Mutant
 
-MODEL = "model.py"
-EPSILON = "self.epsilon = config.layer_norm_epsilon"
-KERNEL = "return functional.layer_norm(x, self.weight.shape, self.weight, self.bias, self.epsilon)"
-STD = {
-    "numpy": "std = np.sqrt(mean(x * x) + self.epsilon)",
-    "jax": "std = jnp.sqrt((x * x).mean(axis=-1, keepdims=True) + self.epsilon)",
-}
-CENTRE = {"numpy": "x = x - mean(x)", "jax": "x = x - x.mean(axis=-1, keepdims=True)"}
-ADD_BIAS = {
-    "numpy": "return y if self.bias is None else y + self.bias.value",
-    "jax": "return y if self.bias is None else y + self.bias",
-}
+MODEL, LAYERS = "model.py", "nn.py"
+EPSILON = "config.layer_norm_epsilon"
+STD = "std = np.sqrt(mean(x * x) + self.epsilon)"
+CENTRE = "x = x - mean(x)"
+DX = "(dx - mean(dx) - x * mean(dx * x))"
 
 
-def by_hand(mean: str, std: str) -> Edit:
-    """torch's LayerNorm written out, with a mistake in one of two places."""
-    return Edit(
-        MODEL,
-        KERNEL,
-        f"x = x - {mean}\n        y = x / {std} * self.weight\n"
-        "        return y if self.bias is None else y + self.bias",
+MEAN = "x.mean(axis=-1, keepdims=True)"
+ROOT = "((x * x).mean(axis=-1, keepdims=True) + EPSILON) ** 0.5"
+
+
+def by_hand(
+    mean: str = MEAN, std: str = ROOT, y: str = "x / std * GAIN", bias: str = "BIAS"
+) -> dict[str, tuple[Edit, ...]]:
+    """The LayerNorms of torch and flax written out, with a mistake in one place."""
+    lines = (
+        f"x = x - {mean}",
+        f"std = {std}",
+        f"y = {y}",
+        f"return y if {bias} is None else y + BIAS",
     )
+    body = "".join(f"        {line}\n" for line in lines)
+    names = {"EPSILON": "self.eps", "GAIN": "self.weight", "BIAS": "self.bias"}
+    jax = {"EPSILON": "self.epsilon", "GAIN": "self.scale", "BIAS": "self.bias"}
+    return {
+        "torch": (
+            Edit(MODEL, "nn.LayerNorm(", "LayerNorm(", times=3),
+            Edit(
+                MODEL,
+                "def split_heads(",
+                "class LayerNorm(nn.LayerNorm):\n    def forward(self, x):\n"
+                f"{renamed(body, names)}\n\ndef split_heads(",
+            ),
+        ),
+        "jax": (
+            Edit(
+                LAYERS,
+                "LayerNorm = partial(nnx.LayerNorm, use_fast_variance=False)\n",
+                "class LayerNorm(nnx.LayerNorm):\n    def __call__(self, x):\n"
+                f"{renamed(body, jax)}\n\n",
+            ),
+        ),
+    }
 
 
-MEAN = "x.mean(-1, keepdim=True)"
-ROOT = "torch.sqrt((x * x).mean(-1, keepdim=True) + self.epsilon)"
+def fixed(epsilon: str) -> dict[str, Edit]:
+    """Another epsilon than the configuration's in all three norms; in JAX two share a line."""
+    times = {"numpy": 3, "torch": 3, "jax": 2}
+    return {room: Edit(MODEL, EPSILON, epsilon, times=n) for room, n in times.items()}
+
+
+def renamed(text: str, names: dict[str, str]) -> str:
+    for name, own in names.items():
+        text = text.replace(name, own)
+    return text
+
 
 MUTANTS = [
     Mutant.of(
         "layer_norm_eps",
         "flax's default epsilon of 1e-6 where 1e-5 is meant",
-        everywhere=Edit(MODEL, EPSILON, "self.epsilon = 1e-6"),
+        **fixed("1e-6"),
     ),
     Mutant.of(
         "layer_norm_eps_fixed",
         "the configuration's epsilon ignored: right as long as it is 1e-5",
-        everywhere=Edit(MODEL, EPSILON, "self.epsilon = 1e-5"),
+        **fixed("1e-5"),
     ),
     Mutant.of(
         "variance_n_minus_1",
         "the unbiased variance, torch.var's default",
         numpy=Edit(
-            MODEL,
-            STD["numpy"],
+            LAYERS,
+            STD,
             "std = np.sqrt(mean(x * x) * x.shape[-1] / (x.shape[-1] - 1) + self.epsilon)",
         ),
-        torch=by_hand(MEAN, "torch.sqrt(x.var(-1, keepdim=True) + self.epsilon)"),
-        jax=Edit(
-            MODEL,
-            STD["jax"],
-            "std = jnp.sqrt(x.var(axis=-1, keepdims=True, ddof=1) + self.epsilon)",
-        ),
+        **by_hand(std="((x * x).sum(axis=-1, keepdims=True) / (x.shape[-1] - 1) + EPSILON) ** 0.5"),
     ),
     Mutant.of(
         "epsilon_outside_root",
         "epsilon added to the standard deviation instead of the variance",
-        numpy=Edit(MODEL, STD["numpy"], "std = np.sqrt(mean(x * x)) + self.epsilon"),
-        torch=by_hand(MEAN, "(torch.sqrt((x * x).mean(-1, keepdim=True)) + self.epsilon)"),
-        jax=Edit(
-            MODEL,
-            STD["jax"],
-            "std = jnp.sqrt((x * x).mean(axis=-1, keepdims=True)) + self.epsilon",
-        ),
+        numpy=Edit(LAYERS, STD, "std = np.sqrt(mean(x * x)) + self.epsilon"),
+        **by_hand(std="(x * x).mean(axis=-1, keepdims=True) ** 0.5 + EPSILON"),
     ),
     Mutant.of(
         "rms_norm",
         "the mean not subtracted: RMSNorm under LayerNorm's name",
-        numpy=Edit(MODEL, CENTRE["numpy"], "x = x + 0.0"),
-        torch=by_hand("0.0", ROOT),
-        jax=Edit(MODEL, CENTRE["jax"], "x = x + 0.0"),
+        numpy=Edit(LAYERS, CENTRE, "x = x + 0.0"),
+        **by_hand(mean="0.0"),
     ),
     Mutant.of(
         "layer_norm_over_time",
         "mean taken over the positions instead of the channels: the future leaks in",
-        numpy=Edit(MODEL, CENTRE["numpy"], "x = x - x.mean(axis=1, keepdims=True)"),
-        torch=by_hand("x.mean(1, keepdim=True)", ROOT),
-        jax=Edit(MODEL, CENTRE["jax"], "x = x - x.mean(axis=1, keepdims=True)"),
+        numpy=Edit(LAYERS, CENTRE, "x = x - x.mean(axis=1, keepdims=True)"),
+        **by_hand(mean="x.mean(axis=1, keepdims=True)"),
     ),
     Mutant.of(
         "layer_norm_bias_not_added",
         "LayerNorm's bias exists, is loaded and is never used",
-        numpy=Edit(MODEL, ADD_BIAS["numpy"], "return y"),
-        torch=Edit(MODEL, KERNEL, KERNEL.replace("self.bias", "None")),
-        jax=Edit(MODEL, ADD_BIAS["jax"], "return y"),
+        numpy=Edit(LAYERS, "return y if self.bias is None else y + self.bias.value", "return y"),
+        **by_hand(bias="None"),
     ),
     Mutant.of(
         "layer_norm_gain_not_applied",
         "LayerNorm's gain exists, is loaded and is never used",
-        numpy=Edit(MODEL, "y = x * self.weight.value", "y = x"),
-        torch=Edit(MODEL, KERNEL, KERNEL.replace("self.weight,", "None,")),
-        jax=Edit(MODEL, "y = x / std * self.weight", "y = x / std"),
+        numpy=Edit(LAYERS, "y = x * self.weight.value", "y = x"),
+        **by_hand(y="x / std"),
     ),
     Mutant.of(
         "layer_norm_backward_missing_term",
         "the backward treats the mean as a constant",
-        numpy=Edit(MODEL, "(dx - mean(dx) - x * mean(dx * x))", "(dx - x * mean(dx * x))"),
-        torch=by_hand(f"{MEAN}.detach()", ROOT),
-        jax=Edit(
-            MODEL,
-            CENTRE["jax"],
-            "x = x - lax.stop_gradient(x.mean(axis=-1, keepdims=True))",
-        ),
+        numpy=Edit(LAYERS, DX, "(dx - x * mean(dx * x))"),
+        torch=by_hand(mean=f"{MEAN}.detach()")["torch"],
+        jax=by_hand(mean=f"jax.lax.stop_gradient({MEAN})")["jax"],
     ),
     Mutant.of(
         "layer_norm_backward_missing_variance",
         "the backward treats the standard deviation as a constant",
-        numpy=Edit(MODEL, "(dx - mean(dx) - x * mean(dx * x))", "(dx - mean(dx))"),
-        torch=by_hand(MEAN, f"{ROOT}.detach()"),
-        jax=Edit(
-            MODEL, "y = x / std * self.weight", "y = x / lax.stop_gradient(std) * self.weight"
-        ),
+        numpy=Edit(LAYERS, DX, "(dx - mean(dx))"),
+        torch=by_hand(std=f"({ROOT}).detach()")["torch"],
+        jax=by_hand(std=f"jax.lax.stop_gradient({ROOT})")["jax"],
     ),
     Mutant.of(
         "layer_norm_backward_sum_for_mean",
         "1/C left out of one of the backward's two sums",
-        numpy=Edit(MODEL, "x * mean(dx * x)", "x * mean(dx * x) * x.shape[-1]"),
+        numpy=Edit(LAYERS, "x * mean(dx * x)", "x * mean(dx * x) * x.shape[-1]"),
     ),
     Mutant.of(
         "last_norm_forgotten",
         "ln_f loaded and left out: the head reads the raw stream",
         numpy=(
-            Edit(MODEL, 'tap("ln_f", self.ln_f(x))', 'tap("ln_f", x)'),
+            Edit(MODEL, "x = self.ln_f(x)", "pass"),
             Edit(MODEL, "dx = self.ln_f.backward(dx)", "dx = dx + 0.0"),
         ),
-        torch=Edit(MODEL, 'tap("ln_f", self.ln_f(x))', 'tap("ln_f", x)'),
-        jax=Edit(MODEL, 'tap("ln_f", self.ln_f(x))', 'tap("ln_f", x)'),
+        torch=Edit(MODEL, "x = self.ln_f(x)", "pass"),
+        jax=Edit(MODEL, "x = self.ln_f(x)", "pass"),
     ),
     Mutant.of(
         "post_for_pre",
@@ -139,6 +149,6 @@ MUTANTS = [
     Mutant.of(
         "same_norm_twice",
         "ln_1 used before the MLP as well: a line copied and not changed",
-        everywhere=Edit(MODEL, 'tap("ln_2", self.ln_2(x))', 'tap("ln_2", self.ln_1(x))'),
+        everywhere=Edit(MODEL, "self.mlp(self.ln_2(x))", "self.mlp(self.ln_1(x))"),
     ),
 ]

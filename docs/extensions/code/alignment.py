@@ -151,7 +151,7 @@ def _key(node: ast.stmt) -> Key:
 
 
 def _whole(target: ast.expr) -> ast.expr:
-    """y for y[:, t]: JAX gives the whole array anew. But cache["k"] stays what it is."""
+    """y for y[:, t]: JAX gives the whole array anew. But record["k"] stays what it is."""
     while isinstance(target, ast.Subscript) and not isinstance(target.slice, ast.Constant):
         target = target.value
     return target
@@ -161,6 +161,9 @@ def _tap(node: ast.stmt) -> str:
     """The name under which a value is tapped in this statement; "" if none is."""
     for part in ast.walk(node):
         match part:
-            case ast.Call(func=ast.Name(id="tap"), args=[ast.Constant(value=str(name)), *_]):
+            case ast.Call(
+                func=ast.Name(id="tap") | ast.Attribute(attr="tap"),
+                args=[ast.Constant(value=str(name)), *_],
+            ):
                 return name
     return ""

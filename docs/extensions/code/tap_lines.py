@@ -1,4 +1,4 @@
-"""The lines of a room's model.py that compute a named value, found by the name of its tap."""
+"""The lines of a backend that compute a named value, found by the name of its tap."""
 
 import ast
 import textwrap
@@ -7,33 +7,39 @@ from collections.abc import Iterator
 from docs.extensions.code.excerpts import Excerpt, ExcerptError, Line, find_excerpt
 from shared.config import GPTConfig
 
+MODULES = {"fc": "c_fc", "act": "activation", "h": "block"}
+"""Names of modules, where they aren't those of their taps."""
+
 
 def tap_lines(room: str, kind: str, config: GPTConfig) -> Excerpt:
-    """The statement in which `kind` ("attn.q", "ln_1", "h", …) is tapped.
+    """The statement that computes `kind` ("attn.q", "ln_1", "h", …).
 
-    If it changes what a statement before has made (`y = att @ v`, for one) and nobody has tapped
-    yet, that statement comes first.
+    It calls the module of that name, or `tap` with it. If a tapped value changes what the statement
+    before has made (`y = att @ v`, for one), that statement comes first.
 
     Raises:
-        ExcerptError: there is no such tap.
+        ExcerptError: there is no such statement, or more than one.
     """
     part, _, name = kind.rpartition(".")
     if part:
-        where = {"attn": "CausalSelfAttention", "mlp": "MLP"}[part]
+        where = {"attn": "CausalSelfAttention.forward", "mlp": "MLP.forward"}[part]
+    elif name == "probs":
+        where = "trace"
     else:
-        where = "Block" if name in ("ln_1", "attn", "ln_2", "mlp") else "GPT"
-    path = f"impls/{room}/model.py"
-    forward = find_excerpt(path, f"{where}.forward")
-    statements = list(_simple(forward.node, config))
-    tapped = [(i, _value(statement, name)) for i, statement in enumerate(statements)]
-    found = [(i, value) for i, value in tapped if value is not None]
+        where = f"{'Block' if name in ('ln_1', 'attn', 'ln_2', 'mlp') else 'GPT'}.forward"
+    path = f"impls/{room}/{'trace' if where == 'trace' else 'model'}.py"
+    function = find_excerpt(path, where)
+    statements = list(_simple(function.node, config))
+    found = [i for i, statement in enumerate(statements) if _computes(statement, name)]
     if len(found) != 1:
-        raise ExcerptError(f"{where} in {path} taps {name!r} {len(found)} times, and not once")
-    ((at, value),) = found
-    changed = _assigned(statements[at]) & _names(value)
-    before = [statement for statement in statements[:at] if _assigned(statement) & changed]
-    made = [statement for statement in before[-1:] if "tap(" not in ast.unparse(statement)]
-    return _excerpt(forward, [*made, statements[at]])
+        raise ExcerptError(f"{where} in {path} computes {name!r} {len(found)} times, and not once")
+    (at,) = found
+    made = []
+    if (value := _tapped(statements[at], name)) is not None:
+        changed = _assigned(statements[at]) & _names(value)
+        before = [statement for statement in statements[:at] if _assigned(statement) & changed]
+        made = [statement for statement in before[-1:] if "tap(" not in ast.unparse(statement)]
+    return _excerpt(function, [*made, statements[at]])
 
 
 def _simple(node: ast.stmt, config: GPTConfig) -> Iterator[ast.stmt]:
@@ -46,15 +52,23 @@ def _simple(node: ast.stmt, config: GPTConfig) -> Iterator[ast.stmt]:
         yield from _simple(child, config) if hasattr(child, "body") else [child]
 
 
-def _value(statement: ast.stmt, name: str) -> ast.expr | None:
-    """What is tapped under this name in a statement; None if nothing is."""
+def _computes(statement: ast.stmt, name: str) -> bool:
+    """Whether a statement makes the value of this name."""
+    if name == "logits":
+        return isinstance(statement, ast.Return)  # they are the model's own output
+    if name == "probs":
+        return "record['probs'] =" in ast.unparse(statement)
+    module = MODULES.get(name, name)
+    called = {ast.unparse(part.func) for part in ast.walk(statement) if isinstance(part, ast.Call)}
+    return bool(called & {module, f"self.{module}"}) or _tapped(statement, name) is not None
+
+
+def _tapped(statement: ast.stmt, name: str) -> ast.expr | None:
+    """What goes through `self.tap` under this name in a statement; None if nothing does."""
     for part in ast.walk(statement):
         match part:
-            case ast.Call(func=ast.Name(id="tap"), args=[ast.Constant(value=tap), value]):
+            case ast.Call(func=ast.Attribute(attr="tap"), args=[ast.Constant(value=tap), value]):
                 if tap == name:
-                    return value
-            case ast.Call(func=ast.Name(id="tap"), args=[ast.JoinedStr(), value]):
-                if name == "h":  # f"h.{i}", the only one that has a number in its name
                     return value
     return None
 
@@ -70,12 +84,12 @@ def _assigned(statement: ast.stmt) -> set[str]:
     return {name for target in whole for name in _names(target)}
 
 
-def _excerpt(forward: Excerpt, statements: list[ast.stmt]) -> Excerpt:
+def _excerpt(function: Excerpt, statements: list[ast.stmt]) -> Excerpt:
     """These statements alone, each without its indentation."""
-    texts = {line.number: line.text for line in forward.lines}
+    texts = {line.number: line.text for line in function.lines}
     lines: list[Line] = []
     for statement in statements:
         numbers = range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
         bare = textwrap.dedent("\n".join(texts[number] for number in numbers)).split("\n")
         lines += map(Line, numbers, bare)
-    return Excerpt(forward.path, statements[0], tuple(lines))
+    return Excerpt(function.path, statements[0], tuple(lines))

@@ -1,0 +1,31 @@
+"""The keys and values of the past, which need not be computed again. Yours: `extend`."""
+
+import numpy as np
+from jaxtyping import Float
+
+from shared.config import GPTConfig
+from .nn import todo
+
+
+class KVCache:
+    """The keys and values of one block, for up to block_size positions."""
+
+    def __init__(self, config: GPTConfig, dtype: np.dtype) -> None:
+        shape = (1, config.n_head, config.block_size, config.head_size)
+        self.k, self.v = np.zeros(shape, dtype), np.zeros(shape, dtype)
+        self.length = 0  # positions that are filled
+
+    def extend(
+        self, k: Float[np.ndarray, "1 H T D"], v: Float[np.ndarray, "1 H T D"]
+    ) -> tuple[Float[np.ndarray, "1 H S D"], Float[np.ndarray, "1 H S D"]]:
+        """Add the keys and values of T more positions. Returns those of all so far.
+
+        Write them into `self.k` and `self.v` behind the `self.length` positions that are filled,
+        and count these in.
+        """
+        return todo("the keys and values of all positions up to here")
+
+
+def empty_cache(config: GPTConfig, dtype: np.dtype) -> list[KVCache]:
+    """One for every block."""
+    return [KVCache(config, dtype) for _ in range(config.n_layer)]
