@@ -121,7 +121,7 @@ def limit(task: Task) -> float:
 def receive(worker: Worker) -> Verdict:
     try:
         return worker.pipe.recv()
-    except EOFError:
+    except (EOFError, ConnectionError):
         return fallen(worker, "the process ended")
 
 

@@ -107,11 +107,13 @@ def test_a_sample_is_a_function_of_sources_and_seed() -> None:
 def test_only_the_model_is_mutated() -> None:
     assert set(sources_of("numpy")) == {
         "backend.py",
+        "cache.py",
         "generate.py",
         "model.py",
         "nn.py",
         "optim.py",
         "step.py",
+        "trace.py",
     }
 
 
@@ -216,7 +218,7 @@ def test_a_process_that_dies_is_no_verdict_until_it_is_the_mutant_s_own(
     ]
 
 
-def dies_after_two(pipe: Connection, directory: Path) -> None:
+def dies_after_two(pipe: Connection, directory: Path, first: bool) -> None:
     """Judges in one word, and ends in the midst of "fatal" or of the second mutant."""
     for nth in range(2):
         name, backend = pipe.recv()
