@@ -1,7 +1,7 @@
 """Every job of the project: `nox -l` lists them, `nox -s NAME` runs one.
 
 Environments are made on first use, by sessions of their own: `env-all`, with all three frameworks,
-serves conformance, compare and tests alike, for it takes 1.9 GB; and every room has one of its own,
+serves conformance, compare and tests alike, for it takes 1.9 GB; and every backend has its own,
 with no more than the packages it claims to need.
 """
 
@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 CONSTRAINTS = HERE / "constraints.txt"
 PYPROJECT = nox.project.load_toml(HERE / "pyproject.toml")
 
-ROOMS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
+BACKENDS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
 ENVIRONMENTS = {
     "all": ("all", "test", "docs", "browser"),
     "oracles": ("oracles",),
@@ -92,7 +92,7 @@ def python(session: nox.Session, environment: str) -> str:
     return str(directory.absolute() / inside)
 
 
-# The three rooms
+# Each backend
 
 
 def pass_conformance(session: nox.Session) -> None:
@@ -104,7 +104,7 @@ def pass_conformance(session: nox.Session) -> None:
     session.run(python(session, "all"), "-m", "conformance.gate")
 
 
-def define_room(backend: str) -> None:
+def define_backend(backend: str) -> None:
     def train(session: nox.Session) -> None:
         pass_conformance(session)
         session.run(
@@ -120,17 +120,19 @@ def define_room(backend: str) -> None:
         )
 
     train.__doc__ = (
-        f"Train in {ROOMS[backend]}; first the conformance suite, unless it has passed already. "
+        f"Train in {BACKENDS[backend]}; first the conformance suite, unless it has passed already. "
         f"`-- --help`: its options."
     )
-    sample.__doc__ = f"Write text with the newest {ROOMS[backend]} run. `-- --help`: its options."
+    sample.__doc__ = (
+        f"Write text with the newest {BACKENDS[backend]} run. `-- --help`: its options."
+    )
     own = f"env-{backend}"
     nox.session(train, name=f"train-{backend}", venv_backend="none", requires=["env-all", own])
     nox.session(sample, name=f"sample-{backend}", venv_backend="none", requires=[own])
 
 
-for backend in ROOMS:
-    define_room(backend)
+for backend in BACKENDS:
+    define_backend(backend)
 
 
 # All three together
@@ -169,7 +171,7 @@ def exercise(session: nox.Session) -> None:
 def mutants(session: nox.Session) -> None:
     """Plant every bug of the catalogue and require that the suite sees it. `-- swap_qk`: one.
 
-    `-- --generic 60`: instead, 60 in each room that mutation operators make from its sources.
+    `-- --generic 60`: instead, 60 in each backend that mutation operators make from its sources.
     """
     session.run(python(session, "all"), "-m", "audits.mutants", *session.posargs, stderr=None)
 

@@ -1,1 +1,1 @@
-"""Three rooms with the same furniture: one GPT in NumPy, in PyTorch and in JAX."""
+"""One GPT, three times: in NumPy, in PyTorch and in JAX."""

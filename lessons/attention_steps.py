@@ -1,6 +1,6 @@
 """From averaging to self-attention, printed: `python -m lessons.attention_steps`.
 
-The four steps are the rooms'; what they print, and what must hold between them, stands here once.
+The four steps are the backends'; what they print, and what must hold between them, is here once.
 """
 
 import sys
@@ -54,13 +54,13 @@ def _attention_steps(argv: Sequence[str] | None) -> int:
         "example.",
     )
     backend = options.backend
-    room = load_backend(backend)
-    if not isinstance(room, AttentionStepsBackend):
+    chosen = load_backend(backend)
+    if not isinstance(chosen, AttentionStepsBackend):
         raise BackendError(f"backend {backend!r} has no attention_steps")
     weight = np.concatenate([QUERIES, KEYS, VALUES], axis=1)
-    found = room.attention_steps(X[None], weight, np.zeros(weight.shape[1]))
+    found = chosen.attention_steps(X[None], weight, np.zeros(weight.shape[1]))
     averages = check_averages(backend, found)
-    head = check_head(backend, found["self_attention.y"], one_head(room, weight))
+    head = check_head(backend, found["self_attention.y"], one_head(chosen, weight))
     same_output_everywhere()
     lesson = Lesson()
     lesson.say(
@@ -106,7 +106,7 @@ def _check_equal(backend: str, step: str, y: np.ndarray, other: str, expected: n
     return error
 
 
-def one_head(room: Backend, weight: Float[np.ndarray, "C E"]) -> Float[np.ndarray, "1 T D"]:
+def one_head(chosen: Backend, weight: Float[np.ndarray, "C E"]) -> Float[np.ndarray, "1 T D"]:
     """What the attention of the backend's own GPT gives for X.
 
     A post-norm block hands its input to the attention as it is. So with X as token embeddings, no
@@ -119,7 +119,7 @@ def one_head(room: Backend, weight: Float[np.ndarray, "C E"]) -> Float[np.ndarra
     weights = {name: np.zeros(shape) for name, shape in tensor_shapes(config).items()}
     weights["transformer.wte.weight"] = X
     weights["transformer.h.0.attn.c_attn.weight"] = weight
-    trace = room.build(config, weights, dtype="float64").trace(np.arange(T)[None])
+    trace = chosen.build(config, weights, dtype="float64").trace(np.arange(T)[None])
     return trace["h.0.attn.y"]
 
 

@@ -76,12 +76,12 @@ def _bigram(argv: Sequence[str] | None) -> int:
     )
     tokenizer, data, note = _prepare(options.data)
     V = tokenizer.vocab_size
-    room = load_backend(options.backend)
-    if not isinstance(room, BigramBackend):
+    chosen = load_backend(options.backend)
+    if not isinstance(chosen, BigramBackend):
         raise BackendError(f"backend {options.backend!r} has no bigram")
     same_output_everywhere()
     say(f"data  {note}")
-    train, val = (room.count_bigrams(ids, V) for ids in (data.train, data.val))
+    train, val = (chosen.count_bigrams(ids, V) for ids in (data.train, data.val))
     with np.errstate(divide="ignore"):  # ln 0: in the training text, such a pair is never asked for
         exact = mean_loss(np.log(frequencies(train)), train), mean_loss(log_frequencies(train), val)
 
@@ -97,7 +97,7 @@ def _bigram(argv: Sequence[str] | None) -> int:
     row(f"guessing among {V:,}", np.zeros((V, V)))
     print(f"{'counted':27}{exact[0]:8.4f} {'':9}   {exact[1]:8.4f}")
     baseline = exact[1]
-    for step, table in _train(room, data, V, config):
+    for step, table in _train(chosen, data, V, config):
         row(f"trained, {step:5,} steps", table)
         baseline = min(baseline, mean_loss(table, val))
     _explain(baseline)
@@ -136,10 +136,10 @@ What a GPT, which sees more than one token, has to beat on the validation text:
 
 
 def _train(
-    room: BigramBackend, data: TokenData, vocab_size: int, config: TrainConfig
+    chosen: BigramBackend, data: TokenData, vocab_size: int, config: TrainConfig
 ) -> Iterator[tuple[int, Float[np.ndarray, "V V"]]]:
     """Train a table of zeros, and give it ten times. Raises `RunError` if it is not finite."""
-    model = room.bigram(np.zeros((vocab_size, vocab_size)), config)
+    model = chosen.bigram(np.zeros((vocab_size, vocab_size)), config)
     for step in range(config.steps):
         tokens, targets = batch(
             data.train,

@@ -92,10 +92,10 @@ def _walk(argv: Sequence[str] | None) -> int:
     check_exists("layer", options.layer, config.n_layer)
     check_exists("head", options.head, config.n_head)
     ids = encode_prompt(tokenizer, options.text, config.block_size)[-config.block_size :]
-    room = load_backend(backend)
+    chosen = load_backend(backend)
     dtype = options.dtype or subject.dtype
-    model = room.build(config, subject.weights, dtype=dtype, device=options.device)
-    if "trace" not in claimed(room, model):
+    model = chosen.build(config, subject.weights, dtype=dtype, device=options.device)
+    if "trace" not in claimed(chosen, model):
         raise BackendError(f"backend {backend!r} has no trace")
     labels = [show_token(tokenizer, token) for token in ids.tolist()]
     walk = Walk(config, model.trace(ids[None]), labels, options.layer, options.head)

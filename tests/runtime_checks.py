@@ -1,4 +1,4 @@
-"""Check the rooms' annotations at every call: `python -m pytest -p tests.runtime_checks tests`.
+"""Check the backends' annotations at every call: `python -m pytest -p tests.runtime_checks tests`.
 
 Shapes by jaxtyping, all other types by beartype. Modules that are imported later than this one are
 checked, so it is loaded as a plugin, before any conftest.py.

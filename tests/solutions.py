@@ -1,4 +1,4 @@
-"""Solutions of the exercise, right ones and wrong ones, put together from the NumPy room."""
+"""Solutions of the exercise, right ones and wrong ones, put together from the NumPy backend."""
 
 import ast
 import shutil
@@ -44,7 +44,7 @@ GAPS = [(file, name) for file in FILES for name in gaps(file)] + [("generate.py"
 
 
 def assemble(folder: Path, solved: Collection[tuple[str, str]]) -> Path:
-    """A copy of the exercise in which some gaps are filled as in the NumPy room."""
+    """A copy of the exercise in which some gaps are filled as in the NumPy backend."""
     shutil.copytree(IMPLS / "exercise", folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in FILES:
         fill(folder / file, IMPLS / "numpy" / file, {name for f, name in solved if f == file})

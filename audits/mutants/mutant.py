@@ -1,4 +1,4 @@
-"""What a mutant is: one bug, under a name, as replacements in the sources of the rooms."""
+"""What a mutant is: one bug, under a name, as replacements in the sources of the backends."""
 
 from dataclasses import dataclass
 from typing import Self

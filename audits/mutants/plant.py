@@ -1,6 +1,7 @@
-"""Planting: a copy of a room with one bug in it, as a package of its own outside the tree.
+"""Planting: a copy of a backend with one bug in it, as a package of its own outside the tree.
 
-The copy calls itself by another name, so that the healthy room and the mutant live in one process.
+The copy calls itself by another name, so that the healthy backend and the mutant live in one
+process.
 """
 
 import difflib
@@ -18,7 +19,7 @@ class MutantError(UserError):
 
 
 def mutate(mutant: Mutant | None, backend: str) -> dict[str, str]:
-    """The sources of a room with the bug in them, by file name; None: as they are.
+    """The sources of a backend with the bug in them, by file name; None: as they are.
 
     Raises:
         MutantError: a text that is to be replaced does not stand there as often as it should.
@@ -39,7 +40,7 @@ def mutate(mutant: Mutant | None, backend: str) -> dict[str, str]:
 
 
 def plant(mutant: Mutant | None, backend: str, directory: Path) -> str:
-    """Write the mutated room into `directory`; returns the name it is imported by.
+    """Write the mutated backend into `directory`; returns the name it is imported by.
 
     Without a mutant, the copy is healthy: what falls then is the fault of the copying.
     """

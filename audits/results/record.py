@@ -18,9 +18,9 @@ LONG = ("nanogpt-cpu",)
 
 DATASETS = ("tinyshakespeare", "playlets")
 
-ROOM = ("backend", "generate", "model", "optim", "step")
+COMMON = ("backend", "cache", "generate", "model", "optim", "step")
 OWN = {"numpy": ("nn",), "torch": (), "jax": ("nn",)}
-"""The modules of a backend that decide a result: ROOM in all three, OWN in some."""
+"""The modules of a backend that decide a result: COMMON in all three, OWN in some."""
 SHARED = (
     *("config", "layout", "randomness", "schedule"),
     *("text/datasets", "text/grammar", "text/playlets", "text/tokenizers"),
@@ -68,7 +68,7 @@ class Result:
 def fingerprint(preset: str, backend: str) -> str:
     """A hash of the sources that decide a result."""
     modules = [f"shared/{name}.py" for name in SHARED]
-    modules += [f"impls/{backend}/{name}.py" for name in (*ROOM, *OWN[backend])]
+    modules += [f"impls/{backend}/{name}.py" for name in (*COMMON, *OWN[backend])]
     return sources.fingerprint([f"shared/presets/{preset}.toml", *modules], ROOT)
 
 
@@ -111,5 +111,5 @@ def find(results: Iterable[Result], preset: str, backend: str, dataset: str) -> 
 
 def _key(result: Result) -> tuple[int, bool, str, int]:
     """Datasets apart, the real text first; long presets last, backends in the usual order."""
-    room = BACKENDS.index(result.backend)
-    return DATASETS.index(result.dataset), result.preset in LONG, result.preset, room
+    place = BACKENDS.index(result.backend)
+    return DATASETS.index(result.dataset), result.preset in LONG, result.preset, place

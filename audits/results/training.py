@@ -43,16 +43,16 @@ def train_preset(preset: str, backend: str, dataset: str, run: Path) -> Result:
         raise RunError(f"{preset} was not trained in {backend}")
     seconds = time.perf_counter() - began
     checkpoint, tokenizer = load_trained(backend, run)
-    room = load_backend(backend)
-    if not isinstance(room, BigramBackend):
+    chosen = load_backend(backend)
+    if not isinstance(chosen, BigramBackend):
         raise BackendError(f"backend {backend!r} has no bigram")
     data = encode_dataset(load_dataset(dataset), tokenizer, checkpoint.config.block_size)
-    train, val = (room.count_bigrams(ids, tokenizer.vocab_size) for ids in (data.train, data.val))
+    train, val = (chosen.count_bigrams(ids, tokenizer.vocab_size) for ids in (data.train, data.val))
     rows = read_metrics(RunDirectory(run).metrics)
     val_loss, bits_per_byte = rows[-1].val_loss, rows[-1].bits_per_byte
     assert val_loss is not None, "the last step is always evaluated"
     assert bits_per_byte is not None
-    model = room.build(checkpoint.config, checkpoint.weights)
+    model = chosen.build(checkpoint.config, checkpoint.weights)
     return Result(
         preset=preset,
         backend=backend,

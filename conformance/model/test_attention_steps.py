@@ -18,26 +18,26 @@ pytestmark = [pytest.mark.dtypes("float64"), pytest.mark.fills(CHECK)]
 
 
 @pytest.fixture
-def rooms(backends: dict[str, Backend], judge: Judge) -> dict[str, AttentionStepsBackend]:
+def capable(backends: dict[str, Backend], judge: Judge) -> dict[str, AttentionStepsBackend]:
     """The backends that have the steps."""
     return offering(backends, AttentionStepsBackend, judge)
 
 
 @pytest.fixture
-def room(
-    rooms: dict[str, AttentionStepsBackend], backend_name: str, judge: Judge
+def subject(
+    capable: dict[str, AttentionStepsBackend], backend_name: str, judge: Judge
 ) -> AttentionStepsBackend:
     """One of them."""
-    if backend_name not in rooms:
+    if backend_name not in capable:
         skip_not_offered(CHECK, judge)
-    return rooms[backend_name]
+    return capable[backend_name]
 
 
-def steps_of(room: AttentionStepsBackend, x: np.ndarray) -> dict[str, np.ndarray]:
+def steps_of(subject: AttentionStepsBackend, x: np.ndarray) -> dict[str, np.ndarray]:
     """Every value of the four steps, for x and a random projection."""
     rng = np.random.default_rng(cases.base_seed)
     weight, bias = rng.standard_normal((x.shape[-1], 3 * D)), rng.standard_normal(3 * D)
-    found = room.attention_steps(x, weight, bias)
+    found = subject.attention_steps(x, weight, bias)
     assert set(found) == set(step_names())
     return found
 
@@ -47,21 +47,21 @@ def random_x() -> np.ndarray:
 
 
 @pytest.mark.cases("gpt2")
-def test_steps(rooms: dict[str, AttentionStepsBackend], judge: Judge) -> None:
+def test_steps(capable: dict[str, AttentionStepsBackend], judge: Judge) -> None:
     """Every value of every step agrees, in the order of the steps."""
-    if judge.not_offered and len(rooms) < 2:
+    if judge.not_offered and len(capable) < 2:
         skip_not_offered(CHECK, judge)
-    found = judge.each(rooms, lambda room: steps_of(room, random_x()))
+    found = judge.each(capable, lambda subject: steps_of(subject, random_x()))
     for name in step_names():
-        judge.agree(CHECK, {room: values[name] for room, values in found.items()}, name)
+        judge.agree(CHECK, {backend: values[name] for backend, values in found.items()}, name)
 
 
 @pytest.mark.cases("gpt2")
-def test_averages(room: AttentionStepsBackend, backend_name: str, judge: Judge) -> None:
+def test_averages(subject: AttentionStepsBackend, backend_name: str, judge: Judge) -> None:
     """Steps 1, 2 and 3 are the mean of the past, which NumPy has by its cumulative sum."""
     x = random_x()
     expected = x.cumsum(axis=1) / np.arange(1, T + 1)[:, None]
-    found = steps_of(room, x)
+    found = steps_of(subject, x)
     for step in list(STEPS)[:3]:
         agrees(judge, backend_name, step, found[f"{step}.y"], expected)
 
@@ -69,7 +69,7 @@ def test_averages(room: AttentionStepsBackend, backend_name: str, judge: Judge) 
 @pytest.mark.needs("trace")
 @pytest.mark.cases("gpt2", "original", "erf")
 def test_self_attention_is_a_head(
-    room: AttentionStepsBackend,
+    subject: AttentionStepsBackend,
     model: Model,
     backend_name: str,
     case: Case,
@@ -83,7 +83,7 @@ def test_self_attention_is_a_head(
     weight = weights["transformer.h.0.attn.c_attn.weight"].reshape(C, 3, H, D)
     bias = weights["transformer.h.0.attn.c_attn.bias"].reshape(3, H, D)
     for h in range(H):
-        found = room.attention_steps(x, weight[:, :, h].reshape(C, 3 * D), bias[:, h].ravel())
+        found = subject.attention_steps(x, weight[:, :, h].reshape(C, 3 * D), bias[:, h].ravel())
         expected = {
             **{name: trace[f"h.0.attn.{name}"][:, h] for name in ("q", "k", "v", "scores")},
             "weights": trace["h.0.attn.weights"][:, h],

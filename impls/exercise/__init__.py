@@ -1,4 +1,4 @@
-"""The exercise: the NumPy room without its mathematics, which is for you to write.
+"""The exercise: the NumPy backend without its mathematics, which is for you to write.
 
 Every gap is a call of `todo`; what belongs there stands in the docstring above it, with the
 equation and the paper. `nox -s exercise` shows how far you have come and what is next.

@@ -1,4 +1,4 @@
-"""The adapter: the JAX room behind the protocol of shared/protocol.py."""
+"""The adapter: the JAX backend behind the protocol of shared/protocol.py."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -109,7 +109,7 @@ compute_loss_and_grads = jax.jit(jax.value_and_grad(loss_function), static_argna
 
 
 class JaxModel:
-    """`shared.protocol.Model` for the JAX room."""
+    """`shared.protocol.Model` for the JAX backend."""
 
     def __init__(
         self, config: GPTConfig, graphdef: nnx.GraphDef, params: nnx.State, device: jax.Device
@@ -159,7 +159,7 @@ class JaxModel:
 
 
 class JaxTrainer:
-    """`shared.protocol.Trainer` for the JAX room."""
+    """`shared.protocol.Trainer` for the JAX backend."""
 
     def __init__(self, model: JaxModel, config: TrainConfig) -> None:
         self.model, self.config = model, config

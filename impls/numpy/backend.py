@@ -1,4 +1,4 @@
-"""The adapter: the NumPy room behind the protocol of shared/protocol.py."""
+"""The adapter: the NumPy backend behind the protocol of shared/protocol.py."""
 
 from collections.abc import Iterator, Mapping
 
@@ -51,7 +51,7 @@ def build(
 
 
 def canonical_parameters(gpt: GPT) -> dict[str, Parameter]:
-    """The parameters by canonical name. The room's own layout is the canonical one already."""
+    """The parameters by canonical name. Its own layout is the canonical one already."""
     return {
         "lm_head.weight" if path == "lm_head" else f"transformer.{path}": parameter
         for path, parameter in gpt.named_parameters()
@@ -59,7 +59,7 @@ def canonical_parameters(gpt: GPT) -> dict[str, Parameter]:
 
 
 class NumpyModel:
-    """`shared.protocol.Model` for the NumPy room."""
+    """`shared.protocol.Model` for the NumPy backend."""
 
     def __init__(self, gpt: GPT) -> None:
         self.gpt = gpt
@@ -103,7 +103,7 @@ class NumpyModel:
 
 
 class NumpyTrainer:
-    """`shared.protocol.Trainer` for the NumPy room."""
+    """`shared.protocol.Trainer` for the NumPy backend."""
 
     def __init__(self, model: NumpyModel, config: TrainConfig) -> None:
         self.model, self.config = model, config

@@ -1,4 +1,4 @@
-"""The adapter: the PyTorch room behind the protocol of shared/protocol.py."""
+"""The adapter: the PyTorch backend behind the protocol of shared/protocol.py."""
 
 from collections.abc import Iterator, Mapping
 
@@ -89,7 +89,7 @@ def from_numpy(value: np.ndarray) -> Tensor:
 
 
 class TorchModel:
-    """`shared.protocol.Model` for the PyTorch room."""
+    """`shared.protocol.Model` for the PyTorch backend."""
 
     def __init__(self, gpt: GPT) -> None:
         self.gpt = gpt
@@ -144,7 +144,7 @@ class TorchModel:
 
 
 class TorchTrainer:
-    """`shared.protocol.Trainer` for the PyTorch room."""
+    """`shared.protocol.Trainer` for the PyTorch backend."""
 
     def __init__(self, model: TorchModel, config: TrainConfig) -> None:
         self.model, self.config = model, config

@@ -150,7 +150,7 @@ def test_a_result_counts_as_long_as_its_sources_are_the_same(
     presets = tmp_path / "shared" / "presets"
     (tmp_path / "impls" / "jax").mkdir(parents=True)
     modules = [tmp_path / "shared" / f"{name}.py" for name in record.SHARED]
-    modules += [tmp_path / "impls" / "numpy" / f"{name}.py" for name in (*record.ROOM, "nn")]
+    modules += [tmp_path / "impls" / "numpy" / f"{name}.py" for name in (*record.COMMON, "nn")]
     for path in (*modules, presets / "classroom.toml", presets / "original.toml"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("a = 1\n")
@@ -173,13 +173,13 @@ def test_a_result_counts_as_long_as_its_sources_are_the_same(
 
 
 # Lessons, command lines, and what only one of them needs.
-NOT_DECISIVE = {"__init__", "attention_steps", "bigram", "sample", "train"}
+NOT_DECISIVE = {"__init__", "attention_steps", "bigram", "sample", "trace", "train"}
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_module_of_a_backend_is_decisive_or_known_not_to_be(backend: str) -> None:
     there = {path.stem for path in (record.ROOT / "impls" / backend).glob("*.py")}
-    assert {*record.ROOM, *record.OWN[backend]} == there - NOT_DECISIVE
+    assert {*record.COMMON, *record.OWN[backend]} == there - NOT_DECISIVE
 
 
 # The command

@@ -47,7 +47,7 @@ def scale(divisor: str, fused: str) -> dict[str, tuple[Edit, ...]]:
 
 
 def instead(texts: dict[str, str], **new: str) -> dict[str, Edit]:
-    """One replacement in each room's own words."""
+    """One replacement in each backend's own words."""
     return {room: Edit(MODEL, texts[room], text) for room, text in new.items()}
 
 

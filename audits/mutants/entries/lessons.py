@@ -22,7 +22,7 @@ SPLIT = {
 
 
 def replaced(texts: dict[str, str], old: str, new: str) -> dict[str, Edit]:
-    """The same slip in each room's own words."""
+    """The same slip in each backend's own words."""
     return {room: Edit(STEPS, text, text.replace(old, new)) for room, text in texts.items()}
 
 
