@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from docs.browser import __main__ as browser
-from docs.browser.pages import page_names
 
 
 @pytest.fixture
@@ -47,7 +46,6 @@ def test_what_is_missing_is_said_in_one_line(
 @pytest.mark.parametrize(
     ("arguments", "run"),
     [
-        ([], ["docs/browser"]),
         (["-k", "tabs"], ["docs/browser", "-k", "tabs"]),
         (["docs/browser/test_columns.py", "-x"], ["docs/browser/test_columns.py", "-x"]),
     ],
@@ -64,11 +62,3 @@ def test_arguments_choose_among_the_tests(
     monkeypatch.setattr(subprocess, "run", start)
     assert browser.main(arguments) == 1
     assert commands == [[sys.executable, "-m", "pytest", *run]]
-
-
-def test_pages_are_named_the_first_one_first(tmp_path: Path) -> None:
-    for name in ("pages/02-b", "pages/01-a", "index", "determinism", "_static/inside"):
-        path = tmp_path / f"{name}.html"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("")
-    assert page_names(tmp_path) == ["index", "determinism", "pages/01-a", "pages/02-b"]
