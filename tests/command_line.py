@@ -47,7 +47,11 @@ def error_of(capsys, status: int) -> str:
 
 
 SHORTER = {
-    "lessons.compare": ["--preset", "classroom", "--steps", "2", "--dataset", "text.txt"],
+    "lessons.compare": [
+        *("--preset", "classroom", "--steps", "2", "--max-new-tokens", "5"),
+        *("--dataset", "text.txt"),
+    ],
+    "lessons.temperatures": ["--max-new-tokens", "5"],
     "audits.bench": ["--preset", "classroom", "--rounds", "1"],
     "lessons.relay": ["--order", "numpy", "numpy", "--steps", "3", "--dataset", "long.txt"],
     "lessons.tokenizers": ["--steps", "0", "--dataset", "long.txt"],
@@ -69,6 +73,7 @@ def run_module(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
     module = words[2]
     options = [*words[3:], *SHORTER.get(module, [])]
     if module == "audits.bench":  # what it measures of the others takes their processes a minute
+        monkeypatch.setattr(bench, "REPEATS", 2)
         monkeypatch.setattr(bench, "run_alone", lambda work, _, *given: work("numpy", *given))
         return bench.main(options)
     monkeypatch.setattr(sys, "argv", [module, *options])
