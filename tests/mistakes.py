@@ -83,13 +83,6 @@ MISTAKES = {
         "AdamW, 20 steps",
         "expected",
     ),
-    "top-k off by one": Mistake(
-        "generate.py",
-        "ranked[config.top_k :] = 0",
-        "ranked[config.top_k + 1 :] = 0",
-        "top-k",
-        "expected",
-    ),
     "a float for a token": Mistake(
         "generate.py",
         "return int(logits.argmax())",

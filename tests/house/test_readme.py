@@ -35,13 +35,6 @@ def commands() -> list[list[str]]:
     return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 
-def test_the_readme_has_two_commands_to_start_with():
-    start = README.partition("## Start")[2].partition("\n## ")[0]
-    assert start.count("```sh") == 2
-    for block in re.findall(r"```sh\n(.*?)```", start, re.DOTALL):
-        assert len(block.strip().splitlines()) == 1
-
-
 def test_every_command_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     """Trainings are cut to a few steps of a small model; then the later ones find their runs."""
     monkeypatch.chdir(tmp_path)
