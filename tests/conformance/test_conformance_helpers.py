@@ -12,8 +12,6 @@ from conformance.compare import Disagreement, Errors, compare, relative_error
 from conformance.ledger import Ledger
 from conformance.limits import EXACT, FLOAT64, NOISE, ORDER, distances, limit_of, one_digit_up
 from conformance.panel import Panel, judged
-from conformance.truths.reference import draw
-from shared.config import SampleConfig
 
 ONE = np.ones((2, 3))
 LIMIT = 1e-10
@@ -32,18 +30,14 @@ def altered(at: tuple[int, ...], value: float) -> np.ndarray:
 # What is compared
 
 
-def test_equal_values_have_no_error() -> None:
-    assert compare(three(ONE.copy()), LIMIT, "float64").largest == 0
-
-
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("where", [("a",), ("b",), ("a", "b"), ("a", "b", "c")])
-def test_what_is_not_finite_fails_wherever_it_is(value: float, where: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("where", ["a", "b", "ab", "abc"])
+def test_what_is_not_finite_fails_wherever_it_is(value: float, where: str) -> None:
     """On one side, on both, on all: two NaN do not agree, nor do two infinities."""
     values = {name: altered((1, 2), value) if name in where else ONE for name in "abc"}
     with pytest.raises(Disagreement, match=r"at \[1, 2\]") as raised:
         compare(values, math.inf, "float64")
-    assert raised.value.culprits == where
+    assert raised.value.culprits == tuple(where)
 
 
 @pytest.mark.parametrize("shape", [(1, 3), (3,), (2, 1), (1, 2, 3), (), (3, 2)])
@@ -107,36 +101,18 @@ def pairs(names: str, wrong: str) -> Errors:
 
 @pytest.mark.parametrize(
     ("names", "wrong", "outlier"),
-    [
-        ("abc", "b", "b"),
-        ("abc", "", None),
-        ("abc", "ab", None),
-        ("abc", "abc", None),
-        ("ab", "b", None),
-        ("abcd", "d", "d"),
-        ("abcd", "a", "a"),
-        ("abcd", "ad", None),
-        ("abcd", "", None),
-    ],
+    [("abc", "b", "b"), ("abc", "ab", None), ("ab", "b", None), ("abcd", "a", "a")],
 )
 def test_only_one_can_stand_alone(names: str, wrong: str, outlier: str | None) -> None:
     assert pairs(names, wrong).outlier(0.5) == outlier
 
 
-def test_two_camps_of_two_are_nobodys_fault() -> None:
+def test_two_camps_of_two_are_nobodys_fault_and_nan_is_no_agreement() -> None:
     errors = {("a", "b"): 0.0, ("c", "d"): 0.0}
     errors |= {(x, y): 1.0 for x in "ab" for y in "cd"}
     assert Errors(errors).outlier(0.5) is None
-
-
-def test_nan_between_backends_is_no_agreement() -> None:
     errors = {("a", "b"): 0.0, ("a", "c"): math.nan, ("b", "c"): math.nan}
     assert Errors(errors).outlier(0.5) == "c"
-
-
-def test_the_others_are_not_charged_with_the_outliers_error() -> None:
-    errors = Errors({("a", "b"): 1e-16, ("a", "c"): 0.3, ("b", "c"): 0.3})
-    assert [errors.of(name, LIMIT) for name in "abc"] == [1e-16, 1e-16, 0.3]
 
 
 def test_the_message_says_who_where_and_how_much() -> None:
@@ -159,12 +135,11 @@ def test_two_cannot_say_who_is_wrong() -> None:
 # The limits
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_an_unknown_check_has_no_limit(dtype: str) -> None:
+def test_an_unknown_check_has_no_limit() -> None:
     with pytest.raises(KeyError):
-        limit_of("guessing", dtype)
+        limit_of("guessing", "float64")
     with pytest.raises(KeyError):
-        Ledger().row("guessing", dtype)
+        Ledger().row("guessing", "float64")
 
 
 def test_every_limit_is_above_its_noise_and_in_the_table() -> None:
@@ -175,18 +150,9 @@ def test_every_limit_is_above_its_noise_and_in_the_table() -> None:
     assert len(set(ORDER)) == len(ORDER)
 
 
-def test_forward_and_gradients_keep_their_promise() -> None:
-    for check in ("taps", "logits", "loss", "gradients"):
-        assert limit_of(check, "float64") <= 7e-12
-        assert NOISE[check]["float64"] < 1e-12
-
-
-@pytest.mark.parametrize(
-    ("value", "rounded"),
-    [(0.00034, 0.0004), (0.0003, 0.0003), (0.00091, 0.0009 + 0.0001), (5.6e-6, 6e-6), (8, 8)],
-)
-def test_one_digit_up(value: float, rounded: float) -> None:
-    assert one_digit_up(value) == pytest.approx(rounded, rel=1e-12)
+def test_one_digit_up() -> None:
+    for value, rounded in ((0.00034, 0.0004), (0.0003, 0.0003), (0.00091, 0.001), (8, 8)):
+        assert one_digit_up(value) == pytest.approx(rounded, rel=1e-12)
 
 
 def test_distances_of_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,62 +185,3 @@ def test_a_built_in_backend_claims_everything_though_it_had_nothing() -> None:
     panel = Panel({"numpy": idle, "my.gpt": idle})
     assert panel.lacking(["generate"]) == {"my.gpt"}
     assert panel.lacking([]) == set()
-
-
-# The sampler, on cases worked by hand
-
-HALF = math.log(2)
-"""Logits of ln 4, ln 2, 0, 0 are probabilities of 4/8, 2/8, 1/8, 1/8."""
-LOGITS = np.array([0.0, 2 * HALF, HALF, 0.0])
-
-
-@pytest.mark.parametrize(
-    ("u", "options", "token"),
-    [
-        # In the order of the ids the edges are 1/8, 5/8, 7/8, 1.
-        (0.0, {}, 0),
-        (0.124, {}, 0),
-        (0.126, {}, 1),
-        (0.624, {}, 1),
-        (0.626, {}, 2),
-        (0.876, {}, 3),
-        (math.nextafter(1, 0), {}, 3),
-        # Temperature 1/2 squares them: 1, 16, 4, 1 of 22. Temperature 0 takes the best.
-        (0.044, {"temperature": 0.5}, 0),
-        (0.046, {"temperature": 0.5}, 1),
-        (0.774, {"temperature": 0.5}, 2),
-        (0.999, {"temperature": 0.0}, 1),
-        # The best two: 4/6 and 2/6. Of equals, the one with the smaller id stays.
-        (0.0, {"top_k": 2}, 1),
-        (0.666, {"top_k": 2}, 1),
-        (0.667, {"top_k": 2}, 2),
-        (0.0, {"top_k": 3}, 0),
-        (0.999, {"top_k": 3}, 2),
-        (0.999, {"top_k": 1}, 1),
-        (0.999, {"top_k": 99}, 3),
-        # The fewest that reach top_p; a half is reached by the first alone, a bit more is not.
-        (0.999, {"top_p": 0.4}, 1),
-        (0.999, {"top_p": 0.51}, 2),
-        (0.999, {"top_p": 0.74}, 2),
-        (0.0, {"top_p": 0.76}, 0),
-        (0.999, {"top_p": 0.76}, 2),
-        (0.999, {"top_p": 1.0}, 3),
-        # Both: of the best two, renormalised, the first alone reaches 0.6.
-        (0.999, {"top_k": 2, "top_p": 0.6}, 1),
-        (0.999, {"top_k": 2, "top_p": 0.7}, 2),
-    ],
-)
-def test_draw(u: float, options: dict[str, Any], token: int) -> None:
-    assert draw(LOGITS, u, SampleConfig(**options)) == token
-
-
-def test_draw_of_equals_takes_the_smallest_id() -> None:
-    config = SampleConfig(temperature=0.0)
-    assert draw(np.array([1.0, 3.0, 3.0, 2.0]), 0.9, config) == 1
-    assert draw(np.zeros(5), 0.999, SampleConfig(top_k=2)) == 1
-
-
-def test_draw_never_takes_what_is_impossible() -> None:
-    """Even where rounding leaves the last edge below u."""
-    logits = np.array([0.0, 0.0, 0.0, -1e9])
-    assert draw(logits, math.nextafter(1, 0), SampleConfig()) == 2

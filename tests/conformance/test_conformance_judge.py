@@ -78,7 +78,10 @@ def test_nan_and_numbers_of_the_wrong_type_are_charged(judge: Judge, ledger: Led
     assert (row.failed, row.failures, row.errors) == ({"a"}, 3, {"a": math.inf})
 
 
-def test_a_row_that_failed_stays_failed(judge: Judge, ledger: Ledger) -> None:
+def test_a_row_that_failed_stays_failed_and_one_without_a_comparison_has_not_passed(
+    judge: Judge, ledger: Ledger
+) -> None:
+    assert ledger.row("logits", "float64").verdict == "not offered"
     with pytest.raises(Disagreement):
         judge.agree("logits", three(2 * ONE))
     judge.agree("logits", three(ONE))
@@ -90,10 +93,6 @@ def test_a_comparison_of_nothing_is_a_failure(judge: Judge, ledger: Ledger) -> N
         with pytest.raises(Disagreement, match="at least two"):
             judge.agree("logits", values)
     assert ledger.row("logits", "float64").verdict == "failed"
-
-
-def test_a_row_without_a_comparison_has_not_passed(ledger: Ledger) -> None:
-    assert ledger.row("logits", "float64").verdict == "not offered"
 
 
 @pytest.mark.parametrize("error", [math.nan, math.inf, 1.1e-10])

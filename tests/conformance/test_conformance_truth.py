@@ -1,4 +1,4 @@
-"""What the suite compares with: float64 results, other processes, and tests that have not run."""
+"""What the suite compares with: float64 and known results, other processes, and tests not run."""
 
 import itertools
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.cases import BASE, CASES, DESIGN, LONG, random_batch, random_weights, rounded
+from conformance.cases import CASES, DESIGN, random_weights, rounded
 from conformance.compare import PEERS, Disagreement, compare_with_truth
 from conformance.judge import Judge, differences
 from conformance.ledger import Ledger
-from conformance.limits import ULPS, floor_of, limit_of
 from conformance.panel import Panel
 from conformance.recorder import Recorder
+from conformance.truths.truth import check_truth
 
 TRUTH = np.linspace(1.0, 2.0, 6).reshape(2, 3)
 TRUTHS = {"a": TRUTH, "b": TRUTH, "c": TRUTH * 3}  # one is wrong: the median is not
@@ -55,17 +55,59 @@ def test_nan_helps_nobody() -> None:
         compare_with_truth({"a": off(0), "b": off(0)}, {}, 1e-6, 1e-2, "float32")
 
 
-def test_the_floor_is_a_few_units_and_below_the_limit() -> None:
-    assert floor_of("logits", "float32") == ULPS * 2.0**-23
-    for check in ("taps", "logits", "loss", "gradients", "decoded logits"):
-        assert floor_of(check, "float32") < limit_of(check, "float32")
-    assert floor_of("AdamW, 1 step", "float32") == limit_of("AdamW, 1 step", "float32")
-
-
 def test_rounded_weights_are_what_a_float32_model_holds() -> None:
     for value in rounded(random_weights(CASES[0])).values():
         assert value.dtype == np.float64
         np.testing.assert_array_equal(value.astype(np.float32), value)
+
+
+# A value known to be right
+
+KNOWN = np.array([1.0, -2.0, 0.0])
+
+
+def check(found: np.ndarray, truth: np.ndarray = KNOWN) -> float:
+    return check_truth("mine", found, truth, 1e-10, "logits")
+
+
+def test_the_error_is_relative_to_the_largest_entry() -> None:
+    assert check(KNOWN.copy()) == 0
+    assert check(KNOWN + 1e-11) == pytest.approx(5e-12, rel=1e-3)
+    assert check(np.zeros(3), np.zeros(3)) == 0
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        KNOWN + 1e-9,
+        np.full(3, np.nan),
+        np.array([1.0, -2.0, np.inf]),
+        KNOWN.astype(np.float32),
+        KNOWN[None],  # would broadcast
+        KNOWN[:1],
+        np.array([]),
+        KNOWN.tolist(),
+    ],
+    ids=["wrong", "NaN", "infinite", "float32", "broadcasts", "short", "empty", "a list"],
+)
+def test_what_is_not_the_truth_is_refused(found: np.ndarray) -> None:
+    with pytest.raises(Disagreement, match="logits") as refused:
+        check(found)
+    assert refused.value.culprits == ("mine",)
+
+
+@pytest.mark.parametrize("truth", [np.full(3, np.nan), np.array([])], ids=["NaN", "empty"])
+def test_a_truth_that_is_none_is_refused(truth: np.ndarray) -> None:
+    """Even by a backend that gives the same: NaN on both sides is no agreement."""
+    with pytest.raises(Disagreement):
+        check(truth.copy(), truth)
+
+
+def test_its_message_shows_the_entry() -> None:
+    with pytest.raises(Disagreement, match=r"(?s)mine is wrong by 2\.0e-01.*\[1\]") as refused:
+        check(np.array([1.0, -2.5, 0.0]))
+    assert "mine -2.5" in str(refused.value)
+    assert "by hand -2.0" in str(refused.value)
 
 
 # Bit for bit
@@ -115,13 +157,6 @@ def test_every_pair_of_options_meets() -> None:
     for i, j in itertools.combinations(range(len(values)), 2):
         met = {(row[i], row[j]) for row in rows}
         assert met == set(itertools.product(values[i], values[j])), (i, j)
-
-
-def test_batches_have_the_shape_that_is_asked_for() -> None:
-    assert random_batch(BASE)[0].shape == (3, BASE.block_size)
-    for B, T in ((1, 1), (12, 5), (2, 2)):
-        tokens, targets = random_batch(LONG.config, batch_size=B, length=T)
-        assert tokens.shape == targets.shape == (B, T)
 
 
 # Other processes, and what has not run

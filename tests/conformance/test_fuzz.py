@@ -66,23 +66,14 @@ def test_the_healthy_agree_until_time_is_over(fuzz: Fuzz, tmp_path: Path) -> Non
 
 
 def test_the_same_seed_tries_the_same(fuzz: Fuzz) -> None:
-    once, again, other = (fuzz("guest.raises", seed, minutes=1) for seed in (4, 4, 5))
+    once, again = (fuzz("guest.raises", seed=4, minutes=1) for _ in range(2))
     assert "guest.raises: logits raised RuntimeError: out of order" in once.stdout
     assert once.stdout == again.stdout
-    assert once.stdout.splitlines()[2] != other.stdout.splitlines()[2], "the configuration"
 
 
 @pytest.mark.parametrize(
     "options",
-    [
-        ["--minutes", "0"],
-        ["--minutes", "nan"],
-        ["--minutes", "soon"],
-        ["--seed", "-1"],
-        ["--backend", "numpy"],
-        ["--backend", "numpy", "--backend", "guest.absent"],
-        ["--no-such-option"],
-    ],
+    ["--minutes 0", "--minutes nan", "--minutes soon", "--seed -1", "--backend numpy", "--none"],
 )
-def test_bad_options_are_one_line(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    error_of(capsys, main(options))
+def test_bad_options_are_one_line(options: str, capsys: pytest.CaptureFixture[str]) -> None:
+    error_of(capsys, main(options.split()))

@@ -58,12 +58,7 @@ def test_a_cell_says_in_which_rooms_a_check_killed() -> None:
     planted = len(verdicts) - len(HEALTHY)
     assert [cell.text for cell in page.select("tfoot td")] == ["0", str(planted), "1"]
     assert f"{planted} of {planted} planted bugs were killed" in page.caption.text
-
-
-def test_every_mutant_has_a_row_under_its_theme() -> None:
-    page = BeautifulSoup(kills.matrix(run_of_all()), "html.parser")
-    rows = page.select("tbody tr[data-story]")
-    assert [row.th.text for row in rows] == list(CATALOGUE)
+    assert [row.th.text for row in page.select("tbody tr[data-story]")] == list(CATALOGUE)
     titles = [head.text for head in page.select("th[scope=rowgroup]")]
     assert "LayerNorm, and where in the block it stands" in titles
     assert len(titles) == len(page.select("tbody"))

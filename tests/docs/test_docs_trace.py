@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
-from docs.commands import check_command, commands_of
 from docs.extensions.code.architecture import architecture
 from docs.extensions.code.excerpts import ExcerptError
 from docs.extensions.code.tap_lines import tap_lines
@@ -151,13 +150,6 @@ def test_the_lines_of_the_three_rooms_are_hidden_until_they_are_asked_for() -> N
     assert page.div.has_attr("hidden")
     assert [room.text for room in page.select(".room")] == ["NumPy", "PyTorch", "JAX"]
     assert page.text.count("math.sqrt(q.shape[-1])") == 3
-
-
-def test_the_commands_of_the_page_can_be_typed() -> None:
-    commands = commands_of((ROOT / "docs/trace.md").read_text(encoding="utf-8"))
-    assert commands
-    for command in commands:
-        check_command(command)
 
 
 # The time of a step

@@ -12,6 +12,7 @@ declared difference that is no longer one is an error, too.
 
 import ast
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 import pytest
 
@@ -23,73 +24,32 @@ ROOMS = ("numpy", "torch", "jax")
 WITH_NAMES = {"model.py", "attention_steps.py"}
 """Files that are also compared inside of the functions. The others do their work differently."""
 
-# file: room: why it differs: lines of its outline
+IN_PLACE = {
+    "gradients are left on the parameters": ["forward_backward"],
+    "the weights change in place": [f"train_step({x})" for x in ("gpt", "optimizer", "grad_clip")],
+}
+
+# file: room: why it differs: lines of its outline, * for any part of one
 DIFFERENCES: dict[str, dict[str, dict[str, list[str]]]] = {
     "model.py": {
         "numpy": {
-            "the backward by hand": [
-                "CausalSelfAttention.backward",
-                "MLP.backward",
-                "Block.backward",
-                "SinusoidalEmbedding.backward",
-                "GPT.backward",
-                "cross_entropy_backward",
-            ],
-            "what the backward needs": [
-                "CausalSelfAttention.forward: self.saved",
-                "GPT.forward: self.saved",
-            ],
-            "no library to call": [
-                "cross_entropy: top",
-                "cross_entropy: log_sum",
-                "cross_entropy: chosen",
-            ],
-            "the table is computed once": [
-                "SinusoidalEmbedding.__init__: t",
-                "SinusoidalEmbedding.__init__: c",
-                "SinusoidalEmbedding.__init__: angle",
-                "SinusoidalEmbedding.__init__: table",
-                "SinusoidalEmbedding.__init__: self.table",
-            ],
+            "the backward by hand": ["*.backward", "cross_entropy_backward"],
+            "what the backward needs": ["*.forward: self.saved"],
+            "no library to call": ["cross_entropy: *"],
+            "the table is computed once": ["SinusoidalEmbedding.__init__: *"],
         },
         "torch": {
-            "the table is computed once and registered as a buffer": [
-                "SinusoidalEmbedding.__init__: t",
-                "SinusoidalEmbedding.__init__: c",
-                "SinusoidalEmbedding.__init__: angle",
-                "SinusoidalEmbedding.__init__: table",
-            ],
+            "the table is computed once": ["SinusoidalEmbedding.__init__: *"],
             "a tensor is made where one says": ["causal_mask(device)"],
             "modules are tied by assigning the parameter": ["GPT.__init__: self.lm_head.weight"],
         },
         "jax": {
-            "nnx makes float32 unless told otherwise": [
-                "CausalSelfAttention.__init__(dtype)",
-                "MLP.__init__(dtype)",
-                "Block.__init__(dtype)",
-                "SinusoidalEmbedding.__init__(dtype)",
-                "GPT.__init__(dtype)",
-            ],
-            "nnx layers draw their weights from it": [
-                "CausalSelfAttention.__init__(rngs)",
-                "MLP.__init__(rngs)",
-                "Block.__init__(rngs)",
-                "GPT.__init__(rngs)",
-            ],
-            "what every nnx layer must be given": [
-                "CausalSelfAttention.__init__: options",
-                "MLP.__init__: options",
-                "Block.__init__: norm",
-                "GPT.__init__: norm",
-                "GPT.__init__: options",
-            ],
+            "nnx makes float32 unless told otherwise": ["*.__init__(dtype)"],
+            "nnx layers draw their weights from it": ["*.__init__(rngs)"],
+            "what every nnx layer must be given": ["*.__init__: options", "*.__init__: norm"],
             "a table in a module would be a parameter to nnx; XLA folds it into the program": [
-                "SinusoidalEmbedding.__init__: self.n_embd",
-                "SinusoidalEmbedding.__init__: self.dtype",
-                "SinusoidalEmbedding.forward: t",
-                "SinusoidalEmbedding.forward: c",
-                "SinusoidalEmbedding.forward: angle",
-                "SinusoidalEmbedding.forward: table",
+                "SinusoidalEmbedding.__init__: *",
+                "SinusoidalEmbedding.forward: *",
             ],
         },
     },
@@ -105,45 +65,25 @@ DIFFERENCES: dict[str, dict[str, dict[str, list[str]]]] = {
             "the optimizer holds the learning rate": ["set_learning_rate"],
         },
         "jax": {
-            "an optimizer without state is built anew in each step": [
-                "build_optimizer(learning_rate)"
-            ],
+            "it is built anew in each step": ["build_optimizer(learning_rate)"],
             "optax asks a function which tensors decay": ["decays"],
             "optax keeps the moments inside of a chain": ["adam_state"],
         },
     },
     "step.py": {
-        "numpy": {
-            "gradients are left on the parameters": ["forward_backward"],
-            "the weights change in place": [
-                "train_step(gpt)",
-                "train_step(optimizer)",
-                "train_step(grad_clip)",
-            ],
-        },
-        "torch": {
-            "gradients are left on the parameters": ["forward_backward"],
-            "the weights change in place": [
-                "train_step(gpt)",
-                "train_step(optimizer)",
-                "train_step(grad_clip)",
-            ],
-        },
+        "numpy": IN_PLACE,
+        "torch": IN_PLACE,
         "jax": {
             "JAX differentiates a function": ["loss_function"],
             "what is compiled is a function of arrays": [
-                "train_step(graphdef)",
-                "train_step(params)",
-                "train_step(optimizer_state)",
+                *("train_step(graphdef)", "train_step(params)", "train_step(optimizer_state)")
             ],
             "clipping is part of the optimizer": ["train_step(config)"],
         },
     },
     "generate.py": {
         "numpy": {},
-        "torch": {
-            "autograd's records are switched off in here": ["forward"],
-        },
+        "torch": {"autograd's records are switched off in here": ["forward"]},
         "jax": {
             "what is compiled is a function of arrays": ["forward", "inverse_cdf"],
             "what is compiled is handed the weights, which a step replaces": ["Live"],
@@ -167,39 +107,20 @@ DIFFERENCES: dict[str, dict[str, dict[str, list[str]]]] = {
     },
     "backend.py": {
         "numpy": {
-            "a module holds its weights and gradients": [
-                "canonical_parameters",
-                "Model.__init__(gpt)",
-            ],
+            "a module holds its weights": ["canonical_parameters", "Model.__init__(gpt)"],
         },
         "torch": {
-            "a module holds its weights and gradients": [
-                "canonical_parameters",
-                "Model.__init__(gpt)",
-                "Model.load_weights",
-            ],
+            "a module holds its weights": ["canonical_parameters", "Model.__init__(gpt)"],
+            "weights are copied into it": ["Model.load_weights"],
             "torch's errors are pages long": ["first_line"],
-            "arrays become tensors and come back in another layout": [
-                "swap_layout",
-                "to_numpy",
-                "from_numpy",
-                "Model.tensor",
-            ],
+            "arrays become tensors": ["swap_layout", "to_numpy", "from_numpy", "Model.tensor"],
         },
         "jax": {
             "a module comes apart for jax.jit": [
-                "abstract_model",
-                "canonical_name",
-                "Model.__init__(config)",
-                "Model.__init__(graphdef)",
-                "Model.__init__(params)",
-                "Model.__init__(device)",
+                *("abstract_model", "canonical_name", "Model.__init__(config)"),
+                *("Model.__init__(graphdef)", "Model.__init__(params)", "Model.__init__(device)"),
             ],
-            "arrays move to the device and come back in another layout": [
-                "swap_layout",
-                "to_numpy",
-                "from_numpy",
-            ],
+            "arrays move to the device": ["swap_layout", "to_numpy", "from_numpy"],
             "every integer type compiles anew": ["one_type"],
         },
     },
@@ -212,25 +133,12 @@ DIFFERENCES: dict[str, dict[str, dict[str, list[str]]]] = {
         },
     },
     "attention_steps.py": {
-        "numpy": {
-            "a layer is filled by assigning arrays": [
-                "attention_steps: c_attn.weight.value",
-                "attention_steps: c_attn.bias.value",
-            ],
-        },
+        "numpy": {"a layer is filled by assigning arrays": ["attention_steps: c_attn.*.value"]},
         "torch": {
-            "arrays become tensors and come back": [
-                "attention_steps: x",
-                "attention_steps: name",
-                "attention_steps: value",
-            ],
+            "arrays become tensors": [f"attention_steps: {name}" for name in ("x", "name", "value")]
         },
         "jax": {
-            "arrays become JAX's and come back": [
-                "attention_steps: x",
-                "attention_steps: name",
-                "attention_steps: value",
-            ],
+            "arrays become JAX's": [f"attention_steps: {name}" for name in ("x", "name", "value")]
         },
     },
 }
@@ -276,7 +184,7 @@ def _assigned(function: ast.FunctionDef) -> list[str]:
 
 def belongs_to(line: str, declared: str) -> bool:
     """Whether a line is the declared one or, where that is a class or function, inside of it."""
-    return line == declared or line.startswith((f"{declared}.", f"{declared}(", f"{declared}: "))
+    return any(fnmatchcase(line, pattern) for pattern in (declared, f"{declared}[.(:]*"))
 
 
 def common_lines(room: str, file: str) -> list[str]:
@@ -299,9 +207,11 @@ def test_every_declared_difference_is_one(file: str) -> None:
     outlines = {room: outline(room, file) for room in ROOMS}
     for room, reasons in DIFFERENCES[file].items():
         for line in (line for lines in reasons.values() for line in lines):
-            assert line in outlines[room], f"{room}: {line} is declared but not there"
-            everywhere = all(line in outlines[other] for other in ROOMS)
-            assert not everywhere, f"{room}: {line} is declared but in every room"
+            found = [own for own in outlines[room] if fnmatchcase(own, line)]
+            assert found, f"{room}: {line} is declared but not there"
+            for own in found:
+                everywhere = all(own in outlines[other] for other in ROOMS)
+                assert not everywhere, f"{room}: {own} is declared but in every room"
 
 
 def test_all_files_that_the_rooms_share_are_compared() -> None:

@@ -1,7 +1,6 @@
 """`python -m lessons.attention`: the weights in the picture are the model's, and nothing else."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +8,12 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from conformance.cases import BASE
+from conformance.cases import BASE, Case, random_batch, random_weights
 from lessons import attention_picture
-from lessons.attention import agreement, attention_maps, chosen, lesson, main
+from lessons.attention import agreement, attention_maps, lesson, main
 from shared.checkpoints.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint
-from shared.errors import BackendError, UserError
 from shared.protocol import BACKENDS, load_backend
 from tests.command_line import error_of
-from tests.drawn import fill
-from tests.guests import HEALTHY
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
 
@@ -42,35 +38,16 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_maps_are_the_models_own_by_layer_and_head(backend: str) -> None:
-    it = fill(BASE, seed=1, batch_size=1, length=7)
-    checkpoint = Checkpoint(it.config, it.weights, "float64", None, None, None)
-    maps = attention_maps(backend, checkpoint, it.tokens[0], "float64", "cpu")
+    weights = random_weights(Case("maps", BASE))
+    tokens = random_batch(BASE, batch_size=1, length=7)[0]
+    checkpoint = Checkpoint(BASE, weights, "float64", None, None, None)
+    maps = attention_maps(backend, checkpoint, tokens[0], "float64", "cpu")
     assert maps.shape == (2, 4, 7, 7)
-    trace = it.model().trace(it.tokens)
+    trace = load_backend("numpy").build(BASE, weights, dtype="float64").trace(tokens)
     for i, layer in enumerate(maps):
         scores = np.where(np.tri(7), trace[f"h.{i}.attn.scores"][0], -np.inf)
         e = np.exp(scores - scores.max(-1, keepdims=True))
         np.testing.assert_allclose(layer, e / e.sum(-1, keepdims=True), rtol=0, atol=1e-10)
-
-
-def test_a_backend_that_cannot_be_looked_into(
-    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "closed.py").write_text(f"{HEALTHY}\n\ndel Guest.trace\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    checkpoint = load_checkpoint(newest_checkpoint(trained))
-    with pytest.raises(BackendError, match="'closed' has no trace"):
-        attention_maps("closed", checkpoint, np.array([1, 2]), "float32", "cpu")
-
-
-def test_layers_and_heads_are_counted_from_0() -> None:
-    assert chosen("layer", None, 3) == [0, 1, 2]
-    assert chosen("layer", 2, 3) == [2]
-    for index in (3, -1):
-        with pytest.raises(UserError, match=f"no layer {index}; this model has 0 to 2"):
-            chosen("layer", index, 3)
-    with pytest.raises(UserError, match="has only 0"):
-        chosen("head", 1, 1)
 
 
 # What is said
@@ -93,9 +70,6 @@ def test_looking_at_all_alike_is_what_habits_are_held_against() -> None:
     shares = re.findall(r": (\d\.\d\d)", said)
     assert len(shares) == 4
     assert set(shares) == {f"{(1 / np.arange(2, 10)).mean():.2f}"}
-
-
-def test_two_tokens_have_no_habits() -> None:
     assert "three tokens" in lesson(random_maps(1, 1, 2), [0], [0])[-1]
 
 
@@ -204,37 +178,3 @@ def test_one_head_and_a_prompt_that_is_too_long(capsys, trained, figures) -> Non
     shown = figures[0].axes[0].images[0].get_array()
     assert (shown.data[~shown.mask] == weights[~shown.mask]).all()
     assert figures[0].get_suptitle() == f"{trained}, step 6:  breaks?"
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--prompt", ""], "the prompt is empty"),
-        ([], "--prompt"),
-        (["--prompt", "ø"], r"does not know 'ø'"),
-        (["--prompt", "a", "--layer", "1"], "no layer 1; this model has only 0"),
-        (["--prompt", "a", "--head", "2"], "no head 2; this model has 0 to 1"),
-        (["--prompt", "a", "--head", "-1"], "no head -1"),
-        (["--prompt", "a", "--backend", "tensorflow"], "no backend 'tensorflow'"),
-        (["--prompt", "a", "--device", "toaster"], "device is 'toaster'"),
-        (["--prompt", "a", "--out", "no/such/place.png"], "cannot write no/such/place.png"),
-        (["--prompt", "a", "--run", "nothing"], "nothing holds no trained model; train one: "),
-    ],
-)
-def test_what_cannot_be_drawn(capsys, trained, tmp_path, options, message) -> None:
-    status = main(["--backend", "numpy", "--run", str(trained), *options])
-    assert re.search(message, error_of(capsys, status))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_without_a_run_it_says_how_to_train_one(capsys) -> None:
-    for backend, train in (("jax", "jax"), ("all", "torch")):
-        shown = error_of(capsys, main(["--prompt", "a", "--backend", backend]))
-        assert shown.endswith(f"train one: python -m impls.{train}.train\n")
-
-
-def test_a_post_norm_model_has_maps_too() -> None:
-    it = fill(replace(BASE, norm="post", position="sinusoidal"), 1, batch_size=1, length=4)
-    checkpoint = Checkpoint(it.config, it.weights, "float64", None, None, None)
-    maps = attention_maps("numpy", checkpoint, it.tokens[0], "float64", "cpu")
-    np.testing.assert_allclose(maps.sum(-1), 1, rtol=1e-12)

@@ -128,14 +128,6 @@ def test_what_is_drawn_is_what_was_measured(figures: list[Figure], tmp_path: Pat
     assert not any(label.get_parse_math() for label in labels)
 
 
-def test_a_curve_of_another_run_can_be_seen_under_one_like_it(figures, tmp_path) -> None:
-    curves.draw_curves(tmp_path / "x.png", [curve(c) for c in "abc"], bits=False)
-    lines = figures[0].axes[0].lines
-    widths = [line.get_linewidth() for line in lines[1::2]]
-    assert widths == sorted(widths, reverse=True)
-    assert len({line.get_color() for line in lines}) == 3
-
-
 def test_remarks_warn_of_what_misleads() -> None:
     words = curve("w", bytes_per_token=3.0, tokenizer="word")
     assert "flatters" in " ".join(curves.remarks([curve("a"), words], bits=True))

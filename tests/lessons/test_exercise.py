@@ -78,14 +78,6 @@ def code(function: ast.FunctionDef) -> str:
     return "\n".join(map(ast.unparse, [function.args, *function.body[explained:]]))
 
 
-def test_every_gap_explains_itself() -> None:
-    for file, name in GAPS:
-        tree = functions(IMPLS / "exercise" / file)[name]
-        docstring = tree.body[0].value if hasattr(tree.body[0], "value") else None
-        explained = isinstance(getattr(docstring, "value", None), str)
-        assert explained or name == "SinusoidalEmbedding.__init__", f"{file}: {name}"
-
-
 def test_every_rung_has_a_hint_and_every_hint_a_rung() -> None:
     assert [(rung.section, rung.name) for rung in RUNGS] == list(HINTS)
 
@@ -117,9 +109,12 @@ def test_a_complete_solution_passes_the_conformance_suite(solution: Path) -> Non
     assemble(solution, GAPS)
     files = [
         f"conformance/{name}.py"
-        for name in ("model/test_forward", "model/test_gradients", "decoding/test_decoding")
+        for name in (
+            *("model/test_forward", "model/test_gradients", "decoding/test_decoding"),
+            *("training/test_life", "training/test_optimizers"),
+        )
     ]
-    options = ["--backend", "numpy", "--backend", "my_gpt", "-k", "gpt2 or original", "-q"]
+    options = ["--backend", "numpy", "--backend", "my_gpt", "-k", "gpt2 and float64", "-q"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *files, *options],
         cwd=ROOT,
@@ -130,19 +125,6 @@ def test_a_complete_solution_passes_the_conformance_suite(solution: Path) -> Non
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
-
-
-@pytest.mark.parametrize(("file", "name"), GAPS)
-def test_no_gap_is_passed_over(solution: Path, file: str, name: str) -> None:
-    """With everything but one function, the ladder stops at a rung that sends one there."""
-    assemble(solution, [gap for gap in GAPS if gap != (file, name)])
-    _, last = climb(solution)
-    if name == "generate":  # nothing is missing there
-        assert (last.state, last.rung.name) == (WRONG, "cached")
-        return
-    assert last.state == OPEN
-    assert (file, name) in advised(last)
-    assert f"my_gpt/{file}:" in told(last)
 
 
 def test_one_gap_after_the_other_leads_upwards(solution: Path) -> None:
@@ -158,7 +140,10 @@ def test_one_gap_after_the_other_leads_upwards(solution: Path) -> None:
             break
         wanted = [gap for gap in advised(last) if gap not in solved]
         assert wanted, f"{last.rung.section} {last.rung.name}: nothing left to write"
+        slow = wanted == [("generate.py", "generate")]  # nothing is missing there
+        assert (last.state, last.rung.name) == (WRONG, "cached") if slow else last.state == OPEN
         solved += wanted
+    assert set(solved) == set(GAPS), "no gap is passed over"
     assert heights == sorted(heights)
     assert heights[0] == 0
     assert heights[-1] == len(RUNGS)

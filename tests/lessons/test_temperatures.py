@@ -7,8 +7,7 @@ import pytest
 
 from lessons.temperatures import main
 from shared.commands.sample import sample_main
-from tests.command_line import TEXT, error_of
-from tests.guests import HEALTHY
+from tests.command_line import TEXT
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
 
@@ -37,29 +36,3 @@ def test_temperatures_can_be_chosen_and_a_model_gives_no_commands(capsys, traine
     options = ["--run", str(trained), "--backend", "numpy", "--max-new-tokens", "0"]
     assert main([*options, "--prompt", "\tIt", "--temperatures", "0.25", "8"]) == 0
     assert re.findall(r"--- temperature (\S+)", capsys.readouterr().out) == ["0.25", "8"]
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--temperatures"], "name a temperature or more"),
-        (["--temperatures", "1", "-1"], "temperature is -1.0"),
-        (["--temperatures", "nan"], "temperature is nan"),
-        (["--temperatures", "warm"], "warm"),
-        (["--prompt", ""], "the prompt is empty"),
-        (["--prompt", "ø"], "does not know 'ø'"),
-        (["--max-new-tokens", "-1"], "max_new_tokens is -1"),
-        (["--backend", "tensorflow"], "no backend 'tensorflow'"),
-        (["--run", "nothing"], "nothing holds no trained model; train one: "),
-    ],
-)
-def test_what_cannot_be_written(capsys, trained, options, message) -> None:
-    status = main(["--backend", "numpy", "--run", str(trained), *options])
-    assert message in error_of(capsys, status)
-
-
-def test_a_backend_that_writes_nothing(capsys, trained, tmp_path, monkeypatch) -> None:
-    (tmp_path / "silent.py").write_text(HEALTHY)
-    monkeypatch.syspath_prepend(tmp_path)
-    status = main(["--backend", "silent", "--run", str(trained)])
-    assert "'silent' has no generate" in error_of(capsys, status)
