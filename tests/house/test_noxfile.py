@@ -79,6 +79,16 @@ def test_training_runs_conformance_first_and_has_time_to_save_after_ctrl_c(
     assert set(sessions[f"train-{backend}"].requires) == {"env-all", f"env-{backend}"}
 
 
+@pytest.mark.parametrize("name", ["compare", "relay", "results"])
+def test_whatever_trains_runs_conformance_first(
+    sessions: dict[str, Any], name: str, tmp_path: Path
+) -> None:
+    session = FakeSession(tmp_path)
+    sessions[name](session)
+    assert session.commands[0][1:] == ["-m", "conformance.gate"]
+    assert len(session.commands) == 2
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_samples_are_alone_on_standard_output(
     sessions: dict[str, Any], backend: str, tmp_path: Path
