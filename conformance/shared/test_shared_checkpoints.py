@@ -221,3 +221,4 @@ def test_json_on_disk(tmp_path: Path) -> None:
         table = json.loads((tmp_path / str(i) / "config.json").read_text())
         assert (table["model_type"], table["architectures"]) == kind, config
         assert table["activation_function"] == activation
+        assert load_checkpoint(tmp_path / str(i)).config == config

@@ -8,28 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from audits.reliability.samples import (
-    CONFIG,
-    random_tensors,
-    record,
-    same,
-    save_everything,
-)
+from audits.reliability.samples import record, same, save_everything
 from shared.checkpoints import directories
 from shared.checkpoints.checkpoint import (
     checkpoint_path,
     clean_leftovers,
     load_checkpoint,
     newest_checkpoint,
-    save_checkpoint,
 )
 from shared.errors import CheckpointError
-from tests.checkpoint_samples import listing
 
 
-@pytest.fixture
-def saved(tmp_path):
-    return save_everything(tmp_path / "000500")
+def listing(directory):
+    return sorted(entry.name for entry in directory.iterdir())
 
 
 class Crash(BaseException):
@@ -116,46 +107,22 @@ def test_a_crash_anywhere_leaves_one_whole_checkpoint(tmp_path, monkeypatch):
     assert stop >= 10
 
 
-def test_clean_leftovers_does_not_follow_links(tmp_path):
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    directory = tmp_path / "checkpoints"
-    directory.mkdir()
-    (directory / ".000500.tmp-1-ab").symlink_to(kept)
-    clean_leftovers(directory)
-    assert kept.is_dir()
-
-
-def test_replacing(tmp_path, saved):
-    save_checkpoint(saved, CONFIG, random_tensors(CONFIG, seed=5))
-    assert listing(saved) == ["config.json", "model.safetensors"]
-    assert listing(tmp_path) == ["000500"]
+def test_a_link_stays_one_and_what_is_no_checkpoint_stays(tmp_path):
+    saved = save_everything(tmp_path / "000500", training=record(step=1))
     (tmp_path / "latest").symlink_to(saved)
     save_everything(tmp_path / "latest")
     assert (tmp_path / "latest").is_symlink()
     assert load_checkpoint(saved).training == record()
-
-
-def test_only_a_checkpoint_is_replaced(tmp_path, saved):
-    (saved / "thesis.tex").write_text("years of work")
-    with pytest.raises(CheckpointError, match=r"'thesis.tex' in it is no part of a checkpoint"):
-        save_everything(saved)
-    assert (saved / "thesis.tex").read_text() == "years of work"
-    (tmp_path / "file").write_text("")
-    with pytest.raises(CheckpointError, match="it is a file"):
-        save_everything(tmp_path / "file")
-
-
-def test_a_parent_that_is_gone(tmp_path):
-    with pytest.raises(CheckpointError, match=r"the directory .*gone does not exist"):
-        save_everything(tmp_path / "gone" / "000500")
-    with pytest.raises(CheckpointError, match="not a usable path"):
-        save_everything("a\0b")
-
-
-def test_permissions_are_those_of_any_directory(saved, tmp_path):
     (tmp_path / "any").mkdir()
     assert saved.stat().st_mode == (tmp_path / "any").stat().st_mode
+    (tmp_path / "file").write_text("")
+    for path, message in (
+        (tmp_path / "file", "it is a file"),
+        (tmp_path / "gone" / "000500", r"the directory .*gone does not exist"),
+        ("a\0b", "not a usable path"),
+    ):
+        with pytest.raises(CheckpointError, match=message):
+            save_everything(path)
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc")
