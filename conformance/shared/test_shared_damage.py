@@ -325,7 +325,7 @@ RECORDS_REFUSED: list[dict[str, Any]] = [
     *({"dataset_sha256": "0" * 63}, {"dataset_sha256": "A" * 64}, {"init_from_sha256": None}),
     *({"init_from": None}, {"init_from": ""}, {"val_loss": np.nan}, {"val_loss": True}),
     *({"step": True}, {"dataset": None}, {"dataset_sha256": "0" * 63 + "G"}, {"dtype": []}),
-    *({"val_loss": "low"}, {"versions": []}),
+    *({"val_loss": "low"}, {"versions": []}, {"init_from": 1}, {"init_from_sha256": "0" * 63}),
 ]
 
 

@@ -256,6 +256,12 @@ def test_a_tokenizer_on_another_text() -> None:
     refuse_unknown_characters(build_tokenizer("char", text.text), text, "run")
     with pytest.raises(TokenizerError, match=r"3 different .* 5 of 13 places: 'b' .*, 'd' .*, '!'"):
         refuse_unknown_characters(build_tokenizer("char", "a ec\n"), text, "run")
+    cyrillic = "".join(map(chr, range(0x400, 0x500)))
+    text_of_many = Dataset("many", cyrillic, 9, "", None, "")
+    with pytest.raises(TokenizerError, match=r"256 different characters (?:.*U\+04){8}0.\), …\n"):
+        refuse_unknown_characters(build_tokenizer("char", "a"), text_of_many, "run")
+    with pytest.raises(TokenizerError, match=r"other has 1 character that the char tokenizer of r"):
+        refuse_unknown_characters(build_tokenizer("char", "abcd e\n"), text, "run")
     note = note_of_unknown_words(build_tokenizer("word", "a e ! \n"), text)
     assert note is not None
     assert "40.0% of the words" in note
