@@ -70,11 +70,6 @@ def save(path: Path, config: GPTConfig = BASE, dtype: str = "float32", **changes
     return path
 
 
-@pytest.fixture(autouse=True)
-def do_not_wait_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.fsync", lambda _: None)
-
-
 @fault_in("conformance/shared/test_shared_checkpoints.py")
 def test_every_field_is_off_its_default() -> None:
     for config in (ORIGINAL, SGD, record()):

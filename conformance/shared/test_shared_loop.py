@@ -80,10 +80,9 @@ class Shown(ProgressDisplay):
 
 @pytest.fixture(autouse=True)
 def pictures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What would be drawn; and nothing waits for the disk."""
+    """What would be drawn."""
     drawn: list[Any] = []
     monkeypatch.setattr("shared.runs.plots.plot_losses", lambda *a, **k: drawn.append((a, k)))
-    monkeypatch.setattr("os.fsync", lambda _: None)
     return drawn
 
 

@@ -131,10 +131,8 @@ class StopAt(ProgressDisplay):
 
 
 @pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a picture nor the disk is what is judged here."""
+def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.runs.plots.plot_losses", lambda *_, **__: None)
-    monkeypatch.setattr("os.fsync", lambda _: None)
 
 
 @pytest.fixture(params=SETTINGS)

@@ -27,6 +27,22 @@ class Crash(BaseException):
     """What SIGKILL would be if one could look at the disk afterwards."""
 
 
+def fail(patch, error, fails, *functions):
+    """Raise at each call of these functions whose number `fails` says so of."""
+    calls = itertools.count()
+
+    def failing(function):
+        def call(*args, **kwargs):
+            if fails(next(calls)):
+                raise error
+            return function(*args, **kwargs)
+
+        return call
+
+    for owner, name in functions:
+        patch.setattr(owner, name, failing(getattr(owner, name)))
+
+
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), Crash()])
 @pytest.mark.parametrize("exists", [False, True])
 def test_a_save_that_fails_anywhere_changes_nothing(tmp_path, monkeypatch, error, exists):
@@ -35,23 +51,11 @@ def test_a_save_that_fails_anywhere_changes_nothing(tmp_path, monkeypatch, error
     if exists:
         save_everything(path)
         before = load_checkpoint(path)
-    calls = itertools.count()
-    failures, messages = 0, set()
-
-    def failing(function):
-        def call(*args, **kwargs):
-            if next(calls) == failures:
-                raise error
-            return function(*args, **kwargs)
-
-        return call
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", failing(os.fsync))
-        patch.setattr(Path, "rename", failing(Path.rename))
-        patch.setattr(Path, "mkdir", failing(Path.mkdir))
-        while True:
-            calls = itertools.count()
+    places = (os, "fsync"), (Path, "rename"), (Path, "mkdir")
+    messages = set()
+    for failures in itertools.count():
+        with monkeypatch.context() as patch:
+            fail(patch, error, lambda call, at=failures: call == at, *places)
             try:
                 save_everything(path, training=record(step=501))
                 break
@@ -59,9 +63,8 @@ def test_a_save_that_fails_anywhere_changes_nothing(tmp_path, monkeypatch, error
                 pass
             except CheckpointError as raised:
                 messages.add(str(raised))
-            failures += 1
-            assert listing(tmp_path) == (["000500"] if exists else [])
-            assert not exists or same(load_checkpoint(path), before)
+        assert listing(tmp_path) == (["000500"] if exists else [])
+        assert not exists or same(load_checkpoint(path), before)
     expected = {f"{path}: cannot be saved: No space left on device"}
     assert messages == (set() if isinstance(error, Crash) else expected)
     assert failures >= 8
@@ -71,25 +74,14 @@ def test_a_save_that_fails_anywhere_changes_nothing(tmp_path, monkeypatch, error
 def test_a_crash_anywhere_leaves_one_whole_checkpoint(tmp_path, monkeypatch):
     """Nobody cleans up after a crash: the rest of the disk is as it was at that moment."""
     run = tmp_path / "run"
+    places = (os, "fsync"), (Path, "rename"), (shutil, "rmtree")
     for stop in itertools.count():
         shutil.rmtree(run, ignore_errors=True)
         (run / "checkpoints").mkdir(parents=True)
         save_everything(checkpoint_path(run, 250), training=record(step=250))
         save_everything(checkpoint_path(run, 500))
-        calls = itertools.count()
-
-        def crashing(function, calls=calls, stop=stop):
-            def call(*args, **kwargs):
-                if next(calls) >= stop:
-                    raise Crash
-                return function(*args, **kwargs)
-
-            return call
-
         with monkeypatch.context() as patch:
-            patch.setattr(os, "fsync", crashing(os.fsync))
-            patch.setattr(Path, "rename", crashing(Path.rename))
-            patch.setattr(shutil, "rmtree", crashing(shutil.rmtree))
+            fail(patch, Crash, lambda call, stop=stop: call >= stop, *places)
             try:
                 save_everything(checkpoint_path(run, 500), training=record(val_loss=1.0))
                 finished = True

@@ -106,23 +106,6 @@ def test_what_may_change_on_resuming(text, tmp_path):
     assert (saved.training.step, saved.training.train.steps) == (9, 9)
 
 
-def test_any_backend_goes_on_with_any_backends_run(capsys, text):
-    """NumPy, then PyTorch, then JAX; and all three write the same text from where that ends."""
-    assert train_main("numpy", [*SMALL, "--dataset", text, "--out", "run"]) == 0
-    for backend, steps in (("torch", "8"), ("jax", "10")):
-        assert train_main(backend, ["--resume", "--out", "run", "--steps", steps]) == 0
-    saved = load_checkpoint(newest_checkpoint("run"))
-    assert (saved.training.step, saved.training.backend) == (10, "jax")
-    capsys.readouterr()
-    texts = set()
-    for backend in BACKENDS:
-        options = ["--run", "run", "--prompt", "ROMEO:", "--max-new-tokens", "30"]
-        assert sample_main(backend, options) == 0
-        texts.add(capsys.readouterr().out)
-    assert len(texts) == 1
-    assert len(texts.pop()) == len("ROMEO:") + 30 + len("\n")
-
-
 # Stopping
 
 
