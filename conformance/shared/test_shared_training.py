@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from conformance.cases import BASE
+from conformance.shared.test_shared_loop import Shown
 from conformance.truths.by_definition import (
     WEIGHTS,
     dice,
@@ -28,7 +29,6 @@ from shared.protocol import Backend, Model, TrainState
 from shared.runs.directory import RunDirectory
 from shared.runs.loop import TrainingResult, train
 from shared.runs.metrics import Metrics, read_metrics
-from shared.runs.progress import ProgressDisplay
 from shared.runs.stopping import StopRequest
 from shared.text.datasets import TokenData
 from shared.text.tokenizers import build_tokenizer
@@ -119,17 +119,6 @@ def go_on(path: Path, checkpoint: Path, backend: Backend, setting: Setting) -> T
     return run(path, model, setting, start=start)
 
 
-class StopAt(ProgressDisplay):
-    """Asks for a stop while a step is shown, as a person at the keyboard would."""
-
-    def __init__(self, step: int, stop: StopRequest) -> None:
-        self.step, self.stop = step, stop
-
-    def update(self, row: Metrics) -> None:
-        if row.step == self.step:
-            self.stop.ask()
-
-
 @pytest.fixture(autouse=True)
 def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.runs.plots.plot_losses", lambda *_, **__: None)
@@ -177,7 +166,7 @@ def test_training(
 
     stop = StopRequest()
     model = backend.build(setting.config, beginning(setting), dtype=setting.dtype)
-    stopped = run(broken, model, setting, stop=stop, display=StopAt(5, stop))
+    stopped = run(broken, model, setting, stop=stop, display=Shown(5, stop.ask))
     assert (stopped.stopped, stopped.reason, stopped.last.step) == (True, "", 5)
     check_files(stopped.checkpoint, states[5])
     finished = go_on(broken, stopped.checkpoint, backend, setting)
