@@ -224,8 +224,17 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "no hashes": ("the content hash is m", lambda c: save_file(load_file(c / MODEL), c / MODEL)),
     "no hashes of files": (NOT_SAVED, lambda c: rewrite(c / MODEL, len, files="{}")),
     "m and v change places": (f"{OPTIMIZER}: not wh", with_tensors(OPTIMIZER, swap_moments)),
+    "a moment is missing": (
+        "expected F32 [24",
+        with_tensors(OPTIMIZER, lambda t: t.pop(f"m.{WQ}")),
+    ),
+    "a moment is NaN": (
+        "nan at [0, 0]",
+        with_tensors(OPTIMIZER, lambda t: t["v." + WQ].fill(np.nan)),
+    ),
     "moments of another step": (f"{OPTIMIZER}: {NOT_WITH}", from_other(OPTIMIZER)),
     "weights of another step": (NOT_WITH, from_other(MODEL)),
+    "no JSON": ("config.json: not valid", lambda c: (c / "config.json").write_text("{")),
     "large": ("large: 65537 bytes; at", lambda c: (c / "config.json").write_bytes(b" " * 65537)),
     **{
         f"no {name}": (f"{name}: this file is missing", lambda c, name=name: (c / name).unlink())
@@ -319,6 +328,8 @@ def test_json_and_records_that_nothing_wrote(tmp_path: Path) -> None:
     for message, data in JSON_REFUSED:
         with pytest.raises(CheckpointError, match=f"{file}: .*{re.escape(message)}"):
             parse_object(file, data)
+        with pytest.raises(CheckpointError, match=re.escape(message)):
+            TrainingRecord.from_json(file, data)
     for changes in RECORDS_REFUSED:
         with pytest.raises(ConfigError, match=next(iter(changes)).partition("_")[0]):
             record(**changes)

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.usefixtures("empty_directory")
         (["--tokenizer", "chars", "--dataset", "bible"], "no tokenizer 'chars'; .*byte, char"),
         (["--tokenizer", "bpe", "--vocab-size", "9"], "256"),
         (["--vocab-size", "9"], "vocab_size is 9"),
+        (["--block-size", "9999"], r"text.txt is too short: .* a block_size of 9999 needs 10000"),
         (["--n-head", "3"], "n_embd 8 is not divisible by n_head 3"),
         (["--min-lr", "1"], "min_lr 1.0 is above learning_rate"),
         (["--steps", "1.5"], "--steps: .*1.5"),

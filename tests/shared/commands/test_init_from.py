@@ -112,6 +112,7 @@ def test_words_that_are_not_known_are_counted(capsys, tmp_path: Path, text: str)
         (["--n-layer", "2"], "n_layer is 1 in .*run and cannot become 2: the weights are of that"),
         (["--tokenizer", "byte"], "tokenizer is char in .*run and cannot become byte"),
         (["--resume"], "--resume continues a run as it is; omit --init-from"),
+        (["--dataset", "bible"], "neither a dataset nor a file 'bible'"),
         (["--dataset", "short.txt"], "short.txt is too short"),
         (["--dataset", "odd.txt"], r"odd.txt has 1 character .*tokenizer of .*run does not know"),
         (["--batch-size", "1000000000"], "takes at least .* GiB of memory"),
