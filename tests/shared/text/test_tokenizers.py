@@ -1,4 +1,7 @@
-"""The four tokenizers: any text comes back, in any process; and the library may panic."""
+"""The four tokenizers: any ids as a stream, the same ids in any process, panics of the library.
+
+That texts of all of Unicode come back is the matter of audits/reliability/strings.py.
+"""
 
 import subprocess
 import sys
@@ -21,32 +24,14 @@ TEXT = (
     "e\u0301 👩\u200d🚀 <unk> <|endoftext|> [PAD] \x00\x1c\x85\n"
 )
 BUILT = {kind: build_tokenizer(kind, TEXT) for kind in TOKENIZERS}
-ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 ids_of = {
     kind: st.lists(st.integers(0, tokenizer.vocab_size - 1)) for kind, tokenizer in BUILT.items()
 }
-without_deadline = settings(deadline=None)
-
-
-@pytest.mark.parametrize("kind", ["byte", "bpe"])
-@given(text=ANY_TEXT)
-@without_deadline
-def test_bytes_and_bpe_write_any_text_back(kind, text):
-    tokenizer = BUILT[kind]
-    assert tokenizer.decode(tokenizer.encode(text)) == text
-
-
-@given(text=ANY_TEXT)
-@without_deadline
-def test_a_word_tokenizer_of_a_text_writes_it_back(text):
-    tokenizer = build_tokenizer("word", f"{text} x")
-    assert tokenizer.decode(tokenizer.encode(text)) == text
-    assert not tokenizer.unknown_words(text)
 
 
 @pytest.mark.parametrize("kind", TOKENIZERS)
 @given(data=st.data())
-@without_deadline
+@settings(deadline=None)
 def test_a_stream_gives_what_decode_and_the_library_give(kind, data):
     tokenizer = BUILT[kind]
     ids = data.draw(ids_of[kind])
