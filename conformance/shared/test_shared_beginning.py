@@ -72,11 +72,16 @@ def test_a_resumed_training(text: str, tmp_path: Path) -> None:
     same_tensors(dict(ready.weights), checkpoint.weights)
     assert (ready.record.init_from, ready.record.init_from_sha256) == ("a", "e" * 64)
     begin(text, saved(tmp_path / "end", ready, step=40), resume=True)
-    for step, parts in ((41, {}), (30, {"moments": None})):
-        with pytest.raises(RunError):
+    for step, parts, message in (
+        (41, {}, "runs/x has done 41 steps; --steps 40 is less"),
+        (30, {"moments": None}, "runs/x cannot be resumed: .* without the optimizer's moments"),
+    ):
+        with pytest.raises(RunError, match=message):
             begin(text, saved(tmp_path / "no", ready, step, **parts), resume=True)
     Path(text).write_text(TEXT + "\n")
-    with pytest.raises(RunError, match="is not the text"):
+    with pytest.raises(
+        RunError, match=rf"{text} is not the text that runs/x was trained on: .* of {text} was"
+    ):
         begin(text, checkpoint, resume=True)
 
 
@@ -94,8 +99,13 @@ def test_a_resumed_command_line(text: str, tmp_path: Path) -> None:
     assert (resumed.run.dtype, resumed.train) == ("float64", asked.train)
     assert resumed.data == replace(asked.data, vocab_size=256)
     assert prepare("jax", resumed, checkpoint).config == prepare("jax", asked, None).config
-    for change in (["--dtype", "float32"], ["--learning-rate", "0.02"], ["--norm", "pre"]):
-        with pytest.raises(UserError):
+    for option, old, new in (
+        *(("dtype", "float64", "float32"), ("learning_rate", "0.01", "0.02")),
+        *(("norm", "post", "pre"), ("tokenizer", "byte", "char"), ("seed", "9", "2")),
+    ):
+        change = [f"--{option.replace('_', '-')}", new]
+        message = f"{option} is {old} in the run at {tmp_path} and cannot become {new}: a resumed"
+        with pytest.raises(UserError, match=message):
             parse_train("jax", [*given, *change], lambda _: checkpoint)
 
 

@@ -70,11 +70,6 @@ def save(path: Path, config: GPTConfig = BASE, dtype: str = "float32", **changes
     return path
 
 
-@pytest.fixture(autouse=True)
-def do_not_wait_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.fsync", lambda _: None)
-
-
 @fault_in("conformance/shared/test_shared_checkpoints.py")
 def test_every_field_is_off_its_default() -> None:
     for config in (ORIGINAL, SGD, record()):
@@ -221,3 +216,4 @@ def test_json_on_disk(tmp_path: Path) -> None:
         table = json.loads((tmp_path / str(i) / "config.json").read_text())
         assert (table["model_type"], table["architectures"]) == kind, config
         assert table["activation_function"] == activation
+        assert load_checkpoint(tmp_path / str(i)).config == config

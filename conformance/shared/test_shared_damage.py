@@ -4,6 +4,7 @@ A checkpoint is read as exactly what was saved or not at all.
 """
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +17,15 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from conformance.cases import BASE
-from conformance.shared.test_shared_checkpoints import ADAMW, FILES, Tensors, draw, record, save
+from conformance.shared.test_shared_checkpoints import (
+    ADAMW,
+    FILES,
+    TOKENIZER,
+    Tensors,
+    draw,
+    record,
+    save,
+)
 from conformance.truths.by_definition import fault_in, manifest, same_tensors
 from shared.checkpoints.checkpoint import (
     TrainingRecord,
@@ -33,12 +42,11 @@ from shared.text.tokenizers import build_tokenizer
 TIED = replace(BASE, tie_weights=True)
 WQ = "transformer.h.0.attn.c_attn.weight"
 GOOD = draw(BASE)
+WITHOUT = {name: value for name, value in GOOD.items() if name != WQ}
+HALF = {name: value.astype(np.float16) for name, value in GOOD.items()}
+ONE = np.ones(1, np.float32)
+BYTE = build_tokenizer("byte", "")
 MODEL, OPTIMIZER = "model.safetensors", "optimizer.safetensors"
-
-
-@pytest.fixture(autouse=True)
-def do_not_wait_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.fsync", lambda _: None)
 
 
 @pytest.fixture(scope="module")
@@ -67,29 +75,32 @@ def with_one(value: float) -> Tensors:
     return GOOD | {WQ: array}
 
 
-REFUSED_TO_SAVE: dict[str, dict[str, Any]] = {
-    "NaN": {"weights": with_one(np.nan)},
-    "infinity": {"weights": with_one(-np.inf)},
-    "a tensor missing": {"weights": {name: v for name, v in GOOD.items() if name != WQ}},
-    "a tensor too many": {"weights": GOOD | {"extra": np.ones(1, np.float32)}},
-    "transposed": {"weights": GOOD | {WQ: GOOD[WQ].T}},
-    "another precision": {"weights": GOOD | {WQ: GOOD[WQ].astype(np.float64)}},
-    "half precision": {"weights": {name: v.astype(np.float16) for name, v in GOOD.items()}},
-    "NaN in v": {"moments": {"m": GOOD, "v": with_one(np.nan)}},
-    "no v": {"moments": {"m": GOOD}},
-    "moments of SGD": {"training": record(train=replace(ADAMW, optimizer="sgd"))},
-    "moments without a record": {"training": None},
-    "another precision in the record": {"training": record("float64")},
-    "another tokenizer": {"tokenizer": build_tokenizer("byte", "")},
-    "another kind of tokenizer": {"training": record(tokenizer="word")},
+SGD = replace(ADAMW, optimizer="sgd")
+REFUSED_TO_SAVE: dict[str, tuple[str, dict[str, Any]]] = {
+    "NaN": ("expected finite values, found nan at [23, 71]", {"weights": with_one(np.nan)}),
+    "infinity": ("found -inf at [23, 71]", {"weights": with_one(-np.inf)}),
+    "a tensor missing": ("is missing; expected F32 [24, 72]", {"weights": WITHOUT}),
+    "a tensor too many": ("'extra', F32 [1], is no part", {"weights": GOOD | {"extra": ONE}}),
+    "transposed": ("found F32 [72, 24]", {"weights": GOOD | {WQ: GOOD[WQ].T}}),
+    "another precision": ("found F64 [24, 72]", {"weights": GOOD | {WQ: GOOD[WQ].astype("d")}}),
+    "half precision": ("float32 or float64, found float16", {"weights": HALF}),
+    "nothing": ("expected float32 or float64, found none", {"weights": {}}),
+    "NaN in v": (f"tensor v.{WQ}: expected fin", {"moments": {"m": GOOD, "v": with_one(np.nan)}}),
+    "no v": ("moments of adamw: expected ['m', 'v'], found ['m']", {"moments": {"m": GOOD}}),
+    "empty moments": ("m.transformer.wte.weight is missing", {"moments": {"m": {}, "v": {}}}),
+    "moments of SGD": ("expected [], found ['m', 'v']", {"training": record(train=SGD)}),
+    "moments without a record": ("moments, but no training.json", {"training": None}),
+    "dtype of the record": ("expected 'float32', found 'f", {"training": record("float64")}),
+    "another tokenizer": ("vocab_size: expected 37, found 256", {"tokenizer": BYTE}),
+    "kind of tokenizer": ("expected 'char', found 'w", {"training": record(tokenizer="word")}),
 }
 
 
-@pytest.mark.parametrize("parts", REFUSED_TO_SAVE.values(), ids=REFUSED_TO_SAVE)
+@pytest.mark.parametrize(("message", "parts"), REFUSED_TO_SAVE.values(), ids=REFUSED_TO_SAVE)
 @fault_in("shared/checkpoints/checkpoint.py or shared/checkpoints/tensors.py")
-def test_not_saved(c: Path, parts: dict[str, Any]) -> None:
+def test_not_saved(c: Path, message: str, parts: dict[str, Any]) -> None:
     """What is no state of this model; the checkpoint that was there stays as it is."""
-    with pytest.raises(CheckpointError):
+    with pytest.raises(CheckpointError, match=re.escape(message)):
         save(c, **parts)
     same_tensors(load_checkpoint(c).weights, GOOD)
     assert sorted(entry.name for entry in c.parent.iterdir()) == ["c", "other"]
@@ -102,7 +113,7 @@ def test_a_save_replaces_a_checkpoint_and_nothing_else(c: Path) -> None:
     same_tensors(loaded.weights, draw(BASE, seed=9))
     assert (loaded.tokenizer, loaded.moments) == (None, None)
     (c / "notes.txt").write_text("mine")
-    with pytest.raises(CheckpointError, match=r"notes\.txt"):
+    with pytest.raises(CheckpointError, match=r"'notes.txt' in it is no part of a checkpoint"):
         save(c)
     assert (c / "notes.txt").read_text() == "mine"
 
@@ -118,14 +129,17 @@ def flip(path: Path, at: int) -> None:
 
 
 def edit(path: Path, **changes: object) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes, indent=2) + "\n")
+    """Set keys; None removes one."""
+    table = json.loads(path.read_text()) | changes
+    kept = {key: value for key, value in table.items() if value is not None}
+    path.write_text(json.dumps(kept, indent=2) + "\n")
 
 
-def rewrite(path: Path, change: Callable[[Tensors], object]) -> None:
+def rewrite(path: Path, change: Callable[[Tensors], object], **metadata: str) -> None:
     """Other tensors under the hashes of the old ones."""
     tensors = load_file(path)
     with safe_open(path, "np") as file:
-        metadata = file.metadata()
+        metadata = file.metadata() | metadata
     change(tensors)
     save_file(tensors, path, metadata=metadata)
 
@@ -135,42 +149,138 @@ def swap_moments(tensors: Tensors) -> None:
         tensors[f"m.{name}"], tensors[f"v.{name}"] = tensors[f"v.{name}"], tensors[f"m.{name}"]
 
 
+def of_header(c: Path, header: str) -> None:
+    """A file of this header, filled up with spaces, and no tensor."""
+    (c / MODEL).write_bytes((999).to_bytes(8, "little") + header.encode("latin-1").ljust(999))
+
+
+def with_tensors(name: str, change: Callable[[Tensors], object]) -> Callable[[Path], None]:
+    return lambda c: rewrite(c / name, change)
+
+
+def with_wq(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:
+    return with_tensors(MODEL, lambda tensors: tensors.update({WQ: change(tensors[WQ])}))
+
+
+def from_other(name: str) -> Callable[[Path], object]:
+    return lambda c: shutil.copy(c.parent / "other" / name, c)
+
+
+# By what the message says: a change of config.json, or the header of the model's file.
+CONFIGS_REFUSED: dict[str, dict[str, object]] = {
+    "config.json: n_embd 24 is not divisible by n_head 5": {"n_head": 5},
+    "the key n_layer is missing": {"n_layer": None},
+    "norm is ['pre']": {"norm": ["pre"]},
+    "norm is 'xxx": {"norm": "x" * 50_000},
+    r"position is '\x1b[2J\n'": {"position": "\x1b[2J\n"},
+    "expected one of gelu_new, gelu, relu, found 'silu'": {"activation_function": "silu"},
+    "activation_function: expected": {"activation_function": ["relu"]},
+    "model_type: expected 'gpt2', found 'llama'": {"model_type": "llama"},
+    "scale_attn_by_inverse_layer_idx: only false": {"scale_attn_by_inverse_layer_idx": True},
+    "reorder_and_upcast_attn: only false": {"reorder_and_upcast_attn": True},
+    "scale_attn_weights: only true": {"scale_attn_weights": False},
+    "add_cross_attention: only false can be loaded, found 1": {"add_cross_attention": 1},
+    "dtype: expected float32 or float64, found 'float16'": {"dtype": "float16"},
+    "dtype: expected float32 or float64, found None": {"dtype": None},
+    "dtype: expected float32 or float64, found []": {"dtype": []},
+    "expected F64 [37, 24]": {"dtype": "float64"},
+    "config.json: not what model.safetensors was saved with": {"n_head": 2},
+    "saved with: expected sha256 ": {"layer_norm_epsilon": 2e-5},
+    "not what model.safetensors": {"format_version": None},
+    "a newer version of this project: expected format_version 1, found 2": {"format_version": 2},
+    **{
+        f"format_version: expected 1, found {v!r}": {"format_version": v}
+        for v in (0, -1, "1", 1.0, True, [1])
+    },
+}
+HEADERS_REFUSED = {
+    "header's metadata must map strings to strings, found 7": '{"__metadata__": 7}',
+    "metadata must map strings to strings": '{"__metadata__": {"a": 1}}',
+    "the key 'a' stands twice": '{"__metadata__": {"a": "1", "a": "2"}}',
+    "expected a JSON object": "[]",
+    "not UTF-8 at byte 0": "\xff",
+    "'a': expected dtype, shape": '{"a": []}',
+    "data_offsets, found {": '{"a": {"dtype": "F32", "shape": [4]}}',
+    "tensor 'a'": '{"a": {"dtype": "F32", "shape": 4, "data_offsets": [0, 4]}}',
+    "tensor 'b'": '{"b": {"dtype": "F32", "shape": [true], "data_offsets": [0, 4]}}',
+    "tensor 'c'": '{"c": {"dtype": "F32", "shape": [4], "data_offsets": [0, 4], "d": 1}}',
+}
 OTHER = build_tokenizer("char", "".join(map(chr, range(0xC1, 0xC1 + 37)))).to_json()
-DAMAGE: dict[str, Callable[[Path], object]] = {
-    "a bit in the middle": lambda c: flip(c / MODEL, -9999),
-    "a bit of the last weight": lambda c: flip(c / MODEL, -1),
-    "a bit of the last moment": lambda c: flip(c / OPTIMIZER, -1),
-    "heads": lambda c: edit(c / "config.json", n_head=2),
-    "epsilon": lambda c: edit(c / "config.json", layer_norm_epsilon=2e-5),
-    "precision": lambda c: edit(c / "config.json", dtype="float64"),
-    "a later format": lambda c: edit(c / "config.json", format_version=2),
-    "no format": lambda c: edit(c / "config.json", format_version=0),
-    "another record": lambda c: edit(c / "training.json", step=3),
-    "another tokenizer": lambda c: (c / "tokenizer.json").write_text(OTHER),
-    "a weight is NaN": lambda c: rewrite(c / MODEL, lambda t: t[WQ].fill(np.nan)),
-    "a weight is missing": lambda c: rewrite(c / MODEL, lambda t: t.pop(WQ)),
-    "a weight too many": lambda c: rewrite(c / MODEL, lambda t: t.update(x=GOOD[WQ])),
-    "transposed": lambda c: rewrite(c / MODEL, lambda t: t.update({WQ: t[WQ].T.copy()})),
-    "hashes are gone": lambda c: save_file(load_file(c / MODEL), c / MODEL),
-    "m and v change places": lambda c: rewrite(c / OPTIMIZER, swap_moments),
-    "moments of another step": lambda c: shutil.copy(c.parent / "other" / OPTIMIZER, c),
-    "weights of another step": lambda c: shutil.copy(c.parent / "other" / MODEL, c),
-    "cut short": lambda c: (c / MODEL).write_bytes((c / MODEL).read_bytes()[:-1]),
-    "too long": lambda c: (c / MODEL).write_bytes((c / MODEL).read_bytes() + b"\0"),
-    **{f"no {name}": lambda c, name=name: (c / name).unlink() for name in FILES},
+NOT_SAVED, NOT_WITH = "not what was saved: expected sha256", "not what model.safetensors was saved"
+DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "a bit in the middle": (NOT_SAVED, lambda c: flip(c / MODEL, -9999)),
+    "a bit of the last weight": (NOT_SAVED, lambda c: flip(c / MODEL, -1)),
+    "a bit of the last moment": (f"{OPTIMIZER}: not wh", lambda c: flip(c / OPTIMIZER, -1)),
+    "another record": (f"training.json: {NOT_WITH}", lambda c: edit(c / "training.json", step=3)),
+    "another tokenizer": (NOT_WITH, lambda c: (c / "tokenizer.json").write_text(OTHER)),
+    "NaN": ("found nan at [0, 0]", with_wq(lambda wq: wq * np.float32("nan"))),
+    "a weight is missing": ("expected F32 [24, 72]", with_tensors(MODEL, lambda t: t.pop(WQ))),
+    "a weight too many": (
+        "'x\\n', F32 [24, 72], is no part of this model",
+        with_tensors(MODEL, lambda t: t.update({"x\n": GOOD[WQ]})),
+    ),
+    "transposed": ("[24, 72], found F32 [72, 24]", with_wq(lambda wq: wq.T.copy())),
+    "half precision": ("found F16 [24, 72]", with_wq(lambda wq: wq.astype(np.float16))),
+    "no hashes": ("the content hash is m", lambda c: save_file(load_file(c / MODEL), c / MODEL)),
+    "no hashes of files": (NOT_SAVED, lambda c: rewrite(c / MODEL, len, files="{}")),
+    "m and v change places": (f"{OPTIMIZER}: not wh", with_tensors(OPTIMIZER, swap_moments)),
+    "a moment is missing": (
+        "expected F32 [24",
+        with_tensors(OPTIMIZER, lambda t: t.pop(f"m.{WQ}")),
+    ),
+    "a moment is NaN": (
+        "nan at [0, 0]",
+        with_tensors(OPTIMIZER, lambda t: t["v." + WQ].fill(np.nan)),
+    ),
+    "moments of another step": (f"{OPTIMIZER}: {NOT_WITH}", from_other(OPTIMIZER)),
+    "weights of another step": (NOT_WITH, from_other(MODEL)),
+    "no JSON": ("config.json: not valid", lambda c: (c / "config.json").write_text("{")),
+    "large": ("large: 65537 bytes; at", lambda c: (c / "config.json").write_bytes(b" " * 65537)),
+    **{
+        f"no {name}": (f"{name}: this file is missing", lambda c, name=name: (c / name).unlink())
+        for name in FILES
+    },
+    **{
+        message: (message, lambda c, change=change: edit(c / "config.json", **change))
+        for message, change in CONFIGS_REFUSED.items()
+    },
+    **{
+        message: (message, lambda c, header=header: of_header(c, header))
+        for message, header in HEADERS_REFUSED.items()
+    },
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+@pytest.mark.parametrize(("message", "damage"), DAMAGE.values(), ids=DAMAGE)
 @fault_in(
     "shared/checkpoints/checkpoint.py, shared/checkpoints/parts.py or shared/checkpoints/tensors.py"
 )
-def test_not_loaded(c: Path, damage: Callable[[Path], object]) -> None:
-    """What is not exactly what was saved."""
+def test_not_loaded(c: Path, message: str, damage: Callable[[Path], object]) -> None:
+    """What is not exactly what was saved; said in one short line."""
     load_checkpoint(c)
     damage(c)
-    with pytest.raises(CheckpointError, match=str(c)):
+    with pytest.raises(CheckpointError, match=re.escape(message)) as caught:
         load_checkpoint(c)
+    said = str(caught.value)
+    assert said.startswith(str(c))
+    assert "\n" not in said
+    assert len(said) < len(str(c)) + 500
+
+
+@fault_in("shared/checkpoints/tensors.py")
+def test_cut_short_or_too_long(c: Path) -> None:
+    whole = (c / MODEL).read_bytes()
+    header = 8 + int.from_bytes(whole[:8], "little")
+    cut = "truncated: {} bytes, which end inside the header"
+    size = f"expected {len(whole)} bytes, found {{}}"
+    for length, message in (
+        *((length, cut) for length in (0, 7, 8, 100, header - 1)),
+        *((length, f"truncated: {size}") for length in (header, header + 1, len(whole) - 1)),
+        (len(whole) + 1, f"too long: {size}"),
+    ):
+        (c / MODEL).write_bytes((whole + b"\0")[:length])
+        with pytest.raises(CheckpointError, match=message.format(length)):
+            load_checkpoint(c)
 
 
 @fault_in("shared/checkpoints/checkpoint.py")
@@ -178,16 +288,27 @@ def test_a_file_of_another_checkpoint_is_not_taken_in(c: Path) -> None:
     """Moments beside weights that were saved without any."""
     save(c, moments=None)
     shutil.copy(c.parent / "other" / OPTIMIZER, c)
-    with pytest.raises(CheckpointError, match=OPTIMIZER):
+    with pytest.raises(CheckpointError, match=f"{OPTIMIZER}: not of this checkpoint: .*without it"):
         load_checkpoint(c)
 
 
 # Of which only one meaning is right: others take the last of two keys, NaN, or 2^63 as a float.
 JSON_READ = [b"{}", b'{"a": [9223372036854775807, -9223372036854775808, 1e308, null]}']
 JSON_REFUSED = [
-    *(b"[1]", b"{", b"\xff{}", b'{"a": 1, "a": 1}', b'{"a": NaN}', b'{"a": -Infinity}'),
-    *(b'{"a": 1e999}', b'{"a": 9223372036854775808}', b'{"a": -9223372036854775809}'),
-    *(b'{"a": ' + b"[" * 100_000, b'{"a": {"b": 1, "b": 2}}'),
+    *(("not valid JSON", data) for data in (b"", b"{", b"\xef\xbb\xbf{}")),
+    *(("expected a JSON object", data) for data in (b"[1]", b"null")),
+    *(("not UTF-8 at byte 0", data) for data in (b"\xff{}", b"\xff\xfe{\0}\0")),
+    ("the key 'a' stands twice", b'{"a": 1, "a": 1}'),
+    ("the key 'b' stands twice", b'{"a": {"b": 1, "c": 3, "b": 2}}'),
+    *(
+        (f"the number {n} is not finite", f'{{"a": {n}}}'.encode())
+        for n in ("NaN", "-Infinity", "1e999")
+    ),
+    *(
+        (f"the integer {n[:30]} does not fit into 64 bits", f'{{"a": {n}}}'.encode())
+        for n in ("9223372036854775808", "-9223372036854775809", "1" * 60_000)
+    ),
+    *(("JSON nested too deeply", data * 100_000) for data in (b"[", b'{"a":')),
 ]
 RECORDS_REFUSED: list[dict[str, Any]] = [
     *({"step": -1}, {"step": 2**63}, {"step": 1.0}, {"seed": 8}, {"dtype": "f"}),
@@ -195,7 +316,7 @@ RECORDS_REFUSED: list[dict[str, Any]] = [
     *({"dataset_sha256": "0" * 63}, {"dataset_sha256": "A" * 64}, {"init_from_sha256": None}),
     *({"init_from": None}, {"init_from": ""}, {"val_loss": np.nan}, {"val_loss": True}),
     *({"step": True}, {"dataset": None}, {"dataset_sha256": "0" * 63 + "G"}, {"dtype": []}),
-    *({"val_loss": "low"}, {"versions": []}),
+    *({"val_loss": "low"}, {"versions": []}, {"init_from": 1}, {"init_from_sha256": "0" * 63}),
 ]
 
 
@@ -204,17 +325,26 @@ def test_json_and_records_that_nothing_wrote(tmp_path: Path) -> None:
     """Neither is taken for something like it."""
     file = tmp_path / "training.json"
     assert [parse_object(file, data) for data in JSON_READ] == [json.loads(d) for d in JSON_READ]
-    for data in JSON_REFUSED:
-        with pytest.raises(CheckpointError, match=str(file)):
+    for message, data in JSON_REFUSED:
+        with pytest.raises(CheckpointError, match=f"{file}: .*{re.escape(message)}"):
             parse_object(file, data)
+        with pytest.raises(CheckpointError, match=re.escape(message)):
+            TrainingRecord.from_json(file, data)
     for changes in RECORDS_REFUSED:
         with pytest.raises(ConfigError, match=next(iter(changes)).partition("_")[0]):
             record(**changes)
     with pytest.raises(ConfigError, match="train"):
         replace(record(), train={})
     table = json.loads(record().to_json())
-    for wrong in (table | {"more": 1}, table | {"train": {}}, {"step": 3}, table | {"step": -1}):
-        with pytest.raises(CheckpointError, match=str(file)):
+    for message, wrong in (
+        ("the key 'more' is unknown", table | {"more": 1}),
+        ("train: the key batch_size is missing", table | {"train": {}}),
+        ("train: expected a JSON object, found []", table | {"train": []}),
+        ("the key backend is missing", {"step": 3}),
+        ("step: expected a whole number from 0, found -1", table | {"step": -1}),
+        ("beta1 is 1.5", table | {"train": table["train"] | {"beta1": 1.5}}),
+    ):
+        with pytest.raises(CheckpointError, match=re.escape(f"{file}: {message}")):
             TrainingRecord.from_json(file, json.dumps(wrong).encode())
     older = {key: value for key, value in table.items() if not key.startswith("init_from")}
     read = TrainingRecord.from_json(file, json.dumps(older).encode())
@@ -224,12 +354,12 @@ def test_json_and_records_that_nothing_wrote(tmp_path: Path) -> None:
 # GPT-2's own files
 
 
-def hub(path: Path, tensors: Tensors, **changes: object) -> Path:
+def hub(path: Path, tensors: Tensors, metadata: Any = None, **changes: object) -> Path:
     """As the hub has them: sizes, and no word of what is GPT-2's anyway."""
     sizes = {"vocab_size": 37, "n_positions": 11, "n_layer": 2, "n_head": 4, "n_embd": 24}
     path.mkdir()
     (path / "config.json").write_text(json.dumps(sizes | {"n_inner": 40} | changes))
-    save_file(tensors, path / MODEL)
+    save_file(tensors, path / MODEL, metadata=metadata)
     return path
 
 
@@ -239,9 +369,10 @@ def test_gpt2_from_the_hub(tmp_path: Path, prefix: str) -> None:
     """Tied, tanh GELU, ε 1e-5 where nothing is said; masks and a second copy are dropped."""
     weights = draw(TIED)
     stored = {name.replace("transformer.", prefix): value for name, value in weights.items()}
+    stored[f"{prefix}h.0.attn.bias"] = np.tril(np.ones((1, 1, 11, 11), bool))
     stored[f"{prefix}h.1.attn.bias"] = np.tril(np.ones((1, 1, 11, 11), np.float32))
     stored[f"{prefix}h.1.attn.masked_bias"] = np.array(-1e4, np.float32)
-    loaded = load_checkpoint(hub(tmp_path / "plain", stored))
+    loaded = load_checkpoint(hub(tmp_path / "plain", stored, {"format": "pt"} if prefix else None))
     assert (loaded.config, loaded.dtype) == (TIED, "float32")
     assert (loaded.tokenizer, loaded.training, loaded.moments) == (None, None, None)
     same_tensors(loaded.weights, weights)
@@ -249,25 +380,30 @@ def test_gpt2_from_the_hub(tmp_path: Path, prefix: str) -> None:
     same_tensors(load_checkpoint(hub(tmp_path / "double", double)).weights, double)
     twice = stored | {"lm_head.weight": weights["transformer.wte.weight"].copy()}
     same_tensors(load_checkpoint(hub(tmp_path / "twice", twice)).weights, weights)
-    untied = hub(tmp_path / "untied", twice, tie_word_embeddings=False)
-    assert load_checkpoint(untied).config == BASE
-    (tmp_path / "plain" / "tokenizer.json").write_text(build_tokenizer("byte", "").to_json())
-    with pytest.raises(CheckpointError, match="vocab_size: expected 37, found 256"):
-        load_checkpoint(tmp_path / "plain")
-    for name, tensors, changes in (
-        ("another head", stored | {"lm_head.weight": draw(BASE)["lm_head.weight"]}, {}),
-        ("no bias", {n: v for n, v in stored.items() if "c_fc.bias" not in n}, {}),
-        ("scaled otherwise", stored, {"scale_attn_by_inverse_layer_idx": True}),
-        ("not scaled", stored, {"scale_attn_weights": False}),
-        ("another model", stored, {"model_type": "llama"}),
-        ("another activation", stored, {"activation_function": "silu"}),
-        ("impossible", stored, {"n_head": 5}),
-        ("another mask", stored | {f"{prefix}h.0.attn.bias": np.ones((1, 1, 9, 9), "f")}, {}),
-        ("a name twice", stored | weights | {"wte.weight": weights["transformer.wte.weight"]}, {}),
-        ("half precision", {n: v.astype(np.float16) for n, v in weights.items()}, {}),
+    untied = stored | {"lm_head.weight": draw(BASE)["lm_head.weight"]}
+    loaded = load_checkpoint(hub(tmp_path / "untied", untied, tie_word_embeddings=False))
+    assert loaded.config == BASE
+    same_tensors(loaded.weights, draw(BASE))
+    file = tmp_path / "plain" / "tokenizer.json"
+    file.write_text(TOKENIZER.to_json())
+    assert load_checkpoint(tmp_path / "plain").tokenizer.to_json() == TOKENIZER.to_json()
+    for text, message in ((BYTE.to_json(), "vocab_size: expected 37, found 256"), ("{}", "json: ")):
+        file.write_text(text)
+        with pytest.raises(CheckpointError, match=f"{file}: .*{message}"):
+            load_checkpoint(tmp_path / "plain")
+    mask = {f"{prefix}h.0.attn.bias": np.ones((1, 1, 9, 9), np.float32)}
+    doubly = weights | {"wte.weight": weights["transformer.wte.weight"]}
+    for message, tensors, changes in (
+        ("lm_head.weight: expected that of wte", untied, {}),
+        ("lm_head.weight is missing", stored, {"tie_word_embeddings": False}),
+        ("c_fc.bias is missing", {n: v for n, v in stored.items() if "c_fc.bias" not in n}, {}),
+        ("'transformer.score.w', F32 [1], is no part", stored | {f"{prefix}score.w": ONE}, {}),
+        ("expected shape (1, 1, 11, 11), found (1, 1, 9, 9)", stored | mask, {}),
+        ("'transformer.wte.weight' is there twice", doubly, {}),
+        ("found F16", {n: v.astype(np.float16) for n, v in weights.items()}, {}),
     ):
-        with pytest.raises(CheckpointError):
-            load_checkpoint(hub(tmp_path / name, tensors, **changes))
+        with pytest.raises(CheckpointError, match=re.escape(message)):
+            load_checkpoint(hub(tmp_path / message, tensors, **changes))
 
 
 # Which checkpoint
@@ -289,11 +425,13 @@ def test_the_newest_checkpoint(tmp_path: Path) -> None:
         (checkpoints / name).mkdir()
     (checkpoints / "2000000").write_text("a file")
     assert newest_checkpoint(tmp_path) == checkpoints / "1000000"
+    (checkpoints / ".2000000.tmp-2-ab").symlink_to(checkpoints / "latest")
     aside = checkpoints / ".3000000.old-1-ab"
     aside.mkdir()
     assert newest_checkpoint(tmp_path) == aside, "a save broke off between its two renames"
     clean_leftovers(checkpoints)
     assert newest_checkpoint(tmp_path) == checkpoints / "3000000"
-    assert not [entry for entry in checkpoints.iterdir() if entry.name.startswith(".")]
+    hidden = [entry.name for entry in checkpoints.iterdir() if entry.name.startswith(".")]
+    assert hidden == [".2000000.tmp-2-ab"], "a link is not ours"
     assert (checkpoints / "latest").is_dir()
     clean_leftovers(tmp_path / "nothing")

@@ -1,7 +1,6 @@
 """Texts, batches, validation and its loss: shared/text/ and `evaluate` in shared/runs/loop.py."""
 
 import hashlib
-import math
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +13,6 @@ from shared.runs.loop import evaluate
 from shared.text import datasets
 from shared.text.datasets import (
     Dataset,
-    TokenData,
     batch,
     encode_dataset,
     fit_tokenizer,
@@ -40,6 +38,7 @@ def test_nine_tenths_are_for_training(tmp_path: Path, length: int, split: int) -
     assert (dataset.text, dataset.split) == (text, split)
     assert (dataset.train_text, dataset.val_text) == (text[:split], text[split:])
     assert (dataset.name, dataset.floor_nats) == (str(path), None)
+    assert dataset.note == f"text file: {path}"
     assert dataset.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -49,39 +48,58 @@ def test_a_file_is_taken_as_it_stands(tmp_path: Path) -> None:
     path = tmp_path / "text"
     path.write_bytes(b"\xef\xbb\xbf \r\nb\r\xef\xbb\xbf\n\n")
     assert load_dataset(str(path)).text == " \r\nb\r\ufeff\n\n"
-    for wrong in (b"", b"\xef\xbb\xbf", b"caf\xe9"):
+    for wrong, message in (
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"caf\xe9 au lait", "is not UTF-8: byte 0xe9 at offset 3"),
+        (b"\xef\xbb\xbfab\xff", "byte 0xff at offset 5"),
+    ):
         path.write_bytes(wrong)
-        with pytest.raises(DatasetError):
+        with pytest.raises(DatasetError, match=f"{path} .*{message}"):
             load_dataset(str(path))
-    with pytest.raises(DatasetError, match="auto, tinyshakespeare, playlets"):
-        load_dataset(str(tmp_path / "missing"))
+    for name, message in (
+        (str(tmp_path / "missing"), "missing'.* the datasets are auto, tinyshakespeare, playlets"),
+        ("shakespear", "neither a dataset nor a file 'shakespear'"),
+        ("missing/corpus.txt", "neither a dataset nor a file"),
+        (str(tmp_path), "is a directory"),
+        ("a\0b", "cannot be read: embedded null byte"),
+        ("x" * 5000, "cannot be read: File name too long"),
+    ):
+        with pytest.raises(DatasetError, match=f"^.*{message}.*$"):
+            load_dataset(name)
 
 
 @fault_in("shared/text/datasets.py")
 def test_tinyshakespeare_is_known_by_its_hash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """In the user's cache or in the data directory, which comes first."""
     digest = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
     assert digest == datasets.TINYSHAKESPEARE_SHA256
     assert datasets.TINYSHAKESPEARE_URL == (
         "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
     )
-    path = tmp_path / "tinyshakespeare.txt"
-    path.write_bytes(b"First Citizen:\nBefore we proceed any further, hear me speak.\n")
-    monkeypatch.setenv("MINIGPT_DATA_DIR", str(tmp_path))
-    with pytest.raises(DatasetError, match="is not tinyshakespeare"):
-        load_dataset("tinyshakespeare")
-    assert load_dataset("auto").name == "playlets"
-    mine = hashlib.sha256(path.read_bytes()).hexdigest()
+    text = b"First Citizen:\nBefore we proceed any further, hear me speak.\n"
+    mine = hashlib.sha256(text).hexdigest()
+    monkeypatch.setenv("MINIGPT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / name)
+    paths = [tmp_path / name / "tinyshakespeare.txt" for name in ("minigpt", "data")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_bytes(text)
+        message = f"{path} is not tinyshakespeare: its sha256 is {mine}, expected {digest}"
+        with pytest.raises(DatasetError, match=message):
+            load_dataset("tinyshakespeare")
+        dataset = load_dataset("auto")
+        assert (dataset.name, dataset.note) == ("playlets", f"playlets, because {message}")
+        assert path.read_bytes() == text
     monkeypatch.setattr(datasets, "TINYSHAKESPEARE_SHA256", mine)
-    for name in ("tinyshakespeare", "auto"):
-        dataset = load_dataset(name)
-        assert (dataset.name, dataset.sha256) == ("tinyshakespeare", mine)
-        assert dataset.text == path.read_text()
-    # Without one in the data directory, that of the user's cache is taken.
-    monkeypatch.setenv("MINIGPT_DATA_DIR", str(tmp_path / "empty"))
-    monkeypatch.setattr("pooch.os_cache", lambda _: tmp_path)
-    assert load_dataset("tinyshakespeare").note == f"tinyshakespeare: {path}"
+    for path in reversed(paths):
+        for name in ("tinyshakespeare", "auto"):
+            dataset = load_dataset(name)
+            assert (dataset.name, dataset.sha256) == ("tinyshakespeare", mine)
+            assert (dataset.text, dataset.note) == (text.decode(), f"tinyshakespeare: {path}")
+        path.unlink()
 
 
 @fault_in("shared/text/playlets.py or shared/text/grammar.py")
@@ -221,17 +239,3 @@ def test_evaluate(batch_size: int) -> None:
     model = SimpleNamespace(config=SimpleNamespace(block_size=8), loss=loss)
     expected = float((ids[:-1] * 7.0 + ids[1:]).mean())
     assert evaluate(model, ids, batch_size) == pytest.approx(expected, rel=1e-14)
-
-
-@pytest.mark.parametrize("kind", ["byte", "char"])
-@fault_in("shared/text/datasets.py")
-def test_bits_per_byte(kind: str) -> None:
-    """Guessing among 4 characters costs 2 bits each, whatever they weigh; among 256 bytes, 8.
-
-    The validation text is "€éaz" five times, 40 bytes, of which the first token is not predicted.
-    """
-    text = "€éaz" * 50
-    data: TokenData = encode_dataset(of(text), build_tokenizer(kind, text), 8)
-    bits, size = {"byte": (8 * 34, 34), "char": (2 * 19, 32)}[kind]
-    loss = math.log(256 if kind == "byte" else 4)
-    assert loss / math.log(2) / data.bytes_per_token == pytest.approx(bits / size, rel=1e-14)

@@ -6,6 +6,7 @@ Its losses are scripted, so that every way to stop can be brought about in a few
 import itertools
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -65,24 +66,23 @@ class Scripted:
 
 
 class Shown(ProgressDisplay):
-    """Remembers what it is told."""
+    """Remembers what it is told, and does something at a step."""
 
-    def __init__(self, stop: StopRequest | None = None) -> None:
+    def __init__(self, step: int = -1, act: Callable[[], object] | None = None) -> None:
         self.rows: list[Metrics] = []
-        self.stop = stop
+        self.step, self.act = step, act
 
     def update(self, row: Metrics) -> None:
         self.rows.append(row)
-        if self.stop is not None and row.step == 6:
-            self.stop.ask()
+        if self.act is not None and row.step == self.step:
+            self.act()
 
 
 @pytest.fixture(autouse=True)
 def pictures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What would be drawn; and nothing waits for the disk."""
+    """What would be drawn."""
     drawn: list[Any] = []
     monkeypatch.setattr("shared.runs.plots.plot_losses", lambda *a, **k: drawn.append((a, k)))
-    monkeypatch.setattr("os.fsync", lambda _: None)
     return drawn
 
 
@@ -97,7 +97,7 @@ def run(
         *(0, config.seed, "numbers", "0" * 64, config, "char", "none", "float32", None, {})
     )
     directory = RunDirectory(path)
-    with directory.claim(overwrite=overwrite):
+    with directory.claim(resume="start" in how, overwrite=overwrite):
         return train(model or Scripted(), DATA, TOKENIZER, record, directory, **how)
 
 
@@ -166,11 +166,23 @@ def test_limits_are_reached_when_they_are_met() -> None:
     assert not limit_reached(RunLimits(target_loss=9.0), Metrics(3), 0.0), "it was not evaluated"
 
 
+@pytest.mark.parametrize(("asked", "last"), [(0, 1), (4, 4), (6, 6)])
 @fault_in("shared/runs/loop.py")
-def test_asked_at_the_last_step_it_has_not_stopped(tmp_path: Path) -> None:
+def test_a_training_that_is_asked_to_stop(tmp_path: Path, asked: int, last: int) -> None:
+    """Does so after the step that it is at; at the last one it has not stopped."""
     stop = StopRequest()
-    result = run(tmp_path, stop=stop, display=Shown(stop))
-    assert (result.stopped, result.last.step) == (False, 6)
+    result = run(tmp_path, stop=stop, display=Shown(asked, stop.ask))
+    assert (result.stopped, result.last.step) == (last < 6, last)
+    assert saved(tmp_path)[-1] == last
+
+
+@fault_in("shared/runs/loop.py")
+def test_a_finished_run_goes_on_to_itself(tmp_path: Path) -> None:
+    model = Scripted()
+    first = run(tmp_path, model)
+    before = (tmp_path / "metrics.jsonl").read_bytes()
+    assert run(tmp_path, start=model.state()) == first
+    assert (tmp_path / "metrics.jsonl").read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -207,11 +219,34 @@ def test_the_newest_checkpoints_and_the_best_are_kept(
 @fault_in("shared/runs/loop.py")
 def test_what_is_not_finite_ends_a_training(tmp_path: Path, sick: dict, step: int) -> None:
     """With an error that names its step, no row of it, and no checkpoint after it."""
-    with pytest.raises(RunError, match=rf"step {step}: .*{next(iter(sick))}.*(nan|inf)"):
+    good = tmp_path / "checkpoints" / "000003" if step > 3 else "none was saved yet"
+    message = rf"step {step}: .*{next(iter(sick))}.*(nan|inf).*\nLast good checkpoint: {good}$"
+    with pytest.raises(RunError, match=message):
         run(tmp_path, Scripted(**sick))
     rows = read_metrics(tmp_path / "metrics.jsonl")
     assert rows[-1].step == (step if "weight" in sick else step - 1)
     assert saved(tmp_path) == [3] * (step > 3)
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (4, r"metrics\.jsonl: No such file or directory"),
+        (3, "is no longer there, and with it the l"),
+    ],
+)
+@fault_in("shared/runs/loop.py")
+def test_a_directory_that_vanishes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, message: str
+) -> None:
+    """Between two steps, or while a checkpoint is saved."""
+    path = tmp_path / "run"
+    vanish = Shown(step, lambda: path.rename(tmp_path / "gone"))
+    if step == 3:
+        monkeypatch.setattr("shared.runs.loop.sync_metrics", lambda _: None)
+    with pytest.raises(RunError, match=message):
+        run(path, display=vanish)
+    assert saved(tmp_path / "gone") == [3] * (step > 3)
 
 
 @fault_in("shared/runs/directory.py")
@@ -222,18 +257,34 @@ def test_a_run_is_replaced_by_one_that_has_saved(tmp_path: Path) -> None:
     before = (path / "metrics.jsonl").read_bytes()
     with pytest.raises(RunError, match="already holds a run"):
         run(path)
-    with pytest.raises(RunError, match="step 0"):
+    with pytest.raises(RunError, match=r"step 0.*\n.*run that was to be replaced stays"):
         run(path, Scripted(val_loss=math.nan, at_once=1.0), overwrite=True)
     assert (saved(path), (path / "metrics.jsonl").read_bytes()) == ([3, 6], before)
+    with pytest.raises(RunError, match="weight"):
+        run(path, Scripted(weight=math.nan), overwrite=True)
+    assert saved(path) == [3]
+    for name in ("notes.txt", "loss.png", "checkpoints/.001000.tmp-1-ab/config.json"):
+        (path / name).parent.mkdir(exist_ok=True)
+        (path / name).write_text("old")
     run(path, config=short, overwrite=True)
+    left = [".lock", "checkpoints", "metrics.jsonl", "notes.txt"]
+    assert sorted(entry.name for entry in path.iterdir()) == left
     assert (saved(path), read_metrics(path / "metrics.jsonl")[-1].step) == ([3, 4], 4)
     with RunDirectory(path).claim(resume=True), pytest.raises(RunError, match="in use"):
         run(path, overwrite=True)
-    (path / "checkpoints" / "thesis").mkdir()
-    with pytest.raises(RunError, match="thesis"):
-        run(path, overwrite=True)
-    left = sorted(entry.name for entry in (path / "checkpoints").iterdir())
-    assert left == ["000003", "000004", "thesis"]
+
+
+@pytest.mark.parametrize("stranger", ["holiday.jpg", "000500", "000500.backup/x", "000500/notes"])
+@fault_in("shared/runs/directory.py")
+def test_what_is_no_part_of_a_run_is_not_deleted(tmp_path: Path, stranger: str) -> None:
+    file = tmp_path / "checkpoints" / stranger
+    (tmp_path / "checkpoints" / "000400").mkdir(parents=True)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("dear to me")
+    with pytest.raises(RunError, match="not part of a run"):
+        run(tmp_path, overwrite=True)
+    assert file.read_text() == "dear to me"
+    assert (tmp_path / "checkpoints" / "000400").exists()
 
 
 @fault_in("shared/runs/metrics.py")
@@ -241,6 +292,8 @@ def test_metrics_are_written_and_read(tmp_path: Path) -> None:
     """Every number to the bit; a line that was cut short is no line."""
     path = tmp_path / "metrics.jsonl"
     assert read_metrics(path) == []
+    with pytest.raises(RunError, match="No such file"):
+        append_metrics(path, Metrics(1))
     rows = [Metrics(0, val_loss=0.1 + 0.2), Metrics(1, *(i / 7 for i in range(1, 7)))]
     write_metrics(path, rows[:1])
     append_metrics(path, rows[1])

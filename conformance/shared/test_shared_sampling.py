@@ -124,3 +124,4 @@ def test_samples(capsys: pytest.CaptureFixture[str]) -> None:
     write_samples(map(iter, texts), "31")
     assert capsys.readouterr().out == "3198\n---\n3199\n---\n31100\n"
     assert escape_controls("a\x1b[1m\t\n\x85\u202eé") == "a\\x1b[1m\t\n\\x85\\u202eé"
+    assert escape_controls("\u2066שלום, 🦓\u2069") == "\\u2066שלום, 🦓\\u2069"

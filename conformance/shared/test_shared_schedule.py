@@ -49,11 +49,3 @@ def test_learning_rate(changes: dict, rates: dict[int, float]) -> None:
     config = TrainConfig(**{"steps": 20, "learning_rate": 1.0, "min_lr": 0.2} | changes)
     found = {step: learning_rate(config, step) for step in rates}
     assert found == pytest.approx(rates, rel=1e-14, abs=0)
-
-
-@fault_in("shared/schedule.py")
-def test_learning_rate_of_the_default() -> None:
-    """A peak and a floor that are not 1 and 0.2: 1e-3 and 1e-4 over 100 and 2,000 steps."""
-    rates = {0: 1e-3 / 101, 99: 1e-3 * 100 / 101, 100: 1e-3, 1050: 5.5e-4, 2000: 1e-4}
-    found = {step: learning_rate(TrainConfig(), step) for step in rates}
-    assert found == pytest.approx(rates, rel=1e-14, abs=0)

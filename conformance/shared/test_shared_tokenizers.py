@@ -103,17 +103,33 @@ def test_a_file_like_gpt2s() -> None:
     assert len(tokenizer.encode("a")) == 1
 
 
+def added(**flags: object) -> dict[str, Any]:
+    """A token that is added to a vocabulary of three."""
+    names = ("single_word", "lstrip", "rstrip", "normalized", "special")
+    return {"added_tokens": [{"id": 3, "content": "q", **dict.fromkeys(names, False), **flags}]}
+
+
 UNFIT: list[tuple[str, str, dict[str, Any]]] = [
     ("char", "", {"normalizer": {"type": "Lowercase"}}),
     ("char", "", {"decoder": None}),
+    ("char", "", added(special=True)),  # which is never found in a text
+    ("char", "model", {"vocab": {"a": 0, "b": 1, "c": 1000}}),
+    ("word", "", {"pre_tokenizer": None}),
+    ("word", "", added(id=4, rstrip=True)),
     ("word", "pre_tokenizer", {"behavior": "Removed"}),
     ("word", "pre_tokenizer", {"invert": True}),
+    ("word", "pre_tokenizer", {"pattern": {"Regex": r"\d+"}}),
     ("word", "model", {"unk_token": "a"}),
+    ("byte", "model", {"merges": ["q1 z2"]}),
+    ("byte", "model", {"vocab": {"ab": 0}}),
+    ("bpe", "", added(id=258, lstrip=True)),
     ("bpe", "pre_tokenizer", {"add_prefix_space": True}),
     ("bpe", "pre_tokenizer", {"use_regex": False}),
+    ("bpe", "model", {"vocab": {"ab": 0}, "merges": []}),
     ("bpe", "model", {"dropout": 0.5}),
+    ("bpe", "model", {"continuing_subword_prefix": "##"}),
     ("bpe", "model", {"end_of_word_suffix": "_"}),
-    ("bpe", "model", {"type": "Unigram"}),
+    ("bpe", "model", {"type": "Unigram", "vocab": [["a", 0.0]], "unk_id": 0}),
 ]
 
 
@@ -121,11 +137,27 @@ UNFIT: list[tuple[str, str, dict[str, Any]]] = [
 @fault_in("shared/text/tokenizers.py")
 def test_files_that_would_change_a_text(kind: str, part: str, changes: dict[str, Any]) -> None:
     """Or lose some of it."""
-    table = json.loads(build_tokenizer(kind, "a ab abc", 260 if kind == "bpe" else None).to_json())
+    table = json.loads(build_tokenizer(kind, "a ab abc" if kind != "char" else "abc").to_json())
     Tokenizer.from_json(json.dumps(table))
     (table[part] if part else table).update(changes)
     with pytest.raises(TokenizerError):
         Tokenizer.from_json(json.dumps(table))
+
+
+@fault_in("shared/text/tokenizers.py")
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    """The message is one line and names the file."""
+    for name, content in {
+        **{"empty": b"", "no JSON": b"tokenizer", "no object": b"[]", "no model": b"{}"},
+        **{"latin": b'{"\xe9": 1}', "cut": build_tokenizer("bpe", "a").to_json()[:999].encode()},
+        "another model": b'{"model": {"type": "none"}}',
+    }.items():
+        (tmp_path / name).write_bytes(content)
+    unfit = build_tokenizer("bpe", "a").to_json().replace("ByteLevel", "Metaspace")
+    (tmp_path / "unfit").write_text(unfit)
+    for path in (*tmp_path.iterdir(), tmp_path, tmp_path / "none"):
+        with pytest.raises(TokenizerError, match=f"^{path}: .*$"):
+            Tokenizer.load(path)
 
 
 @pytest.mark.parametrize("size", [tokenizers.CHUNK, 10])
@@ -161,12 +193,17 @@ def test_sizes() -> None:
     sizes |= {("bpe", 256): 256, ("bpe", 999): 257}
     for (kind, size), vocab_size in sizes.items():
         assert build_tokenizer(kind, text, size).vocab_size == vocab_size
-    impossible = [("byte", 255), ("byte", 257), ("char", 4), ("char", 2), ("word", 1), ("bpe", 255)]
-    for kind, size in [*impossible, ("sentencepiece", None)]:
-        with pytest.raises(TokenizerError):
+    for kind, size, message in (
+        *(("byte", size, f"vocab_size is {size}, but .* 256 tokens") for size in (255, 257)),
+        *(("char", size, f"vocab_size is {size}, but .* 3 tokens") for size in (2, 4)),
+        *(("word", size, f"2 or more, not {size}") for size in (0, 1)),
+        *(("bpe", size, f"256 .* or more, not {size}") for size in (0, 255)),
+        ("wordpiece", None, "no tokenizer 'wordpiece'; there are: byte, char, word, bpe"),
+    ):
+        with pytest.raises(TokenizerError, match=message):
             build_tokenizer(kind, text, size)
     for kind in ("char", "word"):
-        with pytest.raises(TokenizerError, match="empty"):
+        with pytest.raises(TokenizerError, match=f"an empty text has no {kind}s"):
             build_tokenizer(kind, "")
 
 
@@ -201,13 +238,15 @@ def test_what_is_unknown() -> None:
     assert word.unknown_words(text) == {"sleep": 2, ",": 1}
     for tokenizer in (word, build_tokenizer("byte", ""), build_tokenizer("bpe", "")):
         assert not tokenizer.unknown_characters("xé")
-        with pytest.raises(TokenizerError, match=r"U\+D800"):
-            tokenizer.encode("a\ud800")
     assert not char.unknown_words("x y")
     first = {"byte": 1, "char": 2, "word": 4, "bpe": 1}
     for kind, size in first.items():
         tokenizer = build_tokenizer(kind, "éé a" if kind == "char" else "a")
         assert (tokenizer.first_token_bytes("éé a"), tokenizer.first_token_bytes("")) == (size, 0)
+        with pytest.raises(TokenizerError, match=r"U\+D800.*line 1, column 2"):
+            tokenizer.encode("a\ud800")
+        with pytest.raises(TokenizerError, match=r"half a surrogate pair .*U\+DFFF"):
+            build_tokenizer(kind, "a\udfff")
 
 
 @fault_in("shared/text/fine_tuning.py")
@@ -217,6 +256,12 @@ def test_a_tokenizer_on_another_text() -> None:
     refuse_unknown_characters(build_tokenizer("char", text.text), text, "run")
     with pytest.raises(TokenizerError, match=r"3 different .* 5 of 13 places: 'b' .*, 'd' .*, '!'"):
         refuse_unknown_characters(build_tokenizer("char", "a ec\n"), text, "run")
+    cyrillic = "".join(map(chr, range(0x400, 0x500)))
+    text_of_many = Dataset("many", cyrillic, 9, "", None, "")
+    with pytest.raises(TokenizerError, match=r"256 different characters (?:.*U\+04){8}0.\), …\n"):
+        refuse_unknown_characters(build_tokenizer("char", "a"), text_of_many, "run")
+    with pytest.raises(TokenizerError, match=r"other has 1 character that the char tokenizer of r"):
+        refuse_unknown_characters(build_tokenizer("char", "abcd e\n"), text, "run")
     note = note_of_unknown_words(build_tokenizer("word", "a e ! \n"), text)
     assert note is not None
     assert "40.0% of the words" in note

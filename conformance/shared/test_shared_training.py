@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from conformance.cases import BASE
+from conformance.shared.test_shared_loop import Shown
 from conformance.truths.by_definition import (
     WEIGHTS,
     dice,
@@ -23,13 +24,11 @@ from conformance.truths.by_definition import (
     windows,
 )
 from shared.checkpoints.checkpoint import TrainingRecord, load_checkpoint
-from shared.commands.sampling import sample_texts
-from shared.config import GPTConfig, SampleConfig, TrainConfig
+from shared.config import GPTConfig, TrainConfig
 from shared.protocol import Backend, Model, TrainState
 from shared.runs.directory import RunDirectory
 from shared.runs.loop import TrainingResult, train
 from shared.runs.metrics import Metrics, read_metrics
-from shared.runs.progress import ProgressDisplay
 from shared.runs.stopping import StopRequest
 from shared.text.datasets import TokenData
 from shared.text.tokenizers import build_tokenizer
@@ -120,22 +119,9 @@ def go_on(path: Path, checkpoint: Path, backend: Backend, setting: Setting) -> T
     return run(path, model, setting, start=start)
 
 
-class StopAt(ProgressDisplay):
-    """Asks for a stop while a step is shown, as a person at the keyboard would."""
-
-    def __init__(self, step: int, stop: StopRequest) -> None:
-        self.step, self.stop = step, stop
-
-    def update(self, row: Metrics) -> None:
-        if row.step == self.step:
-            self.stop.ask()
-
-
 @pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a picture nor the disk is what is judged here."""
+def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.runs.plots.plot_losses", lambda *_, **__: None)
-    monkeypatch.setattr("os.fsync", lambda _: None)
 
 
 @pytest.fixture(params=SETTINGS)
@@ -180,12 +166,14 @@ def test_training(
 
     stop = StopRequest()
     model = backend.build(setting.config, beginning(setting), dtype=setting.dtype)
-    stopped = run(broken, model, setting, stop=stop, display=StopAt(5, stop))
+    stopped = run(broken, model, setting, stop=stop, display=Shown(5, stop.ask))
     assert (stopped.stopped, stopped.reason, stopped.last.step) == (True, "", 5)
     check_files(stopped.checkpoint, states[5])
     finished = go_on(broken, stopped.checkpoint, backend, setting)
     assert not finished.stopped
     compare_rows(broken, rows)
+    for file in result.checkpoint.iterdir():
+        assert (finished.checkpoint / file.name).read_bytes() == file.read_bytes(), file.name
     # As after a kill at the end of the run: rows past the checkpoint are done again, not twice.
     again = go_on(whole, whole / "checkpoints" / "000004", backend, setting)
     compare_rows(whole, rows)
@@ -206,21 +194,3 @@ def check_files(checkpoint: Path, state: TrainState) -> None:
     training = load_checkpoint(checkpoint).training
     assert (training.step, training.dataset) == (state.step, "squares")
     assert state.step == int(checkpoint.name)
-
-
-@pytest.mark.needs("generate")
-@pytest.mark.cases("gpt2")
-@pytest.mark.dtypes("float64")
-@fault_in("shared/commands/sampling.py")
-def test_sampling(models: dict[str, Model]) -> None:
-    """Text i is what the model writes with seed + i, without the prompt; the same everywhere."""
-    sampling = SampleConfig(max_new_tokens=8, temperature=1.3, seed=4)
-    written = {}
-    for name, model in models.items():
-        texts = ["".join(text) for text in sample_texts(model, TOKENIZER, "BAD", sampling, 3)]
-        for i, text in enumerate(texts):
-            ids = list(model.generate(np.array([1, 0, 3]), replace(sampling, seed=4 + i)))
-            assert text == "".join(ALPHABET[token] for token in ids), f"{name}: text {i}"
-        written[name] = texts
-        assert len(set(texts)) == 3
-    assert all(texts == written[next(iter(written))] for texts in written.values())

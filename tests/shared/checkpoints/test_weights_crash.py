@@ -8,32 +8,39 @@ from pathlib import Path
 
 import pytest
 
-from audits.reliability.samples import (
-    CONFIG,
-    random_tensors,
-    record,
-    same,
-    save_everything,
-)
+from audits.reliability.samples import record, same, save_everything
 from shared.checkpoints import directories
 from shared.checkpoints.checkpoint import (
     checkpoint_path,
     clean_leftovers,
     load_checkpoint,
     newest_checkpoint,
-    save_checkpoint,
 )
 from shared.errors import CheckpointError
-from tests.checkpoint_samples import listing
 
 
-@pytest.fixture
-def saved(tmp_path):
-    return save_everything(tmp_path / "000500")
+def listing(directory):
+    return sorted(entry.name for entry in directory.iterdir())
 
 
 class Crash(BaseException):
     """What SIGKILL would be if one could look at the disk afterwards."""
+
+
+def fail(patch, error, fails, *functions):
+    """Raise at each call of these functions whose number `fails` says so of."""
+    calls = itertools.count()
+
+    def failing(function):
+        def call(*args, **kwargs):
+            if fails(next(calls)):
+                raise error
+            return function(*args, **kwargs)
+
+        return call
+
+    for owner, name in functions:
+        patch.setattr(owner, name, failing(getattr(owner, name)))
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), Crash()])
@@ -44,23 +51,11 @@ def test_a_save_that_fails_anywhere_changes_nothing(tmp_path, monkeypatch, error
     if exists:
         save_everything(path)
         before = load_checkpoint(path)
-    calls = itertools.count()
-    failures, messages = 0, set()
-
-    def failing(function):
-        def call(*args, **kwargs):
-            if next(calls) == failures:
-                raise error
-            return function(*args, **kwargs)
-
-        return call
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", failing(os.fsync))
-        patch.setattr(Path, "rename", failing(Path.rename))
-        patch.setattr(Path, "mkdir", failing(Path.mkdir))
-        while True:
-            calls = itertools.count()
+    places = (os, "fsync"), (Path, "rename"), (Path, "mkdir")
+    messages = set()
+    for failures in itertools.count():
+        with monkeypatch.context() as patch:
+            fail(patch, error, lambda call, at=failures: call == at, *places)
             try:
                 save_everything(path, training=record(step=501))
                 break
@@ -68,9 +63,8 @@ def test_a_save_that_fails_anywhere_changes_nothing(tmp_path, monkeypatch, error
                 pass
             except CheckpointError as raised:
                 messages.add(str(raised))
-            failures += 1
-            assert listing(tmp_path) == (["000500"] if exists else [])
-            assert not exists or same(load_checkpoint(path), before)
+        assert listing(tmp_path) == (["000500"] if exists else [])
+        assert not exists or same(load_checkpoint(path), before)
     expected = {f"{path}: cannot be saved: No space left on device"}
     assert messages == (set() if isinstance(error, Crash) else expected)
     assert failures >= 8
@@ -80,25 +74,14 @@ def test_a_save_that_fails_anywhere_changes_nothing(tmp_path, monkeypatch, error
 def test_a_crash_anywhere_leaves_one_whole_checkpoint(tmp_path, monkeypatch):
     """Nobody cleans up after a crash: the rest of the disk is as it was at that moment."""
     run = tmp_path / "run"
+    places = (os, "fsync"), (Path, "rename"), (shutil, "rmtree")
     for stop in itertools.count():
         shutil.rmtree(run, ignore_errors=True)
         (run / "checkpoints").mkdir(parents=True)
         save_everything(checkpoint_path(run, 250), training=record(step=250))
         save_everything(checkpoint_path(run, 500))
-        calls = itertools.count()
-
-        def crashing(function, calls=calls, stop=stop):
-            def call(*args, **kwargs):
-                if next(calls) >= stop:
-                    raise Crash
-                return function(*args, **kwargs)
-
-            return call
-
         with monkeypatch.context() as patch:
-            patch.setattr(os, "fsync", crashing(os.fsync))
-            patch.setattr(Path, "rename", crashing(Path.rename))
-            patch.setattr(shutil, "rmtree", crashing(shutil.rmtree))
+            fail(patch, Crash, lambda call, stop=stop: call >= stop, *places)
             try:
                 save_everything(checkpoint_path(run, 500), training=record(val_loss=1.0))
                 finished = True
@@ -116,46 +99,22 @@ def test_a_crash_anywhere_leaves_one_whole_checkpoint(tmp_path, monkeypatch):
     assert stop >= 10
 
 
-def test_clean_leftovers_does_not_follow_links(tmp_path):
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    directory = tmp_path / "checkpoints"
-    directory.mkdir()
-    (directory / ".000500.tmp-1-ab").symlink_to(kept)
-    clean_leftovers(directory)
-    assert kept.is_dir()
-
-
-def test_replacing(tmp_path, saved):
-    save_checkpoint(saved, CONFIG, random_tensors(CONFIG, seed=5))
-    assert listing(saved) == ["config.json", "model.safetensors"]
-    assert listing(tmp_path) == ["000500"]
+def test_a_link_stays_one_and_what_is_no_checkpoint_stays(tmp_path):
+    saved = save_everything(tmp_path / "000500", training=record(step=1))
     (tmp_path / "latest").symlink_to(saved)
     save_everything(tmp_path / "latest")
     assert (tmp_path / "latest").is_symlink()
     assert load_checkpoint(saved).training == record()
-
-
-def test_only_a_checkpoint_is_replaced(tmp_path, saved):
-    (saved / "thesis.tex").write_text("years of work")
-    with pytest.raises(CheckpointError, match=r"'thesis.tex' in it is no part of a checkpoint"):
-        save_everything(saved)
-    assert (saved / "thesis.tex").read_text() == "years of work"
-    (tmp_path / "file").write_text("")
-    with pytest.raises(CheckpointError, match="it is a file"):
-        save_everything(tmp_path / "file")
-
-
-def test_a_parent_that_is_gone(tmp_path):
-    with pytest.raises(CheckpointError, match=r"the directory .*gone does not exist"):
-        save_everything(tmp_path / "gone" / "000500")
-    with pytest.raises(CheckpointError, match="not a usable path"):
-        save_everything("a\0b")
-
-
-def test_permissions_are_those_of_any_directory(saved, tmp_path):
     (tmp_path / "any").mkdir()
     assert saved.stat().st_mode == (tmp_path / "any").stat().st_mode
+    (tmp_path / "file").write_text("")
+    for path, message in (
+        (tmp_path / "file", "it is a file"),
+        (tmp_path / "gone" / "000500", r"the directory .*gone does not exist"),
+        ("a\0b", "not a usable path"),
+    ):
+        with pytest.raises(CheckpointError, match=message):
+            save_everything(path)
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc")

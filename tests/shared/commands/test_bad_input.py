@@ -13,7 +13,7 @@ from shared.commands.sample import sample_main
 from shared.commands.train import train_main
 from shared.protocol import BACKENDS
 from shared.sources import ROOT
-from tests.command_line import SMALL, TEXT, error_of, run
+from tests.command_line import SMALL, error_of
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
 
@@ -26,11 +26,9 @@ pytestmark = pytest.mark.usefixtures("empty_directory")
         (["--tokenizer", "chars", "--dataset", "bible"], "no tokenizer 'chars'; .*byte, char"),
         (["--tokenizer", "bpe", "--vocab-size", "9"], "256"),
         (["--vocab-size", "9"], "vocab_size is 9"),
+        (["--block-size", "9999"], r"text.txt is too short: .* a block_size of 9999 needs 10000"),
         (["--n-head", "3"], "n_embd 8 is not divisible by n_head 3"),
-        (["--n-layer", "0"], "n_layer is 0"),
-        (["--n-embd", "7", "--n-head", "1", "--position", "sinusoidal"], "n_embd 7 is odd"),
         (["--min-lr", "1"], "min_lr 1.0 is above learning_rate"),
-        (["--learning-rate", "nan"], "learning_rate is nan"),
         (["--steps", "1.5"], "--steps: .*1.5"),
         (["--steps"], "Missing value for argument '--steps'"),
         (["--activation", "swish"], "'swish'.*--activation.*gelu_tanh"),
@@ -39,8 +37,6 @@ pytestmark = pytest.mark.usefixtures("empty_directory")
         (["steps"], "Unrecognized options: steps"),
         (["--device", "toaster"], "device is 'toaster'"),
         (["--n-embd", "1000000"], "takes at least .* GiB of memory"),
-        (["--n-layer", "100000000000"], "takes at least .* GiB of memory"),
-        (["--batch-size", "1000000000"], "takes at least .* GiB of memory"),
         (["--resume"], "holds no checkpoint to resume from"),
         (["--resume", "--overwrite"], "omit --overwrite"),
         (["--resume", "--preset", "nanogpt-cpu"], "omit --preset"),
@@ -50,37 +46,6 @@ def test_training_refuses(capsys, text, tmp_path, options, message):
     status = train_main("numpy", [*SMALL, "--dataset", text, *options, "--out", "run"])
     assert re.search(message, error_of(capsys, status))
     assert [path.name for path in tmp_path.iterdir()] == ["text.txt"], "nothing is written"
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "neither a dataset nor a file"),
-        (b"", "is empty"),
-        (b"caf\xe9", "not UTF-8: byte 0xe9 at offset 3"),
-        (b"too short", "bad.txt is too short: .*8"),
-    ],
-)
-def test_a_text_that_cannot_be_used(capsys, tmp_path, content, message):
-    if content is not None:
-        (tmp_path / "bad.txt").write_bytes(content)
-    status = train_main("numpy", [*SMALL, "--dataset", "bad.txt", "--out", "run"])
-    assert re.search(message, error_of(capsys, status))
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_dataset_asked_for_by_name_that_cannot_be_downloaded(tmp_path):
-    nowhere = {"MINIGPT_DATA_DIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    nowhere |= {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https")}
-    shown = run(
-        "numpy",
-        "train",
-        *("--dataset", "tinyshakespeare", "--out", tmp_path / "run"),
-        env=os.environ | nowhere,
-    )
-    assert (shown.returncode, shown.stdout) == (2, "")
-    assert re.fullmatch(r"error: .*download.*\n", shown.stderr)
-    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("backend", ["torch", "jax"])
@@ -166,33 +131,7 @@ def test_a_run_is_neither_lost_nor_mixed_with_another(capsys, text):
     # Told to overwrite, but with an input that cannot be: the old run stays.
     for bad in (["--dataset", "bible"], ["--n-head", "3"], ["--device", "toaster"]):
         error_of(capsys, train_main("numpy", [*options, "--overwrite", *bad]))
-    # Or with a recipe that fails before anything is saved.
-    wild = ["--learning-rate", "1e30", "--grad-clip", "1e300", "--warmup-steps", "0"]
-    assert train_main("numpy", [*options, "--overwrite", *wild]) == 2
-    assert "the run that was to be replaced stays" in capsys.readouterr().err
     assert Path("run/metrics.jsonl").read_bytes() == before
     assert newest_checkpoint("run").name == "000006"
     assert train_main("numpy", [*options, "--overwrite", "--steps", "4"]) == 0
     assert [path.name for path in Path("run/checkpoints").iterdir()] == ["000004"]
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--n-layer", "2"], "n_layer is 1 in the run at run and cannot become 2"),
-        (["--seed", "2"], "seed is 1337"),
-        (["--learning-rate", "0.5"], "learning_rate is 0.001"),
-        (["--tokenizer", "byte"], "tokenizer is char"),
-        (["--dtype", "float64"], "dtype is float32"),
-        (["--steps", "3"], "has done 6 steps; --steps 3 is less"),
-        (["--dataset", "other.txt"], "other.txt is not the text that run was trained on"),
-    ],
-)
-def test_a_resumed_run_stays_what_it_is(capsys, text, tmp_path, options, message):
-    (tmp_path / "other.txt").write_text(TEXT[1:])
-    assert train_main("numpy", [*SMALL, "--dataset", text, "--out", "run"]) == 0
-    before = Path("run/metrics.jsonl").read_bytes()
-    capsys.readouterr()
-    status = train_main("numpy", ["--out", "run", "--resume", *options])
-    assert message in error_of(capsys, status)
-    assert Path("run/metrics.jsonl").read_bytes() == before

@@ -15,7 +15,7 @@ import pytest
 from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
 from shared.commands.options import TrainOptions, parse_train, program
 from shared.commands.sample import sample_main
-from shared.commands.sampling import SEPARATOR, escape_controls, write_samples
+from shared.commands.sampling import SEPARATOR, write_samples
 from shared.commands.train import train_main
 from shared.config import GPTConfig, SampleConfig, TrainConfig, load_preset
 from shared.protocol import BACKENDS
@@ -91,10 +91,6 @@ def test_an_option_on_the_line_beats_the_preset():
     )
 
 
-def test_default_run_directory_is_named_after_the_backend():
-    assert options_of().run.out == Path("runs/numpy")
-
-
 # Runs are kept
 
 
@@ -108,23 +104,6 @@ def test_what_may_change_on_resuming(text, tmp_path):
     assert [row["step"] for row in rows if row["val_loss"] is not None] == [0, 6, 8, 9]
     saved = load_checkpoint(newest_checkpoint("run"))
     assert (saved.training.step, saved.training.train.steps) == (9, 9)
-
-
-def test_any_backend_goes_on_with_any_backends_run(capsys, text):
-    """NumPy, then PyTorch, then JAX; and all three write the same text from where that ends."""
-    assert train_main("numpy", [*SMALL, "--dataset", text, "--out", "run"]) == 0
-    for backend, steps in (("torch", "8"), ("jax", "10")):
-        assert train_main(backend, ["--resume", "--out", "run", "--steps", steps]) == 0
-    saved = load_checkpoint(newest_checkpoint("run"))
-    assert (saved.training.step, saved.training.backend) == (10, "jax")
-    capsys.readouterr()
-    texts = set()
-    for backend in BACKENDS:
-        options = ["--run", "run", "--prompt", "ROMEO:", "--max-new-tokens", "30"]
-        assert sample_main(backend, options) == 0
-        texts.add(capsys.readouterr().out)
-    assert len(texts) == 1
-    assert len(texts.pop()) == len("ROMEO:") + 30 + len("\n")
 
 
 # Stopping
@@ -209,7 +188,8 @@ def test_training_speaks_on_standard_error_only(capsys, text):
         "python -m impls.numpy.sample --run run",
     ):
         assert part in shown.err
-    assert "\x1b" not in shown.err
+    for absent in ("\x1b", "before", "weights   "):
+        assert absent not in shown.err
     assert max(len(line) for line in shown.err.splitlines()) < 200
 
 
@@ -236,15 +216,10 @@ def test_a_prompt_longer_than_the_window_is_used_from_its_end(capsys, trained):
     assert long.err == (
         "note: the prompt has 14 tokens; the model sees only the last 8 of them (block_size)\n"
     )
-    assert sample_main("numpy", [*options, "--prompt", " breaks?"]) == 0
+    assert sample_main("numpy", [*options, "--prompt", " breaks?", "--dtype", "float64"]) == 0
     short = capsys.readouterr()
     assert short.err == ""
     assert long.out == "window" + short.out
-
-
-def test_float64_can_be_asked_for(capsys, trained):
-    options = ["--run", str(trained), "--temperature", "0", "--max-new-tokens", "5"]
-    assert sample_main("numpy", [*options, "--dtype", "float64"]) == 0
 
 
 def test_text_comes_as_it_is_made_and_nobody_minds_a_reader_who_leaves(trained):
@@ -280,11 +255,6 @@ def test_a_terminal_gets_no_commands_from_a_model(capsys, monkeypatch):
     tame = "a\tb\n\\x1b[2J\\x07\\x9b31m\\r\\x7fé\u2028"
     write_samples(iter([iter([wild])]), wild)
     assert capsys.readouterr().out == tame + tame + "\n"
-
-
-def test_a_terminal_shows_what_is_there_in_the_order_in_which_it_is_there():
-    assert escape_controls("a\u202eb\u2066c\u2069") == "a\\u202eb\\u2066c\\u2069"
-    assert escape_controls("שלום, é 🦓") == "שלום, é 🦓"
 
 
 def test_errors_are_for_users_only(monkeypatch):

@@ -5,19 +5,16 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
-from shared.checkpoints.record import TrainingRecord
 from shared.checkpoints.tensors import signed
-from shared.commands.sample import sample_main
 from shared.commands.train import train_main
-from shared.config import ConfigError, load_preset
+from shared.config import load_preset
 from shared.protocol import load_backend
 from shared.runs.loop import evaluate
 from shared.text.datasets import encode_dataset, load_dataset
-from tests.command_line import SMALL, TEXT, error_of
+from tests.command_line import SMALL, error_of
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
 
@@ -65,29 +62,19 @@ def test_model_and_tokenizer_are_the_checkpoints_and_the_training_the_presets(
 ) -> None:
     source = newest_checkpoint(trained)
     options = ["--init-from", str(source), "--dataset", other, "--preset", "numpy-course-bpe"]
-    assert train_main("numpy", [*options, "--steps", "2", "--out", "tuned"]) == 0
+    options += ["--n-layer", "1", "--block-size", "8", "--tokenizer", "char"]  # as they are
+    options += ["--steps", "2", "--seed", "5", "--dtype", "float64"]
+    assert train_main("numpy", [*options, "--out", "tuned"]) == 0
     before, after = load_checkpoint(source), load_checkpoint(newest_checkpoint("tuned"))
     assert after.config == before.config
     assert after.tokenizer.to_json() == before.tokenizer.to_json()
-    assert after.training.train == replace(load_preset("numpy-course-bpe").train, steps=2)
+    assert after.training.train == replace(load_preset("numpy-course-bpe").train, steps=2, seed=5)
+    assert (before.dtype, after.dtype) == ("float32", "float64")
     assert set(before.moments) == {"m", "v"}
     assert after.moments == {}, "a fresh optimizer, of the preset's kind: SGD"
     assert (after.training.init_from, after.training.step) == (str(source), 2)
     assert after.training.init_from_sha256 == signed(before.weights, {})["sha256"]
     assert before.training.init_from is None
-
-
-def test_the_moments_of_the_source_are_forgotten(tmp_path: Path, trained: Path, other: str) -> None:
-    """The same weights without their optimizer end at the same place, bit for bit."""
-    full = load_checkpoint(newest_checkpoint(trained))
-    save_checkpoint(tmp_path / "bare", full.config, full.weights, tokenizer=full.tokenizer)
-    for source, out in ((trained, "a"), (tmp_path / "bare", "b")):
-        options = ["--init-from", str(source), "--dataset", other, "--out", out, *TUNE]
-        assert train_main("numpy", options) == 0
-    a, b = (load_checkpoint(newest_checkpoint(run)) for run in ("a", "b"))
-    for name, array in a.weights.items():
-        np.testing.assert_array_equal(array, b.weights[name], err_msg=name)
-    assert sample_main("numpy", ["--run", "a", "--prompt", "what", "--max-new-tokens", "5"]) == 0
 
 
 def test_a_fine_tuned_run_is_resumed_like_any_other(capsys, trained: Path, other: str) -> None:
@@ -101,16 +88,9 @@ def test_a_fine_tuned_run_is_resumed_like_any_other(capsys, trained: Path, other
     assert f"validation loss {before:.4f} before, " in shown
     assert "weights   those of" not in shown
     record = load_checkpoint(newest_checkpoint("tuned")).training
-    assert record.step == 24
+    assert (record.step, record.backend) == (24, "torch")
     assert record.init_from == begun.init_from == str(trained)
     assert record.init_from_sha256 == begun.init_from_sha256
-
-
-def test_a_training_from_new_weights_says_nothing_of_before(capsys, text: str) -> None:
-    assert train_main("numpy", [*SMALL, "--dataset", text, "--out", "run"]) == 0
-    shown = capsys.readouterr().err
-    assert "before" not in shown
-    assert "weights   " not in shown
 
 
 def test_words_that_are_not_known_are_counted(capsys, tmp_path: Path, text: str) -> None:
@@ -126,31 +106,15 @@ def test_words_that_are_not_known_are_counted(capsys, tmp_path: Path, text: str)
     assert "does not know 50.0% of the words of this text: 500 of 1,000 become <unk>" in warning
 
 
-def test_characters_that_are_not_known_are_named(capsys, tmp_path: Path, trained: Path) -> None:
-    (tmp_path / "odd.txt").write_text("It is 1\x07 été, 1 été! " * 30)
-    status = train_main("numpy", ["--init-from", str(trained), "--dataset", "odd.txt"])
-    shown = error_of(capsys, status)
-    assert "odd.txt has 3 different characters that the char tokenizer of" in shown
-    assert "does not know, in 210 of 630 places: '1' (U+0031), '\\x07' (U+0007), 'é'" in shown
-    (tmp_path / "odd.txt").write_text("".join(map(chr, range(0x400, 0x500))))
-    status = train_main("numpy", ["--init-from", str(trained), "--dataset", "odd.txt"])
-    shown = error_of(capsys, status)
-    assert "has 256 different characters" in shown
-    assert shown.count("U+") == 8
-    assert ", …\n" in shown
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--n-layer", "2"], "n_layer is 1 in .*run and cannot become 2: the weights are of that"),
-        (["--block-size", "9"], "block_size is 8"),
-        (["--bias"], "bias is False"),
         (["--tokenizer", "byte"], "tokenizer is char in .*run and cannot become byte"),
-        (["--vocab-size", "9"], "vocab_size is "),
         (["--resume"], "--resume continues a run as it is; omit --init-from"),
         (["--dataset", "bible"], "neither a dataset nor a file 'bible'"),
         (["--dataset", "short.txt"], "short.txt is too short"),
+        (["--dataset", "odd.txt"], r"odd.txt has 1 character .*tokenizer of .*run does not know"),
         (["--batch-size", "1000000000"], "takes at least .* GiB of memory"),
         (
             ["--init-from", "nowhere"],
@@ -165,46 +129,7 @@ def test_what_cannot_be_begun_is_refused(
     full = load_checkpoint(newest_checkpoint(trained))
     save_checkpoint(tmp_path / "bare", full.config, full.weights)
     (tmp_path / "short.txt").write_text("It is")
+    (tmp_path / "odd.txt").write_text(OTHER + "é")
     start = ["--init-from", str(trained), "--dataset", other, "--out", "tuned"]
     assert re.search(message, error_of(capsys, train_main("numpy", [*start, *options])))
     assert not Path("tuned").exists(), "nothing is written"
-
-
-def test_what_does_not_contradict_is_accepted(trained: Path, other: str) -> None:
-    start = ["--init-from", str(trained), "--dataset", other, "--out", "tuned", "--steps", "2"]
-    same = ["--n-layer", "1", "--block-size", "8", "--tokenizer", "char", "--seed", "5"]
-    assert train_main("numpy", [*start, *same, "--dtype", "float64"]) == 0
-    saved = load_checkpoint(newest_checkpoint("tuned"))
-    assert (saved.dtype, saved.training.seed) == ("float64", 5)
-
-
-# The record
-
-
-def test_a_record_from_before_there_was_fine_tuning_is_read(trained: Path) -> None:
-    record = load_checkpoint(newest_checkpoint(trained)).training
-    table = json.loads(record.to_json())
-    assert table.pop("init_from") is None
-    assert table.pop("init_from_sha256") is None
-    assert TrainingRecord.from_json(Path("training.json"), json.dumps(table).encode()) == record
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"init_from": "run"},
-        {"init_from_sha256": "0" * 64},
-        {"init_from": "", "init_from_sha256": "0" * 64},
-        {"init_from": 1, "init_from_sha256": "0" * 64},
-        {"init_from": "run", "init_from_sha256": "0" * 63},
-    ],
-)
-def test_a_record_says_both_or_neither(trained: Path, change: dict) -> None:
-    record = load_checkpoint(newest_checkpoint(trained)).training
-    assert replace(record, init_from="run", init_from_sha256="0" * 64).init_from == "run"
-    with pytest.raises(ConfigError, match="init_from"):
-        replace(record, **change)
-
-
-def test_the_texts_of_these_tests_share_their_characters() -> None:
-    assert set(OTHER) <= set(TEXT)

@@ -8,21 +8,9 @@ from pathlib import Path
 import pytest
 
 import shared.runs.directory
-from shared.checkpoints.directories import newest_checkpoint
 from shared.errors import RunError
 from shared.runs.directory import RunDirectory
 from tests.command_line import ROOT
-
-
-def test_only_one_may_write_to_a_run(tmp_path):
-    run = RunDirectory(tmp_path / "run")
-    with run.claim():
-        run.metrics.write_text("")
-        with pytest.raises(RunError, match="in use"), RunDirectory(run.path).claim(overwrite=True):
-            pass
-        assert run.metrics.exists()
-    with RunDirectory(run.path).claim(overwrite=True):
-        pass
 
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path):
@@ -46,24 +34,6 @@ with RunDirectory(Path({str(tmp_path / "run")!r})).claim():
             assert (run.path / ".lock").exists()
 
 
-def test_a_run_is_not_lost_by_accident(tmp_path):
-    run = RunDirectory(tmp_path / "run")
-    with run.claim():
-        (run.checkpoints / "000500").mkdir()
-        (run.checkpoints / "000500" / "config.json").write_text("{}")
-        (run.checkpoints / ".001000.tmp-1-ab").mkdir()  # an interrupted save
-        run.metrics.write_text("{}")
-        run.plot.write_text("")
-    with pytest.raises(RunError, match="already holds a run"), run.claim():
-        pass
-    (run.path / "notes.txt").write_text("mine")
-    with run.claim(overwrite=True):
-        assert not run.metrics.exists()
-        assert not run.plot.exists()
-        assert not list(run.checkpoints.iterdir())
-        assert (run.path / "notes.txt").read_text() == "mine"
-
-
 def earlier_run(path: Path) -> RunDirectory:
     run = RunDirectory(path)
     with run.claim():
@@ -82,26 +52,6 @@ def save(run: RunDirectory, step: int) -> None:
 def contents(run: RunDirectory) -> dict[str, str]:
     files = (path for path in run.path.rglob("*") if path.is_file() and path.name != ".lock")
     return {str(path.relative_to(run.path)): path.read_text() for path in files}
-
-
-def replace_and_fail(run: RunDirectory, *steps: int) -> None:
-    with run.claim(overwrite=True):
-        run.metrics.write_text("new")
-        assert newest_checkpoint(run.path) is not None  # one can still sample from the old one
-        for step in steps:
-            save(run, step)
-        raise RunError("disk full")
-
-
-def test_a_replaced_run_stays_until_the_new_one_has_saved(tmp_path):
-    run = earlier_run(tmp_path / "run")
-    before = contents(run)
-    with pytest.raises(RunError, match="disk full"):
-        replace_and_fail(run)
-    assert contents(run) == before
-    with pytest.raises(RunError, match="disk full"):
-        replace_and_fail(run, 40)
-    assert contents(run) == {"metrics.jsonl": "new", "checkpoints/000040/config.json": "{}"}
 
 
 class Killed(BaseException):
@@ -153,19 +103,6 @@ def test_a_replacement_may_be_killed_between_any_two_changes(tmp_path, monkeypat
         if not killed:
             return
     raise AssertionError("never passed")
-
-
-@pytest.mark.parametrize("stranger", ["holiday.jpg", "000500", "000500.backup/x", "000500/notes"])
-def test_overwriting_deletes_nothing_that_is_no_run(tmp_path, stranger):
-    run = RunDirectory(tmp_path)
-    (run.checkpoints / "000400").mkdir(parents=True)
-    file = run.checkpoints / stranger
-    file.parent.mkdir(exist_ok=True)
-    file.write_text("dear to me")
-    with pytest.raises(RunError, match="not part of a run"), run.claim(overwrite=True):
-        pass
-    assert file.read_text() == "dear to me"
-    assert (run.checkpoints / "000400").exists()
 
 
 def test_a_file_is_no_run_directory(tmp_path):

@@ -1,4 +1,4 @@
-"""Datasets: where they come from, what is refused, and what a model sees of them."""
+"""Tinyshakespeare: the text itself, and its download."""
 
 import gc
 import hashlib
@@ -71,9 +71,6 @@ def serve(monkeypatch):
         thread.join()
 
 
-# --- where tinyshakespeare comes from -------------------------------------------------------------
-
-
 def test_tinyshakespeare_itself():
     path = Path(os.environ.get("MINIGPT_DATA_DIR", "")) / "tinyshakespeare.txt"
     if not path.exists():
@@ -86,18 +83,6 @@ def test_tinyshakespeare_itself():
     data = encode_dataset(dataset, build_tokenizer("char", dataset.text), block_size=64)
     assert (len(data.train), len(data.val), data.val_bytes) == (1_003_854, 111_540, 111_539)
     assert load_dataset("auto") == dataset
-
-
-@pytest.mark.parametrize("name", ["tinyshakespeare", "auto"])
-def test_the_data_directory_comes_before_the_cache(name, places, stand_in):
-    in_data, in_cache = places
-    in_cache.parent.mkdir(parents=True)
-    in_cache.write_bytes(stand_in)
-    dataset = load_dataset(name)
-    assert (dataset.name, dataset.text) == ("tinyshakespeare", stand_in.decode())
-    assert str(in_cache) in dataset.note
-    in_data.write_bytes(stand_in)
-    assert str(in_data) in load_dataset(name).note
 
 
 def test_a_download_is_kept(places, stand_in, serve, monkeypatch):
@@ -151,71 +136,8 @@ def test_a_download_with_another_hash_is_not_kept(places, serve):
     assert not list(places[1].parent.iterdir())
 
 
-@pytest.mark.parametrize("which", [0, 1], ids=["data directory", "cache"])
-def test_a_file_with_another_hash_is_an_error(which, places):
-    places[which].parent.mkdir(parents=True, exist_ok=True)
-    places[which].write_bytes(STAND_IN)
-    with pytest.raises(DatasetError) as caught:
-        load_dataset("tinyshakespeare")
-    found = hashlib.sha256(STAND_IN).hexdigest()
-    for part in (str(places[which]), found, datasets.TINYSHAKESPEARE_SHA256):
-        assert part in str(caught.value)
-    assert places[which].read_bytes() == STAND_IN
-    note = load_dataset("auto").note
-    assert note.startswith("playlets, because")
-    assert found in note
-
-
 def test_auto_falls_back_to_playlets_and_says_why(places):
     dataset = load_dataset("auto")
     assert dataset.name == "playlets"
     assert dataset.note.startswith("playlets, because tinyshakespeare is not at")
     assert "\n" not in dataset.note
-
-
-# --- files ----------------------------------------------------------------------------------------
-
-
-def test_files_are_read_as_they_stand(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    text = " \r\nDéjà vu\r\rune ligne\n\u2028\t \n"
-    Path("foo.txt").write_bytes(text.encode())
-    Path("foo").write_bytes(text.encode())
-    for name in ("foo.txt", "./foo.txt", "foo", str(tmp_path / "foo.txt")):
-        dataset = load_dataset(name)
-        assert (dataset.name, dataset.text) == (name, text)
-        assert name in dataset.note
-
-
-@pytest.mark.parametrize(
-    ("contents", "message"),
-    [
-        (b"", "empty"),
-        (b"\xef\xbb\xbf", "empty"),
-        (b"caf\xe9 au lait", "UTF-8.*0xe9.*offset 3"),
-        (b"\xef\xbb\xbfab\xff", "0xff.*offset 5"),
-        ("Ünïcode".encode("utf-16"), "0xff.*offset 0"),
-    ],
-)
-def test_files_that_are_no_text(contents, message, tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(contents)
-    with pytest.raises(DatasetError, match=message) as caught:
-        load_dataset(str(path))
-    assert str(path) in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "name", ["shakespear", "./missing.txt", "missing/corpus.txt", "a\0b", "x" * 5000]
-)
-def test_what_is_neither_a_dataset_nor_a_file(name):
-    with pytest.raises(DatasetError) as caught:
-        load_dataset(name)
-    assert len(str(caught.value).splitlines()) == 1
-    if len(name) < 100 and "\0" not in name:
-        assert "auto, tinyshakespeare, playlets" in str(caught.value)
-
-
-def test_a_directory_is_no_text(tmp_path):
-    with pytest.raises(DatasetError, match="is a directory"):
-        load_dataset(str(tmp_path))
