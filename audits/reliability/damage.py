@@ -126,22 +126,26 @@ def in_tensors(change: Callable[[Tensors, str, Random], None], rule: Rule) -> Da
 # Bytes
 
 
-def truncate(data: bytes, rng: Random) -> bytes:
-    return data[: rng.choice([0, 1, len(data) // 2, len(data) - 1, rng.randrange(len(data))])]
+def draw_place_in_file(data: bytes, rng: Random) -> int:
+    """An offset: anywhere; or, in a safetensors file, in the size or at the border of a part."""
+    borders = [0, 1, 8, len(data) // 2, len(data)]
+    if int.from_bytes(data[:8], "little") < len(data):  # a JSON file begins with other eight bytes
+        header, _ = split(data)
+        offsets = [entry.get("data_offsets", [0, 0])[1] for entry in json.loads(header).values()]
+        borders += [8 + len(header) + offset for offset in [0, *offsets]]
+    border = rng.choice(borders) + rng.choice([-1, 0, 1])
+    place = rng.choice([border, rng.randrange(len(data)), rng.randrange(min(len(data), 4096))])
+    return min(max(place, 0), len(data) - 1)
 
 
-def truncate_at_border(data: bytes, rng: Random) -> bytes:
-    """In or after the size, at the header's end, or where one tensor ends."""
-    header, _ = split(data)
-    start = 8 + len(header)
-    table = json.loads(header)
-    ends = [table[key]["data_offsets"][1] for key in table if key != "__metadata__"]
-    end = rng.choice([8, start, *(start + end for end in ends)]) + rng.choice([-1, 0, 1])
-    return data[: min(end, len(data) - 1)]
+def at_place(change: Callable[[bytes, bytes, Random], bytes]) -> Damage:
+    """The damage of putting something else in a file, between what is before and after a place."""
 
+    def change_file(data: bytes, rng: Random) -> bytes:
+        place = draw_place_in_file(data, rng)
+        return change(data[:place], data[place:], rng)
 
-def lengthen(data: bytes, rng: Random) -> bytes:
-    return data + rng.randbytes(rng.randint(1, 99))
+    return in_file(change_file)
 
 
 def flip_bits(data: bytes, rng: Random) -> bytes:
@@ -149,21 +153,6 @@ def flip_bits(data: bytes, rng: Random) -> bytes:
     for _ in range(rng.choice([1, 1, 1, 2, 8])):
         changed[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
     return bytes(changed)
-
-
-def splice(data: bytes, rng: Random) -> bytes:
-    """Remove bytes, repeat them, put others in, or change the punctuation."""
-    at = rng.randrange(len(data) if rng.random() < 0.5 else min(len(data), 4096))
-    before, piece, after = data[:at], data[at : at + rng.randint(1, 40)], data[at:]
-    punctuation = bytes([rng.choice(b'0123456789"{}[],:.-e\n\0')])
-    return rng.choice(
-        [
-            before + after[len(piece) :],
-            before + piece + after,
-            before + rng.randbytes(len(piece)) + after,
-            before + punctuation + after[1:],
-        ]
-    )
 
 
 def change_size_of_header(data: bytes, rng: Random) -> bytes:
@@ -189,12 +178,12 @@ def move_offsets(header: bytes, rng: Random) -> bytes:
     if len(entries) < 2:
         return flip_bits(header, rng)
     first, second = rng.sample(entries, 2)
-    start, end = first["data_offsets"]
+    (start, end), others = first["data_offsets"], second["data_offsets"]
     moved = rng.choice([-4, 4, 2**62])
-    others = [second["data_offsets"], [end, start], [start + moved, end], [start, end + moved]]
-    first["data_offsets"] = rng.choice(others)
-    if rng.random() < 0.25:
-        first["data_offsets"], second["data_offsets"] = second["data_offsets"], [start, end]
+    choices = [others, [end, start], [start + moved, end], [start, end + moved]]
+    first["data_offsets"] = rng.choice(choices)
+    if first["data_offsets"] is others and rng.random() < 0.5:
+        second["data_offsets"] = [start, end]
     return json.dumps(table).encode()
 
 
@@ -202,9 +191,9 @@ def edit_metadata(header: bytes, rng: Random) -> bytes:
     """Hashes that are gone, emptied, of other files, or of another kind."""
     table = json.loads(header)
     metadata = table.setdefault("__metadata__", {})
-    key = rng.choice([*metadata, "sha256", "files"])
     odd = ["", "{}", "[]", "0" * 64, "null", 7, None, {}, '{"config.json": 7}', "\ud800"]
     odd += ['{"../../etc/passwd": "0"}', '{"a":' * 1000]
+    key = rng.choice([*metadata, "sha256", "files"])
     metadata[key] = rng.choice(odd)
     if rng.random() < 0.3:
         del metadata[key]
@@ -217,23 +206,21 @@ def edit_metadata(header: bytes, rng: Random) -> bytes:
 
 
 def exchange_tensor(tensors: Tensors, name: str, rng: Random) -> None:
-    """Rename it, remove it, add another; or give it another shape or type."""
+    """Remove it, rename it, add another; or give it another shape or type."""
     array = tensors[name]
-    renamed = ["", "x", name + ".", name.upper(), "h.9.w", "\x1b[2J"]
-    added = ["extra", name + "2", "transformer.h.9.ln_1.weight"]
     kinds = ["float16", "float32", "float64", "int32", "int64", "uint8", "bool"]
-    match rng.choice(["remove", "rename", "add", "type", "shape", "shape", "shape"]):
-        case "remove":
-            del tensors[name]
-        case "rename":
-            tensors[rng.choice(renamed)] = tensors.pop(name)
-        case "add":
-            tensors[rng.choice(added)] = array
+    names = ["", "x", name + ".", name.upper(), "h.9.w", "\x1b[2J", "transformer.h.9.ln_1.weight"]
+    scalar = np.zeros((), array.dtype)
+    shapes = [array.T, array.ravel(), array[None], array[:0], array[:1], scalar]
+    match rng.choice(["name", "type", "shape", "shape"]):
+        case "name":
+            if rng.random() < 0.7:
+                del tensors[name]
+            if rng.random() < 0.7:
+                tensors[rng.choice(names)] = array
         case "type":
             tensors[name] = array.astype(rng.choice(kinds))
         case "shape":
-            scalar = np.zeros((), array.dtype)
-            shapes = [array.T, array.ravel(), array[None], array[:0], array[:1], scalar]
             tensors[name] = rng.choice(shapes).copy()
 
 
@@ -326,71 +313,57 @@ def bomb_json(data: bytes, rng: Random) -> bytes:
 
 # Tokenizers
 
-TEMPLATE = {
-    "type": "TemplateProcessing",
-    "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}],
-    "pair": [],
-    "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [10**6], "tokens": ["[CLS]"]}},
-}
-PADDING = {
-    **{"strategy": {"Fixed": 10**6}, "direction": "Right", "pad_to_multiple_of": None},
-    **{"pad_id": 7, "pad_type_id": 0, "pad_token": "[PAD]"},
-}
-TRUNCATION = {"direction": "Right", "max_length": 1, "strategy": "LongestFirst", "stride": 0}
-BYTE_LEVEL = {
-    "type": "ByteLevel",
-    "add_prefix_space": False,
-    "trim_offsets": True,
-    "use_regex": True,
-}
-SPLIT_AND_BYTES = [{"type": "WhitespaceSplit"}, BYTE_LEVEL]
-
-OTHER_PARTS: dict[tuple[str, ...], list[Any]] = {
-    ("version",): ["2.0", "", None, 1],
-    ("truncation",): [TRUNCATION, TRUNCATION | {"max_length": 0, "stride": 5}],
-    ("padding",): [PADDING, PADDING | {"strategy": "BatchLongest"}],
-    ("normalizer",): [
-        *({"type": kind} for kind in ("Lowercase", "NFKC", "StripAccents", "Nmt")),
-        {"type": "Replace", "pattern": {"Regex": "(a*)*b"}, "content": ""},
-        {"type": "Prepend", "prepend": "▁"},
-        {"type": "Sequence", "normalizers": []},
-    ],
-    ("pre_tokenizer",): [
-        *(None, BYTE_LEVEL, BYTE_LEVEL | {"add_prefix_space": True}, {"type": "Whitespace"}),
-        *(
-            BYTE_LEVEL | {"use_regex": False},
-            {"type": "Sequence", "pretokenizers": SPLIT_AND_BYTES},
-        ),
-    ],
-    ("post_processor",): [
-        *(BYTE_LEVEL, TEMPLATE, {"type": "BertProcessing", "sep": ["a", 1], "cls": ["b", 2]}),
-    ],
-    ("decoder",): [
-        *(None, BYTE_LEVEL, {"type": "Fuse"}, {"type": "WordPiece", "prefix": "", "cleanup": True}),
-    ],
-    ("pre_tokenizer", "behavior"): [
-        *("Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous", "Odd"),
-    ],
-    ("pre_tokenizer", "invert"): [True],
-    ("pre_tokenizer", "pattern"): [
-        *({"String": "a"}, {"Regex": "("}, {"Regex": "(a*)*b"}, {"Regex": ""}),
-    ],
-    ("pre_tokenizer", "add_prefix_space"): [True],
-    ("pre_tokenizer", "use_regex"): [True, False],
-    ("pre_tokenizer", "trim_offsets"): [True, False],
-    ("model", "type"): ["Unigram", "WordPiece", "BPE", "WordLevel", "Odd"],
-    ("model", "unk_token"): [None, "", "a", "absent", "<unk>"],
-    ("model", "dropout"): [0.5, 1.0, 0.0, 7.0, -1.0],
-    ("model", "continuing_subword_prefix"): ["##", ""],
-    ("model", "end_of_word_suffix"): ["</w>", ""],
-    ("model", "fuse_unk"): [True],
-    ("model", "byte_fallback"): [True],
-    ("model", "ignore_merges"): [True],
-    ("model", "merges"): [
-        *([["a", "b"]], ["a b"], ["a"], [["a"]], ["a b c"], [["a", "a"]] * 999, {}),
-    ],
-}
+OTHER_PARTS: dict[str, list[Any]] = json.loads(r"""{
+"version": ["2.0", "", null, 1],
+"truncation": [
+  {"direction": "Right", "max_length": 1, "strategy": "LongestFirst", "stride": 0},
+  {"direction": "Right", "max_length": 0, "strategy": "LongestFirst", "stride": 5}],
+"padding": [
+  {"strategy": {"Fixed": 1000000}, "direction": "Right", "pad_to_multiple_of": null,
+   "pad_id": 7, "pad_type_id": 0, "pad_token": "[PAD]"},
+  {"strategy": "BatchLongest", "direction": "Right", "pad_to_multiple_of": null,
+   "pad_id": 7, "pad_type_id": 0, "pad_token": "[PAD]"}],
+"normalizer": [
+  {"type": "Lowercase"}, {"type": "NFKC"}, {"type": "StripAccents"}, {"type": "Nmt"},
+  {"type": "Replace", "pattern": {"Regex": "(a*)*b"}, "content": ""},
+  {"type": "Prepend", "prepend": "▁"}, {"type": "Sequence", "normalizers": []}],
+"pre_tokenizer": [
+  null, {"type": "Whitespace"},
+  {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
+  {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
+  {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
+  {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"},
+   {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}]}],
+"pre_tokenizer.behavior": [
+  "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous", "Odd"],
+"pre_tokenizer.invert": [true],
+"pre_tokenizer.pattern": [
+  {"String": "a"}, {"Regex": "("}, {"Regex": "(a*)*b"}, {"Regex": ""}],
+"pre_tokenizer.add_prefix_space": [true],
+"pre_tokenizer.use_regex": [true, false],
+"pre_tokenizer.trim_offsets": [true, false],
+"post_processor": [
+  {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
+  {"type": "BertProcessing", "sep": ["a", 1], "cls": ["b", 2]},
+  {"type": "TemplateProcessing", "pair": [],
+   "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}},
+              {"Sequence": {"id": "A", "type_id": 0}}],
+   "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [1000000], "tokens": ["[CLS]"]}}}],
+"decoder": [
+  null, {"type": "Fuse"}, {"type": "WordPiece", "prefix": "", "cleanup": true},
+  {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}],
+"model.type": ["Unigram", "WordPiece", "BPE", "WordLevel", "Odd"],
+"model.unk_token": [null, "", "a", "absent", "<unk>"],
+"model.dropout": [0.5, 1.0, 0.0, 7.0, -1.0],
+"model.continuing_subword_prefix": ["##", ""],
+"model.end_of_word_suffix": ["</w>", ""],
+"model.fuse_unk": [true],
+"model.byte_fallback": [true],
+"model.ignore_merges": [true],
+"model.merges": [[["a", "b"]], ["a b"], ["a"], [["a"]], ["a b c"], {}]
+}""")
 """Other values for parts of a tokenizer.json that the library may well understand."""
+OTHER_PARTS["model.merges"] += [[["a", "a"]] * 999]
 
 
 def change_tokenizer(scene: Scene) -> Rule:
@@ -405,10 +378,11 @@ def change_tokenizer(scene: Scene) -> Rule:
     for _ in range(rng.choice([1, 1, 1, 2, 3])):
         die = rng.random()
         if die < 0.5:
-            *above, field = rng.choice(list(OTHER_PARTS))
-            holder = table[above[0]] if above else table
+            part = rng.choice(list(OTHER_PARTS))
+            above, _, field = part.rpartition(".")
+            holder = table[above] if above else table
             if isinstance(holder, dict):
-                holder[field] = rng.choice(OTHER_PARTS[(*above, field)])
+                holder[field] = rng.choice(OTHER_PARTS[part])
         elif die < 0.75:
             size = len(table["model"].get("vocab", ()))
             table["added_tokens"] = [draw_token(size + i, rng) for i in range(rng.randint(1, 3))]
@@ -436,19 +410,19 @@ def change_vocabulary(vocabulary: Any, rng: Random) -> None:
     if not isinstance(vocabulary, dict) or len(vocabulary) < 2:
         return
     first, second = rng.sample(list(vocabulary), 2)
-    size, id_ = len(vocabulary), vocabulary[first]
-    match rng.choice(["give", "exchange", "remove", "rename", "add"]):
-        case "give":
-            others = [vocabulary[second], size, 10**6, 2**32 - 1, 2**32, -1, 2**63]
-            vocabulary[first] = rng.choice(others)
+    ids = [vocabulary[second], len(vocabulary), 10**6, 2**32 - 1, 2**32, -1, 2**63]
+    tokens = ["", "ab", "\0", "<unk>", "\n\n"]
+    match rng.choice(["change", "exchange", "remove", "rename", "add"]):
+        case "change":
+            vocabulary[first] = rng.choice(ids)
         case "exchange":
-            vocabulary[first], vocabulary[second] = vocabulary[second], id_
+            vocabulary[first], vocabulary[second] = vocabulary[second], vocabulary[first]
         case "remove":
             del vocabulary[first]
         case "rename":
-            vocabulary[rng.choice(["", "ab", "\0", "<unk>", "\n\n"])] = vocabulary.pop(first)
+            vocabulary[rng.choice(tokens)] = vocabulary.pop(first)
         case "add":
-            vocabulary[rng.choice(["", "ab", "\0", "<unk>"])] = size
+            vocabulary[rng.choice(tokens)] = len(vocabulary)
 
 
 # Files
@@ -509,14 +483,23 @@ def replace_file(scene: Scene) -> Rule:
     return "refused"
 
 
+PUNCTUATION = b'0123456789"{}[],:.-e\n\0'
 DAMAGES: dict[str, Damage] = {
-    "truncated": in_file(truncate),
-    "truncated at a border": in_file(truncate_at_border, MODEL_FILES),
-    "lengthened": in_file(lengthen),
+    "truncated": at_place(lambda before, after, rng: before),
+    "lengthened": in_file(lambda data, rng: data + rng.randbytes(rng.randint(1, 99))),
     "stretched": stretch_file,
+    "bytes removed": at_place(lambda before, after, rng: before + after[rng.randint(1, 40) :]),
+    "bytes repeated": at_place(
+        lambda before, after, rng: before + after[: rng.randint(1, 40)] + after
+    ),
+    "bytes inserted": at_place(
+        lambda before, after, rng: before + rng.randbytes(rng.randint(1, 40)) + after
+    ),
+    "punctuation changed": at_place(
+        lambda before, after, rng: before + bytes([rng.choice(PUNCTUATION)]) + after[1:]
+    ),
     "bits flipped": in_file(flip_bits),
     "bits flipped in a header": in_header(flip_bits),
-    "spliced": in_file(splice),
     "wrong size of header": in_file(change_size_of_header, MODEL_FILES),
     "huge header": in_header(pad_header),
     "header edited": in_header(edit_json),

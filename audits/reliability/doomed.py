@@ -66,7 +66,7 @@ class Fate:
         self.busy = True
         try:
             paths = touched(event, arguments)
-            if any(path.is_relative_to(self.doom.run) for path in paths):
+            if concerns(self.doom.run, paths):
                 self.note(READ if is_reading(event, arguments, paths) else event, paths)
         finally:
             self.busy = False
@@ -74,13 +74,13 @@ class Fate:
     def note(self, event: str, paths: list[Path]) -> None:
         """Write an event down, and strike if it is the one."""
         os.write(self.journal, ("\t".join([event, *map(str, paths)]) + "\n").encode())
-        folder = self.doom.run / self.doom.within
-        self.count += event != READ and any(path.is_relative_to(folder) for path in paths)
-        if event == READ or self.count != self.doom.at:
+        if event == READ or not concerns(self.doom.run / self.doom.within, paths):
+            return
+        self.count += 1
+        if self.count != self.doom.at:
             return
         if self.doom.act == "move":
             self.doom.run.rename(self.doom.aside)
-            self.count += 1  # once
         elif self.doom.after:
             timer = threading.Timer(self.doom.after, os.kill, [os.getpid(), signal.SIGKILL])
             timer.daemon = True
@@ -92,7 +92,7 @@ class Fate:
 def touched(event: str, arguments: tuple[Any, ...]) -> list[Path]:
     """The paths that an event is about, absolute; none if it does not concern files."""
     match event, arguments:
-        case ("open" | "os.truncate" | "shutil.rmtree"), (name, *_):
+        case (("open" | "os.truncate" | "shutil.rmtree"), (name, *_)):
             named = [(name, -1)]
         case ("os.mkdir", (name, _, directory)) | ("os.rmdir" | "os.remove", (name, directory)):
             named = [(name, directory)]
@@ -107,6 +107,11 @@ def touched(event: str, arguments: tuple[Any, ...]) -> list[Path]:
         for name, directory in named
         if isinstance(name, str | bytes | Path)
     ]
+
+
+def concerns(directory: Path, paths: list[Path]) -> bool:
+    """Whether one of the paths is the directory or in it."""
+    return any(path.is_relative_to(directory) for path in paths)
 
 
 def is_reading(event: str, arguments: tuple[Any, ...], paths: list[Path]) -> bool:
