@@ -78,7 +78,7 @@ def watch(cases: Sequence[int], seed: int, work: Work, seconds: float = SECONDS)
         worker.start()
         there.close()
         patience, hangs = seconds + 60.0, False
-        with contextlib.suppress(EOFError):  # it has ended
+        with contextlib.suppress(EOFError, ConnectionError):  # it has ended
             while not (hangs := not here.poll(patience)):
                 results.append(here.recv())
                 patience = seconds

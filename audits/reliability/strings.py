@@ -64,22 +64,22 @@ STRINGS = st.integers(0, 29).flatmap(lambda die: LONG if die == 15 else SHORT)
 def try_strings(count: int, seed: int, case: str | None) -> list[Result]:
     """Try strings on each tokenizer and on a terminal; or one alone, as `bpe:'text'`."""
     if case is not None:
-        kind, _, literal = case.partition(":")
-        return [try_string(kind, parse_text(kind, literal))]
+        return [try_string(*parse_case(case))]
     say("encoding and decoding strings")
     texts = draw_strings(count, seed)
     return [try_string(kind, text) for kind in (*TOKENIZERS, "terminal") for text in texts]
 
 
-def parse_text(kind: str, literal: str) -> str:
-    """The text of a case. Raises `UsageError` if it is none."""
+def parse_case(case: str) -> tuple[str, str]:
+    """The kind and the text of a case. Raises `UsageError` if it is none."""
+    kind, _, literal = case.partition(":")
     with contextlib.suppress(ValueError, SyntaxError):
         text = ast.literal_eval(literal)
         if kind in (*TOKENIZERS, "terminal") and isinstance(text, str):
-            return text
+            return kind, text
     raise UsageError(
-        f"there is no case {f'{kind}:{literal}'!r} of strings: it is a tokenizer or terminal, a "
-        f"colon, and a string as Python spells it"
+        f"there is no case {case!r} of strings: it is a tokenizer or terminal, a colon, and a "
+        f"string as Python spells it"
     )
 
 

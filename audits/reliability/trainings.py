@@ -150,7 +150,9 @@ def try_kills(kills: int, seed: int, processes: int, case: str | None) -> list[R
             unbroken = dict(zip(backends, trained, strict=True))
 
             def try_one(case: str, kills: int) -> list[Result]:
-                results = try_case(case, kills, seed, unbroken[case.partition("-")[0]], directory)
+                results = try_directory(
+                    case, kills, seed, unbroken[case.partition("-")[0]], directory
+                )
                 say(f"{case}: {', '.join(result.how for result in results)}")
                 return results
 
@@ -170,7 +172,9 @@ def plan(kills: int) -> dict[str, int]:
     )
 
 
-def try_case(case: str, kills: int, seed: int, unbroken: Unbroken, directory: Path) -> list[Result]:
+def try_directory(
+    case: str, kills: int, seed: int, unbroken: Unbroken, directory: Path
+) -> list[Result]:
     """Strike a training as the case wants it, and let it come to its end at last."""
     _, _, which = case.partition("-")
     if which in MOUNTS and (why := why_not_mount()) is not None:
