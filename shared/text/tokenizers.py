@@ -152,6 +152,7 @@ class Tokenizer:
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
             reason = " ".join(str(error).split()) or type(error).__name__
+            reason = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in reason)  # quoted
             raise TokenizerError(f"this is no tokenizer.json: {reason}") from error
         return cls(library_tokenizer)
 

@@ -143,6 +143,10 @@ def test_hub_a_tokenizer_must_fit(tmp_path):
     refused(hub, f"tokenizer.json: vocab_size: expected {CONFIG.vocab_size}, found 256")
     (hub / "tokenizer.json").write_text("{}")
     refused(hub, "tokenizer.json")
+    (hub / "tokenizer.json").write_text(
+        json.dumps(json.loads(CHAR.to_json()) | {"version": "\x1b"})
+    )
+    refused(hub, "tokenizer.json", r"\x1b")
 
 
 def test_hub_a_tokenizer_on_which_the_library_panics(tmp_path):
