@@ -55,11 +55,8 @@ def try_corruptions(count: int, seed: int, processes: int, case: str | None) -> 
     with quiet, ThreadPoolExecutor(processes) as pool:
         shares = [cases[i::processes] for i in range(processes)]
         results = pool.map(lambda share: watch(share, seed, work_off), shares)
-        return sorted((result for share in results for result in share), key=row_number)
-
-
-def row_number(result: Result) -> int:
-    return list(DAMAGES).index(result.row)
+        every = [result for share in results for result in share]
+        return sorted(every, key=lambda result: list(DAMAGES).index(result.row))
 
 
 def watch(cases: Sequence[int], seed: int, work: Work, seconds: float = SECONDS) -> list[Result]:
@@ -185,14 +182,8 @@ def check_loaded(loaded: Checkpoint, path: Path, rule: Rule, victim: Victim) -> 
         demand(same(loaded, victim.checkpoint), "it was loaded, but not as what was saved")
         return
     config = json.loads((path / parts.CONFIG).read_bytes())
-    for key, field in {
-        "vocab_size": "vocab_size",
-        "n_positions": "block_size",
-        "n_layer": "n_layer",
-        "n_head": "n_head",
-        "n_embd": "n_embd",
-    }.items():
-        value = getattr(loaded.config, field)
+    for key in ("vocab_size", "n_positions", "n_layer", "n_head", "n_embd"):
+        value = getattr(loaded.config, "block_size" if key == "n_positions" else key)
         demand(config[key] == value, f"{key} is {config[key]}, but {value} was loaded")
     shapes = {name: array.shape for name, array in loaded.weights.items()}
     demand(shapes == tensor_shapes(loaded.config), "the weights do not fit the configuration")

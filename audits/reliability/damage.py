@@ -4,6 +4,7 @@
 then demanded of its reader.
 """
 
+import contextlib
 import json
 import os
 import socket
@@ -11,9 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
+from tokenizers import decoders, normalizers, pre_tokenizers, processors
 
 from audits.reliability.samples import Tensors, Victim, safetensors_bytes
 from shared.checkpoints import parts
@@ -190,15 +193,9 @@ def move_offsets(header: bytes, rng: Random) -> bytes:
 def edit_metadata(header: bytes, rng: Random) -> bytes:
     """Hashes that are gone, emptied, of other files, or of another kind."""
     table = json.loads(header)
-    metadata = table.setdefault("__metadata__", {})
-    odd = ["", "{}", "[]", "0" * 64, "null", 7, None, {}, '{"config.json": 7}', "\ud800"]
-    odd += ['{"../../etc/passwd": "0"}', '{"a":' * 1000]
-    key = rng.choice([*metadata, "sha256", "files"])
-    metadata[key] = rng.choice(odd)
-    if rng.random() < 0.3:
-        del metadata[key]
-    if rng.random() < 0.1:
-        del table["__metadata__"]
+    metadata = table.pop("__metadata__", {"sha256": "", "files": "{}"})
+    if rng.random() < 0.9:
+        table["__metadata__"] = json.loads(edit_json(json.dumps(metadata).encode(), rng))
     return json.dumps(table).encode()
 
 
@@ -233,7 +230,8 @@ def make_not_finite(tensors: Tensors, name: str, rng: Random) -> None:
 
 ODD_VALUES: list[Any] = [
     *(0, 1, -1, 2**31, 2**63, 2**64, 1e308, 0.5, None, True, False, "", "gpt2", "\ud800"),
-    *([], {}, [[[]]], "x" * 999, "\x1b[2J\n", "../..", {"type": "Lowercase"}),
+    *([], {}, [[[]]], "x" * 999, "\x1b[2J\n", "../..", {"type": "Lowercase"}, "0" * 64, "null"),
+    *("{}", "[]", '{"config.json": 7}', '{"../../etc/passwd": "0"}', '{"a":' * 1000),
 ]
 
 
@@ -313,57 +311,57 @@ def bomb_json(data: bytes, rng: Random) -> bytes:
 
 # Tokenizers
 
-OTHER_PARTS: dict[str, list[Any]] = json.loads(r"""{
-"version": ["2.0", "", null, 1],
-"truncation": [
-  {"direction": "Right", "max_length": 1, "strategy": "LongestFirst", "stride": 0},
-  {"direction": "Right", "max_length": 0, "strategy": "LongestFirst", "stride": 5}],
-"padding": [
-  {"strategy": {"Fixed": 1000000}, "direction": "Right", "pad_to_multiple_of": null,
-   "pad_id": 7, "pad_type_id": 0, "pad_token": "[PAD]"},
-  {"strategy": "BatchLongest", "direction": "Right", "pad_to_multiple_of": null,
-   "pad_id": 7, "pad_type_id": 0, "pad_token": "[PAD]"}],
-"normalizer": [
-  {"type": "Lowercase"}, {"type": "NFKC"}, {"type": "StripAccents"}, {"type": "Nmt"},
-  {"type": "Replace", "pattern": {"Regex": "(a*)*b"}, "content": ""},
-  {"type": "Prepend", "prepend": "▁"}, {"type": "Sequence", "normalizers": []}],
-"pre_tokenizer": [
-  null, {"type": "Whitespace"},
-  {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
-  {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
-  {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
-  {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"},
-   {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}]}],
-"pre_tokenizer.behavior": [
-  "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous", "Odd"],
-"pre_tokenizer.invert": [true],
-"pre_tokenizer.pattern": [
-  {"String": "a"}, {"Regex": "("}, {"Regex": "(a*)*b"}, {"Regex": ""}],
-"pre_tokenizer.add_prefix_space": [true],
-"pre_tokenizer.use_regex": [true, false],
-"pre_tokenizer.trim_offsets": [true, false],
-"post_processor": [
-  {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
-  {"type": "BertProcessing", "sep": ["a", 1], "cls": ["b", 2]},
-  {"type": "TemplateProcessing", "pair": [],
-   "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}},
-              {"Sequence": {"id": "A", "type_id": 0}}],
-   "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [1000000], "tokens": ["[CLS]"]}}}],
-"decoder": [
-  null, {"type": "Fuse"}, {"type": "WordPiece", "prefix": "", "cleanup": true},
-  {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}],
-"model.type": ["Unigram", "WordPiece", "BPE", "WordLevel", "Odd"],
-"model.unk_token": [null, "", "a", "absent", "<unk>"],
-"model.dropout": [0.5, 1.0, 0.0, 7.0, -1.0],
-"model.continuing_subword_prefix": ["##", ""],
-"model.end_of_word_suffix": ["</w>", ""],
-"model.fuse_unk": [true],
-"model.byte_fallback": [true],
-"model.ignore_merges": [true],
-"model.merges": [[["a", "b"]], ["a b"], ["a"], [["a"]], ["a b c"], {}]
-}""")
+
+def components(module: ModuleType) -> list[Any]:
+    """What a module of the library makes of its own accord, as tokenizer.json has it."""
+    made = []
+    for kind in vars(module).values():
+        with contextlib.suppress(TypeError):  # no class, or one that needs arguments
+            made.append(json.loads(kind().__getstate__()))
+    return made
+
+
+BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+CLS = {"SpecialToken": {"id": "[CLS]", "type_id": 0}}
+CLS_IDS = {"[CLS]": {"id": "[CLS]", "ids": [10**6], "tokens": ["[CLS]"]}}
+CUT = {"direction": "Right", "max_length": 1, "strategy": "LongestFirst", "stride": 0}
+FILL = {"direction": "Right", "pad_id": 7, "pad_type_id": 0, "pad_token": "[PAD]"}
+OTHER_PARTS: dict[str, list[Any]] = {
+    "version": ["2.0", "", None, 1],
+    "truncation": [CUT, CUT | {"max_length": 0, "stride": 5}],
+    "padding": [FILL | {"strategy": {"Fixed": 10**6}}, FILL | {"strategy": "BatchLongest"}],
+    "normalizer": [
+        *components(normalizers),
+        {"type": "Replace", "pattern": {"Regex": "(a*)*b"}, "content": ""},
+        {"type": "Sequence", "normalizers": []},
+    ],
+    "pre_tokenizer": [
+        *(None, BYTES, BYTES | {"use_regex": False}, *components(pre_tokenizers)),
+        {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, BYTES]},
+    ],
+    "pre_tokenizer.behavior": ["Removed", "MergedWithPrevious", "Contiguous", "Odd"],
+    "pre_tokenizer.invert": [True],
+    "pre_tokenizer.pattern": [{"String": "a"}, *({"Regex": x} for x in ("(", "(a*)*b", ""))],
+    "pre_tokenizer.add_prefix_space": [True],
+    "pre_tokenizer.use_regex": [True, False],
+    "pre_tokenizer.trim_offsets": [True, False],
+    "post_processor": [
+        *components(processors),
+        {"type": "BertProcessing", "sep": ["a", 1], "cls": ["b", 2]},
+        {"type": "TemplateProcessing", "single": [CLS], "pair": [], "special_tokens": CLS_IDS},
+    ],
+    "decoder": [None, *components(decoders)],
+    "model.type": ["Unigram", "WordPiece", "BPE", "WordLevel", "Odd"],
+    "model.unk_token": [None, "", "a", "absent", "<unk>"],
+    "model.dropout": [0.5, 1.0, 0.0, 7.0, -1.0],
+    "model.continuing_subword_prefix": ["##", ""],
+    "model.end_of_word_suffix": ["</w>", ""],
+    "model.fuse_unk": [True],
+    "model.byte_fallback": [True],
+    "model.ignore_merges": [True],
+    "model.merges": [["a b"], ["a"], [["a"]], ["a b c"], {}, *([["a", "b"]] * n for n in (1, 999))],
+}
 """Other values for parts of a tokenizer.json that the library may well understand."""
-OTHER_PARTS["model.merges"] += [[["a", "a"]] * 999]
 
 
 def change_tokenizer(scene: Scene) -> Rule:

@@ -104,24 +104,13 @@ def safetensors_bytes(header: object, payload: bytes = b"") -> bytes:
 
 
 HUB_CONFIG = {
-    "activation_function": "gelu_new",
-    "architectures": ["GPT2LMHeadModel"],
-    "attn_pdrop": 0.1,
-    "bos_token_id": 50256,
-    "embd_pdrop": 0.1,
-    "eos_token_id": 50256,
-    "initializer_range": 0.02,
-    "layer_norm_epsilon": 1e-05,
-    "model_type": "gpt2",
-    "n_ctx": CONFIG.block_size,
-    "n_embd": CONFIG.n_embd,
-    "n_head": CONFIG.n_head,
-    "n_layer": CONFIG.n_layer,
-    "n_positions": CONFIG.block_size,
-    "resid_pdrop": 0.1,
-    "summary_type": "cls_index",
+    **{"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "vocab_size": CONFIG.vocab_size},
+    **{"n_ctx": CONFIG.block_size, "n_positions": CONFIG.block_size, "n_embd": CONFIG.n_embd},
+    **{"n_head": CONFIG.n_head, "n_layer": CONFIG.n_layer, "activation_function": "gelu_new"},
+    **{"attn_pdrop": 0.1, "embd_pdrop": 0.1, "resid_pdrop": 0.1, "summary_type": "cls_index"},
+    **{"initializer_range": 0.02, "layer_norm_epsilon": 1e-05},
+    **{"bos_token_id": 50256, "eos_token_id": 50256},
     "task_specific_params": {"text-generation": {"do_sample": True, "max_length": 50}},
-    "vocab_size": CONFIG.vocab_size,
 }
 TIED = replace(CONFIG, tie_weights=True)
 

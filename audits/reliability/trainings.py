@@ -125,10 +125,9 @@ class Ended:
         """What the training was doing when it ended, as far as the journal tells."""
         if not self.journal:
             return "starting"
-        event, last = self.journal[-1][0], self.journal[-1][-1]
-        if "/checkpoints" in last:
-            return "loading" if event == READ else "saving"
-        return "drawing" if last.endswith(".png.partial") else "training"
+        event, *_, last = self.journal[-1]
+        saving = "/checkpoints" in last and event != READ
+        return "saving" if saving else "reading" if event == READ else "training"
 
 
 # The cases
@@ -146,13 +145,15 @@ def try_kills(kills: int, seed: int, processes: int, case: str | None) -> list[R
         if backends:
             say("training what nothing happens to: all others must come to the same")
         with ThreadPoolExecutor(processes) as pool:
-            trained = pool.map(lambda backend: train_unbroken(backend, directory), backends)
-            unbroken = dict(zip(backends, trained, strict=True))
+            unbroken = {b: pool.submit(train_unbroken, b, directory) for b in backends}
 
             def try_one(case: str, kills: int) -> list[Result]:
-                results = try_directory(
-                    case, kills, seed, unbroken[case.partition("-")[0]], directory
-                )
+                backend, _, _ = case.partition("-")
+                try:
+                    like = unbroken[backend].result()
+                    results = try_directory(case, kills, seed, like, directory)
+                except Fault as fault:
+                    results = [Result(backend, case, f"unbroken: {fault}", fault.kind)]
                 say(f"{case}: {', '.join(result.how for result in results)}")
                 return results
 
@@ -287,16 +288,9 @@ def train(
 ) -> Ended:
     """Train in a process of its own, by the command line that a user types, until it ends.
 
-    Args:
-        like: the unbroken training. One path of the text serves all that are to be compared with
-            it, for a checkpoint notes it.
-        doom: what happens to this one, and its directory.
-        options: besides those that all have.
-        clock: kill it after so many seconds.
-        namespace: a command that runs it in a namespace with other file systems.
-
-    Raises:
-        Fault: it never ends.
+    It is killed after `clock` seconds. `namespace` is a command that runs it where there are other
+    file systems. One path of the text serves all that are to be like `like`: a checkpoint notes it.
+    Raises `Fault` if it never ends.
     """
     where = ["--dataset", str(like.text), "--out", str(doom.run)]
     watched = [sys.executable, "-m", "audits.reliability.doomed", doom.to_json()]
