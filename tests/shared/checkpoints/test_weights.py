@@ -149,6 +149,14 @@ def test_hub_a_tokenizer_must_fit(tmp_path):
     refused(hub, "tokenizer.json", r"\x1b")
 
 
+def test_hub_a_token_of_an_absurd_id(tmp_path):
+    hub = write_hub(tmp_path / "hub")
+    table = json.loads(CHAR.to_json())
+    table["model"]["vocab"]["a"] = 2**31  # the library would make room for all below
+    (hub / "tokenizer.json").write_text(json.dumps(table))
+    refused(hub, "ids of this tokenizer", "without gaps")
+
+
 def test_hub_a_tokenizer_on_which_the_library_panics(tmp_path):
     hub = write_hub(tmp_path / "hub")
     table = json.loads(build_tokenizer("bpe", TEXT * 3, 270).to_json())
