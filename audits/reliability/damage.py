@@ -112,15 +112,15 @@ def in_json(change: Change) -> Damage:
     return damage
 
 
-def in_tensors(change: Callable[[Tensors, str, Random], None], rule: Rule) -> Damage:
+def in_tensors(change: Callable[[Tensors, str, Random], Tensors], rule: Rule) -> Damage:
     """The damage of changing one of the weights or moments; the hashes are recomputed."""
 
     def damage(scene: Scene) -> Rule:
         moments = parts.join_moments(scene.victim.checkpoint.moments or {})
         of_model = not moments or scene.rng.random() < 0.6
-        tensors = dict(scene.victim.checkpoint.weights) if of_model else moments
-        change(tensors, scene.rng.choice(list(tensors)), scene.rng)
-        scene.seal(**{"weights" if of_model else "moments": tensors})
+        tensors = scene.victim.checkpoint.weights if of_model else moments
+        changed = change(tensors, scene.rng.choice(list(tensors)), scene.rng)
+        scene.seal(**{"weights" if of_model else "moments": changed})
         return rule
 
     return damage
@@ -177,16 +177,12 @@ def pad_header(header: bytes, rng: Random) -> bytes:
 def move_offsets(header: bytes, rng: Random) -> bytes:
     """Tensors that overlap, leave holes, change places or end before they begin."""
     table = json.loads(header)
-    entries = [entry for key, entry in table.items() if key != "__metadata__"]
-    if len(entries) < 2:
-        return flip_bits(header, rng)
-    first, second = rng.sample(entries, 2)
-    (start, end), others = first["data_offsets"], second["data_offsets"]
-    moved = rng.choice([-4, 4, 2**62])
-    choices = [others, [end, start], [start + moved, end], [start, end + moved]]
-    first["data_offsets"] = rng.choice(choices)
-    if first["data_offsets"] is others and rng.random() < 0.5:
-        second["data_offsets"] = [start, end]
+    offsets = {key: entry.get("data_offsets") for key, entry in table.items()}
+    offsets.pop("__metadata__", None)
+    if offsets:
+        edit(offsets, rng)
+    for key in table.keys() & offsets.keys():
+        table[key]["data_offsets"] = offsets[key]
     return json.dumps(table).encode()
 
 
@@ -202,52 +198,63 @@ def edit_metadata(header: bytes, rng: Random) -> bytes:
 # Tensors
 
 
-def exchange_tensor(tensors: Tensors, name: str, rng: Random) -> None:
-    """Remove it, rename it, add another; or give it another shape or type."""
+def exchange_tensor(tensors: Tensors, name: str, rng: Random) -> Tensors:
+    """Without it, or with another name, shape or type of it."""
     array = tensors[name]
-    kinds = ["float16", "float32", "float64", "int32", "int64", "uint8", "bool"]
+    others = {key: tensors[key] for key in tensors if key != name}
     names = ["", "x", name + ".", name.upper(), "h.9.w", "\x1b[2J", "transformer.h.9.ln_1.weight"]
-    scalar = np.zeros((), array.dtype)
-    shapes = [array.T, array.ravel(), array[None], array[:0], array[:1], scalar]
-    match rng.choice(["name", "type", "shape", "shape"]):
-        case "name":
-            if rng.random() < 0.7:
-                del tensors[name]
-            if rng.random() < 0.7:
-                tensors[rng.choice(names)] = array
-        case "type":
-            tensors[name] = array.astype(rng.choice(kinds))
-        case "shape":
-            tensors[name] = rng.choice(shapes).copy()
+    kinds = ["float16", "float32", "float64", "int32", "int64", "uint8", "bool"]
+    shaped = [array.T, array.ravel(), array[None], array[:0], array[:1], np.zeros((), array.dtype)]
+    return rng.choice(
+        [
+            others,
+            others | {rng.choice(names): array},
+            tensors | {rng.choice(names): array},
+            tensors | {name: array.astype(rng.choice(kinds))},
+            *(tensors | {name: rng.choice(shaped).copy()} for _ in range(3)),
+        ]
+    )
 
 
-def make_not_finite(tensors: Tensors, name: str, rng: Random) -> None:
-    tensors[name] = tensors[name].copy()
-    tensors[name].flat[rng.randrange(tensors[name].size)] = rng.choice([np.nan, np.inf, -np.inf])
+def make_not_finite(tensors: Tensors, name: str, rng: Random) -> Tensors:
+    array = tensors[name].copy()
+    array.flat[rng.randrange(array.size)] = rng.choice([np.nan, np.inf, -np.inf])
+    return tensors | {name: array}
 
 
 # JSON
 
 ODD_VALUES: list[Any] = [
-    *(0, 1, -1, 2**31, 2**63, 2**64, 1e308, 0.5, None, True, False, "", "gpt2", "\ud800"),
+    *(0, 1, -1, 2**31, 2**32, 2**63, 2**64, 1e308, 0.5, None, True, False, "", "gpt2", "\ud800"),
     *([], {}, [[[]]], "x" * 999, "\x1b[2J\n", "../..", {"type": "Lowercase"}, "0" * 64, "null"),
     *("{}", "[]", '{"config.json": 7}', '{"../../etc/passwd": "0"}', '{"a":' * 1000),
 ]
 
 
 def edit_json(data: bytes, rng: Random) -> bytes:
-    """Another value at any depth, or none, or under another key."""
     table = json.loads(data)
-    holder, key = draw_place(table, rng)
-    value = holder.pop(key)
-    if rng.random() < 0.8:
-        if isinstance(holder, list):
-            holder.insert(key, rng.choice(ODD_VALUES))
-        elif rng.random() < 0.2:
-            holder[key + rng.choice(["x", " ", "\0"])] = value
-        else:
-            holder[key] = rng.choice(ODD_VALUES)
+    edit(table, rng)
     return json.dumps(table).encode()
+
+
+def edit(table: Any, rng: Random) -> None:
+    """Change one value at any depth, move it, or remove it."""
+    holder, key = draw_place(table, rng)
+    other = rng.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
+    match rng.choice(["remove", "rename", "copy", "exchange", "add", "set", "set", "set"]):
+        case "remove":
+            del holder[key]
+        case "rename" if isinstance(holder, dict):
+            names = [f"{key}x", f"{key} ", f"{key}\0", "", "ab", "<unk>", "\n\n"]
+            holder[rng.choice(names)] = holder.pop(key)
+        case "copy":
+            holder[key] = holder[other]
+        case "exchange":
+            holder[key], holder[other] = holder[other], holder[key]
+        case "add" if isinstance(holder[key], int):
+            holder[key] += rng.choice([-4, -1, 1, 4, 2**62])
+        case _:
+            holder[key] = rng.choice(ODD_VALUES)
 
 
 def draw_place(table: Any, rng: Random) -> tuple[Any, Any]:
@@ -385,7 +392,7 @@ def change_tokenizer(scene: Scene) -> Rule:
             size = len(table["model"].get("vocab", ()))
             table["added_tokens"] = [draw_token(size + i, rng) for i in range(rng.randint(1, 3))]
         else:
-            change_vocabulary(table["model"].get("vocab"), rng)
+            edit(table["model"]["vocab"], rng)
     (scene.path / parts.TOKENIZER).write_text(json.dumps(table))
     if scene.victim.ours:
         scene.seal()
@@ -401,26 +408,6 @@ def draw_token(next_id: int, rng: Random) -> dict[str, Any]:
         "content": rng.choice(contents),
         **{flag: rng.random() < 0.4 for flag in flags},
     }
-
-
-def change_vocabulary(vocabulary: Any, rng: Random) -> None:
-    """Ids that are given twice, leave gaps or are past 2^32; tokens that are gone or renamed."""
-    if not isinstance(vocabulary, dict) or len(vocabulary) < 2:
-        return
-    first, second = rng.sample(list(vocabulary), 2)
-    ids = [vocabulary[second], len(vocabulary), 10**6, 2**32 - 1, 2**32, -1, 2**63]
-    tokens = ["", "ab", "\0", "<unk>", "\n\n"]
-    match rng.choice(["change", "exchange", "remove", "rename", "add"]):
-        case "change":
-            vocabulary[first] = rng.choice(ids)
-        case "exchange":
-            vocabulary[first], vocabulary[second] = vocabulary[second], vocabulary[first]
-        case "remove":
-            del vocabulary[first]
-        case "rename":
-            vocabulary[rng.choice(tokens)] = vocabulary.pop(first)
-        case "add":
-            vocabulary[rng.choice(tokens)] = len(vocabulary)
 
 
 # Files
@@ -454,23 +441,14 @@ def mix_checkpoints(scene: Scene) -> Rule:
 def replace_file(scene: Scene) -> Rule:
     """A link that leaves the directory, a pipe, a socket, a device, a directory."""
     path = scene.path / scene.pick()
-    outside, inside = scene.path.parent / "outside", scene.path / "kept"
+    inside, outside = scene.path / "kept", scene.path.parent / "outside"
     outside.write_bytes(path.read_bytes())
+    path.rename(inside)
     devices = ["/dev/zero", "/dev/stdin", "/proc/self/mem", "/"]
     broken = ["nothing", path.name, "../..", "\n"]
-    kind = scene.rng.choice(
-        ["outside", "inside", "device", "broken", "pipe", "socket", "directory"]
-    )
-    if kind == "inside":
-        path.rename(inside)
-        path.symlink_to(inside.name)
-        return scene.unproven  # it is as good as a file
-    path.unlink()
+    links = [str(outside), inside.name, scene.rng.choice(devices), scene.rng.choice(broken)]
+    kind = scene.rng.choice(["pipe", "socket", "directory", *links])
     match kind:
-        case "outside":
-            path.symlink_to(outside)
-        case "device" | "broken":
-            path.symlink_to(scene.rng.choice(devices if kind == "device" else broken))
         case "pipe":
             os.mkfifo(path)
         case "socket":
@@ -478,7 +456,9 @@ def replace_file(scene: Scene) -> Rule:
                 server.bind(str(path))
         case "directory":
             path.mkdir()
-    return "refused"
+        case link:
+            path.symlink_to(link)
+    return scene.unproven if kind == inside.name else "refused"  # inside, it is as good as a file
 
 
 PUNCTUATION = b'0123456789"{}[],:.-e\n\0'
