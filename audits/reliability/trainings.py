@@ -126,8 +126,9 @@ class Ended:
         if not self.journal:
             return "starting"
         event, *_, last = self.journal[-1]
-        saving = "/checkpoints" in last and event != READ
-        return "saving" if saving else "reading" if event == READ else "training"
+        if event == READ:
+            return "reading"
+        return "saving" if "/checkpoints" in last else "training"
 
 
 # The cases
@@ -154,7 +155,7 @@ def try_kills(kills: int, seed: int, processes: int, case: str | None) -> list[R
                     results = try_directory(case, kills, seed, like, directory)
                 except Fault as fault:
                     results = [Result(backend, case, f"unbroken: {fault}", fault.kind)]
-                say(f"{case}: {', '.join(result.how for result in results)}")
+                say(f"{case}: {len(results)} trained, the last one {results[-1].how}")
                 return results
 
             tried = pool.map(try_one, cases.keys(), cases.values())
@@ -168,9 +169,9 @@ def plan(kills: int) -> dict[str, int]:
         mine = round(kills * share)
         for first in range(0, mine, KILLS_OF_A_CASE):
             cases[f"{backend}-{first // KILLS_OF_A_CASE}"] = min(KILLS_OF_A_CASE, mine - first)
-    return cases | (
-        {f"{b}-{failure}": 0 for b in BACKENDS for failure in FAILURES} if kills else {}
-    )
+    if kills:
+        cases |= {f"{backend}-{failure}": 0 for backend in BACKENDS for failure in FAILURES}
+    return cases
 
 
 def try_directory(
@@ -192,7 +193,7 @@ def try_directory(
         for how in endings:
             results.append(Result(unbroken.backend, case, how))
     except Fault as fault:
-        how = f"{case}, try {len(results) + 1}: {fault}"
+        how = f"{case}, training {len(results) + 1}: {fault}"
         results.append(Result(unbroken.backend, case, how, fault.kind))
     return results
 
@@ -253,7 +254,7 @@ def fail_disk(failure: str, rng: Random, unbroken: Unbroken, run: Path) -> Itera
     if ended.status != 0:
         raise Fault("lost", f"it did not go on: {ended.stderr[-2000:]}")
     check_finished(run, unbroken)
-    yield f"{failure} disk, and nothing lost"
+    yield f"stopped by a disk that was {failure}, and ended as if unbroken"
 
 
 def why_not_mount() -> str | None:
