@@ -55,13 +55,8 @@ class Options:
     """How many are tried at a time."""
 
     def __post_init__(self) -> None:
-        for name, least in {
-            "kills": 0,
-            "corruptions": 0,
-            "strings": 0,
-            "seed": 0,
-            "processes": 1,
-        }.items():
+        for name in ("kills", "corruptions", "strings", "seed", "processes"):
+            least = 1 if name == "processes" else 0
             if getattr(self, name) < least:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be {least} or more")
         if self.case is not None and self.only is None:

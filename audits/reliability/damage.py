@@ -141,12 +141,15 @@ def draw_place_in_file(data: bytes, rng: Random) -> int:
     return min(max(place, 0), len(data) - 1)
 
 
-def at_place(change: Callable[[bytes, bytes, Random], bytes]) -> Damage:
-    """The damage of putting something else in a file, between what is before and after a place."""
+PUNCTUATION = [bytes([byte]) for byte in b'0123456789"{}[],:.-e\n\0']
+
+
+def at_place(change: Callable[[bytes, bytes, int, Random], bytes]) -> Damage:
+    """The damage of changing some bytes between what is before and what is after a place."""
 
     def change_file(data: bytes, rng: Random) -> bytes:
         place = draw_place_in_file(data, rng)
-        return change(data[:place], data[place:], rng)
+        return change(data[:place], data[place:], rng.randint(1, 40), rng)
 
     return in_file(change_file)
 
@@ -189,7 +192,7 @@ def move_offsets(header: bytes, rng: Random) -> bytes:
 def edit_metadata(header: bytes, rng: Random) -> bytes:
     """Hashes that are gone, emptied, of other files, or of another kind."""
     table = json.loads(header)
-    metadata = table.pop("__metadata__", {"sha256": "", "files": "{}"})
+    metadata = table.pop("__metadata__", None) or {"sha256": "", "files": "{}"}
     if rng.random() < 0.9:
         table["__metadata__"] = json.loads(edit_json(json.dumps(metadata).encode(), rng))
     return json.dumps(table).encode()
@@ -346,7 +349,13 @@ OTHER_PARTS: dict[str, list[Any]] = {
         *(None, BYTES, BYTES | {"use_regex": False}, *components(pre_tokenizers)),
         {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, BYTES]},
     ],
-    "pre_tokenizer.behavior": ["Removed", "MergedWithPrevious", "Contiguous", "Odd"],
+    "pre_tokenizer.behavior": [
+        "Removed",
+        "MergedWithPrevious",
+        "MergedWithNext",
+        "Contiguous",
+        "Odd",
+    ],
     "pre_tokenizer.invert": [True],
     "pre_tokenizer.pattern": [{"String": "a"}, *({"Regex": x} for x in ("(", "(a*)*b", ""))],
     "pre_tokenizer.add_prefix_space": [True],
@@ -461,20 +470,17 @@ def replace_file(scene: Scene) -> Rule:
     return scene.unproven if kind == inside.name else "refused"  # inside, it is as good as a file
 
 
-PUNCTUATION = b'0123456789"{}[],:.-e\n\0'
 DAMAGES: dict[str, Damage] = {
-    "truncated": at_place(lambda before, after, rng: before),
+    "truncated": at_place(lambda before, after, some, rng: before),
     "lengthened": in_file(lambda data, rng: data + rng.randbytes(rng.randint(1, 99))),
     "stretched": stretch_file,
-    "bytes removed": at_place(lambda before, after, rng: before + after[rng.randint(1, 40) :]),
-    "bytes repeated": at_place(
-        lambda before, after, rng: before + after[: rng.randint(1, 40)] + after
-    ),
+    "bytes removed": at_place(lambda before, after, some, rng: before + after[some:]),
+    "bytes repeated": at_place(lambda before, after, some, rng: before + after[:some] + after),
     "bytes inserted": at_place(
-        lambda before, after, rng: before + rng.randbytes(rng.randint(1, 40)) + after
+        lambda before, after, some, rng: before + rng.randbytes(some) + after
     ),
     "punctuation changed": at_place(
-        lambda before, after, rng: before + bytes([rng.choice(PUNCTUATION)]) + after[1:]
+        lambda before, after, some, rng: before + rng.choice(PUNCTUATION) + after[1:]
     ),
     "bits flipped": in_file(flip_bits),
     "bits flipped in a header": in_header(flip_bits),
