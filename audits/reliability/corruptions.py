@@ -17,7 +17,7 @@ import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
@@ -25,57 +25,38 @@ from unittest import mock
 
 import numpy as np
 
-from audits.reliability.damage import DAMAGES, Damage, Rule, Scene, Victim, split
-from audits.reliability.samples import same
-from audits.reliability.tally import Fault, Found, Kind, Tally, repeat
-from audits.reliability.victims import victims
+from audits.reliability import Fault, Result
+from audits.reliability.damage import DAMAGES, Rule, Scene, split
+from audits.reliability.samples import Victim, same, victims
 from shared.checkpoints import parts
 from shared.checkpoints.checkpoint import Checkpoint, load_checkpoint
+from shared.commands.options import UsageError
+from shared.commands.terminal import say
 from shared.errors import CheckpointError, TokenizerError
 from shared.layout import tensor_shapes
 from shared.text.tokenizers import Tokenizer
 
 SECONDS = 20.0
 """A checkpoint of 30 KB takes milliseconds to load or to refuse. After this it hangs."""
-
 SPARE = 64 * 2**20
 TOKENIZER_FACTOR = 64
-
 CONTEXT = multiprocessing.get_context("spawn")
-
-Result = tuple[int, str, str, Kind | None, str]
-"""The case, the damage, its victim; and how it ended, or which fault it is and what happened."""
-
-
 Work = Callable[[Sequence[int], int, Connection], None]
 
 
-def run_corruptions(cases: Sequence[int], seed: int, processes: int = 2) -> Iterator[Result]:
+def try_corruptions(count: int, seed: int, processes: int, case: str | None) -> list[Result]:
     """Spoil and load a checkpoint for every case: its number decides which and how."""
-    shares = [cases[i::processes] for i in range(processes)]
+    if case is not None and not case.isdecimal():
+        raise UsageError(f"there is no case {case!r} of corruptions: it is a number")
+    cases = range(count) if case is None else [int(case)]
+    say("corrupting checkpoints")
     # The libraries' backtraces would take a hundred megabytes. Once, for the environment is shared.
     quiet = mock.patch.dict(os.environ, RUST_BACKTRACE="0")
     with quiet, ThreadPoolExecutor(processes) as pool:
-        for future in [pool.submit(watch, share, seed, work_off) for share in shares if share]:
-            yield from future.result()
-
-
-def tally_corruptions(results: Iterator[Result], seed: int) -> list[Tally]:
-    """Count results: those with our hashes, and those without any."""
-    tallies = {
-        True: Tally("corruptions: our checkpoints"),
-        False: Tally("corruptions: without hashes"),
-    }
-    for case, damage, victim, kind, what in results:
-        tally = tallies[not victim.startswith("hub")]
-        tally.tried += 1
-        if kind is None:
-            tally.endings[what] += 1
-            tally.detail[f"{damage}: {what}"] += 1
-        else:
-            command = repeat("corruptions", seed, str(case))
-            tally.found.append(Found(kind, f"{damage} of {victim}: {what}", command))
-    return list(tallies.values())
+        shares = [cases[i::processes] for i in range(processes)]
+        results = pool.map(lambda share: watch(share, seed, work_off), shares)
+        every = [result for share in results for result in share]
+        return sorted(every, key=lambda result: list(DAMAGES).index(result.row))
 
 
 def watch(cases: Sequence[int], seed: int, work: Work, seconds: float = SECONDS) -> list[Result]:
@@ -88,67 +69,66 @@ def watch(cases: Sequence[int], seed: int, work: Work, seconds: float = SECONDS)
         seconds: how long it may be silent; to start with, a minute longer.
     """
     results: list[Result] = []
-    while len(results) < len(cases):
+    while rest := cases[len(results) :]:
         here, there = CONTEXT.Pipe()
-        rest = cases[len(results) :]
         worker = CONTEXT.Process(target=work, args=(rest, seed, there), daemon=True)
         worker.start()
         there.close()
-        done, hangs = 0, False
-        with contextlib.suppress(EOFError):  # it is dead
-            while done < len(rest) and not hangs:
-                hangs = not here.poll(seconds if done else seconds + 60.0)
-                if not hangs:
-                    results.append(here.recv())
-                    done += 1
+        patience, hangs = seconds + 60.0, False
+        with contextlib.suppress(EOFError, ConnectionError):  # it has ended
+            while not (hangs := not here.poll(patience)):
+                results.append(here.recv())
+                patience = seconds
         if hangs:
             worker.kill()
         worker.join()
         here.close()
-        if done < len(rest):
-            case = rest[done]
-            what = f"no end after {seconds:g} s" if hangs else f"crashed: status {worker.exitcode}"
-            damage, victim = chosen(case, victims())
-            results.append((case, damage.__name__, victim.name, "traceback", what))
+        if len(results) < len(cases):
+            case = cases[len(results)]
+            how = f"no end after {seconds:g} s" if hangs else f"crashed: status {worker.exitcode}"
+            damage, victim = chosen(case)
+            results.append(Result(damage, str(case), f"{victim.name}: {how}", "traceback"))
     return results
 
 
 def work_off(cases: Sequence[int], seed: int, pipe: Connection) -> None:
     """In a process of its own: try the cases, and tell of each as soon as it is over."""
-    sound = victims()
     with tempfile.TemporaryDirectory(prefix="corrupted-") as directory:
         stderr = Path(directory) / "stderr"
         os.dup2(os.open(stderr, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
         for case in cases:
-            result = try_case(case, seed, sound, Path(directory))
+            result = try_case(case, seed, Path(directory))
             if said := stderr.read_text(errors="replace"):  # a user would see it: Rust's panics
-                result = *result[:3], "traceback", f"on standard error: {said[:2000]}"
+                how = f"on standard error: {said[:2000]}"
+                result = replace(result, how=how, kind="traceback")
                 os.truncate(stderr, 0)
             pipe.send(result)
 
 
-def chosen(case: int, sound: Sequence[Victim]) -> tuple[Damage, Victim]:
+def chosen(case: int) -> tuple[str, Victim]:
     """Which damage is done to which victim: all pairs in turn."""
-    return DAMAGES[case % len(DAMAGES)], sound[case // len(DAMAGES) % len(sound)]
+    names, sound = list(DAMAGES), victims()
+    return names[case % len(names)], sound[case // len(names) % len(sound)]
 
 
-def try_case(case: int, seed: int, sound: Sequence[Victim], directory: Path) -> Result:
+def try_case(case: int, seed: int, directory: Path) -> Result:
     """Write the victim, spoil it, load it, and judge what came of it."""
-    damage, victim = chosen(case, sound)
+    damage, victim = chosen(case)
     path = directory / "checkpoint"
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir()
     for name, content in victim.files.items():
         (path / name).write_bytes(content)
-    others = [other for other in sound if other is not victim]
-    rule = damage(Scene(path, victim, others, Random(f"{seed} {case}")))
+    others = [other for other in victims() if other is not victim]
+    rule = DAMAGES[damage](Scene(path, victim, others, Random(f"{seed} {case}")))
     try:
         with memory_limit(path):
             loaded = load(path)
-        how = judge(loaded, path, rule, victim)
+        if loaded is not None:
+            check_loaded(loaded, path, rule, victim)
     except Fault as fault:
-        return case, damage.__name__, victim.name, fault.kind, str(fault)
-    return case, damage.__name__, victim.name, None, how
+        return Result(damage, str(case), f"{victim.name}: {fault}", fault.kind)
+    return Result(damage, str(case), "refused" if loaded is None else f"loaded {rule}")
 
 
 def load(path: Path) -> Checkpoint | None:
@@ -165,20 +145,6 @@ def load(path: Path) -> Checkpoint | None:
     if controls or len(message) > len(str(path)) + 500 or not message.startswith(str(path)):
         raise Fault("traceback", f"the message is not one clear line: {message!r}")
     return None
-
-
-def judge(loaded: Checkpoint | None, path: Path, rule: Rule, victim: Victim) -> str:
-    """How it ended, in words. Raises `Fault` if it should not have been loaded like this."""
-    if loaded is None:
-        return "refused"
-    if rule == "refused":
-        raise Fault("wrongly accepted", "it was loaded")
-    if rule == "as saved":
-        if not same(loaded, victim.checkpoint):
-            raise Fault("wrongly accepted", "it was loaded, but not as what was saved")
-    else:
-        check_bytes(loaded, path)
-    return f"loaded {rule}"
 
 
 @contextlib.contextmanager
@@ -200,31 +166,34 @@ def memory_limit(path: Path) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
-# What the bytes say, read by other means than the loader's
+# What may be loaded; read by other means than the loader's
 
 
-def check_bytes(loaded: Checkpoint, path: Path) -> None:
-    """Raise `Fault` unless a checkpoint is what its files say, and fit to be used."""
+def demand(condition: bool, otherwise: str) -> None:
+    """Raise `Fault` unless a condition of accepting a checkpoint holds."""
+    if not condition:
+        raise Fault("wrongly accepted", otherwise)
+
+
+def check_loaded(loaded: Checkpoint, path: Path, rule: Rule, victim: Victim) -> None:
+    """Raise `Fault` if a checkpoint should not have been loaded, or not like this."""
+    demand(rule != "refused", "it was loaded")
+    if rule == "as saved":
+        demand(same(loaded, victim.checkpoint), "it was loaded, but not as what was saved")
+        return
     config = json.loads((path / parts.CONFIG).read_bytes())
-    for key, value in {
-        "vocab_size": loaded.config.vocab_size,
-        "n_positions": loaded.config.block_size,
-        "n_layer": loaded.config.n_layer,
-        "n_head": loaded.config.n_head,
-        "n_embd": loaded.config.n_embd,
-    }.items():
-        if config[key] != value:
-            raise Fault("wrongly accepted", f"{key} is {config[key]}, but {value} was loaded")
-    if {n: a.shape for n, a in loaded.weights.items()} != tensor_shapes(loaded.config):
-        raise Fault("wrongly accepted", "the weights do not fit the configuration")
+    for key in ("vocab_size", "n_positions", "n_layer", "n_head", "n_embd"):
+        value = getattr(loaded.config, "block_size" if key == "n_positions" else key)
+        demand(config[key] == value, f"{key} is {config[key]}, but {value} was loaded")
+    shapes = {name: array.shape for name, array in loaded.weights.items()}
+    demand(shapes == tensor_shapes(loaded.config), "the weights do not fit the configuration")
     check_tensors(loaded.weights, path / parts.MODEL, ("", "transformer."))
-    for kind, arrays in (loaded.moments or {}).items():
-        named = {f"{kind}.{name}": array for name, array in arrays.items()}
-        check_tensors(named, path / parts.OPTIMIZER, ("",))
+    if moments := parts.join_moments(loaded.moments or {}):
+        check_tensors(moments, path / parts.OPTIMIZER, ("",))
     if loaded.training is not None:
         said = json.loads((path / parts.TRAINING).read_bytes())
-        if asdict(loaded.training) != {"init_from": None, "init_from_sha256": None} | said:
-            raise Fault("wrongly accepted", f"training.json says something else: {said}")
+        expected = {"init_from": None, "init_from_sha256": None} | said
+        demand(asdict(loaded.training) == expected, f"training.json says something else: {said}")
     if loaded.tokenizer is not None:
         check_tokenizer(loaded.tokenizer)
 
@@ -234,14 +203,11 @@ def check_tensors(arrays: dict[str, np.ndarray], file: Path, prefixes: tuple[str
     header, payload = split(file.read_bytes())
     table = json.loads(header)
     for name, array in arrays.items():
-        (entry,) = {
-            json.dumps(table[key])
-            for prefix in prefixes
-            if (key := name.removeprefix(prefix)) in table
-        }
-        start, end = json.loads(entry)["data_offsets"]
-        if payload[start:end] != array.tobytes() or not np.isfinite(array).all():
-            raise Fault("wrongly accepted", f"{name} is not what stands in {file.name}")
+        keys = {name.removeprefix(prefix) for prefix in prefixes} & table.keys()
+        demand(len(keys) == 1, f"{name} stands in {file.name} {len(keys)} times")
+        start, end = table[keys.pop()]["data_offsets"]
+        right = payload[start:end] == array.tobytes() and bool(np.isfinite(array).all())
+        demand(right, f"{name} is not what stands in {file.name}")
 
 
 PROBE = "Before we, hear <unk> <|endoftext|>\n\t\0 é東\U0001f680"
@@ -249,20 +215,17 @@ PROBE = "Before we, hear <unk> <|endoftext|>\n\t\0 é東\U0001f680"
 
 def check_tokenizer(tokenizer: Tokenizer) -> None:
     """Raise `Fault` unless a tokenizer that was accepted can be worked with."""
+    unknown = tokenizer.unknown_characters(PROBE) if tokenizer.kind == "char" else ()
+    known = "".join(c for c in PROBE if c not in unknown)
     try:
         everything = tokenizer.decode(range(tokenizer.vocab_size))
-        known = (
-            PROBE
-            if tokenizer.kind != "char"
-            else "".join(c for c in PROBE if c not in tokenizer.unknown_characters(PROBE))
-        )
         ids = tokenizer.encode(known)
         again = tokenizer.decode(ids)
     except TokenizerError as error:
         raise Fault("wrongly accepted", f"its tokenizer cannot encode: {error}") from None
     except BaseException as error:
         raise Fault("traceback", f"its tokenizer: {type(error).__name__}: {error}") from None
-    if not everything or not ((ids >= 0) & (ids < tokenizer.vocab_size)).all():
-        raise Fault("wrongly accepted", f"its tokenizer has ids beyond {tokenizer.vocab_size}")
-    if tokenizer.kind != "word" and again != known:
-        raise Fault("wrongly accepted", f"its tokenizer makes {again!r} of {known!r}")
+    within = bool(((ids >= 0) & (ids < tokenizer.vocab_size)).all())
+    demand(bool(everything) and within, f"its tokenizer has ids beyond {tokenizer.vocab_size}")
+    kept = tokenizer.kind == "word" or again == known
+    demand(kept, f"its tokenizer makes {again!r} of {known!r}")

@@ -1,9 +1,10 @@
 """The ways in which a checkpoint on disk can be wrong: a grammar of corruptions.
 
-Each function takes a `Scene`, a checkpoint freshly written, and spoils it. It returns what is then
-demanded of its reader.
+`DAMAGES` has them by name. Each spoils a checkpoint that was freshly written, and returns what is
+then demanded of its reader.
 """
 
+import contextlib
 import json
 import os
 import socket
@@ -11,36 +12,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
+from tokenizers import decoders, normalizers, pre_tokenizers, processors
 
-from audits.reliability.bombs import BOMBS, place
-from audits.reliability.rogues import rogue
-from audits.reliability.samples import Tensors, safetensors_bytes
+from audits.reliability.samples import Tensors, Victim, safetensors_bytes
 from shared.checkpoints import parts
 from shared.checkpoints import tensors as tensor_files
-from shared.checkpoints.checkpoint import Checkpoint
 
 Rule = Literal["as saved", "as the bytes say", "refused"]
 """Besides being refused, what a damaged checkpoint may be: exactly what was saved; or, where its
 hashes were recomputed or there were none, exactly what its bytes say; or nothing else at all."""
 
-
-@dataclass(frozen=True)
-class Victim:
-    """A checkpoint that is sound."""
-
-    name: str
-    files: dict[str, bytes]
-    checkpoint: Checkpoint
-    ours: bool
-    """It has hashes. A file from the hub has none."""
-
-    @property
-    def unproven(self) -> Rule:
-        """What is demanded when files were changed and no hash was recomputed."""
-        return "as saved" if self.ours else "as the bytes say"
+MODEL_FILES, JSON_FILES = ".safetensors", ".json"
 
 
 @dataclass(frozen=True)
@@ -52,33 +38,38 @@ class Scene:
     others: list[Victim]
     rng: Random
 
-    def pick(self, *suffixes: str) -> str:
-        """One of the victim's files: of these kinds, or any."""
-        return self.rng.choice([n for n in self.victim.files if n.endswith(suffixes or ("",))])
+    @property
+    def unproven(self) -> Rule:
+        """What is demanded when files were changed and no hash was recomputed."""
+        return "as saved" if self.victim.ours else "as the bytes say"
 
-    def write(self, name: str, content: bytes) -> None:
-        (self.path / name).write_bytes(content)
+    def pick(self, suffix: str = "") -> str:
+        """One of the victim's files."""
+        return self.rng.choice([name for name in self.victim.files if name.endswith(suffix)])
 
     def seal(self, weights: Tensors | None = None, moments: Tensors | None = None) -> None:
-        """Recompute all hashes, as an attacker who knows the format would."""
+        """Write tensors and recompute all hashes, as an attacker who knows the format would."""
+        files, checkpoint = self.victim.files, self.victim.checkpoint
+        weights = checkpoint.weights if weights is None else weights
         if not self.victim.ours:
-            if weights is not None:
-                self.write(parts.MODEL, tensor_files.encode(weights, {}))
+            (self.path / parts.MODEL).write_bytes(tensor_files.encode(weights, {}))
             return
-        names = (parts.CONFIG, parts.TOKENIZER, parts.TRAINING)
         hashes = {
             name: parts.file_hash((self.path / name).read_bytes())
-            for name in names
-            if name in self.victim.files
+            for name in (parts.CONFIG, parts.TOKENIZER, parts.TRAINING)
+            if name in files
         }
-        if parts.OPTIMIZER in self.victim.files:
+        if parts.OPTIMIZER in files:
             if moments is None:
-                moments = parts.join_moments(self.victim.checkpoint.moments or {})
+                moments = parts.join_moments(checkpoint.moments or {})
             metadata = tensor_files.signed(moments, {})
             hashes[parts.OPTIMIZER] = metadata["sha256"]
-            self.write(parts.OPTIMIZER, tensor_files.encode(moments, metadata))
-        tensors = self.victim.checkpoint.weights if weights is None else weights
-        self.write(parts.MODEL, parts.encode_model(tensors, hashes))
+            (self.path / parts.OPTIMIZER).write_bytes(tensor_files.encode(moments, metadata))
+        (self.path / parts.MODEL).write_bytes(parts.encode_model(weights, hashes))
+
+
+Damage = Callable[[Scene], Rule]
+Change = Callable[[bytes, Random], bytes]
 
 
 def split(data: bytes) -> tuple[bytes, bytes]:
@@ -87,342 +78,424 @@ def split(data: bytes) -> tuple[bytes, bytes]:
     return data[8:end], data[end:]
 
 
-Damage = Callable[[Scene], Rule]
+def in_file(change: Change, suffix: str = "") -> Damage:
+    """The damage of changing one file."""
+
+    def damage(scene: Scene) -> Rule:
+        name = scene.pick(suffix)
+        (scene.path / name).write_bytes(change(scene.victim.files[name], scene.rng))
+        return scene.unproven
+
+    return damage
+
+
+def in_header(change: Change) -> Damage:
+    """The damage of changing the header of a safetensors file; the size before it is right."""
+
+    def change_header(data: bytes, rng: Random) -> bytes:
+        header, payload = split(data)
+        return safetensors_bytes(change(header, rng), payload)
+
+    return in_file(change_header, MODEL_FILES)
+
+
+def in_json(change: Change) -> Damage:
+    """The damage of changing a JSON file; half the time its hash is recomputed."""
+
+    def damage(scene: Scene) -> Rule:
+        rule = in_file(change, JSON_FILES)(scene)
+        if not scene.victim.ours or scene.rng.random() < 0.5:
+            return rule
+        scene.seal()
+        return "as the bytes say"
+
+    return damage
+
+
+def in_tensors(change: Callable[[Tensors, str, Random], Tensors], rule: Rule) -> Damage:
+    """The damage of changing one of the weights or moments; the hashes are recomputed."""
+
+    def damage(scene: Scene) -> Rule:
+        moments = parts.join_moments(scene.victim.checkpoint.moments or {})
+        of_model = not moments or scene.rng.random() < 0.6
+        tensors = scene.victim.checkpoint.weights if of_model else moments
+        changed = change(tensors, scene.rng.choice(list(tensors)), scene.rng)
+        scene.seal(**{"weights" if of_model else "moments": changed})
+        return rule
+
+    return damage
 
 
 # Bytes
 
 
-def truncated(scene: Scene) -> Rule:
-    """At every kind of place: in the size, in the header, at a tensor's border, in the middle."""
-    name = scene.pick()
-    data = scene.victim.files[name]
-    places = [0, 1, len(data) // 2, len(data) - 1, scene.rng.randrange(len(data))]
-    if name.endswith(".safetensors"):
+def draw_place_in_file(data: bytes, rng: Random) -> int:
+    """An offset: anywhere; or, in a safetensors file, in the size or at the border of a part."""
+    borders = [0, 1, 8, len(data) // 2, len(data)]
+    if int.from_bytes(data[:8], "little") < len(data):  # a JSON file begins with other eight bytes
         header, _ = split(data)
-        start = 8 + len(header)
-        table = json.loads(header)
-        borders = [table[key]["data_offsets"][1] for key in table if key != "__metadata__"]
-        places += [7, 8, 9, start - 1, start, start + 1]
-        places += [start + border + scene.rng.choice([-1, 0, 1]) for border in borders]
-    scene.write(name, data[: min(scene.rng.choice(places), len(data) - 1)])
-    return scene.victim.unproven
+        offsets = [entry.get("data_offsets", [0, 0])[1] for entry in json.loads(header).values()]
+        borders += [8 + len(header) + offset for offset in [0, *offsets]]
+    border = rng.choice(borders) + rng.choice([-1, 0, 1])
+    place = rng.choice([border, rng.randrange(len(data)), rng.randrange(min(len(data), 4096))])
+    return min(max(place, 0), len(data) - 1)
 
 
-def lengthened(scene: Scene) -> Rule:
-    """Something after the end; or a file of a terabyte, most of it a hole."""
-    name = scene.pick()
-    if scene.rng.random() < 0.5:
-        scene.write(name, scene.victim.files[name] + scene.rng.randbytes(scene.rng.randint(1, 99)))
-    else:
-        os.truncate(scene.path / name, 2 ** scene.rng.randint(17, 40))
-    return scene.victim.unproven
+PUNCTUATION = [bytes([byte]) for byte in b'0123456789"{}[],:.-e\n\0']
 
 
-def bits_flipped(scene: Scene) -> Rule:
-    """One to eight of them, all in the header or all in the payload."""
-    name = scene.pick()
-    data = bytearray(scene.victim.files[name])
-    places = range(len(data))
-    if name.endswith(".safetensors"):
-        start = len(data) - len(split(bytes(data))[1])
-        places = scene.rng.choice([range(start), range(start, len(data)) or range(start)])
-    for _ in range(scene.rng.choice([1, 1, 1, 2, 8])):
-        data[scene.rng.choice(places)] ^= 1 << scene.rng.randrange(8)
-    scene.write(name, bytes(data))
-    return scene.victim.unproven
+def at_place(change: Callable[[bytes, bytes, int, Random], bytes]) -> Damage:
+    """The damage of changing some bytes between what is before and what is after a place."""
+
+    def change_file(data: bytes, rng: Random) -> bytes:
+        place = draw_place_in_file(data, rng)
+        return change(data[:place], data[place:], rng.randint(1, 40), rng)
+
+    return in_file(change_file)
 
 
-def spliced(scene: Scene) -> Rule:
-    """Bytes that stand twice, are missing, were put in, or are other punctuation."""
-    name = scene.pick()
-    rng, data = scene.rng, bytearray(scene.victim.files[name])
-    at = rng.randrange(len(data) if rng.random() < 0.5 else min(len(data), 4096))
-    length = rng.randint(1, 40)
-    match rng.randrange(4):
-        case 0:
-            del data[at : at + length]
-        case 1:
-            data[at:at] = data[at : at + length]
-        case 2:
-            data[at:at] = rng.randbytes(length)
-        case _:
-            data[at] = rng.choice(b'0123456789"{}[],:.-e\n\0')
-    scene.write(name, bytes(data))
-    return scene.victim.unproven
+def flip_bits(data: bytes, rng: Random) -> bytes:
+    changed = bytearray(data)
+    for _ in range(rng.choice([1, 1, 1, 2, 8])):
+        changed[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    return bytes(changed)
 
 
-def wrong_size_of_header(scene: Scene) -> Rule:
-    """The first eight bytes of a safetensors file: off by one, absurd, anything."""
-    name = scene.pick(".safetensors")
-    data = scene.victim.files[name]
+def change_size_of_header(data: bytes, rng: Random) -> bytes:
     size = int.from_bytes(data[:8], "little")
-    random = scene.rng.getrandbits(64)
-    wrong = scene.rng.choice([0, 1, size - 1, size + 1, 2**31, 2**63, 2**64 - 1, random])
-    scene.write(name, wrong.to_bytes(8, "little") + data[8:])
-    return scene.victim.unproven
+    sizes = [0, 1, size - 1, size + 1, 2**31, 2**63, 2**64 - 1, rng.getrandbits(64)]
+    return rng.choice(sizes).to_bytes(8, "little") + data[8:]
 
 
-def huge_header(scene: Scene) -> Rule:
-    """A true header with up to a megabyte of spaces or of metadata in it."""
-    name = scene.pick(".safetensors")
-    header, payload = split(scene.victim.files[name])
-    length = 2 ** scene.rng.randint(10, 20)
-    if scene.rng.random() < 0.5:
-        header += b" " * length
-    else:
-        header = header[:1] + b'"__metadata__":{"a":"' + b"x" * length + b'"},' + header[1:]
-    scene.write(name, safetensors_bytes(header, payload))
-    return scene.victim.unproven
+# Headers
 
 
-# Headers and tensors
+def pad_header(header: bytes, rng: Random) -> bytes:
+    """Up to a megabyte of spaces or of metadata."""
+    length = 2 ** rng.randint(10, 20)
+    metadata = b'"__metadata__":{"a":"' + b"x" * length + b'"},'
+    return rng.choice([header + b" " * length, header[:1] + metadata + header[1:]])
 
 
-def header_edited(scene: Scene) -> Rule:
-    """Another value in a header that is well-formed still."""
-    name = scene.pick(".safetensors")
-    header, payload = split(scene.victim.files[name])
-    table = mutated(json.loads(header), scene.rng)
-    scene.write(name, safetensors_bytes(table, payload))
-    return scene.victim.unproven
-
-
-def offsets_moved(scene: Scene) -> Rule:
+def move_offsets(header: bytes, rng: Random) -> bytes:
     """Tensors that overlap, leave holes, change places or end before they begin."""
-    name = scene.pick(".safetensors")
-    header, payload = split(scene.victim.files[name])
     table = json.loads(header)
-    keys = [key for key in table if key != "__metadata__"]
-    if len(keys) < 2:
-        return bits_flipped(scene)
-    first, second = scene.rng.sample(keys, 2)
-    match scene.rng.randrange(4):
-        case 0:
-            table[first]["data_offsets"] = table[second]["data_offsets"]
-        case 1:
-            a, b = table[first]["data_offsets"], table[second]["data_offsets"]
-            table[first]["data_offsets"], table[second]["data_offsets"] = b, a
-        case 2:
-            table[first]["data_offsets"][scene.rng.randrange(2)] += scene.rng.choice([-4, 4, 2**62])
-        case _:
-            table[first]["data_offsets"].reverse()
-    scene.write(name, safetensors_bytes(table, payload))
-    return scene.victim.unproven
+    offsets = {key: entry.get("data_offsets") for key, entry in table.items()}
+    offsets.pop("__metadata__", None)
+    if offsets:
+        edit(offsets, rng)
+    for key in table.keys() & offsets.keys():
+        table[key]["data_offsets"] = offsets[key]
+    return json.dumps(table).encode()
 
 
-def metadata_edited(scene: Scene) -> Rule:
+def edit_metadata(header: bytes, rng: Random) -> bytes:
     """Hashes that are gone, emptied, of other files, or of another kind."""
-    name = scene.pick(".safetensors")
-    header, payload = split(scene.victim.files[name])
     table = json.loads(header)
-    metadata = table.setdefault("__metadata__", {})
-    keys = [*metadata, "sha256", "files"]
-    key = scene.rng.choice(keys)
-    odd: list[Any] = ["", "{}", "[]", "0" * 64, "null", 7, None, {}, '{"config.json": 7}', "\ud800"]
-    odd += ['{"../../etc/passwd": "0"}', '{"a":' * 1000]
-    if scene.rng.random() < 0.3:
-        metadata.pop(key, None)
-    else:
-        metadata[key] = scene.rng.choice(odd)
-    if scene.rng.random() < 0.1:
-        del table["__metadata__"]
-    scene.write(name, safetensors_bytes(table, payload))
-    return scene.victim.unproven
+    metadata = table.pop("__metadata__", None) or {"sha256": "", "files": "{}"}
+    if rng.random() < 0.9:
+        table["__metadata__"] = json.loads(edit_json(json.dumps(metadata).encode(), rng))
+    return json.dumps(table).encode()
 
 
-def tensors_exchanged(scene: Scene) -> Rule:
-    """Renamed, missing, extra, of another shape or type; the hashes are recomputed."""
-    rng = scene.rng
-    of_model = rng.random() < 0.6 or not scene.victim.checkpoint.moments
-    tensors = dict(tensors_of(scene, of_model))
-    name = rng.choice(list(tensors))
+# Tensors
+
+
+def exchange_tensor(tensors: Tensors, name: str, rng: Random) -> Tensors:
+    """Without it, or with another name, shape or type of it."""
     array = tensors[name]
-    match rng.randrange(7):
-        case 0:
-            del tensors[name]
-        case 1:
-            tensors[rng.choice(["", "x", name + ".", name.upper(), "h.9.w", "\x1b[2J"])] = (
-                tensors.pop(name)
-            )
-        case 2:
-            tensors[rng.choice(["extra", name + "2", "transformer.h.9.ln_1.weight"])] = array
-        case 3:
-            tensors[name] = np.ascontiguousarray(array.T)
-        case 4:
-            kinds = ["float16", "float32", "float64", "int32", "int64", "uint8", "bool"]
-            tensors[name] = array.astype(rng.choice(kinds))
-        case 5:
-            tensors[name] = rng.choice([array.ravel(), array[None], array[:0], array[:1]]).copy()
-        case _:
-            tensors[name] = np.zeros((), array.dtype)
-    scene.seal(**{"weights" if of_model else "moments": tensors})
-    return "as the bytes say"
+    others = {key: tensors[key] for key in tensors if key != name}
+    names = ["", "x", name + ".", name.upper(), "h.9.w", "\x1b[2J", "transformer.h.9.ln_1.weight"]
+    kinds = ["float16", "float32", "float64", "int32", "int64", "uint8", "bool"]
+    shaped = [array.T, array.ravel(), array[None], array[:0], array[:1], np.zeros((), array.dtype)]
+    return rng.choice(
+        [
+            others,
+            others | {rng.choice(names): array},
+            tensors | {rng.choice(names): array},
+            tensors | {name: array.astype(rng.choice(kinds))},
+            *(tensors | {name: rng.choice(shaped).copy()} for _ in range(3)),
+        ]
+    )
 
 
-def not_finite(scene: Scene) -> Rule:
-    """NaN or an infinity, with the hashes recomputed: only a check of the values can notice."""
-    of_model = scene.rng.random() < 0.6 or not scene.victim.checkpoint.moments
-    tensors = dict(tensors_of(scene, of_model))
-    name = scene.rng.choice(list(tensors))
-    tensors[name] = tensors[name].copy()
-    value = scene.rng.choice([np.nan, np.inf, -np.inf])
-    tensors[name].flat[scene.rng.randrange(tensors[name].size)] = value
-    scene.seal(**{"weights" if of_model else "moments": tensors})
-    return "refused"
-
-
-def tensors_of(scene: Scene, of_model: bool) -> Tensors:
-    checkpoint = scene.victim.checkpoint
-    return checkpoint.weights if of_model else parts.join_moments(checkpoint.moments or {})
+def make_not_finite(tensors: Tensors, name: str, rng: Random) -> Tensors:
+    array = tensors[name].copy()
+    array.flat[rng.randrange(array.size)] = rng.choice([np.nan, np.inf, -np.inf])
+    return tensors | {name: array}
 
 
 # JSON
 
-
-def json_edited(scene: Scene) -> Rule:
-    """Another value at any depth of a JSON file; its hash is recomputed half the time."""
-    name = scene.pick(".json")
-    table = mutated(json.loads(scene.victim.files[name]), scene.rng)
-    scene.write(name, json.dumps(table).encode())
-    return sealed_or_not(scene)
+ODD_VALUES: list[Any] = [
+    *(0, 1, -1, 2**31, 2**32, 2**63, 2**64, 1e308, 0.5, None, True, False, "", "gpt2", "\ud800"),
+    *([], {}, [[[]]], "x" * 999, "\x1b[2J\n", "../..", {"type": "Lowercase"}, "0" * 64, "null"),
+    *("{}", "[]", '{"config.json": 7}', '{"../../etc/passwd": "0"}', '{"a":' * 1000),
+]
 
 
-def json_bombed(scene: Scene) -> Rule:
-    """What readers of JSON choke on, in the place of a value or of the whole file."""
-    name = scene.pick(".json")
-    scene.write(name, place(scene.rng.choice(BOMBS), scene.victim.files[name], scene.rng))
-    return sealed_or_not(scene)
+def edit_json(data: bytes, rng: Random) -> bytes:
+    table = json.loads(data)
+    edit(table, rng)
+    return json.dumps(table).encode()
 
 
-def tokenizer_made_rogue(scene: Scene) -> Rule:
-    """Another structure of a tokenizer.json that the library may well understand."""
-    if parts.TOKENIZER not in scene.victim.files:
-        return json_edited(scene)
-    scene.write(parts.TOKENIZER, rogue(scene.victim.files[parts.TOKENIZER], scene.rng))
-    scene.seal()
-    return "as the bytes say"
+def edit(table: Any, rng: Random) -> None:
+    """Change one value at any depth, move it, or remove it."""
+    holder, key = draw_place(table, rng)
+    other = rng.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
+    match rng.choice(["remove", "rename", "copy", "exchange", "add", "set", "set", "set"]):
+        case "remove":
+            del holder[key]
+        case "rename" if isinstance(holder, dict):
+            names = [f"{key}x", f"{key} ", f"{key}\0", "", "ab", "<unk>", "\n\n"]
+            holder[rng.choice(names)] = holder.pop(key)
+        case "copy":
+            holder[key] = holder[other]
+        case "exchange":
+            holder[key], holder[other] = holder[other], holder[key]
+        case "add" if isinstance(holder[key], int):
+            holder[key] += rng.choice([-4, -1, 1, 4, 2**62])
+        case _:
+            holder[key] = rng.choice(ODD_VALUES)
 
 
-def header_bombed(scene: Scene) -> Rule:
-    """The same in the header of a safetensors file."""
-    name = scene.pick(".safetensors")
-    header, payload = split(scene.victim.files[name])
-    bombed = place(scene.rng.choice(BOMBS), header, scene.rng)
-    scene.write(name, safetensors_bytes(bombed, payload))
-    return scene.victim.unproven
-
-
-def sealed_or_not(scene: Scene) -> Rule:
-    if scene.rng.random() < 0.5:
-        return scene.victim.unproven
-    scene.seal()
-    return "as the bytes say"
-
-
-def mutated(table: Any, rng: Random) -> Any:
-    """`table` with something else for one value, or without it, at any depth."""
-    holder = table
+def draw_place(table: Any, rng: Random) -> tuple[Any, Any]:
+    """An object or array at any depth, and a key or an index in it."""
     while True:
-        key = rng.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
-        if not isinstance(holder[key], dict | list) or not holder[key] or rng.random() < 0.3:
-            break
-        holder = holder[key]
-    odd: list[Any] = [
-        0,
-        1,
-        -1,
-        2**31,
-        2**63,
-        2**64,
-        1e308,
-        0.5,
-        None,
-        True,
-        False,
-        "",
-        "gpt2",
-        "\ud800",
-    ]
-    odd += [[], {}, [[[]]], "x" * 999, "\x1b[2J\n", "../..", {"type": "Lowercase"}]
-    if rng.random() < 0.2:
-        del holder[key]
-    elif rng.random() < 0.2 and isinstance(holder, dict) and isinstance(key, str):
-        holder[key + rng.choice(["x", " ", "\0"])] = holder.pop(key)
-    else:
-        holder[key] = rng.choice(odd)
-    return table
+        key = rng.choice(list(table) if isinstance(table, dict) else range(len(table)))
+        if not isinstance(table[key], dict | list) or not table[key] or rng.random() < 0.3:
+            return table, key
+        table = table[key]
+
+
+def many(rng: Random) -> int:
+    """Up to half a million."""
+    return 1 << rng.randint(4, 18)
+
+
+BOMBS: tuple[Callable[[Random], bytes], ...] = (
+    lambda rng: b"[" * many(rng),
+    lambda rng: b'{"a":' * (many(rng) // 4),
+    lambda rng: b"[" * (n := rng.randint(50, 50_000)) + b"]" * n,
+    lambda rng: b"[" + b"0," * many(rng) + b"0]",
+    lambda rng: b"[" + b"{}," * many(rng) + b"{}]",
+    lambda rng: b"{" + b",".join(b'"%d":%d' % (i, i) for i in range(many(rng) // 16)) + b"}",
+    lambda rng: b"9" * many(rng),
+    lambda rng: b"-" + b"9" * rng.randint(18, 25),
+    lambda rng: b"0." + b"3" * many(rng),
+    lambda rng: b"%d" % (rng.choice([1, -1]) * 2 ** rng.choice([31, 32, 63, 64, 99])),
+    lambda rng: rng.choice([b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1e999", b"1e-999"]),
+    lambda rng: b'{"a":1,"a":2}',
+    lambda rng: rng.choice([rb'"\ud800"', rb'"\udfff\ud800"', rb'"\u0000"', b'"\x00"', rb'"\x"']),
+    lambda rng: b'"%s"' % (rng.choice([b"a", b"\xc3\xa9", rb"\u0041", rb"\\"]) * (many(rng) // 8)),
+    lambda rng: b"\xff" + rng.randbytes(rng.randint(0, 9)),
+    lambda rng: b" " * many(rng),
+    lambda rng: rng.choice(b"nul undefined //_1 /**/_1 'a' 01 +1 1,".split()),
+)
+"""JSON that readers choke on: it nests without end, says things twice, or is none. Each stands for
+one value of a file, or for the whole of it."""
+WRAPPINGS: tuple[Callable[[bytes], bytes], ...] = (
+    lambda data: b"\xef\xbb\xbf" + data,  # a byte order mark
+    lambda data: data.decode().encode("utf-16"),
+    lambda data: data + b"\0",
+    lambda data: data + data,
+    lambda data: b"[" + data + b"]",
+    lambda data: b'{"a":1,"a":2,' + data.lstrip()[1:],
+    lambda data: data.rstrip()[:-1] + b"," + data.lstrip()[1:],  # every key twice
+)
+
+
+def bomb_json(data: bytes, rng: Random) -> bytes:
+    """Put a bomb in the place of a value, or of the whole; or wrap the whole."""
+    die, bomb = rng.random(), rng.choice(BOMBS)(rng)
+    if die < 0.2:
+        return rng.choice(WRAPPINGS)(data)
+    if die < 0.3:
+        return bomb
+    table = json.loads(data)
+    holder, key = draw_place(table, rng)
+    holder[key] = mark = "\ue000bomb\ue000"
+    return json.dumps(table, ensure_ascii=False).encode().replace(f'"{mark}"'.encode(), bomb)
+
+
+# Tokenizers
+
+
+def components(module: ModuleType) -> list[Any]:
+    """What a module of the library makes of its own accord, as tokenizer.json has it."""
+    made = []
+    for kind in vars(module).values():
+        with contextlib.suppress(TypeError):  # no class, or one that needs arguments
+            made.append(json.loads(kind().__getstate__()))
+    return made
+
+
+BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+CLS = {"SpecialToken": {"id": "[CLS]", "type_id": 0}}
+CLS_IDS = {"[CLS]": {"id": "[CLS]", "ids": [10**6], "tokens": ["[CLS]"]}}
+CUT = {"direction": "Right", "max_length": 1, "strategy": "LongestFirst", "stride": 0}
+FILL = {"direction": "Right", "pad_id": 7, "pad_type_id": 0, "pad_token": "[PAD]"}
+OTHER_PARTS: dict[str, list[Any]] = {
+    "version": ["2.0", "", None, 1],
+    "truncation": [CUT, CUT | {"max_length": 0, "stride": 5}],
+    "padding": [FILL | {"strategy": {"Fixed": 10**6}}, FILL | {"strategy": "BatchLongest"}],
+    "normalizer": [
+        *components(normalizers),
+        {"type": "Replace", "pattern": {"Regex": "(a*)*b"}, "content": ""},
+        {"type": "Sequence", "normalizers": []},
+    ],
+    "pre_tokenizer": [
+        *(None, BYTES, BYTES | {"use_regex": False}, *components(pre_tokenizers)),
+        {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, BYTES]},
+    ],
+    "pre_tokenizer.behavior": [
+        "Removed",
+        "MergedWithPrevious",
+        "MergedWithNext",
+        "Contiguous",
+        "Odd",
+    ],
+    "pre_tokenizer.invert": [True],
+    "pre_tokenizer.pattern": [{"String": "a"}, *({"Regex": x} for x in ("(", "(a*)*b", ""))],
+    "pre_tokenizer.add_prefix_space": [True],
+    "pre_tokenizer.use_regex": [True, False],
+    "pre_tokenizer.trim_offsets": [True, False],
+    "post_processor": [
+        *components(processors),
+        {"type": "BertProcessing", "sep": ["a", 1], "cls": ["b", 2]},
+        {"type": "TemplateProcessing", "single": [CLS], "pair": [], "special_tokens": CLS_IDS},
+    ],
+    "decoder": [None, *components(decoders)],
+    "model.type": ["Unigram", "WordPiece", "BPE", "WordLevel", "Odd"],
+    "model.unk_token": [None, "", "a", "absent", "<unk>"],
+    "model.dropout": [0.5, 1.0, 0.0, 7.0, -1.0],
+    "model.continuing_subword_prefix": ["##", ""],
+    "model.end_of_word_suffix": ["</w>", ""],
+    "model.fuse_unk": [True],
+    "model.byte_fallback": [True],
+    "model.ignore_merges": [True],
+    "model.merges": [["a b"], ["a"], [["a"]], ["a b c"], {}, *([["a", "b"]] * n for n in (1, 999))],
+}
+"""Other values for parts of a tokenizer.json that the library may well understand."""
+
+
+def change_tokenizer(scene: Scene) -> Rule:
+    """Take one to three liberties with the structure of a tokenizer.json, and recompute its hash.
+
+    A reader that accepts such a file must be able to use it, and lose nothing of a text.
+    """
+    rng, content = scene.rng, scene.victim.files.get(parts.TOKENIZER)
+    if content is None:
+        return in_json(edit_json)(scene)
+    table = json.loads(content)
+    for _ in range(rng.choice([1, 1, 1, 2, 3])):
+        die = rng.random()
+        if die < 0.5:
+            part = rng.choice(list(OTHER_PARTS))
+            above, _, field = part.rpartition(".")
+            holder = table[above] if above else table
+            if isinstance(holder, dict):
+                holder[field] = rng.choice(OTHER_PARTS[part])
+        elif die < 0.75:
+            size = len(table["model"].get("vocab", ()))
+            table["added_tokens"] = [draw_token(size + i, rng) for i in range(rng.randint(1, 3))]
+        else:
+            edit(table["model"]["vocab"], rng)
+    (scene.path / parts.TOKENIZER).write_text(json.dumps(table))
+    if scene.victim.ours:
+        scene.seal()
+    return "as the bytes say"
+
+
+def draw_token(next_id: int, rng: Random) -> dict[str, Any]:
+    """One that takes the place of another, leaves a gap, or swallows the spaces beside it."""
+    contents = ["<x>", "", " ", "e", "he", "<|endoftext|>", "\n", "\0", "x" * 999]
+    flags = ("single_word", "lstrip", "rstrip", "normalized", "special")
+    return {
+        "id": rng.choice([next_id, 0, max(next_id - 1, 0), next_id + 7, 2**31, 2**32 - 1]),
+        "content": rng.choice(contents),
+        **{flag: rng.random() < 0.4 for flag in flags},
+    }
 
 
 # Files
 
 
-def missing(scene: Scene) -> Rule:
+def remove_file(scene: Scene) -> Rule:
     """A file is not there. (From the hub, a tokenizer need not be.)"""
     name = scene.pick()
     (scene.path / name).unlink()
     return "refused" if scene.victim.ours or name != parts.TOKENIZER else "as the bytes say"
 
 
-def of_another_checkpoint(scene: Scene) -> Rule:
+def stretch_file(scene: Scene) -> Rule:
+    """A file of up to a terabyte, most of it a hole."""
+    os.truncate(scene.path / scene.pick(), 2 ** scene.rng.randint(17, 40))
+    return scene.unproven
+
+
+def mix_checkpoints(scene: Scene) -> Rule:
     """Another model's configuration, tokenizer, weights or moments: one file or all but one."""
     other = scene.rng.choice(scene.others)
     common = [name for name in scene.victim.files if name in other.files]
-    count = scene.rng.choice([1, max(1, len(common) - 1)])
-    taken = scene.rng.sample(common, count)
+    taken = scene.rng.sample(common, scene.rng.choice([1, max(1, len(common) - 1)]))
     if set(taken) == set(other.files):  # that would be the other checkpoint, and a sound one
         taken.pop()
     for name in taken:
-        scene.write(name, other.files[name])
-    return scene.victim.unproven if scene.victim.ours == other.ours else "as the bytes say"
+        (scene.path / name).write_bytes(other.files[name])
+    return scene.unproven if scene.victim.ours == other.ours else "as the bytes say"
 
 
-def not_a_file(scene: Scene) -> Rule:
+def replace_file(scene: Scene) -> Rule:
     """A link that leaves the directory, a pipe, a socket, a device, a directory."""
     path = scene.path / scene.pick()
-    content = path.read_bytes()
-    path.unlink()
-    outside = scene.path.parent / "outside"
-    kind = scene.rng.randrange(7)
-    if kind == 0:
-        outside.write_bytes(content)
-        path.symlink_to(outside)
-    elif kind == 1:
-        path.symlink_to(scene.rng.choice(["/dev/zero", "/dev/stdin", "/proc/self/mem", "/"]))
-    elif kind == 2:
-        path.symlink_to(scene.rng.choice(["nothing", path.name, "../..", "\n"]))
-    elif kind == 3:
-        os.mkfifo(path)
-    elif kind == 4:
-        with socket.socket(socket.AF_UNIX) as server:
-            server.bind(str(path))
-    elif kind == 5:
-        path.mkdir()
-    else:
-        inside = path.with_name("kept")
-        inside.write_bytes(content)
-        path.symlink_to("kept")
-        return scene.victim.unproven  # a link that stays inside is as good as a file
-    return "refused"
+    inside, outside = scene.path / "kept", scene.path.parent / "outside"
+    outside.write_bytes(path.read_bytes())
+    path.rename(inside)
+    devices = ["/dev/zero", "/dev/stdin", "/proc/self/mem", "/"]
+    broken = ["nothing", path.name, "../..", "\n"]
+    links = [str(outside), inside.name, scene.rng.choice(devices), scene.rng.choice(broken)]
+    kind = scene.rng.choice(["pipe", "socket", "directory", *links])
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "socket":
+            with socket.socket(socket.AF_UNIX) as server:
+                server.bind(str(path))
+        case "directory":
+            path.mkdir()
+        case link:
+            path.symlink_to(link)
+    return scene.unproven if kind == inside.name else "refused"  # inside, it is as good as a file
 
 
-DAMAGES: tuple[Damage, ...] = (
-    truncated,
-    lengthened,
-    bits_flipped,
-    spliced,
-    wrong_size_of_header,
-    huge_header,
-    header_edited,
-    offsets_moved,
-    metadata_edited,
-    tensors_exchanged,
-    not_finite,
-    json_edited,
-    json_bombed,
-    tokenizer_made_rogue,
-    header_bombed,
-    missing,
-    of_another_checkpoint,
-    not_a_file,
-)
+DAMAGES: dict[str, Damage] = {
+    "truncated": at_place(lambda before, after, some, rng: before),
+    "lengthened": in_file(lambda data, rng: data + rng.randbytes(rng.randint(1, 99))),
+    "stretched": stretch_file,
+    "bytes removed": at_place(lambda before, after, some, rng: before + after[some:]),
+    "bytes repeated": at_place(lambda before, after, some, rng: before + after[:some] + after),
+    "bytes inserted": at_place(
+        lambda before, after, some, rng: before + rng.randbytes(some) + after
+    ),
+    "punctuation changed": at_place(
+        lambda before, after, some, rng: before + rng.choice(PUNCTUATION) + after[1:]
+    ),
+    "bits flipped": in_file(flip_bits),
+    "bits flipped in a header": in_header(flip_bits),
+    "wrong size of header": in_file(change_size_of_header, MODEL_FILES),
+    "huge header": in_header(pad_header),
+    "header edited": in_header(edit_json),
+    "header bombed": in_header(bomb_json),
+    "offsets moved": in_header(move_offsets),
+    "metadata edited": in_header(edit_metadata),
+    "tensors exchanged": in_tensors(exchange_tensor, "as the bytes say"),
+    "not finite": in_tensors(make_not_finite, "refused"),
+    "JSON edited": in_json(edit_json),
+    "JSON bombed": in_json(bomb_json),
+    "tokenizer changed": change_tokenizer,
+    "file missing": remove_file,
+    "mixed with another": mix_checkpoints,
+    "not a file": replace_file,
+}

@@ -1,14 +1,21 @@
 """Small checkpoints, ours and of the hub's kind, and whether two are the same to the last bit."""
 
+import functools
 import json
-from dataclasses import replace
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import save_file
 
-from shared.checkpoints.checkpoint import Checkpoint, TrainingRecord, save_checkpoint
+from shared.checkpoints.checkpoint import (
+    Checkpoint,
+    TrainingRecord,
+    load_checkpoint,
+    save_checkpoint,
+)
 from shared.config import GPTConfig, TrainConfig
 from shared.layout import tensor_shapes
 from shared.text.tokenizers import build_tokenizer
@@ -97,24 +104,13 @@ def safetensors_bytes(header: object, payload: bytes = b"") -> bytes:
 
 
 HUB_CONFIG = {
-    "activation_function": "gelu_new",
-    "architectures": ["GPT2LMHeadModel"],
-    "attn_pdrop": 0.1,
-    "bos_token_id": 50256,
-    "embd_pdrop": 0.1,
-    "eos_token_id": 50256,
-    "initializer_range": 0.02,
-    "layer_norm_epsilon": 1e-05,
-    "model_type": "gpt2",
-    "n_ctx": CONFIG.block_size,
-    "n_embd": CONFIG.n_embd,
-    "n_head": CONFIG.n_head,
-    "n_layer": CONFIG.n_layer,
-    "n_positions": CONFIG.block_size,
-    "resid_pdrop": 0.1,
-    "summary_type": "cls_index",
+    **{"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "vocab_size": CONFIG.vocab_size},
+    **{"n_ctx": CONFIG.block_size, "n_positions": CONFIG.block_size, "n_embd": CONFIG.n_embd},
+    **{"n_head": CONFIG.n_head, "n_layer": CONFIG.n_layer, "activation_function": "gelu_new"},
+    **{"attn_pdrop": 0.1, "embd_pdrop": 0.1, "resid_pdrop": 0.1, "summary_type": "cls_index"},
+    **{"initializer_range": 0.02, "layer_norm_epsilon": 1e-05},
+    **{"bos_token_id": 50256, "eos_token_id": 50256},
     "task_specific_params": {"text-generation": {"do_sample": True, "max_length": 50}},
-    "vocab_size": CONFIG.vocab_size,
 }
 TIED = replace(CONFIG, tie_weights=True)
 
@@ -143,3 +139,61 @@ def write_hub(
     edit_json(path / "config.json", **changes)
     save_file(tensors or hub_tensors(), path / "model.safetensors", metadata=metadata)
     return path
+
+
+# The sound checkpoints that are corrupted
+
+
+@dataclass(frozen=True)
+class Victim:
+    """A checkpoint that is sound."""
+
+    name: str
+    files: dict[str, bytes]
+    checkpoint: Checkpoint
+    ours: bool
+    """It has hashes. A file from the hub has none."""
+
+
+@functools.cache
+def victims() -> tuple[Victim, ...]:
+    """Of every shape that a checkpoint can have: four of ours, three as the hub has them."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        word, bpe = build_tokenizer("word", TEXT), build_tokenizer("bpe", TEXT, 258)
+        with_bpe = replace(CONFIG, vocab_size=bpe.vocab_size)
+        save_everything(directory / "ours")
+        save_everything(
+            directory / "ours-float64",
+            replace(TIED, vocab_size=word.vocab_size, position="sinusoidal"),
+            "float64",
+            tokenizer=word,
+            training=record("float64", tokenizer="word"),
+        )
+        save_everything(
+            directory / "ours-sgd",
+            replace(with_bpe, bias=False, norm="post"),
+            tokenizer=bpe,
+            training=record(tokenizer="bpe", train=TrainConfig(seed=7, optimizer="sgd")),
+            moments={},
+        )
+        save_everything(directory / "ours-weights", tokenizer=None, training=None, moments=None)
+        hub = write_hub(directory / "hub")
+        (hub / "tokenizer.json").write_text(CHAR.to_json())
+        write_hub(directory / "hub-prefixed", hub_tensors("transformer."))
+        hub_bpe = write_hub(
+            directory / "hub-bpe",
+            random_tensors(with_bpe, "float64"),
+            vocab_size=bpe.vocab_size,
+            tie_word_embeddings=False,
+        )
+        (hub_bpe / "tokenizer.json").write_text(bpe.to_json(), encoding="utf-8")
+        return tuple(
+            Victim(
+                path.name,
+                {file.name: file.read_bytes() for file in sorted(path.iterdir())},
+                load_checkpoint(path),
+                ours=path.name.startswith("ours"),
+            )
+            for path in sorted(directory.iterdir())
+        )

@@ -1,15 +1,21 @@
 """Strings from all of Unicode: what a tokenizer cannot give back it must say, and a terminal is
 never commanded by a text."""
 
+import ast
 import contextlib
 import io
 import unicodedata
-from collections.abc import Iterator, Sequence
 from functools import cache
-from random import Random
+from operator import mul
 
-from audits.reliability.tally import Fault, Found, Tally, repeat
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import seed as seeded
+from hypothesis import strategies as st
+
+from audits.reliability import Fault, Result
+from shared.commands.options import UsageError
 from shared.commands.sampling import write_samples
+from shared.commands.terminal import say
 from shared.errors import TokenizerError
 from shared.text.tokenizers import TOKENIZERS, UNKNOWN, Tokenizer, build_tokenizer, split_words
 
@@ -20,60 +26,95 @@ KNOWN = (
 )
 """What the tokenizers are built from: several scripts, and everything that is awkward."""
 
-PLANES = [range(plane << 16, (plane + 1) << 16) for plane in range(17)]
-SURROGATES = range(0xD800, 0xE000)
-
-
-def _ranges(*pairs: tuple[int, int]) -> list[int]:
-    return [point for first, last in pairs for point in range(first, last + 1)]
-
-
-ALPHABETS: dict[str, Sequence[int]] = {
-    "ASCII": range(128),
-    "controls": _ranges((0, 0x1F), (0x7F, 0x9F)),
-    "spaces and line ends": [*map(ord, "\t\n\v\f\r \x1c\x1d\x1e\x85\xa0\u1680\u2028\u2029\u3000")],
-    "zero width": [*map(ord, "\u00ad\u034f\u200b\u200c\u200d\u2060\ufeff\ufe0f\u180e")],
-    "directions": _ranges((0x202A, 0x202E), (0x2066, 0x2069), (0x200E, 0x200F), (0x590, 0x6FF)),
-    "combining": _ranges((0x300, 0x36F), (0x20D0, 0x20F0), (0x1AB0, 0x1ACE), (0x93C, 0x94D)),
-    "emoji": [*_ranges((0x1F300, 0x1F9FF), (0x1F1E6, 0x1F1FF), (0x1F3FB, 0x1F3FF)), 0x200D, 0xFE0F],
-    "CJK": _ranges((0x3040, 0x30FF), (0x4E00, 0x4EFF), (0xAC00, 0xACFF)),
-    "tags and private": _ranges((0xE0000, 0xE007F), (0xE000, 0xE0FF), (0xFFF0, 0xFFFF)),
+RANGES = {
+    "ASCII": "\0-\x7f",
+    "controls": "\0-\x1f\x7f-\x9f",
+    "spaces and line ends": "\t-\r\x1c-\x20\x85\xa0\u1680\u2028\u2029\u3000",
+    "zero width": "\u00ad\u034f\u200b-\u200d\u2060\ufeff\ufe0f\u180e",
+    "directions": "\u202a-\u202e\u2066-\u2069\u200e\u200f\u0590-\u06ff",
+    "combining": "\u0300-\u036f\u20d0-\u20f0\u1ab0-\u1ace\u093c-\u094d",
+    "emoji": "\U0001f300-\U0001f9ff\U0001f1e6-\U0001f1ff\u200d\ufe0f",
+    "CJK": "\u3040-\u30ff\u4e00-\u4eff\uac00-\uacff",
+    "tags and private": "\U000e0000-\U000e007f\ue000-\ue0ff\ufff0-\uffff",
 }
+"""Alphabets, each as a set of a regular expression."""
+
 FRAGMENTS = (
     *("<unk>", "<|endoftext|>", "[PAD]", "[UNK]", "<s>", "</s>", "<mask>", "##", "</w>", "Ġ", "Ċ"),
     *("\x1b[2J", "\x1b]0;title\x07", "\x1b[31m", "\x9b1A", "\r", "\b\b\b", "\x7f", "\r\n", "\n\r"),
     *("👩\u200d👩\u200d👧", "🏳\ufe0f\u200d🌈", "e\u0301", "\u0065\u0301\u0323", "İ", "ß", "ﬁ", "Å"),
     *("\0", "\ufeff", "\ufffd", "\uffff", "\U0010ffff", "'s", "'tis", "don't", " \n ", "１２３"),
 )
+CHARACTERS = st.characters(codec="utf-8")  # of all planes, but no half of a surrogate pair
+PIECES = st.one_of(
+    st.text(CHARACTERS, min_size=1, max_size=12),
+    *(st.from_regex(f"[{range_}]{{1,20}}", fullmatch=True) for range_ in RANGES.values()),
+    st.sampled_from(FRAGMENTS),
+    st.builds(
+        lambda start, length: KNOWN[start : start + length],
+        st.integers(0, len(KNOWN) - 1),
+        st.integers(1, 40),
+    ),
+)
+SHORT = st.lists(PIECES, max_size=8).map("".join)
+LONG = st.builds(mul, CHARACTERS, st.integers(1_000, 20_000))
+STRINGS = st.integers(0, 29).flatmap(lambda die: LONG if die == 15 else SHORT)
 
 
-def draw_string(rng: Random) -> str:
-    """A string of up to a few hundred characters; now and then one word of twenty thousand."""
-    if rng.random() < 0.005:
-        return _character(rng) * rng.randint(1_000, 20_000)
-    return "".join(_pieces(rng))
+def try_strings(count: int, seed: int, case: str | None) -> list[Result]:
+    """Try strings on each tokenizer and on a terminal; or one alone, as `bpe:'text'`."""
+    if case is not None:
+        return [try_string(*parse_case(case))]
+    say("encoding and decoding strings")
+    texts = draw_strings(count, seed)
+    return [try_string(kind, text) for kind in (*TOKENIZERS, "terminal") for text in texts]
 
 
-def _pieces(rng: Random) -> Iterator[str]:
-    for _ in range(rng.randint(0, 8)):
-        match rng.randrange(5):
-            case 0:
-                yield "".join(_character(rng) for _ in range(rng.randint(1, 12)))
-            case 1 | 2:
-                alphabet = ALPHABETS[rng.choice(list(ALPHABETS))]
-                yield "".join(chr(rng.choice(alphabet)) for _ in range(rng.randint(1, 20)))
-            case 3:
-                yield rng.choice(FRAGMENTS)
-            case _:
-                start = rng.randrange(len(KNOWN))
-                yield KNOWN[start : start + rng.randint(1, 40)]
+def parse_case(case: str) -> tuple[str, str]:
+    """The kind and the text of a case. Raises `UsageError` if it is none."""
+    kind, _, literal = case.partition(":")
+    with contextlib.suppress(ValueError, SyntaxError):
+        text = ast.literal_eval(literal)
+        if kind in (*TOKENIZERS, "terminal") and isinstance(text, str):
+            return kind, text
+    raise UsageError(
+        f"there is no case {case!r} of strings: it is a tokenizer or terminal, a colon, and a "
+        f"string as Python spells it"
+    )
 
 
-def _character(rng: Random) -> str:
-    """Any character of any plane, assigned or not; no half of a surrogate pair."""
-    while (point := rng.choice(rng.choice(PLANES))) in SURROGATES:
-        pass
-    return chr(point)
+def draw_strings(count: int, seed: int) -> list[str]:
+    """Strings of up to a few hundred characters; now and then one character thousands of times."""
+    drawn: list[str] = []
+
+    @seeded(seed)
+    @settings(
+        max_examples=max(count, 1),
+        phases=[Phase.generate],
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(STRINGS)
+    def draw(text: str) -> None:
+        drawn.append(text)
+
+    draw()
+    return drawn[:count]
+
+
+def try_string(kind: str, text: str) -> Result:
+    """Try a string on one tokenizer, or on the terminal."""
+    case = f"{kind}:{text!a}"
+    try:
+        how = check_terminal(text) if kind == "terminal" else check_tokenizer(kind, text)
+    except Fault as fault:
+        return Result(kind, case, str(fault), fault.kind)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a Rust panic is no Exception
+        return Result(kind, case, f"{type(error).__name__} for {text!r}: {error}", "traceback")
+    return Result(kind, case, how)
 
 
 @cache
@@ -134,57 +175,20 @@ def commands(c: str) -> bool:
     return c in turns or (unicodedata.category(c) == "Cc" and c not in "\t\n")
 
 
-def check_terminal(text: str, rng: Random) -> str:
-    """Show a string as `sample` would. Returns how that ended.
+def check_terminal(text: str) -> str:
+    """Show a string, in two pieces, as `sample` would. Returns how that ended.
 
     Raises `Fault` if what commands a terminal gets through to one, if anything else is changed, or
     if anything at all is where the output is no terminal.
     """
-    cut = rng.randint(0, len(text))
-    for out in (Terminal(), io.StringIO()):
+    middle = len(text) // 2
+    spelled = "".join(ascii(c)[1:-1] if commands(c) else c for c in text)
+    for out, expected in ((Terminal(), spelled), (io.StringIO(), text)):
         with contextlib.redirect_stdout(out):
-            write_samples(iter([iter([text[:cut], text[cut:]])]), text)
+            write_samples(iter([iter([text[:middle], text[middle:]])]), text)
         shown = out.getvalue()
-        if not out.isatty():
-            if shown != f"{text}{text}\n":
-                raise Fault("lost", f"{text!r} was written as {shown!r}")
-            continue
-        if sent := sorted(set(filter(commands, shown))):
+        if out.isatty() and (sent := sorted(set(filter(commands, shown)))):
             raise Fault("wrongly accepted", f"a terminal is sent {sent!r}")
-        spelled = "".join(ascii(c)[1:-1] if commands(c) else c for c in text)
-        if shown != f"{spelled}{spelled}\n":
+        if shown != f"{expected}{expected}\n":
             raise Fault("lost", f"{text!r} is shown as {shown!r}")
     return "shown without controls"
-
-
-def run_strings(count: int, seed: int, only: str | None = None) -> Iterator[Tally]:
-    """Try `count` strings on each tokenizer and on a terminal; or `only` one case, as bpe-17."""
-    for kind in (*TOKENIZERS, "terminal"):
-        if only is None:
-            yield run_kind(kind, range(count), seed)
-        elif only.partition("-")[0] == kind:
-            yield run_kind(kind, [int(only.partition("-")[2])], seed)
-
-
-def run_kind(kind: str, cases: Sequence[int], seed: int) -> Tally:
-    """Try strings on one tokenizer, or the terminal. String n is the same for all of them."""
-    tally = Tally(f"strings: {kind}")
-    for case in cases:
-        tally.tried += 1
-        try:
-            tally.endings[try_string(kind, Random(f"{seed} {case}"))] += 1
-        except Fault as fault:
-            command = repeat("strings", seed, f"{kind}-{case}")
-            tally.found.append(Found(fault.kind, str(fault), command))
-    return tally
-
-
-def try_string(kind: str, rng: Random) -> str:
-    """Draw a string and try it. Returns how that ended; raises `Fault`."""
-    text = draw_string(rng)
-    try:
-        return check_terminal(text, rng) if kind == "terminal" else check_tokenizer(kind, text)
-    except (Fault, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # a Rust panic is no Exception
-        raise Fault("traceback", f"{type(error).__name__} for {text!r}: {error}") from None

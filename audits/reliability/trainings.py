@@ -1,17 +1,37 @@
-"""Small trainings to be broken off, and what must be true of their directories at any time."""
+"""Trainings killed, and disks that fail under them; what is left must be whole, and go on.
 
-import json
+A case is one directory, and a training that is broken off there and resumed until it ends. After
+every blow the directory must hold what the unbroken run had at that point, and in the end every
+file of it, byte for byte.
+
+`numpy-3` is killed ten times: most while files are written, the others at any time at all.
+`numpy-full`, `numpy-read-only` and `numpy-moved` meet a disk that fails, once: the training must
+end with one clear message. A disk that is really full or read-only takes a file system of its own,
+mounted in a namespace of the training's own (`unshare`), so that nothing of it is left afterwards;
+where the machine does not allow that, these cases are skipped, and the reason is printed.
+"""
+
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
-from dataclasses import asdict, dataclass, replace
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
+from random import Random
+from time import perf_counter
 
-from audits.reliability.doomed import READ, Doom, completed
-from audits.reliability.tally import Fault
+from audits.reliability import Fault, Result
+from audits.reliability.doomed import READ, Doom
 from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
+from shared.commands.options import UsageError
+from shared.commands.terminal import say
 from shared.errors import UserError
+from shared.protocol import BACKENDS
 from shared.runs.metrics import Metrics, read_metrics
 from shared.sources import ROOT
 
@@ -32,6 +52,55 @@ ENVIRONMENT = {
     "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", str(ROOT / "build" / "matplotlib")),
 }
 
+KILLS_OF_A_CASE = 10
+SHARE = {"torch": 0.2, "jax": 0.2, "numpy": 0.6}
+"""Of the kills; the slowest first. NumPy starts in a second, the others take several."""
+AIMS = {"checkpoints": 0.6, "": 0.2, "clock": 0.2}
+"""What the kills are aimed at: the n-th thing done in the folder of checkpoints, the n-th thing
+done in the run's directory, and any time at all, be it while libraries are imported."""
+MOST_EVENTS = 30
+"""A save is ten things done in checkpoints/, and one is due at every second step."""
+MOST_SECONDS_AFTER = 0.003
+
+PAGE = 4
+MOST_PAGES = 40
+"""What may be free on the disk that will be full, in pages of 4 KiB. A checkpoint takes eight, and
+the run still has three to save and a picture to draw, which takes twenty."""
+MOUNTS = {
+    "full": (
+        "No space left on device",
+        """
+        run=$1 aside=$2
+        cp -a "$run" "$aside" && mount -t tmpfs tmpfs "$run" && cp -a "$aside/." "$run" || exit 99
+        used=$(df -k --output=used "$run" | tail -1)
+        mount -o remount,size=$((used + $3))k tmpfs "$run" || exit 99
+        shift 3; "$@"; status=$?
+        rm -r "$aside" && cp -a "$run" "$aside" && exit $status
+        """,
+    ),
+    "read-only": (
+        "Read-only file system",
+        """
+        mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" || exit 99
+        shift 3; exec "$@"
+        """,
+    ),
+}
+"""What the message must say, and a script that makes the run's directory a file system of its own.
+Its arguments: that directory, one to keep it in, KiB that are free; and then the training's."""
+FAILURES = (*MOUNTS, "moved")
+
+
+@dataclass(frozen=True)
+class Unbroken:
+    """A training that nothing happened to: what every other one must come to."""
+
+    backend: str
+    text: Path
+    run: Path
+    seconds: float
+    rows: list[Metrics]
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -40,84 +109,213 @@ class Ended:
     status: int
     """Its exit status; negative: the signal that killed it."""
     stderr: str
-    journal: tuple[tuple[str, ...], ...]
+    journal: list[list[str]]
     """Every event in its run's directory: its name and its paths."""
 
-    def completed(self) -> int | None:
-        """The step of the last checkpoint that was surely complete."""
-        for event, *paths in reversed(self.journal[:-1]):  # the last event may not have come about
-            if path := completed(event, list(map(Path, paths))):
-                return int(path.name)
-        return None
+    def saved(self) -> int:
+        """The step of the last checkpoint that was surely complete; -1 if there is none."""
+        steps = [
+            int(Path(paths[-1]).name)
+            for event, *paths in self.journal[:-1]  # the last event may not have come about
+            if event == "os.rename" and re.search(r"/checkpoints/\d+$", paths[-1])
+        ]
+        return max(steps, default=-1)
 
     def phase(self) -> str:
         """What the training was doing when it ended, as far as the journal tells."""
         if not self.journal:
             return "starting"
-        event, last = self.journal[-1][0], self.journal[-1][-1]
-        if "/checkpoints" in last:
-            return "loading" if event == READ else "saving"
-        return "drawing" if last.endswith(".png.partial") else "training"
+        event, *_, last = self.journal[-1]
+        if event == READ:
+            return "reading"
+        return "saving" if "/checkpoints" in last else "training"
 
 
-@dataclass(frozen=True)
-class Unbroken:
-    """A training that nothing happened to: what every other one must come to."""
-
-    text: Path
-    run: Path
-    every: Path
-    """Copies of all its checkpoints, also of those that it did not keep."""
-    seconds: float
-    rows: list[Metrics]
+# The cases
 
 
-def start(
-    backend: str, text: Path, run: Path, doom: Doom | None, *options: str
-) -> subprocess.Popen[bytes]:
-    """Begin a training in a process of its own: the command line, as a user types it.
+def try_kills(kills: int, seed: int, processes: int, case: str | None) -> list[Result]:
+    """Kill trainings, and let disks fail under them; or one case alone."""
+    cases = plan(kills) if case is None else {case: KILLS_OF_A_CASE}
+    for backend, _, which in (name.partition("-") for name in cases):
+        if backend not in BACKENDS or not (which.isdecimal() or which in FAILURES):
+            raise UsageError(f"there is no case {case!r} of kills")
+    with tempfile.TemporaryDirectory(prefix="reliability-") as name:
+        directory = Path(name)
+        backends = sorted({case.partition("-")[0] for case in cases})
+        if backends:
+            say("training what nothing happens to: all others must come to the same")
+        with ThreadPoolExecutor(processes) as pool:
+            unbroken = {b: pool.submit(train_unbroken, b, directory) for b in backends}
 
-    All that are to be compared are given one path of the text, for a checkpoint notes it.
-    """
-    module = f"impls.{backend}.train"
-    watched = ["audits.reliability.doomed", json.dumps(asdict(doom))] if doom else []
-    where = ["--dataset", str(text), "--out", str(run)]
-    command = [sys.executable, "-m", *watched, module, *where, *OPTIONS, *options]
-    return subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
+            def try_one(case: str, kills: int) -> list[Result]:
+                backend, _, _ = case.partition("-")
+                try:
+                    like = unbroken[backend].result()
+                    results = try_directory(case, kills, seed, like, directory)
+                except Fault as fault:
+                    results = [Result(backend, case, f"unbroken: {fault}", fault.kind)]
+                say(f"{case}: {len(results)} trained, the last one {results[-1].how}")
+                return results
+
+            tried = pool.map(try_one, cases.keys(), cases.values())
+            return [result for results in tried for result in results]
 
 
-def wait(process: subprocess.Popen[bytes], doom: Doom | None, clock: float | None) -> Ended:
-    """Wait for a training's end; or kill it when `clock` seconds are over.
+def plan(kills: int) -> dict[str, int]:
+    """The cases, and the kills of each, which add up to `kills`."""
+    cases = {}
+    for backend, share in SHARE.items():
+        mine = round(kills * share)
+        for first in range(0, mine, KILLS_OF_A_CASE):
+            cases[f"{backend}-{first // KILLS_OF_A_CASE}"] = min(KILLS_OF_A_CASE, mine - first)
+    if kills:
+        cases |= {f"{backend}-{failure}": 0 for backend in BACKENDS for failure in FAILURES}
+    return cases
 
+
+def try_directory(
+    case: str, kills: int, seed: int, unbroken: Unbroken, directory: Path
+) -> list[Result]:
+    """Strike a training as the case wants it, and let it come to its end at last."""
+    _, _, which = case.partition("-")
+    if which in MOUNTS and (why := why_not_mount()) is not None:
+        reason = f"a disk that is {which} cannot be made here: {why}"
+        return [Result(unbroken.backend, case, reason, "skipped")]
+    rng, run = Random(f"{seed} {case}"), directory / case / "run"
+    run.parent.mkdir(parents=True)
+    if which in FAILURES:
+        endings = fail_disk(which, rng, unbroken, run)
+    else:
+        endings = kill_and_resume(kills, rng, unbroken, run)
+    results = []
+    try:
+        for how in endings:
+            results.append(Result(unbroken.backend, case, how))
+    except Fault as fault:
+        how = f"{case}, training {len(results) + 1}: {fault}"
+        results.append(Result(unbroken.backend, case, how, fault.kind))
+    return results
+
+
+def kill_and_resume(kills: int, rng: Random, unbroken: Unbroken, run: Path) -> Iterator[str]:
+    """Kill trainings as they are resumed, until the last one ends. Yields how each ended."""
+    saved, leftovers_before = -1, set[str]()
+    while kills or run.exists():
+        doom, clock = draw_blow(rng, run, unbroken.seconds) if kills else (Doom(run), None)
+        options = ["--resume"] if newest_checkpoint(run) is not None else ["--overwrite"]
+        ended = train(unbroken, doom, *(options if run.exists() else []), clock=clock)
+        if ended.status == 0:
+            check_finished(run, unbroken)
+            yield "ended as if unbroken"
+            shutil.rmtree(run)
+            saved, leftovers_before = -1, set()
+        elif ended.status == -signal.SIGKILL:
+            kills -= 1
+            saved = check_state(run, unbroken, least=max(saved, ended.saved()))
+            leftovers_before = check_cleaned(run, leftovers_before, ended)
+            yield f"killed while {ended.phase()}"
+        else:
+            raise Fault("traceback", f"status {ended.status}: {ended.stderr[-2000:]}")
+
+
+def draw_blow(rng: Random, run: Path, seconds: float) -> tuple[Doom, float | None]:
+    """When the next training is to be killed: at an event, or after some seconds."""
+    (aim,) = rng.choices(list(AIMS), list(AIMS.values()))
+    if aim == "clock":
+        return Doom(run), 0.01 + seconds * rng.random() ** 2  # half of it goes by in starting
+    after = rng.choice([0.0, rng.uniform(0, MOST_SECONDS_AFTER)])
+    return Doom(run, at=rng.randint(1, MOST_EVENTS), within=aim, after=after), None
+
+
+def fail_disk(failure: str, rng: Random, unbroken: Unbroken, run: Path) -> Iterator[str]:
+    """Let a disk fail under a training that is resumed. Yields how it ended, if all is well."""
+    train(unbroken, Doom(run, at=30, within="checkpoints"))  # killed during the third save
+    saved = check_state(run, unbroken, least=-1)
+    if failure == "moved":
+        # Not before the training has claimed its directory.
+        doom = Doom(run, "move", at=rng.randint(8, 40))
+        check_explained(train(unbroken, doom, "--resume"), str(run))
+        if run.exists():
+            raise Fault("lost", f"{run} was moved away, and made anew")
+        doom.aside.rename(run)
+    else:
+        (message, script), doom = MOUNTS[failure], Doom(run)
+        free = str(PAGE * rng.randint(0, MOST_PAGES))
+        namespace = ["unshare", "-rm", "sh", "-c", script, "sh", str(run), str(doom.aside), free]
+        check_explained(train(unbroken, doom, "--resume", namespace=namespace), str(run), message)
+        if failure == "full":
+            shutil.rmtree(run)
+            doom.aside.rename(run)
+            if left := leftovers(run):
+                raise Fault("lost", f"on a full disk, {sorted(left)} were left")
+    check_state(run, unbroken, least=saved)
+    ended = train(unbroken, Doom(run), "--resume")
+    if ended.status != 0:
+        raise Fault("lost", f"it did not go on: {ended.stderr[-2000:]}")
+    check_finished(run, unbroken)
+    yield f"stopped by a disk that was {failure}, and ended as if unbroken"
+
+
+def why_not_mount() -> str | None:
+    """Why a file system cannot be mounted in a namespace here; None if it can."""
+    if shutil.which("unshare") is None:
+        return "there is no unshare(1)"
+    command = ["unshare", "-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return None if done.returncode == 0 else " ".join(done.stderr.split()) or "unshare failed"
+
+
+# The trainings
+
+
+def train_unbroken(backend: str, directory: Path) -> Unbroken:
+    """The training that nothing happens to. Raises `Fault` if it does not work at all."""
+    text, run = directory / f"{backend}.txt", directory / backend
+    text.write_text(TEXT, encoding="utf-8")
+    began = perf_counter()
+    ended = train(Unbroken(backend, text, run, SECONDS, []), Doom(run))
+    if ended.status != 0:
+        raise Fault("traceback", f"a training that nothing happened to failed: {ended.stderr}")
+    return Unbroken(backend, text, run, perf_counter() - began, rows_of(run))
+
+
+def train(
+    like: Unbroken,
+    doom: Doom,
+    *options: str,
+    clock: float | None = None,
+    namespace: Sequence[str] = (),
+) -> Ended:
+    """Train in a process of its own, by the command line that a user types, until it ends.
+
+    It is killed after `clock` seconds. `namespace` is a command that runs it where there are other
+    file systems. One path of the text serves all that are to be like `like`: a checkpoint notes it.
     Raises `Fault` if it never ends.
     """
-    with process:
-        try:
-            _, stderr = process.communicate(timeout=clock or SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            _, stderr = process.communicate()
-            if clock is None:
-                raise Fault("traceback", f"a training hangs: no end in {SECONDS:g} s") from None
-    lines = []
-    if doom and Path(doom.journal).exists():
-        lines = Path(doom.journal).read_text(encoding="utf-8").splitlines()
-        Path(doom.journal).unlink()
-    journal = tuple(tuple(line.split("\t")) for line in lines)
-    return Ended(process.returncode, stderr.decode(errors="replace"), journal)
-
-
-def resume_options(run: Path) -> list[str]:
-    """How to go on: as the error messages of the command line say."""
-    if newest_checkpoint(run) is not None:
-        return ["--resume"]
-    return ["--overwrite"] if run.exists() else []
+    where = ["--dataset", str(like.text), "--out", str(doom.run)]
+    watched = [sys.executable, "-m", "audits.reliability.doomed", doom.to_json()]
+    command = [*namespace, *watched, f"impls.{like.backend}.train", *where, *OPTIONS, *options]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=ENVIRONMENT,
+            timeout=clock or SECONDS,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+        status, stderr = done.returncode, done.stderr
+    except subprocess.TimeoutExpired as late:
+        if clock is None:
+            raise Fault("traceback", f"a training hangs: no end in {SECONDS:g} s") from None
+        status, stderr = -signal.SIGKILL, late.stderr or b""
+    lines: list[str] = []
+    if doom.journal.exists():
+        lines = doom.journal.read_text(encoding="utf-8").splitlines()
+        doom.journal.unlink()
+    return Ended(status, stderr.decode(errors="replace"), [line.split("\t") for line in lines])
 
 
 def rows_of(run: Path) -> list[Metrics]:
@@ -127,8 +325,10 @@ def rows_of(run: Path) -> list[Metrics]:
 
 def leftovers(run: Path) -> set[str]:
     """What saves that were broken off left in the run's checkpoints."""
-    directory = run / "checkpoints"
-    return {path.name for path in directory.glob(".*")} if directory.is_dir() else set()
+    return {path.name for path in run.glob("checkpoints/.*")}
+
+
+# What must be true
 
 
 def check_explained(ended: Ended, *expected: str) -> None:
@@ -142,8 +342,19 @@ def check_explained(ended: Ended, *expected: str) -> None:
         raise Fault("traceback", f"the message does not say {missing}: {error[0]}")
 
 
-def check_state(run: Path, unbroken: Unbroken, least: int | None) -> int | None:
-    """Look at a run's directory as a crash left it. Returns the step of its newest checkpoint.
+def check_cleaned(run: Path, before: set[str], ended: Ended) -> set[str]:
+    """Raise `Fault` if leftovers of an earlier kill outlived a start. Returns what is left now."""
+    now = leftovers(run)
+    # The first thing that a training writes once the directory is its own, and clean.
+    began = any(".metrics.jsonl" in path for _, *paths in ended.journal for path in paths)
+    if began and before & now:
+        raise Fault("lost", f"the next start did not clean away {sorted(before & now)}")
+    return now
+
+
+def check_state(run: Path, unbroken: Unbroken, least: int) -> int:
+    """Look at a run's directory as a crash left it. Returns the step of its newest checkpoint, -1
+    if there is none.
 
     Raises `Fault` unless that loads, is the unbroken run's of the same step bit for bit, and not
     older than the step `least`; and metrics.jsonl has the unbroken run's rows, at least up to it.
@@ -153,41 +364,42 @@ def check_state(run: Path, unbroken: Unbroken, least: int | None) -> int | None:
         if newest is not None:
             load_checkpoint(newest)
     except UserError as error:
-        raise Fault(
-            "wrongly accepted", f"what is taken for a checkpoint is none: {error}"
-        ) from None
-    step = int(newest.name) if newest is not None else None
-    if least is not None and (step is None or step < least):
+        what = f"what is taken for a checkpoint is none: {error}"
+        raise Fault("wrongly accepted", what) from None
+    step = int(newest.name) if newest is not None else -1
+    if step < least:
         raise Fault("lost", f"step {least} was saved, but the newest checkpoint is of step {step}")
     if newest is not None:
-        check_same_files(newest, unbroken.every / newest.name)
+        check_same_files(newest, unbroken.run / "checkpoints" / newest.name)
     try:
         rows = rows_of(run)
     except UserError as error:
         raise Fault("lost", str(error)) from None
-    if rows != unbroken.rows[: len(rows)] or len(rows) <= (step if step is not None else -1):
+    if rows != unbroken.rows[: len(rows)] or len(rows) <= step:
         raise Fault("lost", f"metrics.jsonl, {len(rows)} rows, checkpoint {step}: {rows}")
     return step
 
 
 def check_finished(run: Path, unbroken: Unbroken) -> None:
     """Raise `Fault` unless a run ended as the unbroken one, and has nothing that it has not."""
-    for where in (run, run / "checkpoints"):
-        found = {path.name for path in where.iterdir()}
-        expected = {path.name for path in (unbroken.run / where.relative_to(run)).iterdir()}
-        if found != expected:
-            raise Fault("lost", f"{where} holds {sorted(found)} and not {sorted(expected)}")
-    for path in (unbroken.run / "checkpoints").iterdir():
-        check_same_files(run / "checkpoints" / path.name, path)
+    check_same_names(run, unbroken.run)
+    check_same_names(run / "checkpoints", unbroken.run / "checkpoints")
+    for expected in (unbroken.run / "checkpoints").iterdir():
+        check_same_files(run / "checkpoints" / expected.name, expected)
     if rows_of(run) != unbroken.rows:
         raise Fault("lost", f"metrics.jsonl is not the unbroken run's: {rows_of(run)}")
 
 
+def check_same_names(found: Path, expected: Path) -> list[str]:
+    """Raise `Fault` unless two directories hold files of the same names. Returns these."""
+    there, names = (sorted(path.name for path in where.iterdir()) for where in (found, expected))
+    if there != names:
+        raise Fault("lost", f"{found} holds {there} and not {names}")
+    return names
+
+
 def check_same_files(found: Path, expected: Path) -> None:
     """Raise `Fault` unless two directories hold the same files, byte for byte."""
-    names = {path.name for path in expected.iterdir()}
-    if {path.name for path in found.iterdir()} != names:
-        raise Fault("lost", f"{found} holds other files than {expected}")
-    for name in sorted(names):
+    for name in check_same_names(found, expected):
         if (found / name).read_bytes() != (expected / name).read_bytes():
             raise Fault("lost", f"{found / name} is not the unbroken run's")

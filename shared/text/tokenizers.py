@@ -67,6 +67,9 @@ class Tokenizer:
         library_tokenizer.encode_special_tokens = True  # encode their spelling as text
         self._library = library_tokenizer
         vocabulary: dict[str, int] = library_tokenizer.get_vocab(with_added_tokens=True)
+        # Before to_str, which takes memory for every id that is missing up to the last.
+        if sorted(vocabulary.values()) != list(range(len(vocabulary))):
+            raise TokenizerError("the ids of this tokenizer are not 0, 1, 2 … without gaps")
         self.kind = _kind(json.loads(library_tokenizer.to_str()), vocabulary)
         self.vocab_size = len(vocabulary)
         self._vocabulary = vocabulary
@@ -152,6 +155,7 @@ class Tokenizer:
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
             reason = " ".join(str(error).split()) or type(error).__name__
+            reason = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in reason)  # quoted
             raise TokenizerError(f"this is no tokenizer.json: {reason}") from error
         return cls(library_tokenizer)
 
@@ -269,8 +273,6 @@ def _check_fixed_size(kind: str, vocab_size: int | None, needed: int) -> None:
 
 def _kind(spec: dict[str, Any], vocabulary: dict[str, int]) -> str:
     """Which of the four a tokenizer.json describes. Raises `TokenizerError` if none."""
-    if sorted(vocabulary.values()) != list(range(len(vocabulary))):
-        raise TokenizerError("the ids of this tokenizer are not 0, 1, 2 … without gaps")
     if spec["normalizer"] is not None:
         raise TokenizerError("this tokenizer has a normalizer, which would change the text")
     if any(token["lstrip"] or token["rstrip"] for token in spec["added_tokens"]):
