@@ -17,6 +17,7 @@ from shared.protocol import (
     TrainState,
     check_dtype,
     check_prompt,
+    check_state,
     check_tokens,
     check_weights,
 )
@@ -114,7 +115,7 @@ class ExerciseModel:
 
     def generate(self, prompt: np.ndarray, config: SampleConfig) -> Iterator[int]:
         check_prompt(self.config, prompt)
-        return generate(self.gpt, prompt, config)
+        return generate(self.gpt, prompt.copy(), config)
 
     def logits_in_two(self, tokens: np.ndarray, cut: int) -> np.ndarray:
         """The logits of one row from `cut` on, what came before being in the cache only."""
@@ -166,12 +167,12 @@ class ExerciseTrainer:
         return TrainState(self.count, self.model.weights(), moments)
 
     def load_state(self, state: TrainState) -> None:
-        check_weights(self.model.config, state.weights)
+        check_state(self.model.config, self.config, state)
         for key, parameter in self.model.parameters.items():
-            parameter.value = state.weights[key].astype(parameter.value.dtype)
+            parameter.value = np.array(state.weights[key], dtype=parameter.value.dtype, order="C")
         moments = {
             key: {
-                name: value.astype(self.model.parameters[name].value.dtype)
+                name: np.array(value, dtype=self.model.parameters[name].value.dtype, order="C")
                 for name, value in moment.items()
             }
             for key, moment in state.moments.items()
