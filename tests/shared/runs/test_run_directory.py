@@ -113,3 +113,9 @@ def test_a_file_is_no_run_directory(tmp_path):
             RunDirectory(path).claim(),
         ):
             pass
+
+
+def test_an_earlier_run_is_refused_unless_told(tmp_path):
+    run = earlier_run(tmp_path / "run")
+    with pytest.raises(RunError, match="already holds a run"), run.claim():
+        pass
