@@ -17,8 +17,8 @@ from docs.extensions.directive import ROOMS
 from shared.sources import ROOT
 
 PICTURE = ROOT / "docs" / "three-columns.png"
-PAGE = "pages/04-heads"
-SHOWN = "CausalSelfAttention.forward"
+PAGE = "pages/09-loss"
+SHOWN = "cross_entropy"
 COLOURS = 128
 """Of so many the picture is made. More cannot be told from it, and make the file larger."""
 CHUNK = "minigpt-excerpt"
@@ -27,7 +27,7 @@ CHUNK = "minigpt-excerpt"
 
 def excerpts() -> dict[str, Excerpt]:
     """What stands in each column, taken from the sources as they are."""
-    return {room: find_excerpt(f"impls/{room}/model.py", SHOWN) for room in ROOMS}
+    return {room: find_excerpt(f"impls/{room}/model.py", SHOWN, docstring=False) for room in ROOMS}
 
 
 def fingerprint(shown: Mapping[str, Excerpt]) -> str:
