@@ -25,6 +25,7 @@ def columns(open_page: Callable[..., Chrome]) -> bytes:
         assert [line.rstrip() for line in text.splitlines()] == code, (
             "the site is older than the code: build it with nox -s docs"
         )
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", three)
     line = three.find_element(By.XPATH, ".//span[contains(@class, 'unit')][contains(., 'top = ')]")
     ActionChains(driver).move_to_element(line).perform()
     assert len(three.find_elements(By.CSS_SELECTOR, ".unit.here")) == 1
