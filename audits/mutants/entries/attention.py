@@ -90,7 +90,9 @@ MUTANTS = [
         "mask_ignores_cache",
         "the mask counts queries from 0 though the cache holds older keys",
         DECODING,
-        everywhere=Edit(MODEL, IS_FUTURE, "j[None, :] > i[:, None]"),
+        numpy=Edit(MODEL, IS_FUTURE, "j[None, :] > i[:, None]"),
+        torch=Edit(MODEL, FUSED, FUSED.replace("T > 1", "True")),
+        jax=Edit(MODEL, IS_FUTURE, "j[None, :] > i[:, None]"),
     ),
     Mutant.of(
         "no_mask",
