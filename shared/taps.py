@@ -52,8 +52,7 @@ def recorded_as(tap: str) -> str:
 
 def tap_names(config: GPTConfig) -> list[str]:
     """All taps of a model, in the order of the data flow."""
-    attention = ["q", "k", "v", "scores", "weights", "y"]
-    attn = [*(f"attn.{name}" for name in attention), "attn"]
+    attn = [*(f"attn.{name}" for name in STEPS["self_attention"]), "attn"]
     mlp = ["mlp.fc", "mlp.act", "mlp"]
     pre, post = ["ln_1", *attn, "ln_2", *mlp], [*attn, "ln_1", *mlp, "ln_2"]
     block = pre if config.norm == "pre" else post

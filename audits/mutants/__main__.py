@@ -64,8 +64,10 @@ def _matrix(argv: Sequence[str] | None) -> int:
     backends = options.backend or BACKENDS
     processes = max(1, options.processes)
     if options.generic:
-        if options.generic < 0 or options.names:
-            raise MutantError("--generic takes how many mutants to draw, and no names beside it")
+        if options.generic < 0 or options.names or options.first:
+            raise MutantError(
+                "--generic takes how many mutants to draw, and no names or --first beside it"
+            )
         return judge_sample(options.generic, options.seed, backends, processes, terminal())
     if options.first:
         return judge_quickly(tasks(names, backends, healthy=False), processes)

@@ -22,6 +22,8 @@ from conformance.conftest import RECORDER
 from conformance.ledger import Ledger
 from shared.sources import ROOT
 
+SUITE = ROOT / "conformance"
+
 REFERENCE = {"numpy": "torch", "torch": "numpy", "jax": "numpy"}
 """The healthy backend that a mutant is compared with: the fastest of the other two."""
 
@@ -43,9 +45,6 @@ SECONDS_PER_TEST = 10.0
 
 SECONDS_PER_TEST_OF_ALL = 20.0
 """The same where the whole suite is run: its slowest tests are in it."""
-
-
-SUITE = ROOT / "conformance"
 
 
 class TooSlow(Exception):

@@ -79,7 +79,7 @@ class ExerciseModel:
         return {tap: value.copy() for tap, value in collect(self.config, record).items()}
 
     def trace_into(self, tokens: np.ndarray, record: dict[str, np.ndarray]) -> None:
-        """As the modules record it, into a record that keeps what was reached if one raises."""
+        """The outputs of modules by name, in a record that keeps what was reached if one raises."""
         check_tokens(self.config, tokens)
         with recording(self.gpt, record):
             record["probs"] = softmax(self.gpt(tokens))

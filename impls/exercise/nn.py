@@ -42,7 +42,7 @@ class Module:
     tap: Tap = NO_TAP
 
     def __call__(self, *args: Any) -> Any:
-        return self.tap("", self.forward(*args))  # kept while somebody traces, see trace.py
+        return self.tap("", self.forward(*args))  # recorded during a trace: see trace.py
 
     def forward(self, *args: Any) -> Any:
         raise NotImplementedError

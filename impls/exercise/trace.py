@@ -1,22 +1,12 @@
-"""What a forward pass computes on its way: while it is traced, every module keeps its output."""
+"""What the ladder sees of your forward: while it looks, every module keeps its output."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from jaxtyping import Float, Int
 
-from shared.taps import Tap, collect
+from shared.taps import Tap
 from .model import GPT
-from .nn import softmax
-
-
-def trace(gpt: GPT, tokens: Int[np.ndarray, "B T"]) -> dict[str, Float[np.ndarray, "..."]]:
-    """Every tap (shared/taps.py) by its name."""
-    record: dict[str, np.ndarray] = {}
-    with recording(gpt, record):
-        record["probs"] = softmax(gpt(tokens))
-    return collect(gpt.config, record)
 
 
 @contextmanager

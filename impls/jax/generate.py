@@ -73,7 +73,8 @@ def forward(
 ) -> tuple[Float[Array, "B T V"], list[KVCache] | None]:
     """The logits, and a new cache: the given one up to `start`, then the new keys and values.
 
-    The old cache is donated: the new one takes its place in memory.
+    (Behind `start` may be those of the zeros that fill up the first window.) The old cache is
+    donated: the new one takes its place in memory.
     """
     if cache is not None:
         cache = [replace(past, length=start) for past in cache]

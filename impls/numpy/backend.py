@@ -51,7 +51,7 @@ def build(
 
 
 def canonical_parameters(gpt: GPT) -> dict[str, Parameter]:
-    """The parameters by canonical name. Its own layout is the canonical one already."""
+    """The parameters by canonical name. NumPy's own layout is the canonical one."""
     return {
         "lm_head.weight" if path == "lm_head" else f"transformer.{path}": parameter
         for path, parameter in gpt.named_parameters()

@@ -12,7 +12,7 @@ from conformance.cases import Case, random_batch, random_weights
 from conformance.judge import backward_order
 from shared.config import SampleConfig, TrainConfig
 from shared.protocol import Backend, Model, StepResult, TrainState
-from shared.taps import collect, recorded_as, tap_names
+from shared.taps import STEPS, collect, recorded_as, tap_names
 
 
 class Missing(Exception):
@@ -43,7 +43,7 @@ class Partial:
         later = self.order[self.order.index(name) :]
         if self.error is None or any(other in self.values for other in later):
             last = recorded_as(name).rpartition(".")[2]
-            tapped = last in {"embed", "q", "k", "v", "scores", "weights", "y"}
+            tapped = last in ("embed", *STEPS["self_attention"])
             part = f'tap("{last}", …)' if tapped else f"the call of {last}"
             raise Missing(self.missing.format(name=name, part=part))
         raise self.error

@@ -36,16 +36,16 @@ def fuzz(tmp_path: Path) -> Fuzz:
 
 
 def test_a_bug_that_only_a_sequence_of_calls_shows(fuzz: Fuzz) -> None:
-    done = fuzz("guest.forgetful", seed=2, minutes=1)
+    done = fuzz("guest.forgetful", seed=2, minutes=3)  # to shorten it: 20 s, if nothing else runs
     assert done.returncode == 1, done.stderr
     first, *_, last = done.stdout.splitlines()
     assert first == "guest.forgetful: step 1 after load_state of 0"
     calls = re.findall(r"^(?:\w+ = )?state\.(\w+)\(", done.stdout, re.MULTILINE)
     needed = ["build", "trainer", "state", "step", "load_state", "teardown"]
-    left = iter(calls)
-    assert all(call in left for call in needed), "in this order"
+    assert [call for call in calls if call in needed] == needed
+    assert len(calls) <= 10, "so much is left only of what was not shortened"
     assert re.search(r"^in float\d\d with GPTConfig\(", done.stdout, re.MULTILINE)
-    again = "--seed 2 --minutes 1 --backend numpy --backend guest.forgetful"
+    again = "--seed 2 --minutes 3 --backend numpy --backend guest.forgetful"
     assert last.startswith("found after ")
     assert last.endswith(f"again: nox -s fuzz -- {again}")
 

@@ -3,8 +3,8 @@
 from audits.mutants.mutant import DECODING, Edit, Mutant
 
 FILE, CACHE = "generate.py", "cache.py"
-FILLED = "start, self.length = self.length, self.length + k.shape[2]"
-LATE = "start = max(self.length - 1, 0)\n        self.length = start + k.shape[2]"
+FIRST = "    for position in range("
+ONE_BACK = f"    for past in cache:\n        past.length -= 1\n{FIRST}"
 VALUES = "self.v[:, :, start : self.length] = "
 INSIDE = "if len(tokens) <= block_size:"
 TOP_K = {
@@ -36,8 +36,8 @@ MUTANTS = [
     of(
         "cache_position_off_by_one",
         "a new token written over the last one's place in the cache",
-        numpy=Edit(CACHE, FILLED, LATE),
-        torch=Edit(CACHE, FILLED, LATE),
+        numpy=Edit(FILE, FIRST, ONE_BACK),
+        torch=Edit(FILE, FIRST, ONE_BACK),
         jax=Edit(FILE, "cache, position)", "cache, position - 1)"),
     ),
     of(

@@ -8,7 +8,7 @@ STD = "std = np.sqrt(mean(x * x) + self.epsilon)"
 CENTRE = "x = x - mean(x)"
 DX = "(dx - mean(dx) - x * mean(dx * x))"
 
-
+# In words that torch and jax.numpy share.
 MEAN = "x.mean(axis=-1, keepdims=True)"
 ROOT = "((x * x).mean(axis=-1, keepdims=True) + EPSILON) ** 0.5"
 
@@ -24,7 +24,7 @@ def by_hand(
         f"return y if {bias} is None else y + BIAS",
     )
     body = "".join(f"        {line}\n" for line in lines)
-    names = {"EPSILON": "self.eps", "GAIN": "self.weight", "BIAS": "self.bias"}
+    torch = {"EPSILON": "self.eps", "GAIN": "self.weight", "BIAS": "self.bias"}
     jax = {"EPSILON": "self.epsilon", "GAIN": "self.scale", "BIAS": "self.bias"}
     return {
         "torch": (
@@ -33,7 +33,7 @@ def by_hand(
                 MODEL,
                 "def split_heads(",
                 "class LayerNorm(nn.LayerNorm):\n    def forward(self, x):\n"
-                f"{renamed(body, names)}\n\ndef split_heads(",
+                f"{renamed(body, torch)}\n\ndef split_heads(",
             ),
         ),
         "jax": (
