@@ -17,14 +17,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from conformance.cases import BASE
-from conformance.shared.test_shared_checkpoints import (
-    ADAMW,
-    FILES,
-    Tensors,
-    draw,
-    record,
-    save,
-)
+from conformance.shared.test_shared_checkpoints import ADAMW, FILES, Tensors, draw, record, save
 from conformance.truths.by_definition import fault_in, manifest, same_tensors
 from shared.checkpoints.checkpoint import (
     TrainingRecord,
