@@ -8,6 +8,8 @@ LOAD_TORCH = "swap_layout(key, weights[key])"
 LAYOUT_TORCH = '".c_proj.weight")'
 CHECK = "        check_tokens(self.config, tokens)\n"
 CHECK_BOTH = "        check_tokens(self.config, tokens, targets)\n"
+CHECK_STEP = "        check_tokens(self.model.config, tokens, targets)\n"
+STEPS_BEFORE = "learning_rate(self.config, self.count - 1)"
 IDS = "        ids = one_type(tokens), one_type(targets)\n"
 LOGITS = (
     "def logits(self, tokens: np.ndarray) -> np.ndarray:\n"
@@ -151,6 +153,20 @@ MUTANTS = [
         numpy=Edit(FILE, f"{CHECK_BOTH}        loss = ", "        loss = "),
         torch=Edit(FILE, f"{CHECK_BOTH}        loss = ", "        loss = "),
         jax=Edit(FILE, f"{CHECK_BOTH}{IDS}        loss, grads", f"{IDS}        loss, grads"),
+    ),
+    of(
+        "step_not_checked",
+        "the loss and its gradients check a batch, the training step does not",
+        everywhere=Edit(FILE, CHECK_STEP, ""),
+    ),
+    of(
+        "refused_step_counts",
+        "a step is counted before its batch is checked: the next one has another learning rate",
+        everywhere=(
+            Edit(FILE, "        self.count += 1\n", ""),
+            Edit(FILE, CHECK_STEP, f"        self.count += 1\n{CHECK_STEP}"),
+            Edit(FILE, "learning_rate(self.config, self.count)", STEPS_BEFORE),
+        ),
     ),
     of(
         "counts_lose_repeats",
