@@ -28,7 +28,7 @@ class Parameter:
 
     def __init__(self, *shape: int) -> None:
         self.value = np.zeros(shape, dtype=np.float32)
-        self.grad: np.ndarray | None = None
+        self.grad: Any = None
 
     def add_grad(self, grad: np.ndarray) -> None:
         """Add: a parameter that is used twice (a tied embedding) receives from both places."""
@@ -216,7 +216,7 @@ def gelu_erf_derivative(x: np.ndarray, phi: np.ndarray) -> np.ndarray:
     return phi + x * np.exp(-0.5 * (x * x)) / math.sqrt(2 * math.pi)
 
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {
     "gelu_tanh": (gelu_tanh, gelu_tanh_derivative),
     "gelu_erf": (gelu_erf, gelu_erf_derivative),
     "relu": (relu, relu_derivative),

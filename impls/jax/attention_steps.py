@@ -68,7 +68,8 @@ def attention_steps(
     bias: Float[np.ndarray, " E"],
 ) -> dict[str, np.ndarray]:
     """Every named value of the four steps, as `shared.protocol.AttentionStepsBackend` says."""
-    tap = Tap({})
+    record: dict[str, Array] = {}
+    tap = Tap(record)
     x = jnp.array(x)
     c_attn = nnx.Linear(*weight.shape, param_dtype=x.dtype, rngs=nnx.Rngs(0))
     c_attn.kernel[...], c_attn.bias[...] = jnp.array(weight), jnp.array(bias)
@@ -76,4 +77,4 @@ def attention_steps(
     average_by_matrix(x, tap.inside("average_by_matrix"))
     average_by_softmax(x, tap.inside("average_by_softmax"))
     self_attention(x, c_attn, tap.inside("self_attention"))
-    return {name: np.array(value) for name, value in tap.record.items()}
+    return {name: np.array(value) for name, value in record.items()}

@@ -70,11 +70,13 @@ def attention_steps(
     bias: Float[np.ndarray, " E"],
 ) -> dict[str, np.ndarray]:
     """Every named value of the four steps, as `shared.protocol.AttentionStepsBackend` says."""
-    tap = Tap({})
-    c_attn = Linear(*weight.shape, bias=True)
-    c_attn.weight.value, c_attn.bias.value = weight, bias
+    record: dict[str, np.ndarray] = {}
+    tap = Tap(record)
+    c_attn = Linear(x.shape[-1], bias.size, bias=True)
+    for name, parameter in c_attn.named_parameters():
+        parameter.value = {"weight": weight, "bias": bias}[name]
     average_by_loop(x, tap.inside("average_by_loop"))
     average_by_matrix(x, tap.inside("average_by_matrix"))
     average_by_softmax(x, tap.inside("average_by_softmax"))
     self_attention(x, c_attn, tap.inside("self_attention"))
-    return tap.record
+    return record

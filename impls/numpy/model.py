@@ -161,7 +161,7 @@ class GPT(Module):
         self.config = config
         self.wte = Embedding(config.vocab_size, config.n_embd)
         if config.position == "learned":
-            self.wpe = Embedding(config.block_size, config.n_embd)
+            self.wpe: Embedding | SinusoidalEmbedding = Embedding(config.block_size, config.n_embd)
         else:
             self.wpe = SinusoidalEmbedding(config)
         self.h = [Block(config) for _ in range(config.n_layer)]

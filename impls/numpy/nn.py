@@ -20,7 +20,7 @@ class Parameter:
 
     def __init__(self, *shape: int) -> None:
         self.value = np.zeros(shape, dtype=np.float32)
-        self.grad: np.ndarray | None = None
+        self.grad: Any = None
 
     def add_grad(self, grad: np.ndarray) -> None:
         """Add: a parameter that is used twice (a tied embedding) receives from both places."""
@@ -248,7 +248,7 @@ def relu_derivative(x: np.ndarray) -> np.ndarray:
     return (x > 0).astype(x.dtype)
 
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {
     "gelu_tanh": (gelu_tanh, gelu_tanh_derivative),
     "gelu_erf": (gelu_erf, gelu_erf_derivative),
     "relu": (relu, relu_derivative),

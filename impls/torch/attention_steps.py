@@ -69,7 +69,8 @@ def attention_steps(
     bias: Float[np.ndarray, " E"],
 ) -> dict[str, np.ndarray]:
     """Every named value of the four steps, as `shared.protocol.AttentionStepsBackend` says."""
-    tap = Tap({})
+    record: dict[str, Tensor] = {}
+    tap = Tap(record)
     x = torch.tensor(x)
     c_attn = nn.Linear(*weight.shape, dtype=x.dtype)
     c_attn.load_state_dict({"weight": torch.tensor(weight.T), "bias": torch.tensor(bias)})
@@ -77,4 +78,4 @@ def attention_steps(
     average_by_matrix(x, tap.inside("average_by_matrix"))
     average_by_softmax(x, tap.inside("average_by_softmax"))
     self_attention(x, c_attn, tap.inside("self_attention"))
-    return {name: value.numpy() for name, value in tap.record.items()}
+    return {name: value.numpy() for name, value in record.items()}

@@ -133,13 +133,13 @@ DIFFERENCES: dict[str, dict[str, dict[str, list[str]]]] = {
         },
     },
     "attention_steps.py": {
-        "numpy": {"a layer is filled by assigning arrays": ["attention_steps: c_attn.*.value"]},
-        "torch": {
-            "arrays become tensors": [f"attention_steps: {name}" for name in ("x", "name", "value")]
+        "numpy": {
+            "a layer is filled by assigning arrays": [
+                f"attention_steps: {name}" for name in ("parameter", "parameter.value")
+            ]
         },
-        "jax": {
-            "arrays become JAX's": [f"attention_steps: {name}" for name in ("x", "name", "value")]
-        },
+        "torch": {"arrays become tensors": ["attention_steps: x", "attention_steps: value"]},
+        "jax": {"arrays become JAX's": ["attention_steps: x", "attention_steps: value"]},
     },
 }
 
