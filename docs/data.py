@@ -23,7 +23,7 @@ from typing import Any
 
 from shared.commands.terminal import say
 from shared.errors import UserError
-from shared.files import explained, replacing
+from shared.files import explained, write_whole
 from shared.sources import ROOT, fingerprint
 
 DIRECTORY = ROOT / "build" / "docs-data"
@@ -102,8 +102,7 @@ def make(producers: Iterable[Producer], directory: Path = DIRECTORY) -> list[str
         path = directory / f"{producer.name}.json"
         with explained("write", path):
             directory.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as partial:
-                partial.write_text(json.dumps(record, allow_nan=False), encoding="utf-8")
+            write_whole(path, json.dumps(record, allow_nan=False))
     return failures
 
 

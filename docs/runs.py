@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from docs.commands import CommandError, words_of_module
-from shared.files import explained, replacing
+from shared.files import explained, write_whole
 from shared.sources import ROOT, fingerprint
 
 DIRECTORY = ROOT / "build" / "docs-data" / "printed"
@@ -50,8 +50,7 @@ def printed(command: str, *, run: bool) -> Printed | None:
     new = Printed(command, current, _run(command, words))
     with explained("write", path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as partial:
-            partial.write_text(json.dumps(asdict(new), indent=1), encoding="utf-8")
+        write_whole(path, json.dumps(asdict(new), indent=1))
     return new
 
 

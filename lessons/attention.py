@@ -25,8 +25,7 @@ from shared.checkpoints.checkpoint import Checkpoint
 from shared.commands.next_tokens import SPACE, show_token
 from shared.commands.options import Device, default_run, parse
 from shared.commands.sample import encode_prompt
-from shared.commands.sampling import escape_controls
-from shared.commands.terminal import run_command
+from shared.commands.terminal import escape_controls, run_command
 from shared.commands.trained import load_trained
 from shared.config import Dtype
 from shared.errors import BackendError

@@ -14,8 +14,7 @@ from jaxtyping import Float, Int
 
 from shared.commands.next_tokens import show_token
 from shared.commands.options import BackendName, DataOptions, UsageError, parse
-from shared.commands.sampling import escape_controls
-from shared.commands.terminal import run_command, same_output_everywhere, say
+from shared.commands.terminal import escape_controls, run_command, same_output_everywhere, say
 from shared.config import TrainConfig
 from shared.errors import BackendError, RunError
 from shared.protocol import BigramBackend, load_backend

@@ -21,8 +21,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from lessons.runs import Run, label_runs, read_run
 from shared.commands.options import UsageError, parse
-from shared.commands.sampling import escape_controls
-from shared.commands.terminal import run_command, say
+from shared.commands.terminal import escape_controls, run_command, say
 
 PROGRAM = "python -m lessons.curves"
 NATS, BITS = "nats per token", "bits per byte"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shared.checkpoints.checkpoint import TrainingRecord, load_checkpoint, newest_checkpoint
 from shared.commands.options import UsageError
-from shared.commands.sampling import escape_controls
+from shared.commands.terminal import escape_controls
 from shared.errors import RunError
 from shared.runs.directory import RunDirectory
 from shared.runs.metrics import Metrics, read_metrics

@@ -22,8 +22,7 @@ from tyro.conf import arg
 from shared.commands.next_tokens import entropy, next_tokens, show_token
 from shared.commands.options import BackendName, Device, UsageError, default_run, parse
 from shared.commands.sample import encode_prompt
-from shared.commands.sampling import escape_controls
-from shared.commands.terminal import run_command, same_output_everywhere
+from shared.commands.terminal import escape_controls, run_command, same_output_everywhere
 from shared.commands.trained import load_trained
 from shared.config import Dtype, SampleConfig
 from shared.errors import BackendError

@@ -233,8 +233,8 @@ def _only_known_keys(where: str, table: dict[str, Any], known: set[str]) -> None
 
 
 def _positive_integer(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"{name} is {value!r}; it must be a whole number, 1 or more")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**63:
+        raise ConfigError(f"{name} is {value!r}; it must be a whole number, 1 or more (below 2^63)")
 
 
 def _natural_number(name: str, value: object) -> None:
@@ -264,7 +264,7 @@ def _number(
     good = (
         isinstance(value, int | float)
         and not isinstance(value, bool)
-        and math.isfinite(value)
+        and abs(value) < math.inf  # of an integer too large for a float, too
         and at_least <= value <= at_most
         and above < value < below
     )

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from audits.mutants.judging import Verdict
 from conformance import gate
-from shared.files import explained, replacing
+from shared.files import explained, write_whole
 from shared.sources import ROOT
 
 REPORT = gate.STAMP.with_name("mutants.json")
@@ -45,8 +45,7 @@ def write_report(current: str, verdicts: Sequence[Verdict]) -> None:
     content = {"fingerprint": current, "verdicts": [asdict(v) for v in merged.values()]}
     with explained("write", REPORT):
         REPORT.parent.mkdir(exist_ok=True)
-        with replacing(REPORT) as partial:
-            partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        write_whole(REPORT, json.dumps(content, indent=1))
 
 
 def read_report() -> Report | None:

@@ -269,10 +269,11 @@ def draw_token(next_id: int, rng: Random) -> dict[str, Any]:
 
 
 def remove_file(scene: Scene) -> Rule:
-    """A file is not there. (From the hub, a tokenizer need not be.)"""
+    """A file is not there. (From the hub, a tokenizer need not be; moments, never.)"""
     name = scene.pick()
     (scene.path / name).unlink()
-    return "refused" if scene.victim.ours or name != parts.TOKENIZER else "as the bytes say"
+    needless = name == parts.OPTIMIZER or (name == parts.TOKENIZER and not scene.victim.ours)
+    return "as the bytes say" if needless else "refused"
 
 
 def stretch_file(scene: Scene) -> Rule:

@@ -29,8 +29,7 @@ from audits.results.table import README, terminal_table, write_table
 from audits.results.training import train_preset
 from lessons.alone import run_alone
 from shared.commands.options import parse
-from shared.commands.sampling import escape_controls
-from shared.commands.terminal import run_command, say
+from shared.commands.terminal import escape_controls, run_command, say
 from shared.config import load_preset, preset_names
 from shared.protocol import BACKENDS
 from shared.text.datasets import load_dataset

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from shared import sources
 from shared.errors import RunError
-from shared.files import explained, replacing
+from shared.files import explained, write_whole
 from shared.protocol import BACKENDS
 from shared.sources import ROOT
 
@@ -90,8 +90,8 @@ def read_results(path: Path) -> list[Result]:
 def write_results(results: Iterable[Result], path: Path) -> None:
     """Replace the file, whole or not at all. Raises `RunError` where it cannot be written."""
     text = json.dumps([asdict(result) for result in results], indent=1, ensure_ascii=False)
-    with explained("write", path), replacing(path) as partial:
-        partial.write_text(text + "\n", encoding="utf-8")
+    with explained("write", path):
+        write_whole(path, text + "\n")
 
 
 def add(results: Sequence[Result], new: Result) -> list[Result]:

@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from audits.results.record import Result
-from shared.commands.sampling import escape_controls
+from shared.commands.terminal import escape_controls
 from shared.errors import RunError
-from shared.files import explained, replacing
+from shared.files import explained, write_whole
 from shared.protocol import BACKENDS
 from shared.sources import ROOT
 
@@ -87,8 +87,8 @@ def write_table(results: Sequence[Result], readme: Path) -> None:
         raise RunError(f"{readme} has no {BEGIN} followed by {END}")
     new = f"{before}{begin}\n{markdown(results)}{end}{after}"
     if new != text:
-        with explained("write", readme), replacing(readme) as partial:
-            partial.write_text(new, encoding="utf-8")
+        with explained("write", readme):
+            write_whole(readme, new)
 
 
 def table_between_markers(text: str) -> str:

@@ -19,7 +19,7 @@ from conformance.ledger import Row
 from conformance.limits import NOISE, SMALLEST_MUTANT, distances
 from conformance.recorder import Recorder
 from conformance.reporting.table import number
-from shared.files import replacing
+from shared.files import write_whole
 from shared.protocol import CAPABILITIES
 
 FORMAT = 1
@@ -118,8 +118,7 @@ def write_report(report: dict[str, Any], directory: Path) -> list[Path]:
         "conformance.html": render_page(report),
     }
     for name, text in pages.items():
-        with replacing(directory / name) as partial:
-            partial.write_text(text, encoding="utf-8")
+        write_whole(directory / name, text)
     return [directory / name for name in pages]
 
 

@@ -74,7 +74,7 @@ def test_a_resumed_training(text: str, tmp_path: Path) -> None:
     begin(text, saved(tmp_path / "end", ready, step=40), resume=True)
     for step, parts, message in (
         (41, {}, "runs/x has done 41 steps; --steps 40 is less"),
-        (30, {"moments": None}, "runs/x cannot be resumed: .* without the optimizer's moments"),
+        (30, {"moments": None}, "runs/x cannot be resumed: .* where the optimizer's moments are"),
     ):
         with pytest.raises(RunError, match=message):
             begin(text, saved(tmp_path / "no", ready, step, **parts), resume=True)

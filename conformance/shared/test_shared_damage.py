@@ -226,6 +226,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
     **{
         f"no {name}": (f"{name}: this file is missing", lambda c, name=name: (c / name).unlink())
         for name in FILES
+        if name != OPTIMIZER
     },
     **{
         message: (message, lambda c, change=change: edit(c / "config.json", **change))
@@ -268,6 +269,28 @@ def test_cut_short_or_too_long(c: Path) -> None:
         (c / MODEL).write_bytes((whole + b"\0")[:length])
         with pytest.raises(CheckpointError, match=message.format(length)):
             load_checkpoint(c)
+
+
+@fault_in("shared/checkpoints/checkpoint.py")
+def test_without_its_moments_a_checkpoint_is_a_model(c: Path) -> None:
+    """They are two thirds of its size, and only resuming needs them."""
+    whole = load_checkpoint(c)
+    (c / OPTIMIZER).unlink()
+    slim = load_checkpoint(c)
+    assert (slim.moments, slim.training, slim.config) == (None, whole.training, whole.config)
+    for name, array in whole.weights.items():
+        np.testing.assert_array_equal(slim.weights[name], array, err_msg=name)
+
+
+@fault_in("shared/checkpoints/checkpoint.py")
+def test_what_cannot_be_read_is_not_saved(c: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint is read before it takes the place of another, which stays if it cannot be."""
+    before = {file.name: file.read_bytes() for file in c.iterdir()}
+    monkeypatch.setattr(TrainingRecord, "to_json", lambda self: b'{"step": 10000000000000000000}')
+    with pytest.raises(CheckpointError, match="does not fit into 64 bits"):
+        save(c)
+    assert {file.name: file.read_bytes() for file in c.iterdir()} == before
+    assert [entry.name for entry in c.parent.iterdir() if entry.name.startswith(".")] == []
 
 
 @fault_in("shared/checkpoints/checkpoint.py")

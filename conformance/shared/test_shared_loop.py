@@ -6,6 +6,7 @@ Its losses are scripted, so that every way to stop can be brought about in a few
 import itertools
 import json
 import math
+import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -287,6 +288,17 @@ def test_what_is_no_part_of_a_run_is_not_deleted(tmp_path: Path, stranger: str) 
     assert (tmp_path / "checkpoints" / "000400").exists()
 
 
+ROWS_REFUSED = [
+    *("nonsense\n", '{"step": 1, "colour": 2}\n', "[1]\n", "7\n", "{}\n", "\n", "\udcff\n"),
+    *(f'{{"step": {x}}}\n' for x in ("null", "1.0", '"1"', "-1", "true", 2**63, "[1]", "NaN")),
+    *(
+        f'{{"step": 1, "val_loss": {x}}}\n'
+        for x in ("NaN", "Infinity", "1e999", '"2"', "{}", "true")
+    ),
+    "[" * 100_000 + "\n",
+]
+
+
 @fault_in("shared/runs/metrics.py")
 def test_metrics_are_written_and_read(tmp_path: Path) -> None:
     """Every number to the bit; a line that was cut short is no line."""
@@ -303,7 +315,11 @@ def test_metrics_are_written_and_read(tmp_path: Path) -> None:
     assert [list(json.loads(line)) for line in path.read_text().splitlines()] == [keys, keys]
     path.write_text(path.read_text() + json.dumps(asdict(rows[1]))[:-1])
     assert read_metrics(path) == rows
-    for wrong in ("nonsense\n", '{"step": 1, "colour": 2}\n', "[1]\n", "7\n"):
-        path.write_text('{"step": 0}\n' + wrong)
+    for wrong in ROWS_REFUSED:
+        path.write_text('{"step": 0}\n' + wrong, errors="surrogateescape")
         with pytest.raises(RunError, match=r"metrics\.jsonl, line 2"):
             read_metrics(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(RunError, match="not a regular file"):
+        read_metrics(path)

@@ -7,7 +7,8 @@ import pytest
 
 from conformance.truths.by_definition import SAMPLES, fault_in, philox
 from shared.commands.next_tokens import distribution, entropy, next_tokens, show_token
-from shared.commands.sampling import escape_controls, sample_texts, write_samples
+from shared.commands.sampling import sample_texts, write_samples
+from shared.commands.terminal import escape_controls
 from shared.config import SampleConfig
 from shared.text.tokenizers import build_tokenizer
 

@@ -45,10 +45,13 @@ def build(
     check_weights(config, weights)
     check_dtype(dtype)
     try:
-        if torch.device(device).type == "meta":
+        place = torch.device(device)
+        if place.type == "meta":
             raise RuntimeError("it keeps shapes and no values")
+        if place.type == "cpu" and place.index:  # torch would take any number
+            raise RuntimeError("the processor is one device, cpu")
         with torch.random.fork_rng(devices=[]):  # the layers draw values that are not used
-            gpt = GPT(config).to(device=torch.device(device), dtype=getattr(torch, dtype))
+            gpt = GPT(config).to(device=place, dtype=getattr(torch, dtype))
     except (RuntimeError, AssertionError) as error:  # torch raises either for a missing device
         raise ConfigError(
             f"device {device!r} cannot be used by torch: {first_line(error)}"

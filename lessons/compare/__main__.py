@@ -18,8 +18,7 @@ from tyro.conf import arg
 from lessons.alone import run_alone
 from lessons.compare.training import Report, Task, train_backend
 from shared.commands.options import UsageError, parse
-from shared.commands.sampling import escape_controls
-from shared.commands.terminal import run_command
+from shared.commands.terminal import escape_controls, run_command
 from shared.config import DEFAULT_PRESET, GPTConfig, SampleConfig, load_preset, preset_names
 from shared.layout import init_weights
 from shared.protocol import BACKENDS

@@ -34,8 +34,7 @@ from lessons.relay.legs import (
     train_until,
 )
 from shared.commands.options import Directory, parse
-from shared.commands.sampling import escape_controls
-from shared.commands.terminal import run_command, say
+from shared.commands.terminal import escape_controls, run_command, say
 from shared.config import Dtype, load_preset, preset_names
 from shared.errors import RunError
 from shared.files import explained

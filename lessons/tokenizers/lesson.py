@@ -7,7 +7,7 @@ from numpy import ndarray
 from rich.cells import cell_len
 
 from shared.commands.next_tokens import SPACE, show_token
-from shared.commands.sampling import escape_controls
+from shared.commands.terminal import escape_controls
 from shared.text.tokenizers import Tokenizer
 
 INTRODUCTION = {

@@ -4,7 +4,7 @@
     model.safetensors      the weights, under GPT-2's names
     tokenizer.json         of the `tokenizers` library
     training.json          step, seed, dataset, TrainConfig, versions
-    optimizer.safetensors  the moments, as "m.NAME" and "v.NAME"; only where one can resume
+    optimizer.safetensors  the moments, as "m.NAME" and "v.NAME"; only resuming needs them
 
 Hashes in model.safetensors bind all of them together (`shared.checkpoints.parts`), so a checkpoint
 is read as exactly what was saved, or refused. GPT-2's files from the hub have no hashes: they are
@@ -99,7 +99,7 @@ def save_checkpoint(
     files = _encode(target, checkpoint)
     try:
         _check_replaceable(target)
-        write_directory(target, files)
+        write_directory(target, files, _read_back)
     except OSError as error:
         if not target.parent.is_dir():
             refuse(target, f"cannot be saved: the directory {target.parent} does not exist")
@@ -150,7 +150,8 @@ def _load_own(
     if parts.TRAINING in hashes:
         content = parts.read_part(directory, parts.TRAINING, parts.JSON_LIMIT, hashes)
         training = TrainingRecord.from_json(directory / parts.TRAINING, content)
-    if parts.OPTIMIZER in hashes:
+    # Without its moments, two thirds of its size, a checkpoint is still a model to sample from.
+    if parts.OPTIMIZER in hashes and parts.exists(directory, parts.OPTIMIZER):
         kinds = _MOMENTS[training.train.optimizer] if training else ()
         moments = parts.read_moments(directory, kinds, shapes, config, dtype, hashes)
     return Checkpoint(config, weights, dtype, tokenizer, training, moments)
@@ -164,6 +165,19 @@ def _load_hub(directory: Path, config: GPTConfig, header: Header) -> Checkpoint:
     if parts.exists(directory, parts.TOKENIZER):
         tokenizer = _read_tokenizer(directory, None)
     return Checkpoint(config, weights, dtype, tokenizer, None, None)
+
+
+def _read_back(directory: Path) -> None:
+    """Read what a reader of this checkpoint looks at before the tensors."""
+    content = read_bytes(directory, parts.CONFIG, parts.JSON_LIMIT)
+    table = parse_object(directory / parts.CONFIG, content)
+    config = gpt2_format.config_from_json(directory / parts.CONFIG, table)
+    header = tensor_files.read_header(directory, parts.MODEL, config.n_layer)
+    hashes = parts.stored_hashes(directory / parts.MODEL, header)
+    parts.check_hash(directory / parts.CONFIG, parts.file_hash(content), hashes[parts.CONFIG])
+    if parts.TRAINING in hashes:
+        content = parts.read_part(directory, parts.TRAINING, parts.JSON_LIMIT, hashes)
+        TrainingRecord.from_json(directory / parts.TRAINING, content)
 
 
 def _read_tokenizer(directory: Path, hashes: Mapping[str, Any] | None) -> Tokenizer:

@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from shared.checkpoints.untrusted import reason, refuse
@@ -70,11 +70,18 @@ def clean_leftovers(directory: str | Path) -> None:
         refuse(directory, f"what an interrupted save left cannot be removed: {reason(error)}")
 
 
-def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
+def write_directory(
+    path: Path, files: Mapping[str, bytes], check: Callable[[Path], object]
+) -> None:
     """Make `path` a directory of exactly these files, in place of one that was there.
 
     Returns when it would survive a power cut. Whatever is raised, Ctrl-C included, what was at
     `path` before is there still and nothing is left beside it.
+
+    Args:
+        path: the directory to make.
+        files: their contents by name.
+        check: reads the new directory before it takes its place, and raises if it cannot.
 
     Raises:
         OSError: disk full, read-only, no parent directory.
@@ -85,6 +92,7 @@ def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
         for name, content in files.items():
             _write(temporary / name, content)
         _sync(temporary)
+        check(temporary)
         _put_in_place(temporary, path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -9,9 +9,12 @@ import contextlib
 import io
 import os
 import re
+import shlex
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, fields, replace
-from itertools import dropwhile, takewhile
+from itertools import dropwhile, pairwise, takewhile
 from pathlib import Path
 from typing import Annotated, TypeVar, cast
 
@@ -41,6 +44,21 @@ BackendName = Annotated[str, arg(metavar="|".join((*BACKENDS, "MODULE")))]
 
 NOX_SESSIONS = ("train", "sample")
 """The command lines that noxfile.py has sessions for, one per backend."""
+
+OTHER_NAMES = {
+    "--lr": "--learning-rate",
+    "--max-iters": "--steps",
+    "--epochs": "--steps",
+    "--context-length": "--block-size",
+    "--num-layers": "--n-layer",
+    "--num-heads": "--n-head",
+    "--d-model": "--n-embd",
+    "--wd": "--weight-decay",
+    "--num-tokens": "--max-new-tokens",
+}
+"""Options by the names that other programs have for them."""
+NARROWEST = 40
+"""Columns of a help text."""
 
 FLAT = (OmitArgPrefixes,)
 """--n-layer, not --model.n-layer."""
@@ -187,7 +205,7 @@ def parse_train(
     prog = program(backend, "train")
     # A first look, for what decides the defaults of all other options. No preset is called "".
     first = RunOptions(default_run(backend), preset="")
-    with _short_complaints(prog):
+    with _short_complaints(prog, argv):
         asked, _ = tyro.cli(
             RunOptions,
             args=argv,
@@ -260,7 +278,7 @@ def parse(
     description: str,
 ) -> Options:
     """Read a command line into the dataclass `options`. Raises as `parse_train` does."""
-    with _short_complaints(prog):
+    with _short_complaints(prog, argv):
         return tyro.cli(
             options,
             args=argv,
@@ -340,8 +358,12 @@ def _refuse_changes(
 
 
 @contextlib.contextmanager
-def _short_complaints(prog: str) -> Iterator[None]:
+def _short_complaints(prog: str, argv: Sequence[str] | None) -> Iterator[None]:
     """What tyro would say in a box, before it exits with status 2, as a `UsageError`."""
+    words = sys.argv[1:] if argv is None else argv
+    _refuse_empty(words)
+    if shutil.get_terminal_size().columns < NARROWEST:
+        os.environ["COLUMNS"] = str(NARROWEST)  # tyro never ends in fewer
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
@@ -349,8 +371,29 @@ def _short_complaints(prog: str) -> Iterator[None]:
     except SystemExit as end:
         if not end.code:  # after --help
             raise
-        message = f"{_without_box(complaint.getvalue())}\nAll options: {prog} --help"
-        raise UsageError(message) from None
+        message = _without_box(complaint.getvalue())
+        if hint := _hint(words):
+            message = message.partition(". Perhaps")[0] + hint
+        raise UsageError(f"{message}\nAll options: {prog} --help") from None
+
+
+def _refuse_empty(words: Sequence[str]) -> None:
+    """An empty value is a variable of the shell that was not set; as a path it would be "."."""
+    for before, word in pairwise(["", *words]):
+        option = re.sub("^(--.+)=$", r"\1", word) if word else before
+        if (not word or option != word) and option != "--prompt":
+            raise UsageError(f"{option or 'an argument'} is empty")
+
+
+def _hint(words: Sequence[str]) -> str:
+    """What may have been meant by words that tyro refused."""
+    for option, value in pairwise(words):
+        if option == "--prompt" and value.startswith("-"):
+            meant = shlex.quote(f"--prompt={value}")
+            return f" A prompt that begins with - is given as {meant}"
+    names = [word.partition("=")[0] for word in words]
+    others = [OTHER_NAMES[name] for name in names if name in OTHER_NAMES]
+    return f". Perhaps you meant {' or '.join(others)}" if others else ""
 
 
 def _without_box(boxed: str) -> str:

@@ -82,8 +82,8 @@ def _resumed(backend: str, options: TrainOptions, checkpoint: Checkpoint) -> Pre
     before, tokenizer, moments = checkpoint.training, checkpoint.tokenizer, checkpoint.moments
     if before is None or tokenizer is None or moments is None:
         raise RunError(
-            f"{options.run.out} cannot be resumed: its checkpoint was made without the optimizer's "
-            f"moments"
+            f"{options.run.out} cannot be resumed: its checkpoint has no optimizer.safetensors, "
+            f"where the optimizer's moments are"
         )
     if options.train.steps < before.step:
         raise RunError(

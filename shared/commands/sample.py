@@ -12,7 +12,7 @@ from shared.commands.terminal import OK, run_command, same_output_everywhere, sa
 from shared.commands.trained import load_trained
 from shared.errors import TokenizerError
 from shared.protocol import load_backend
-from shared.text.tokenizers import Tokenizer
+from shared.text.tokenizers import UNKNOWN, Tokenizer
 
 
 def sample_main(backend: str, argv: Sequence[str] | None = None) -> int:
@@ -52,6 +52,8 @@ def encode_prompt(tokenizer: Tokenizer, prompt: str, block_size: int) -> Int[np.
         raise TokenizerError(f"the prompt {prompt!r} cannot be encoded: {error}") from None
     if not ids.size:
         raise UsageError("the prompt is empty: there is no token to go on from")
+    if unknown := list(tokenizer.unknown_words(prompt)):
+        say(f"note: the tokenizer does not know {', '.join(map(repr, unknown))}: read as {UNKNOWN}")
     if ids.size > block_size:
         say(
             f"note: the prompt has {ids.size} tokens; the model sees only the last "

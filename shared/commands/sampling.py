@@ -1,18 +1,16 @@
 """Writing text: from a prompt and a model to a stream of characters."""
 
 import sys
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 
+from shared.commands.terminal import escape_controls
 from shared.config import SampleConfig
 from shared.protocol import Model
 from shared.text.tokenizers import Tokenizer
 
 SEPARATOR = "---"
 """The line between one sample and the next."""
-TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-"""Unicode's classes of characters that turn the direction of writing (UAX #9, table 4)."""
 
 
 def sample_texts(
@@ -45,18 +43,3 @@ def write_samples(samples: Iterator[Iterator[str]], prompt: str) -> None:
             out.flush()
         out.write("\n")
         out.flush()
-
-
-def escape_controls(text: str) -> str:
-    """`text` with its control characters, but for tab and newline, in Python's spelling.
-
-    So are those that turn the direction of writing: what is shown would not be what is there.
-    """
-    return "".join(ascii(c)[1:-1] if _commands(c) else c for c in text)
-
-
-def _commands(c: str) -> bool:
-    """Whether a terminal might do something with this character other than show it."""
-    if unicodedata.category(c) == "Cc":
-        return c not in "\t\n"
-    return unicodedata.bidirectional(c) in TURNS

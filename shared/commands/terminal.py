@@ -8,7 +8,9 @@ import io
 import os
 import signal
 import sys
+import unicodedata
 from collections.abc import Callable
+from typing import TextIO
 
 from shared.errors import UserError
 
@@ -16,11 +18,20 @@ OK, USER_ERROR = 0, 2
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 128 + signal.SIGPIPE
 
+TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+"""Unicode's classes of characters that turn the direction of writing (UAX #9, table 4)."""
+
 
 def run_command(command: Callable[[], int]) -> int:
     """Run a command; what the user can mend becomes a message without a traceback."""
+    keep_streams()
     try:
-        return command()
+        try:
+            status = command()
+        except SystemExit as end:  # after --help
+            status = int(end.code or OK)
+        sys.stdout.flush()  # here, where a full disk is still a message
+        return status
     except UserError as error:
         say(f"error: {error}")
         return USER_ERROR
@@ -30,20 +41,83 @@ def run_command(command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         say("\nstopped")
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader has seen enough (sample | head). Python would complain once more when it closes
-        # standard output at exit, so it gets another one.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader has seen enough: sample | head
         return BROKEN_PIPE
     except OSError as error:  # a full disk behind standard output, a name too long
         say(f"error: {error}")
         return USER_ERROR
-    except SystemExit as end:  # after --help
-        return int(end.code or OK)
+    finally:
+        flush_or_drop(sys.stdout)
+
+
+class Messages(io.TextIOWrapper):
+    """Standard error that cannot fail: a terminal that was closed must not end a training."""
+
+    def write(self, text: str) -> int:
+        try:
+            return super().write(text)
+        except OSError:
+            drop(self)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError:
+            drop(self)
+
+
+def keep_streams() -> None:
+    """Have three standard streams, whatever the caller closed, and one for messages that lasts.
+
+    The next file to be opened would take the descriptor of a stream that is closed (`2>&-`), and
+    messages would be written into it. What takes it here can only be read: results that have
+    nowhere to go are an error.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDONLY)) <= 2:
+        pass
+    os.close(descriptor)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if sys.stderr is None or sys.stderr is sys.__stderr__:
+        raw = open(2, "wb", closefd=False)  # noqa: SIM115
+        encoding = sys.stderr.encoding if sys.stderr else "utf-8"
+        sys.stderr = Messages(raw, encoding, errors="backslashreplace", line_buffering=True)
+
+
+def flush_or_drop(stream: TextIO) -> None:
+    """Python flushes a stream at exit, and would complain of what it could not write before."""
+    try:
+        stream.flush()
+    except OSError:
+        drop(stream)
+
+
+def drop(stream: TextIO) -> None:
+    """Send what is left in a stream, and all that follows, to nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    """Print a message. Names of files and datasets may be in it, and command no terminal."""
+    print(escape_controls(text), file=sys.stderr, flush=True)
+
+
+def escape_controls(text: str) -> str:
+    """`text` with its control characters, but for tab and newline, in Python's spelling.
+
+    So are those that turn the direction of writing: what is shown would not be what is there.
+    """
+    return "".join(ascii(c)[1:-1] if _commands(c) else c for c in text)
+
+
+def _commands(c: str) -> bool:
+    """Whether a terminal might do something with this character other than show it."""
+    if unicodedata.category(c) == "Cc":
+        return c not in "\t\n"
+    return unicodedata.bidirectional(c) in TURNS
 
 
 def same_output_everywhere() -> None:

@@ -87,6 +87,8 @@ def _describe(ready: Preparation, device: str, run: RunDirectory) -> None:
 
 def _summarize(result: TrainingResult, ready: Preparation, run: RunDirectory, backend: str) -> None:
     """Say how it ended, and what to do next."""
+    if result.undrawn:
+        say(f"note: {run.plot} was not drawn: {result.undrawn}")
     default = run.path == default_run(backend)
     if result.stopped:
         out = "" if default else f" --out {shlex.quote(str(run.path))}"
@@ -108,7 +110,8 @@ def _summarize(result: TrainingResult, ready: Preparation, run: RunDirectory, ba
     where = "" if default else f" --run {shlex.quote(str(run.path))}"
     if not _knows(ready.tokenizer, SampleOptions.prompt):
         where += f" --prompt {shlex.quote(ready.dataset.text[:1])}"
-    say(f"saved {result.checkpoint}; curves in {run.plot}")
+    curves = "" if result.undrawn else f"; curves in {run.plot}"
+    say(f"saved {result.checkpoint}{curves}")
     say(f"sample from it: {program(backend, 'sample')}{where} --max-new-tokens 300")
 
 

@@ -49,7 +49,9 @@ def _load_newest(path: Path) -> Checkpoint:
 
 
 def _checkpoint_directory(backend: str, run: Path) -> Path:
-    """What to load: `run` itself or its newest checkpoint."""
+    """What to load: `run` itself or its newest checkpoint; or what a file is in."""
+    if run.is_file() or run.name == "checkpoints":
+        run = run.parent
     if (run / "config.json").exists():
         return run
     path = newest_checkpoint(run)

@@ -39,6 +39,7 @@ class RunDirectory:
         self.plot = path / "loss.png"
         self.checkpoints = path / "checkpoints"
         self.replaced = path / REPLACED
+        self.lock = path / ".lock"
 
     def holds_a_run(self) -> bool:
         """Whether a training has been saved here."""
@@ -48,11 +49,13 @@ class RunDirectory:
         """Refuse early, before anything slow is done, what `claim` would refuse.
 
         Raises:
-            RunError: the path is a file; it holds a run and neither `resume` nor `overwrite` says
-                what to do with it; or it holds what a run does not and `overwrite` would delete.
+            RunError: the path is a file; a symbolic link is in a run's place for its own files; it
+                holds a run and neither `resume` nor `overwrite` says what to do with it; or it
+                holds what a run does not and `overwrite` would delete.
         """
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"{self.path} is a file; a run needs a directory")
+        self._refuse_links()
         if not self.holds_a_run() or resume:
             return
         if not overwrite:
@@ -78,7 +81,7 @@ class RunDirectory:
         self.check_writable_as(resume=resume, overwrite=overwrite)
         with explained("write to", self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path / ".lock", timeout=0)
+            lock = FileLock(self.lock, timeout=0)
             try:
                 lock.acquire()
             except Timeout:
@@ -92,7 +95,7 @@ class RunDirectory:
             try:
                 with explained("write to", self.path):
                     self.checkpoints.mkdir(exist_ok=True)
-                    clean_leftovers(self.checkpoints)
+                    self._clean()
                 yield
             except BaseException:
                 with suppress(RunError):  # what went wrong first is what matters
@@ -101,6 +104,26 @@ class RunDirectory:
             self._settle()
         finally:
             lock.release()
+
+    def _refuse_links(self) -> None:
+        """A link in a run from elsewhere could lead what is written here to any file."""
+        own = [self.metrics, self.plot, self.checkpoints, self.replaced, self.lock]
+        for directory in (self.checkpoints, self.replaced, self.replaced / self.checkpoints.name):
+            if directory.is_dir():
+                own += directory.iterdir()
+        for path in own:
+            if path.is_symlink():
+                raise RunError(
+                    f"{path} is a symbolic link, and a run keeps to its own directory: remove the "
+                    f"link, or choose another --out"
+                )
+
+    def _clean(self) -> None:
+        """Remove what interrupted writes left."""
+        for path in (self.metrics, self.plot):
+            for partial in self.path.glob(f".{path.name}.*partial"):
+                partial.unlink()
+        clean_leftovers(self.checkpoints)
 
     def retire(self, rows: Sequence[Metrics], keep: int) -> None:
         """Remove all checkpoints but the `keep` newest and the one with the lowest validation loss.

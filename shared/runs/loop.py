@@ -18,7 +18,7 @@ from shared.config import RunLimits
 from shared.errors import CheckpointError, RunError
 from shared.protocol import Model, Trainer, TrainState
 from shared.runs.directory import RunDirectory
-from shared.runs.metrics import Metrics, append_metrics, read_metrics, sync_metrics, write_metrics
+from shared.runs.metrics import Metrics, append_metrics, keep_metrics, sync_metrics, write_metrics
 from shared.runs.progress import ProgressDisplay
 from shared.runs.stopping import StopRequest, limit_reached
 from shared.text.datasets import TokenData, batch, validation_windows
@@ -39,6 +39,8 @@ class TrainingResult:
     """It ended before its last step: it was asked to, or a limit was reached."""
     reason: str
     """The limit that was reached; empty if none was."""
+    undrawn: str
+    """Why there is no loss.png; empty if there is one. No training fails for its picture."""
 
 
 def evaluate(model: Model, val_ids: Int[np.ndarray, " M"], batch_size: int) -> float:
@@ -94,8 +96,9 @@ def train(
     if start is not None:
         trainer.load_state(start)
         done = start.step
-    rows = [row for row in read_metrics(run.metrics) if row.step <= done] if start else []
-    write_metrics(run.metrics, rows)
+    rows = keep_metrics(run.metrics, done) if start else []
+    if start is None:
+        write_metrics(run.metrics, [])
 
     def log(row: Metrics) -> None:
         append_metrics(run.metrics, row)
@@ -118,8 +121,8 @@ def train(
             checkpoint = _save(trainer, model, tokenizer, record, row, run)
             if limits.keep_checkpoints is not None:
                 run.retire(rows, limits.keep_checkpoints)
-    _plot(run, rows, data, record)
-    return TrainingResult(rows[0], rows[-1], checkpoint, stopped, reason)
+    undrawn = _plot(run, rows, data, record)
+    return TrainingResult(rows[0], rows[-1], checkpoint, stopped, reason, undrawn)
 
 
 def _update(
@@ -209,8 +212,14 @@ def _save(
     return path
 
 
-def _plot(run: RunDirectory, rows: list[Metrics], data: TokenData, record: TrainingRecord) -> None:
-    from shared.runs.plots import plot_losses  # matplotlib takes half a second: only at the end
+def _plot(run: RunDirectory, rows: list[Metrics], data: TokenData, record: TrainingRecord) -> str:
+    """Draw loss.png. Returns why it could not be drawn: matplotlib has configurations of its own,
+    and raises whatever its parts raise."""
+    try:
+        from shared.runs.plots import plot_losses  # here: matplotlib takes half a second
 
-    title = f"{record.backend} on {record.dataset}"
-    plot_losses(run.plot, rows, floor=data.floor, title=title)
+        title = f"{record.backend} on {record.dataset}"
+        plot_losses(run.plot, rows, floor=data.floor, title=title)
+    except Exception as error:
+        return " ".join(f"{type(error).__name__}: {error}".split())
+    return ""

@@ -44,9 +44,9 @@ def new_figure(width: float, height: float) -> Figure:
 
 def save_figure(path: Path, figure: Figure) -> None:
     """Write a PNG, whole or not at all. Raises `RunError` where it cannot be written."""
-    with explained("write", path), replacing(path) as partial, warnings.catch_warnings():
+    with explained("write", path), replacing(path) as file, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # an empty box will do
-        figure.savefig(partial, format="png")
+        figure.savefig(file, format="png")
 
 
 def loss_figure(ylabel: str, title: str) -> tuple[Figure, Axes]:

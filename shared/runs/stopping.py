@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from shared.config import RunLimits
@@ -51,9 +51,11 @@ def stop_on_signals() -> Iterator[StopRequest]:
     request = StopRequest()
 
     def handle(_number: int, _frame: FrameType | None) -> None:
-        if not request:
-            os.write(2, b"\nstopping: this step is finished and saved first\n")
+        first = not request
         request.ask()
+        if first:
+            with suppress(OSError):  # the terminal may be what was closed
+                os.write(2, b"\nstopping: this step is finished and saved first\n")
 
     if threading.current_thread() is not threading.main_thread():
         yield request  # Python delivers signals to the main thread only

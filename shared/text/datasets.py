@@ -6,6 +6,7 @@ characters are for training, the rest is for validation.
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from jaxtyping import Int
 
 from shared.errors import DatasetError
+from shared.files import check_regular
 from shared.randomness import BATCHES, generator
 from shared.text.playlets import Playlets, generate
 from shared.text.tokenizers import Tokenizer, build_tokenizer
@@ -246,11 +248,22 @@ def _check_hash(where: Path | str, data: bytes) -> None:
 
 
 def _text_file(path: str) -> Dataset:
-    return _dataset(path, _read(Path(path)), f"text file: {path}")
+    if re.match(r"\w+://", path):
+        raise DatasetError(f"{path} is a URL: download it, and give the path of the file")
+    data = _read(Path(path))
+    for start, name in COMPRESSED.items():
+        if data.startswith(start):
+            raise DatasetError(f"{path} is compressed ({name}): unpack it first")
+    return _dataset(path, data, f"text file: {path}")
+
+
+COMPRESSED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
+"""Formats by the bytes that their files begin with."""
 
 
 def _read(path: Path) -> bytes:
     try:
+        check_regular(path)
         return path.read_bytes()
     except FileNotFoundError as error:
         raise DatasetError(

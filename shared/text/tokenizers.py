@@ -22,6 +22,7 @@ from jaxtyping import Int
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from shared.errors import TokenizerError
+from shared.files import write_whole
 
 TOKENIZERS = ("byte", "char", "word", "bpe")
 
@@ -161,7 +162,7 @@ class Tokenizer:
 
     def save(self, path: str | Path) -> None:
         """Write a tokenizer.json."""
-        Path(path).write_text(self.to_json(), encoding="utf-8", newline="\n")
+        write_whole(Path(path), self.to_json())
 
     @classmethod
     def load(cls, path: str | Path) -> "Tokenizer":
@@ -201,6 +202,8 @@ def build_tokenizer(kind: str, text: str, vocab_size: int | None = None) -> Toke
     """
     if kind not in TOKENIZERS:
         raise TokenizerError(f"there is no tokenizer {kind!r}; there are: {', '.join(TOKENIZERS)}")
+    if vocab_size is not None and vocab_size >= 2**31:
+        raise TokenizerError(f"vocab_size is {vocab_size}; it must be below 2^31")
     _check_unicode(text)
     if not text and kind in ("char", "word"):
         raise TokenizerError(f"an empty text has no {kind}s to build a tokenizer from")
@@ -266,8 +269,8 @@ def _build_bpe(text: str, vocab_size: int) -> hf.Tokenizer:
 def _check_fixed_size(kind: str, vocab_size: int | None, needed: int) -> None:
     if vocab_size not in (None, needed):
         raise TokenizerError(
-            f"vocab_size is {vocab_size}, but this {kind} tokenizer has {needed} tokens; "
-            f"leave vocab_size away"
+            f"vocab_size is {vocab_size}, but this {kind} tokenizer has {needed} tokens: "
+            f"it can only be {needed} or None"
         )
 
 

@@ -37,6 +37,19 @@ pytestmark = pytest.mark.usefixtures("empty_directory")
         (["steps"], "Unrecognized options: steps"),
         (["--device", "toaster"], "device is 'toaster'"),
         (["--n-embd", "1000000"], "takes at least .* GiB of memory"),
+        (["--out", ""], "--out is empty"),
+        (["--dataset="], "--dataset is empty"),
+        (["--preset="], "--preset is empty"),
+        (["--device", ""], "--device is empty"),
+        (["--device", "cpu:5"], "device is 'cpu:5'"),
+        (["--dataset", "https://x.org/a.txt"], "is a URL: download it"),
+        (["--tokenizer", "bpe", "--vocab-size", "9" * 20], "it must be below 2"),
+        (["--tokenizer", "word", "--vocab-size", "9" * 16], "it must be below 2"),
+        (["--eval-interval", "9" * 20], "eval_interval is 9+; .*below 2"),
+        (["--checkpoint-interval", "9" * 20], "checkpoint_interval is 9+; .*below 2"),
+        (["--steps", "9" * 20], "steps is 9+; .*below 2"),
+        (["--learning-rate", "9" * 400], "learning_rate"),
+        (["--lr", "1"], "--lr, 1. Perhaps you meant --learning-rate"),
         (["--resume"], "holds no checkpoint to resume from"),
         (["--resume", "--overwrite"], "omit --overwrite"),
         (["--resume", "--preset", "nanogpt-cpu"], "omit --preset"),
@@ -81,6 +94,8 @@ runpy.run_module("impls.{backend}.{command}", run_name="__main__")
     [
         (["--prompt", ""], "the prompt is empty"),
         (["--prompt", "Rømeo"], r"'ø' \(U\+00F8\), at line 1, column 2"),
+        (["--run", ""], "--run is empty"),
+        (["--prompt", "-x"], "A prompt that begins with - is given as --prompt=-x"),
         (["--num-samples", "0"], "num_samples is 0"),
         (["--top-p", "1.5"], "top_p is 1.5"),
         (["--temperature", "-1"], "temperature is -1"),
@@ -92,6 +107,41 @@ def test_sampling_refuses(capsys, trained, options, message):
     assert re.search(
         message, error_of(capsys, sample_main("numpy", ["--run", str(trained), *options]))
     )
+
+
+@pytest.mark.parametrize("content", ["fifo", b"\x1f\x8b\x08", b"PK\x03\x04", b"\xfd7zXZ\x00"])
+def test_a_dataset_that_is_no_text(capsys, tmp_path, content):
+    if content == "fifo":
+        os.mkfifo(tmp_path / "file")
+    else:
+        (tmp_path / "file").write_bytes(content)
+    message = error_of(capsys, train_main("numpy", ["--dataset", "file", "--out", "run"]))
+    assert ("not a regular file" if content == "fifo" else "is compressed") in message
+
+
+def test_what_is_in_a_run_stands_for_it(capsys, trained):
+    newest = newest_checkpoint(trained)
+    for path in (trained, newest, newest.parent, newest / "model.safetensors"):
+        assert sample_main("numpy", ["--run", str(path), "--max-new-tokens", "9"]) == 0
+    outputs = capsys.readouterr().out
+    assert outputs == outputs[: len(outputs) // 4] * 4
+
+
+def test_a_narrow_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "5")
+    assert sample_main("numpy", ["--help"]) == 0
+    assert "--max-new-tokens" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("words", [["train.py"], ["-m", "sample"]], ids=" ".join)
+def test_started_from_inside_a_backend(backend, words):
+    ended = subprocess.run(
+        [sys.executable, *words], cwd=ROOT / "impls" / backend, capture_output=True, check=False
+    )
+    command = f"python -m impls.{backend}.{'train' if 'train.py' in words else 'sample'}"
+    shown = f"from the top of the repository: {command}\n"
+    assert (ended.returncode, ended.stderr.decode()) == (2, shown)
 
 
 def test_a_backend_that_does_not_exist(capsys, text, trained):

@@ -10,6 +10,7 @@ import pytest
 import shared.runs.directory
 from shared.errors import RunError
 from shared.runs.directory import RunDirectory
+from shared.runs.metrics import Metrics, write_metrics
 from tests.command_line import ROOT
 
 
@@ -18,6 +19,7 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path):
 import time
 from pathlib import Path
 from shared.runs.directory import RunDirectory
+from shared.runs.metrics import Metrics, write_metrics
 with RunDirectory(Path({str(tmp_path / "run")!r})).claim():
     print("claimed", flush=True)
     time.sleep(60)
@@ -32,6 +34,42 @@ with RunDirectory(Path({str(tmp_path / "run")!r})).claim():
         holder.wait()
         with run.claim(resume=True):
             assert (run.path / ".lock").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["metrics.jsonl", "loss.png", ".lock", "checkpoints", ".replaced", "checkpoints/000500"]
+)
+def test_a_link_in_a_run_is_not_followed(tmp_path, name):
+    """A run from elsewhere must not decide which files are written."""
+    dear = tmp_path / "dear"
+    run = RunDirectory(tmp_path / "run")
+    link = run.path / name
+    link.parent.mkdir(parents=True)
+    if name in ("metrics.jsonl", "loss.png", ".lock"):
+        dear.write_text("dear to me")
+    else:
+        dear.mkdir()
+    link.symlink_to(dear)
+    for mode in ({"resume": True}, {"overwrite": True}, {}):
+        with pytest.raises(RunError, match=f"{name} is a symbolic link"), run.claim(**mode):
+            pass
+    assert not dear.is_file() or dear.read_text() == "dear to me"
+    assert not dear.is_dir() or list(dear.iterdir()) == []
+
+
+def test_a_link_under_a_temporary_name_is_removed_and_not_followed(tmp_path):
+    dear = tmp_path / "dear"
+    dear.write_text("dear to me")
+    run = RunDirectory(tmp_path / "run")
+    run.path.mkdir()
+    for name in (".metrics.jsonl.partial", ".loss.png.0a1b2c3d.partial"):
+        (run.path / name).symlink_to(dear)
+    with run.claim():
+        write_metrics(run.metrics, [Metrics(0)])
+    assert dear.read_text() == "dear to me"
+    assert sorted(path.name for path in run.path.iterdir()) == [
+        *(".lock", "checkpoints", "metrics.jsonl")
+    ]
 
 
 def earlier_run(path: Path) -> RunDirectory:

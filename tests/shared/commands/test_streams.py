@@ -1,0 +1,88 @@
+"""Closed terminals, full disks and closed pipes behind the three standard streams."""
+
+import os
+import pty
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from shared.checkpoints.checkpoint import newest_checkpoint
+from shared.commands.terminal import say
+from shared.runs.metrics import read_metrics
+from shared.sources import ROOT
+from tests.command_line import SMALL
+
+
+def shell(command: str, *options: object, redirected: str = "") -> subprocess.CompletedProcess:
+    words = [sys.executable, "-m", f"impls.numpy.{command}", *map(str, options)]
+    line = f"{shlex.join(words)} {redirected}"
+    return subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, check=False)
+
+
+@pytest.mark.parametrize("redirected", ["2>&-", "2>/dev/full", ">&- 2>&- <&-", "2> >(exit)"])
+def test_messages_that_nobody_can_read_do_not_end_a_training(text, tmp_path, redirected):
+    run = tmp_path / "run"
+    options = [*SMALL, "--dataset", text, "--out", run]
+    ended = shell("train", *options, redirected=redirected)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert newest_checkpoint(run) == run / "checkpoints" / "000006"
+    assert [row.step for row in read_metrics(run / "metrics.jsonl")] == list(range(7))
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_a_training_whose_terminal_is_gone_is_stopped_and_saved(text, tmp_path, number):
+    run = tmp_path / "run"
+    ours, its = pty.openpty()
+    options = [*SMALL, "--dataset", text, "--steps", "1000000", "--out", str(run)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "impls.numpy.train", *options], cwd=ROOT, stdin=its, stderr=its
+    )
+    os.close(its)
+    while not (run / "metrics.jsonl").exists() or len(read_metrics(run / "metrics.jsonl")) < 3:
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.close(ours)  # from here on writing to it is an error
+    process.send_signal(number)
+    assert process.wait(timeout=60) == 130
+    last = read_metrics(run / "metrics.jsonl")[-1].step
+    assert newest_checkpoint(run) == run / "checkpoints" / f"{last:06d}"
+
+
+@pytest.mark.parametrize(
+    ("options", "redirected", "status", "message"),
+    [
+        ("", ">&-", 2, "error: [Errno 9] Bad file descriptor\n"),
+        ("", ">/dev/full", 2, "error: [Errno 28] No space left on device\n"),
+        ("", ">&- 2>&-", 2, ""),
+        ("--help", ">&-", 2, "error: [Errno 9] Bad file descriptor\n"),
+        ("", "2>&-", 0, ""),
+        ("--max-new-tokens 9000", "| head -c 5; exit ${PIPESTATUS[0]}", 141, ""),
+    ],
+)
+def test_text_that_cannot_be_written_is_an_error(trained, options, redirected, status, message):
+    ended = shell("sample", "--run", trained, *options.split(), redirected=redirected)
+    assert (ended.returncode, ended.stderr.decode()) == (status, message)
+
+
+def test_a_name_commands_no_terminal(capsys):
+    say("saved \x1b]0;owned\x07\r\x9b2J\u202e.txt")
+    assert capsys.readouterr().err == "saved \\x1b]0;owned\\x07\\r\\x9b2J\\u202e.txt\n"
+
+
+@pytest.mark.parametrize(
+    "setting", ["MPLBACKEND=nonsense", "MATPLOTLIBRC=latex PATH="], ids=["backend", "latex"]
+)
+def test_a_training_does_not_fail_for_its_picture(text, tmp_path, setting):
+    (tmp_path / "latex").write_text("text.usetex: True\n")
+    run = tmp_path / "run"
+    words = [sys.executable, "-m", "impls.numpy.train", *SMALL, "--dataset", text, "--out", run]
+    line = f"{setting.replace('latex', str(tmp_path / 'latex'))} {shlex.join(map(str, words))}"
+    ended = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, check=False)
+    notes = [line for line in ended.stderr.decode().splitlines() if line.startswith("note: ")]
+    assert len(notes) == 1, ended.stderr
+    assert f"{run}/loss.png was not drawn: " in notes[0]
+    assert (ended.returncode, newest_checkpoint(run)) == (0, run / "checkpoints" / "000006")
