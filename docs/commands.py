@@ -69,8 +69,8 @@ def nox_sessions() -> frozenset[str]:
     text = (ROOT / "noxfile.py").read_text(encoding="utf-8")
     functions = re.findall(r"^@nox\.session.*\ndef (\w+)\(", text, re.MULTILINE)
     named = re.findall(r'^@nox\.session\(name="([\w-]+)"', text, re.MULTILINE)
-    rooms = [f"{kind}-{backend}" for kind in ("train", "sample") for backend in BACKENDS]
-    return frozenset([*functions, *named, *rooms]) - {"break_"}
+    both = [f"{kind}-{backend}" for kind in ("train", "sample") for backend in BACKENDS]
+    return frozenset([*functions, *named, *both]) - {"break_"}
 
 
 def _check_options(kind: str, backend: str, options: list[str]) -> None:

@@ -9,7 +9,7 @@ name = "guest"
 
 
 class Guest:
-    """The NumPy room in a coat, without `generate`."""
+    """The NumPy backend in a coat, without `generate`."""
 
     def __init__(self, model):
         self.model, self.config = model, model.config

@@ -17,7 +17,7 @@ LIFE = ("test_life", "test_inputs", "test_shapes.py::test_a_batch")
 
 @dataclass(frozen=True)
 class Edit:
-    """Put `new` where `old` stands in a file of a room, and `old` stands there `times` times."""
+    """Replace `old`, which occurs `times` times in a file of a backend, by `new`."""
 
     file: str
     old: str

@@ -48,7 +48,7 @@ def plant(mutant: Mutant | None, backend: str, directory: Path) -> str:
     target = directory / package
     target.mkdir(parents=True)
     for name, source in mutate(mutant, backend).items():
-        # The imports inside the room, and the guard in its __init__.py.
+        # The imports within the backend, and the guard in its __init__.py.
         renamed = source.replace(f"impls.{backend}", package)
         (target / name).write_text(renamed, encoding="utf-8")
     return package

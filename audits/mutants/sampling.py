@@ -23,7 +23,7 @@ from audits.mutants.plant import MutantError, mutate
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 
 SPARED = {"__init__.py", "train.py", "sample.py", "attention_steps.py", "bigram.py"}
-"""Doors, and lessons beside the model."""
+"""Input validation, and lessons beside the model."""
 
 FIRST = {"optim.py": OPTIMIZER, "step.py": OPTIMIZER, "generate.py": DECODING}
 """What a file's mutants are held to first in JAX; the others FORWARD and what runs as fast. What

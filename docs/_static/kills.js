@@ -2,8 +2,8 @@
 // what the mistake is and which checks see it in which backend.
 (() => {
   "use strict";
-  const { ROOMS, element } = window.play;
-  const rooms = Object.entries(ROOMS);
+  const { BACKENDS, element } = window.play;
+  const backends = Object.entries(BACKENDS);
 
   class Matrix {
     constructor(place) {
@@ -30,10 +30,10 @@
       const at = cell ? [...row.querySelectorAll("td")].indexOf(cell) : -1;
       this.head = at < 0 ? null : this.checks[at].head;
       if (this.head) this.head.classList.add("here");
-      const said = rooms.map(([room, name]) => {
+      const said = backends.map(([backend, name]) => {
         const fell = this.fell(row, name[0]);
-        const count = row.dataset[room];
-        return element("li", { "data-room": room }, element("b", {}, `${name}: `),
+        const count = row.dataset[backend];
+        return element("li", { "data-backend": backend }, element("b", {}, `${name}: `),
           count ? `${count} checks fell${fell ? `. ${fell}` : ""}.` : "has no such bug, or it was not judged.");
       });
       const words = [element("p", {}, element("code", {}, row.querySelector("th").textContent), ` ${row.dataset.story}.`)];
@@ -54,7 +54,7 @@
     seen(letters) {
       if (letters === "") return "not asked.";
       if (letters === "·") return "seen, and not killed.";
-      return `killed in ${rooms.filter(([, name]) => letters.includes(name[0])).map(([, name]) => name).join(", ")}.`;
+      return `killed in ${backends.filter(([, name]) => letters.includes(name[0])).map(([, name]) => name).join(", ")}.`;
     }
 
     move(event, i) {

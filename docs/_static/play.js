@@ -3,7 +3,7 @@
 window.play = (() => {
   "use strict";
 
-  const ROOMS = { numpy: "NumPy", torch: "PyTorch", jax: "JAX" };
+  const BACKENDS = { numpy: "NumPy", torch: "PyTorch", jax: "JAX" };
 
   function start(name, make) {
     const numbers = document.getElementById(`data-${name}`);
@@ -46,5 +46,5 @@ window.play = (() => {
     return share < 0.0005 ? "<0.1" : (100 * share).toFixed(share < 0.0995 ? 1 : 0);
   }
 
-  return { ROOMS, start, element, choice, slider, percent };
+  return { BACKENDS, start, element, choice, slider, percent };
 })();

@@ -97,7 +97,7 @@ class Three {
     const others = this.units.filter((other) => other.closest(".pane") !== pane && sharesRow(unit, other));
     for (const other of others) other.classList.add("there");
     if (!spoken && wide.matches) return;
-    const lines = others.map((other) => `${other.closest(".pane").dataset.room}: ${other.textContent.trim()}`);
+    const lines = others.map((other) => `${other.closest(".pane").dataset.backend}: ${other.textContent.trim()}`);
     this.spoken.textContent = lines.join("\n") || "no counterpart in the other two";
   }
 }

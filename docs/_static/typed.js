@@ -3,19 +3,19 @@
 // the text is there.
 (() => {
   "use strict";
-  const { ROOMS, start, element } = window.play;
+  const { BACKENDS, start, element } = window.play;
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
   const rounded = (value) => Math.round(value).toLocaleString("en");
 
   class Pane {
-    constructor(room, prompt, { text, at, ...speeds }) {
+    constructor(backend, prompt, { text, at, ...speeds }) {
       this.text = text;
       this.at = at;
       this.written = element("span", { class: "written" });
       this.rest = element("span", { class: "rest", "aria-hidden": "true" });
-      this.element = element("section", { class: `pane room-${room}`, "aria-label": ROOMS[room] },
+      this.element = element("section", { class: `pane backend-${backend}`, "aria-label": BACKENDS[backend] },
         element("div", { class: "pane-head" },
-          element("span", { class: "room" }, ROOMS[room]),
+          element("span", { class: "backend" }, BACKENDS[backend]),
           element("span", { class: "speed" }, `${rounded(speeds.tokens_per_second)} tokens/s`)),
         element("pre", {}, element("b", {}, prompt), this.written, this.rest),
         element("p", { class: "note" }, `${rounded(speeds.with_cache)} with the cache, ${rounded(speeds.without)} once the window is full`));
@@ -37,7 +37,7 @@
     constructor(place, data) {
       this.place = place;
       this.slowed = data.slowed;
-      this.panes = Object.entries(data.rooms).map(([room, found]) => new Pane(room, data.prompt, found));
+      this.panes = Object.entries(data.backends).map(([backend, found]) => new Pane(backend, data.prompt, found));
       this.elapsed = 0;  // seconds of writing so far, as they were measured
       this.running = null;  // the frame that comes next; null: nothing is typed now
       this.button = element("button", { type: "button" }, "Play");
@@ -52,8 +52,8 @@
       window.addEventListener("beforeprint", () => this.end());
     }
 
-    agreement({ rooms, prompt }) {
-      const [first, ...others] = Object.values(rooms).map(({ text }) => text);
+    agreement({ backends, prompt }) {
+      const [first, ...others] = Object.values(backends).map(({ text }) => text);
       const same = others.every((other) => other === first);
       return same
         ? `After the prompt, all three wrote the same ${first.length} characters.`

@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from docs.extensions.code.excerpts import Excerpt, find_excerpt
-from docs.extensions.directive import ROOMS
+from docs.extensions.directive import BACKENDS
 from shared.sources import ROOT
 
 PICTURE = ROOT / "docs" / "three-columns.png"
@@ -27,7 +27,8 @@ CHUNK = "minigpt-excerpt"
 
 def excerpts() -> dict[str, Excerpt]:
     """What stands in each column, taken from the sources as they are."""
-    return {room: find_excerpt(f"impls/{room}/model.py", SHOWN, docstring=False) for room in ROOMS}
+    files = {name: f"impls/{name}/model.py" for name in BACKENDS}
+    return {name: find_excerpt(file, SHOWN, docstring=False) for name, file in files.items()}
 
 
 def fingerprint(shown: Mapping[str, Excerpt]) -> str:

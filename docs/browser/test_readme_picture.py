@@ -18,8 +18,8 @@ def columns(open_page: Callable[..., Chrome]) -> bytes:
         By.XPATH,
         f"//div[contains(@class, 'three')][div[@aria-label='{picture.SHOWN} in three frameworks']]",
     )
-    for room, excerpt in picture.excerpts().items():
-        shown = three.find_element(By.CSS_SELECTOR, f".room-{room} pre")
+    for backend, excerpt in picture.excerpts().items():
+        shown = three.find_element(By.CSS_SELECTOR, f".backend-{backend} pre")
         text = shown.get_attribute("textContent") or ""
         code = [line.text.rstrip() for line in excerpt.lines]
         assert [line.rstrip() for line in text.splitlines()] == code, (

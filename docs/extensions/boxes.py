@@ -7,7 +7,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 
 from docs import commands, runs
-from docs.extensions.directive import ROOMS, SiteDirective, raw
+from docs.extensions.directive import BACKENDS, SiteDirective, raw
 from shared.errors import UserError
 
 ANSWER = "---"
@@ -22,7 +22,7 @@ class DidForYou(SiteDirective):
     def run(self) -> list[nodes.Node]:
         parsed = self.parsed(self.content)
         items = list(parsed[0].children) if len(parsed) == 1 else []
-        labels = [f"{room}:" for room in ROOMS.values()]
+        labels = [f"{backend}:" for backend in BACKENDS.values()]
         if [item.astext().split(maxsplit=1)[0] for item in items] != labels:
             return self.wrong(f"{{did-for-you}} is a list of three: {' …, '.join(labels)} …")
         box = nodes.container(classes=["did-for-you"])

@@ -7,8 +7,8 @@ from docutils import nodes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-ROOMS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
-"""The rooms as a reader knows them, in the order of the columns."""
+BACKENDS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
+"""The backends as a reader knows them, in the order of the columns."""
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 INK = "#010203"
 """What stands for the page's own text colour while matplotlib draws."""
 
-ROOM_COLORS = {"numpy": "#3b7dd8", "torch": "#d9622b", "jax": "#2a9d6e"}
+BACKEND_COLORS = {"numpy": "#3b7dd8", "torch": "#d9622b", "jax": "#2a9d6e"}
 """As in docs/_static/site.css; readable on white and on black."""
-ROOM_STYLES = {"numpy": (3.5, "-"), "torch": (2.0, "--"), "jax": (1.0, "-")}
+BACKEND_STYLES = {"numpy": (3.5, "-"), "torch": (2.0, "--"), "jax": (1.0, "-")}
 """Width and dash, so that curves on top of each other are all seen, and not by colour alone."""
 
 

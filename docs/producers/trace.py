@@ -86,7 +86,7 @@ def describe(
             "shape": list(next(iter(traces.values()))[tap].shape),
             "sentence": sentences[kind_of(tap)],
             "values": pictured({name: trace[tap] for name, trace in traces.items()}),
-            "rooms": compared({name: trace[tap] for name, trace in traces.items()}),
+            "backends": compared({name: trace[tap] for name, trace in traces.items()}),
         }
         for tap in next(iter(traces.values()))
     }

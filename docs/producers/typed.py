@@ -77,7 +77,7 @@ def describe(texts: dict[str, str], written: dict[str, Written], cached: int) ->
         cached: how many tokens after the first cost one position, because the window still has
             room. Each one after these costs a full forward.
     """
-    rooms = {
+    backends = {
         name: {
             "text": texts[name],
             "at": [float(f"{at:.5g}") for at in accumulate(found.seconds)],
@@ -88,7 +88,7 @@ def describe(texts: dict[str, str], written: dict[str, Written], cached: int) ->
         for name, found in written.items()
     }
     slowest = max(sum(found.seconds) for found in written.values())
-    return {"rooms": rooms, "slowed": float(f"{SECONDS / slowest:.2g}")}
+    return {"backends": backends, "slowed": float(f"{SECONDS / slowest:.2g}")}
 
 
 def speed(seconds: list[float]) -> float:

@@ -15,12 +15,12 @@ from audits.mutants.mutant import Edit, Mutant
 from audits.mutants.workers import judge_all
 from shared.protocol import BACKENDS
 
-PLANTED = [(mutant, room) for mutant in CATALOGUE.values() for room in mutant.edits]
+PLANTED = [(mutant, backend) for mutant in CATALOGUE.values() for backend in mutant.edits]
 
 
-@pytest.mark.parametrize(("mutant", "room"), PLANTED, ids=lambda x: getattr(x, "name", x))
-def test_every_bug_can_be_planted_and_compiles(mutant: Mutant, room: str) -> None:
-    healthy, sources = plant.mutate(None, room), plant.mutate(mutant, room)
+@pytest.mark.parametrize(("mutant", "backend"), PLANTED, ids=lambda x: getattr(x, "name", x))
+def test_every_bug_can_be_planted_and_compiles(mutant: Mutant, backend: str) -> None:
+    healthy, sources = plant.mutate(None, backend), plant.mutate(mutant, backend)
     assert sources != healthy
     for name, source in sources.items():
         compile(source, name, "exec")
@@ -28,8 +28,8 @@ def test_every_bug_can_be_planted_and_compiles(mutant: Mutant, room: str) -> Non
 
 def test_there_are_enough_and_their_names_are_their_own() -> None:
     assert len(CATALOGUE) == sum(len(theme.MUTANTS) for theme in THEMES) >= 40
-    for room in BACKENDS:
-        assert sum(room in mutant.edits for mutant in CATALOGUE.values()) >= 30
+    for backend in BACKENDS:
+        assert sum(backend in mutant.edits for mutant in CATALOGUE.values()) >= 30
     for mutant in CATALOGUE.values():
         assert mutant.name.isidentifier()
         assert mutant.story

@@ -24,6 +24,7 @@ from docs.producers import losses
 from docs.producers.drawing import INK
 from docs.serve import open_server
 from shared.errors import UserError
+from shared.protocol import BACKENDS
 from shared.sources import ROOT
 
 DOCS = ROOT / "docs"
@@ -138,7 +139,7 @@ def test_columns_are_tabs_that_a_screen_reader_understands(pages: dict[str, Any]
         assert [tab.text for tab in tabs] == ["NumPy", "PyTorch", "JAX"]
         assert all(page.find(id=tab["aria-controls"]) for tab in tabs)
         assert all(pre["aria-label"] and pre["tabindex"] == "0" for pre in three.find_all("pre"))
-    assert "self.ln_1 = nn.LayerNorm(" in threes[0].select_one(".room-torch pre").text
+    assert "self.ln_1 = nn.LayerNorm(" in threes[0].select_one(".backend-torch pre").text
 
 
 def test_equations_are_mathml_in_a_font_of_the_site(site: Path, pages: dict[str, Any]) -> None:
@@ -277,9 +278,11 @@ def test_the_whole_report_is_shown_with_what_its_limits_stand_between(
 def test_what_a_bug_fells_is_that_of_the_last_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fallen, passed = {"test_forward.py::test_taps": "why"}, ["test_door.py::test_bad_tokens"]
-    rooms = ("numpy", "torch", "jax")
-    found = [Verdict("layer_norm_eps", room, fallen, passed) for room in rooms]
+    fallen, passed = (
+        {"test_forward.py::test_taps": "why"},
+        ["test_input_validation.py::test_bad_tokens"],
+    )
+    found = [Verdict("layer_norm_eps", backend, fallen, passed) for backend in BACKENDS]
     monkeypatch.setattr(verdicts, "REPORT", tmp_path / "mutants.json")
     monkeypatch.setattr(verdicts, "fingerprint", lambda: "today")
     page = "```{mutant} layer_norm_eps\n```"

@@ -158,22 +158,22 @@ def test_the_typed_text_is_what_generate_gives(
     checkpoint, tokenizer = model
     built = load_backend("numpy").build(checkpoint.config, checkpoint.weights)
     tokens = list(built.generate(tokenizer.encode(typed.PROMPT), sampling))
-    assert tuple(data["rooms"]) == BACKENDS
-    for room in data["rooms"].values():
-        assert room["text"] == tokenizer.decode(tokens)
-        assert len(room["at"]) == len(room["text"]) == 40
-        assert room["at"] == sorted(room["at"])
-        assert room["tokens_per_second"] == pytest.approx(40 / room["at"][-1], rel=1e-4)
-    slowest = max(room["at"][-1] for room in data["rooms"].values())
+    assert tuple(data["backends"]) == BACKENDS
+    for backend in data["backends"].values():
+        assert backend["text"] == tokenizer.decode(tokens)
+        assert len(backend["at"]) == len(backend["text"]) == 40
+        assert backend["at"] == sorted(backend["at"])
+        assert backend["tokens_per_second"] == pytest.approx(40 / backend["at"][-1], rel=1e-4)
+    slowest = max(backend["at"][-1] for backend in data["backends"].values())
     assert data["slowed"] * slowest == pytest.approx(typed.SECONDS, rel=0.06)
 
 
 def test_speeds_with_the_cache_and_without_are_told_apart() -> None:
     written = {"numpy": typed.Written([1, 2, 3, 4, 5], [0.5, 0.1, 0.1, 0.25, 0.25])}
-    (room,) = typed.describe({"numpy": "abcde"}, written, cached=2)["rooms"].values()
-    assert room["at"] == [0.5, 0.6, 0.7, 0.95, 1.2]
-    assert room["with_cache"] == pytest.approx(10)
-    assert room["without"] == pytest.approx(4)
+    (backend,) = typed.describe({"numpy": "abcde"}, written, cached=2)["backends"].values()
+    assert backend["at"] == [0.5, 0.6, 0.7, 0.95, 1.2]
+    assert backend["with_cache"] == pytest.approx(10)
+    assert backend["without"] == pytest.approx(4)
 
 
 # On the page

@@ -107,7 +107,7 @@ def test_the_command_works(
     runs: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(runs)
-    # A room's session is its command line, after the suite.
+    # A backend's session is its command line, after the suite.
     command = re.sub(r"nox -s (train|sample)-(\w+)(?: --)?", r"python -m impls.\2.\1", command)
     words = shlex.split(command, comments=True)
     if words[0] == "nox":  # no session is run from within a test: it is there, and so are its files

@@ -135,7 +135,7 @@ def test_a_part_of_the_suite_does_not_count_as_the_suite(
         ("jax", {"torch"}),
     ],
 )
-def test_a_room_installs_no_other_framework(
+def test_a_backend_installs_no_other_framework(
     sessions: dict[str, Any], backend: str, foreign: set[str], tmp_path: Path
 ) -> None:
     session = FakeSession(tmp_path)

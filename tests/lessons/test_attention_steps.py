@@ -16,7 +16,7 @@ from tests.command_line import error_of
 
 
 def test_every_step_is_shown_with_shapes_and_numbers(capsys):
-    """By all rooms alike, but for where the code is, and for rounding in the last bit."""
+    """By all backends alike, but for where the code is, and for rounding in the last bit."""
     shown = {}
     for backend in BACKENDS:
         assert main(["--backend", backend]) == 0

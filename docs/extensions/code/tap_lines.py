@@ -11,7 +11,7 @@ MODULES = {"fc": "c_fc", "act": "activation", "h": "block"}
 """Names of modules, where they aren't those of their taps."""
 
 
-def tap_lines(room: str, kind: str, config: GPTConfig) -> Excerpt:
+def tap_lines(backend: str, kind: str, config: GPTConfig) -> Excerpt:
     """The statement that computes `kind` ("attn.q", "ln_1", "h", …).
 
     It calls the module of that name, or `tap` with it. If a tapped value changes what the statement
@@ -27,7 +27,7 @@ def tap_lines(room: str, kind: str, config: GPTConfig) -> Excerpt:
         where = "trace"
     else:
         where = f"{'Block' if name in ('ln_1', 'attn', 'ln_2', 'mlp') else 'GPT'}.forward"
-    path = f"impls/{room}/{'trace' if where == 'trace' else 'model'}.py"
+    path = f"impls/{backend}/{'trace' if where == 'trace' else 'model'}.py"
     function = find_excerpt(path, where)
     statements = list(_simple(function.node, config))
     found = [i for i, statement in enumerate(statements) if _computes(statement, name)]

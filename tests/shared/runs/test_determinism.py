@@ -119,7 +119,7 @@ def test_threads_and_processor_change_rounding_alone(runs, backend):
 
 # Where texts part
 
-ROOMS = ("numpy", "torch")
+PAIR = ("numpy", "torch")
 
 
 def borders(model: Model, prompt: np.ndarray) -> np.ndarray:
@@ -135,7 +135,7 @@ def test_texts_part_only_where_a_uniform_falls_between_two_roundings(monkeypatch
     case = next(case for case in CASES if case.name == "gpt2")
     prompt = random_batch(case.config)[0][0]
     weights = random_weights(case)
-    models = {name: load_backend(name).build(case.config, weights) for name in ROOMS}
+    models = {name: load_backend(name).build(case.config, weights) for name in PAIR}
     cdf = {name: borders(model, prompt) for name, model in models.items()}
 
     def first_token(name: str, u: float) -> int:
@@ -149,10 +149,10 @@ def test_texts_part_only_where_a_uniform_falls_between_two_roundings(monkeypatch
     middles = (np.append(0, upper[:-1]) + lower) / 2
     for token, u in enumerate(middles):
         if lower[token] - u > 1e-6:
-            assert {first_token(name, u) for name in ROOMS} == {token}
+            assert {first_token(name, u) for name in PAIR} == {token}
     parted = 0
     for token in np.flatnonzero(upper > lower):
-        drawn = {first_token(name, float(lower[token] + upper[token]) / 2) for name in ROOMS}
+        drawn = {first_token(name, float(lower[token] + upper[token]) / 2) for name in PAIR}
         assert drawn <= {token, token + 1}
         parted += len(drawn) == 2
     assert parted > 0
