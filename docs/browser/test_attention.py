@@ -1,4 +1,4 @@
-"""The attention explorer shows the numbers that stand behind it, by mouse and by keyboard."""
+"""The attention explorer shows its numbers, by mouse and by keyboard."""
 
 import json
 import re
@@ -23,7 +23,7 @@ DRAWN = """
 return [...arguments[0].querySelectorAll("svg rect[data-weight]")].map((square) => [
   square.dataset.weight, getComputedStyle(square).fillOpacity]);
 """
-"""In one call: a browser that is asked for every number alone takes seconds."""
+"""In one call: asking the browser for each number takes seconds."""
 
 CHANGE_TORCH = """
 document.addEventListener("readystatechange", () => {
@@ -37,7 +37,7 @@ document.addEventListener("readystatechange", () => {
 
 
 class Explorer:
-    """The plaything on an open page."""
+    """The interactive figure on an open page."""
 
     def __init__(self, driver: Chrome) -> None:
         self.driver = driver
@@ -59,7 +59,7 @@ class Explorer:
         ActionChains(self.driver).move_to_element(self.tokens()[token]).perform()
 
     def shown(self) -> list[tuple[str, str, float]]:
-        """At every token: its weight, the percentage below it, and how opaque its shade is."""
+        """For every token its weight, the percentage below it, and the opacity of its shade."""
         found = self.driver.execute_script(SHOWN, self.place)
         return [(weight, share, float(opacity)) for weight, share, opacity in found]
 
@@ -67,7 +67,7 @@ class Explorer:
         return self.data["sentences"][sentence]["weights"][backend][layer][head]
 
     def expect(self, row: list[float]) -> None:
-        """See that this row of weights is shown, as numbers, shades and words."""
+        """Check that this row of weights is shown, as numbers, shades and words."""
         shown = self.shown()
         for (exact, share, opacity), weight in zip(shown, row, strict=False):
             assert float(exact) == weight
@@ -106,7 +106,7 @@ def test_what_is_chosen_is_shown(
 
 
 def test_every_backend_has_numbers_of_its_own(open_page: Callable[..., Chrome]) -> None:
-    """To as many digits as are shown they are the same, so that one of them is changed here."""
+    """The digits that are shown are equal in all backends, so this test changes one value."""
     driver = open_page("index")
     identifier = driver.execute_cdp_cmd(
         "Page.addScriptToEvaluateOnNewDocument", {"source": CHANGE_TORCH}
@@ -147,7 +147,7 @@ def test_the_arrow_keys_go_from_token_to_token(explorer: Explorer) -> None:
     def press(*keys: str) -> None:
         ActionChains(explorer.driver).send_keys(*keys).perform()
 
-    press(Keys.TAB)  # one stop for all tokens: at the one that was shown last
+    press(Keys.TAB)  # one tab stop for all tokens: the one shown last
     explorer.expect(rows[last])
     press(Keys.ARROW_LEFT, Keys.ARROW_LEFT)
     explorer.expect(rows[last - 2])

@@ -1,4 +1,4 @@
-"""The three columns: lined up and linked where they are wide, tabs where they are not."""
+"""The three columns: aligned and linked if there is room, otherwise tabs."""
 
 from collections.abc import Callable
 
@@ -133,7 +133,7 @@ def test_tabs_by_keyboard(open_page: Open) -> None:
     for key, name in [
         (Keys.ARROW_RIGHT, "PyTorch"),
         (Keys.ARROW_RIGHT, "JAX"),
-        (Keys.ARROW_RIGHT, "NumPy"),  # round and round
+        (Keys.ARROW_RIGHT, "NumPy"),  # around, in both directions
         (Keys.ARROW_LEFT, "JAX"),
         (Keys.HOME, "NumPy"),
         (Keys.END, "JAX"),
@@ -141,7 +141,7 @@ def test_tabs_by_keyboard(open_page: Open) -> None:
         driver.switch_to.active_element.send_keys(key)
         assert driver.switch_to.active_element.text == name
         assert shown_backend(three) == [name]
-    # One stop for all tabs: the next is in the pane that is shown.
+    # One tab stop for all tabs: the next is in the visible pane.
     driver.switch_to.active_element.send_keys(Keys.TAB)
     focused = driver.switch_to.active_element
     assert backend_of(focused) == "JAX"

@@ -1,4 +1,4 @@
-"""The kill matrix shows what the report of the mutants says, by mouse and by keyboard."""
+"""The kill matrix shows the report of the mutants, by mouse and by keyboard."""
 
 from collections.abc import Callable
 
@@ -35,7 +35,7 @@ class Matrix:
         return self.rows[list(CATALOGUE).index(mutant)]
 
     def expect(self, mutant: str) -> None:
-        """See that this bug is told of below the table."""
+        """Check that this bug is described below the table."""
         about = self.place.find_element(By.CSS_SELECTOR, ".about")
         assert about.text.startswith(f"{mutant} {CATALOGUE[mutant].story}.")
         for backend, name in BACKENDS.items():
@@ -118,7 +118,7 @@ def test_the_arrow_keys_go_from_row_to_row(matrix: Matrix) -> None:
     matrix.expect(names[-1])
     press(Keys.HOME)
     matrix.expect(names[0])
-    press(Keys.TAB)  # all rows are one stop
+    press(Keys.TAB)  # all rows are one tab stop
     focused = matrix.driver.switch_to.active_element
     assert not focused.find_elements(By.XPATH, "ancestor::table")
 

@@ -1,4 +1,4 @@
-"""The trace page shows the numbers that stand behind it, for every value of the model."""
+"""The trace page shows its numbers, for every value of the model."""
 
 import json
 import re
@@ -22,7 +22,7 @@ INTO_VIEW = "arguments[0].scrollIntoView({block: 'center'})"
 
 
 class Trace:
-    """The plaything on an open page."""
+    """The interactive figure on an open page."""
 
     def __init__(self, driver: WebDriver) -> None:
         self.driver = driver
@@ -51,7 +51,7 @@ class Trace:
         return found[found[backend]] if isinstance(found[backend], str) else found[backend]
 
     def expect(self, tap: str, backend: str = "numpy") -> None:
-        """See that this value is shown: in words, as a picture, and by backend."""
+        """Check that this value is shown: in words, as a picture, and by backend."""
         expected = self.taps[tap]
         assert self.chosen() == [tap]
         said = self.find(".said").text
@@ -157,7 +157,7 @@ def test_everything_can_be_done_with_the_keyboard(trace: Trace) -> None:
     assert trace.chosen() == [names[-1]]
     press(Keys.HOME, Keys.ARROW_UP)
     assert trace.chosen() == [names[0]]
-    press(Keys.TAB, Keys.ENTER)  # all values are one stop; "before" is disabled; "next"
+    press(Keys.TAB, Keys.ENTER)  # all values are one tab stop; "before" is disabled; "next"
     assert trace.chosen() == [names[1]]
     press(Keys.TAB, Keys.TAB, Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
     columns = trace.taps[names[1]]["shape"][-1]

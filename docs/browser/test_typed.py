@@ -1,4 +1,4 @@
-"""The three write the same text, each character when its backend had it."""
+"""The three backends write the same text, at their own speeds."""
 
 import json
 import time
@@ -17,11 +17,11 @@ FASTER = """
 const slow = window.requestAnimationFrame;
 window.requestAnimationFrame = (then) => slow((now) => then(20 * now));
 """
-"""Nobody wants to wait: the clock by which is typed."""
+"""Speed up the clock of the typing, so that the tests do not wait."""
 
 
 class Typists:
-    """The plaything on an open page."""
+    """The interactive figure on an open page."""
 
     def __init__(self, driver: Chrome) -> None:
         self.driver = driver
@@ -37,7 +37,7 @@ class Typists:
         self.driver.execute_script("arguments[0].click()", self.button)
 
     def written(self) -> list[str]:
-        """What is seen of each text."""
+        """The visible part of each text."""
         found = self.place.find_elements(By.CSS_SELECTOR, ".written")
         return [span.get_attribute("textContent") or "" for span in found]
 
@@ -45,7 +45,7 @@ class Typists:
         return self.written() == [backend["text"] for backend in self.data["backends"].values()]
 
     def expected(self) -> list[str]:
-        """What is to be seen at the time at which the page says it has stopped."""
+        """The parts that should be visible at the time shown by the stopped page."""
         elapsed = float(self.place.get_attribute("data-elapsed") or "nan")
         backends = self.data["backends"].values()
         return [backend["text"][: bisect_right(backend["at"], elapsed)] for backend in backends]
@@ -60,7 +60,7 @@ def test_three_wrote_the_same(typists: Typists) -> None:
     texts = [backend["text"] for backend in typists.data["backends"].values()]
     assert len(texts) == 3
     assert len(set(texts)) == 1
-    assert typists.all_written()  # before anything is started, and on paper
+    assert typists.all_written()  # before the start, and on paper
     assert f"wrote the same {len(texts[0])} characters" in typists.place.text
     for backend, pane in zip(
         typists.data["backends"].values(),

@@ -1,4 +1,4 @@
-"""`{trace} trace`: the architecture, and what docs/_static/trace.js shows of each value in it."""
+"""`{trace} trace`: the architecture; docs/_static/trace.js shows the values in it."""
 
 import html
 from typing import Any
@@ -44,7 +44,7 @@ def shape_in_letters(tap: dict[str, Any]) -> str:
 
 
 def lines_of(kind: str, config: GPTConfig) -> str:
-    """Where the three backends compute a value of this kind; hidden until one is chosen."""
+    """The code that computes a value of this kind; hidden until the value is chosen."""
     parts = []
     for backend, name in BACKENDS.items():
         excerpt = tap_lines(backend, kind, config)

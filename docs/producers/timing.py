@@ -1,4 +1,4 @@
-"""How long a training step takes, and how fast text is written, beside the products alone."""
+"""The time of a training step and of a token, compared with the matrix products alone."""
 
 from dataclasses import asdict
 from typing import Any
@@ -12,7 +12,7 @@ from shared.config import DEFAULT_PRESET, GPTConfig, load_preset
 from shared.protocol import BACKENDS
 
 ROUNDS = 3
-"""Of audits.bench's ten, so that a build does not take long."""
+"""audits.bench has ten; fewer keep the build short."""
 PRODUCTS = "#888888"
 
 

@@ -173,7 +173,7 @@ WRONG = {
     "```{conformance} logits, vibes\n```": "there is no check 'vibes'",
     "```{run-figure} horoscope\n```": "there is no producer 'horoscope'",
     "```{try} T\n:command: nox -s tango\n```": "there is no nox session 'tango'",
-    "```{question}\nWhy?\n```": "a line of --- is to stand before the answer",
+    "```{question}\nWhy?\n```": "put a line of --- before the answer",
     "```{did-for-you}\n- NumPy: nothing\n```": "a list of three",
     "$\\nosuchcommand{x}$": "nosuchcommand",
 }

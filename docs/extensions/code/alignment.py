@@ -15,7 +15,7 @@ from docs.extensions.code.excerpts import Excerpt, Line, is_docstring
 Key = tuple[str, ...]
 
 ROOT_KEY: Key = ("the excerpt itself",)
-"""Of the first line: the same function may have another name in another backend."""
+"""The key of the first line: a function may have different names in different backends."""
 NOT_BODY = (ROOT_KEY, ("docstring",))
 
 
@@ -29,12 +29,12 @@ class Unit:
 
 @dataclass(frozen=True)
 class Placed:
-    """A unit and where it stands in the table of all backends."""
+    """A unit and its place in the table of all backends."""
 
     unit: Unit
     row: int
     links: frozenset[int]
-    """Units of other backends that have one of these, too, do the same."""
+    """Units that share one of these do the same in different backends."""
 
 
 def units(excerpt: Excerpt) -> list[Unit]:
@@ -43,7 +43,7 @@ def units(excerpt: Excerpt) -> list[Unit]:
     found: list[Unit] = []
     key: Key = ROOT_KEY
     lines: list[Line] = []
-    waiting: list[Line] = []  # empty lines and comments: whose they are, the next line tells
+    waiting: list[Line] = []  # empty lines and comments belong to the statement that follows
     for line in excerpt.lines:
         text = line.text.strip()
         if line.number not in keys and (not text or text.startswith("#")):
@@ -59,10 +59,10 @@ def units(excerpt: Excerpt) -> list[Unit]:
 
 
 def place(backends: Mapping[str, Sequence[Unit]]) -> dict[str, list[Placed]]:
-    """Lay the units of the backends beside each other, as rows of one table.
+    """Align the units of the backends as rows of one table.
 
-    A backend that does it all in one statement (torch calls a library where the others compute) has
-    that statement beside the first of theirs, linked with all of them.
+    If a backend needs one statement for it all (torch calls a library where the others compute),
+    that statement is beside the first of theirs, and linked with all of them.
     """
     sizes = {backend: len(_body(some)) for backend, some in backends.items()}
     alone = {backend for backend, size in sizes.items() if size == 1 < max(sizes.values())}
@@ -114,7 +114,7 @@ def _merge(rows: list[Key], keys: list[Key]) -> tuple[list[Key], dict[int, int],
 
 
 def _keys_by_line(excerpt: Excerpt) -> dict[int, Key]:
-    """The first line of every statement, and of every `else`, with what stands there."""
+    """The first line of every statement, and of every `else`, with its node."""
     shown = {line.number for line in excerpt.lines}
     keys: dict[int, Key] = {}
     for part in ast.walk(excerpt.node):
@@ -151,7 +151,7 @@ def _key(node: ast.stmt) -> Key:
 
 
 def _whole(target: ast.expr) -> ast.expr:
-    """y for y[:, t]: JAX gives the whole array anew. But record["k"] stays what it is."""
+    """y for y[:, t]: JAX assigns the whole array. But record["k"] stays as it is."""
     while isinstance(target, ast.Subscript) and not isinstance(target.slice, ast.Constant):
         target = target.value
     return target

@@ -1,4 +1,4 @@
-"""`{three}`: the same function in the three backends. `{excerpt}`: one of what stands only once."""
+"""`{three}`: the same function in the three backends. `{excerpt}`: shared code."""
 
 import html
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from docs.extensions.code.panes import Pane, place_element, three_panes
 from docs.extensions.directive import BACKENDS, SiteDirective, raw
 
 NOTHING = "nothing"
-"""Instead of a name: there is nothing to show in this backend, and the content says why."""
+"""Given instead of a name if the backend has no such code; the content says why."""
 
 
 def yes_or_no(argument: str | None) -> bool:
-    """The value of an option that is yes or no."""
+    """Parse the value of a yes-or-no option."""
     return directives.choice(argument, ("yes", "no", "true", "false")) in ("yes", "true")
 
 
@@ -71,7 +71,7 @@ class Three(SiteDirective):
         return [*shown, *(below_of(excerpt) for excerpt in below)]
 
     def excerpts(self, backend: str) -> list[Excerpt]:
-        """What the backend shows: one definition or several; none where there is nothing."""
+        """The definitions that the backend shows; none if it has no such code."""
         names = self.options.get(backend, self.argument)
         return [] if names == NOTHING else self.of_backend(backend, names)
 
@@ -90,7 +90,7 @@ class Three(SiteDirective):
 
 
 class OneExcerpt(SiteDirective):
-    """One definition, of what all backends share: `{excerpt} shared/schedule.py learning_rate`."""
+    """One definition from shared code: `{excerpt} shared/schedule.py learning_rate`."""
 
     required_arguments = 1
     optional_arguments = 1
@@ -125,7 +125,7 @@ def pane_of(backend: str, excerpts: Sequence[Excerpt], placed: Sequence[Placed])
 
 
 def below_of(excerpt: Excerpt) -> nodes.raw:
-    """What NumPy has besides, under the three."""
+    """NumPy's additional code, below the three columns."""
     return raw(
         one_pane(
             excerpt,

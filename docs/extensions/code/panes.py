@@ -1,6 +1,6 @@
-"""Three panes: beside each other where there is room for it, else behind tabs.
+"""Three panes: side by side if there is room for them, otherwise behind tabs.
 
-Without a script all three are shown, on a narrow screen below each other.
+Without JavaScript all three are shown; on a narrow screen, one below the other.
 """
 
 import html
@@ -16,13 +16,13 @@ class Pane:
 
     backend: str
     place: str
-    """Where it stands: a file and a line, or "" for nothing."""
+    """The file and line of the code, or ""."""
     body: str
     """HTML."""
 
 
 def three_panes(panes: Sequence[Pane], identifier: str, label: str, rows: int = 1) -> str:
-    """The panes and their tabs. A body that has rows says which row each of its parts is in."""
+    """The panes and their tabs. A body with rows gives the row of each of its parts."""
     tabs = "".join(
         f'<button type="button" role="tab" id="{identifier}-{pane.backend}-tab" '
         f'aria-controls="{identifier}-{pane.backend}" aria-selected="false">'
@@ -38,7 +38,7 @@ def three_panes(panes: Sequence[Pane], identifier: str, label: str, rows: int = 
 
 
 def place_element(place: str) -> str:
-    """A path that may be broken behind its slashes."""
+    """A path that may wrap after its slashes."""
     return f'<code class="place">{html.escape(place).replace("/", "/<wbr>")}</code>'
 
 

@@ -21,7 +21,7 @@ class Check:
     """A column."""
 
     name: str
-    """test_forward.py::test_taps; or "process", where that did not survive."""
+    """test_forward.py::test_taps; or "process" if the process died."""
 
     @property
     def chapter(self) -> str:
@@ -36,7 +36,7 @@ class Check:
 
 
 class KillMatrix(SiteDirective):
-    """The whole of the last run of the mutants."""
+    """The last run of all mutants."""
 
     optional_arguments = 0
     has_content = False
@@ -65,9 +65,9 @@ class KillMatrix(SiteDirective):
 
 
 def matrix(verdicts: Sequence[Verdict]) -> str:
-    """The table, in a box that scrolls, and below it a place for what a row says."""
+    """The table, in a box that scrolls, and below it a place for the details of a row."""
     every = dict.fromkeys(check for v in verdicts for check in (*v.passed, *v.fallen))
-    checks = sorted(map(Check, every), key=lambda check: check.name)  # as the suite runs them
+    checks = sorted(map(Check, every), key=lambda check: check.name)  # the order of the suite
     by_task = {(v.mutant, v.backend): v for v in verdicts}
     mutants = [v for v in verdicts if v.mutant != HEALTHY]
     killed = sum(v.killed for v in mutants)
@@ -92,7 +92,7 @@ def matrix(verdicts: Sequence[Verdict]) -> str:
 
 
 def _heads(checks: Sequence[Check]) -> str:
-    """Chapters of the suite, and below them its checks, written upwards."""
+    """Chapters of the suite, and below them its checks, written vertically."""
     chapters: dict[str, int] = {}
     for check in checks:
         chapters[check.chapter] = chapters.get(check.chapter, 0) + 1
@@ -110,7 +110,7 @@ def _heads(checks: Sequence[Check]) -> str:
 
 
 def _edge(checks: Sequence[Check], i: int) -> str:
-    """Where a chapter begins, there is a line."""
+    """Draw a line where a chapter begins."""
     return "edge" if i == 0 or checks[i].chapter != checks[i - 1].chapter else ""
 
 
@@ -127,7 +127,7 @@ def _theme(theme: object, by_task: dict[tuple[str, str], Verdict], checks: Seque
 
 
 def _row(name: str, verdicts: dict[str, Verdict], checks: Sequence[Check]) -> str:
-    """A bug: in which backends each check saw it, as letters and as a class for the colours."""
+    """A bug: for each check, the backends in which it saw the bug, as letters and colours."""
     counts = "".join(
         f' data-{backend}="{len(v.fallen)} of {len(v.fallen) + len(v.passed)}"'
         for backend, v in verdicts.items()

@@ -1,4 +1,4 @@
-"""`{mutant} swap_qk`: a bug to plant, where it stands in each backend, and what falls then."""
+"""`{mutant} swap_qk`: a bug to plant, its place in each backend, and the checks that fail."""
 
 import html
 import re
@@ -22,10 +22,10 @@ HOW = "nox -s mutants"
 
 
 class PlantedBug(SiteDirective):
-    """The story of a mutant, its diff, the command that plants it, and which checks fell.
+    """The story of a mutant, its diff, the command that plants it, and which checks failed.
 
-    `:backend:` is where the command plants it: torch, or the first backend that has such a bug. The
-    content, if there is any, says what to look at.
+    The command plants it in `:backend:`, by default torch, or the first backend that has the bug.
+    The content, if there is any, says what to look at.
     """
 
     required_arguments = 1
@@ -54,7 +54,7 @@ class PlantedBug(SiteDirective):
         return [box]
 
     def pane(self, mutant: Mutant, backend: str) -> Pane:
-        """The lines of one backend that change."""
+        """The lines that change in one backend."""
         if backend not in mutant.edits:
             return Pane(backend, "", '<p class="no-code">has no place for this bug</p>')
         files = dict.fromkeys(edit.file for edit in mutant.edits[backend])
@@ -83,7 +83,7 @@ class PlantedBug(SiteDirective):
 
 
 def _changes(mutant: Mutant, backend: str) -> Iterable[str]:
-    """The diff as lines of HTML, without the indentation that all of them have."""
+    """The diff as lines of HTML, without their common indentation."""
     lines = [line for line in diff(mutant, backend) if not line.startswith(("---", "+++"))]
     bare = iter(
         textwrap.dedent("\n".join(line[1:] for line in lines if line[0] in "+-")).split("\n")

@@ -1,6 +1,6 @@
-"""`{conformance} logits, taps`: what the last report says about this part of the model.
+"""`{conformance} logits, taps`: the results of these checks in the last report.
 
-`{conformance} everything` is the whole report, with what the limits stand between.
+`{conformance} everything` is the whole report, with the noise and the mutants around each limit.
 """
 
 import html
@@ -51,7 +51,7 @@ class Conformance(SiteDirective):
 
 
 def checks_named(argument: str) -> list[str]:
-    """The names in a list with commas, of which "AdamW, 1 step" has one of its own."""
+    """The names in a comma-separated list; "AdamW, 1 step" contains a comma itself."""
     parts, names = [part.strip() for part in argument.split(",")], []
     while parts:
         two = ", ".join(parts[:2])
@@ -61,7 +61,7 @@ def checks_named(argument: str) -> list[str]:
 
 
 def read_report() -> dict[str, Any] | None:
-    """The last report; None if there is none that can be read."""
+    """The last report; None if there is none, or it cannot be read."""
     try:
         report = json.loads(REPORT.read_text(encoding="utf-8"))
         needed = report["started"], report["verdict"], report["checks"]
@@ -71,7 +71,7 @@ def read_report() -> dict[str, Any] | None:
 
 
 def table(rows: Sequence[dict[str, Any]], started: str, whole: bool = False) -> str:
-    """One row for each check and precision; with `whole` also between what the limit stands."""
+    """One row for each check and precision; with `whole`, also noise and smallest mutant."""
     around = ["noise", "limit", "smallest mutant"] if whole else ["limit"]
     columns = [*BACKENDS.values(), *around, ""]
     head = "".join(f'<th scope="col">{name}</th>' for name in columns)
@@ -100,5 +100,5 @@ def _row(row: dict[str, Any], whole: bool) -> str:
 
 
 def _number(value: float | str | None) -> str:
-    """The report has "inf" where JSON has no number for it."""
+    """The report has "inf" because JSON has no number for it."""
     return "–" if value is None else number(float(value))
