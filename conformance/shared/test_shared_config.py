@@ -177,7 +177,7 @@ REFUSED = [
 
 @fault_in("shared/protocol.py")
 def test_door_for_tokens() -> None:
-    """The largest id and a full window are let in, one more is not; for targets as for tokens."""
+    """The largest id and a full window are accepted, one more is not; for targets as for tokens."""
     for tokens in LET_IN:
         check_tokens(BASE, tokens)
         check_tokens(BASE, tokens, tokens)

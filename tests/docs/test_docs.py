@@ -278,10 +278,7 @@ def test_the_whole_report_is_shown_with_what_its_limits_stand_between(
 def test_what_a_bug_fells_is_that_of_the_last_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fallen, passed = (
-        {"test_forward.py::test_taps": "why"},
-        ["test_input_validation.py::test_bad_tokens"],
-    )
+    fallen, passed = {"test_forward.py::test_taps": "why"}, ["test_inputs.py::test_bad_tokens"]
     found = [Verdict("layer_norm_eps", backend, fallen, passed) for backend in BACKENDS]
     monkeypatch.setattr(verdicts, "REPORT", tmp_path / "mutants.json")
     monkeypatch.setattr(verdicts, "fingerprint", lambda: "today")

@@ -59,10 +59,8 @@ class Three(SiteDirective):
         }
         placed = place(backends)
         panes = [
-            pane_of(backend, found[backend], placed[backend])
-            if backend in placed
-            else self.no_code(backend)
-            for backend in BACKENDS
+            pane_of(name, found[name], placed[name]) if name in placed else self.no_code(name)
+            for name in BACKENDS
         ]
         rows = 1 + max(unit.row for some in placed.values() for unit in some)
         identifier = f"three-{self.number()}"
