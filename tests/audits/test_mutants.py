@@ -1,4 +1,4 @@
-"""The catalogue of planted bugs fits today's sources, and the engine tells a bug from health."""
+"""The catalogue of planted bugs fits the sources, and the engine tells bugs from healthy code."""
 
 from pathlib import Path
 from time import monotonic
@@ -131,7 +131,7 @@ def test_a_mutant_that_hangs_has_fallen_and_leaves_no_errors() -> None:
 
 
 def test_a_mutant_leaves_its_errors() -> None:
-    """Of the rows that it did not pass, and no others."""
+    """Only of the rows that it did not pass."""
     (verdict,) = judge_all([("weights_rounded", "numpy")], processes=1)
     assert 1e-10 < verdict.errors["logits"] < 1e-6
     assert verdict.errors["weights kept"] > 0

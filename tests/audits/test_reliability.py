@@ -1,4 +1,4 @@
-"""A small share of `nox -s reliability`; and each of its checks is shown what it must not pass."""
+"""A small share of `nox -s reliability`; and bad input for each of its checks."""
 
 import json
 import os
@@ -47,13 +47,13 @@ def report(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory) -> Unbroken:
-    """A training in NumPy that nothing happened to. Only to be read."""
+    """An uninterrupted training in NumPy. Read-only."""
     return train_unbroken("numpy", tmp_path_factory.mktemp("unbroken"))
 
 
 @pytest.fixture
 def run(unbroken, tmp_path) -> Path:
-    """The directory of one that ended as well."""
+    """The directory of another one that ended in the same way."""
     return shutil.copytree(unbroken.run, tmp_path / "run")
 
 

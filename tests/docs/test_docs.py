@@ -1,4 +1,4 @@
-"""The site: its pages, what is in them, and what happens where something is wrong or missing."""
+"""The site: its pages and their contents, and pages with mistakes or missing figures."""
 
 import json
 import re
@@ -30,7 +30,7 @@ from shared.sources import ROOT
 DOCS = ROOT / "docs"
 PAGES = sorted((DOCS / "pages").glob("*.md"))
 
-# MyST uses what Sphinx will take away in two versions; both are pinned.
+# MyST uses functions that Sphinx will remove in two versions; both are pinned.
 pytestmark = pytest.mark.filterwarnings("ignore:.*Check CHANGES for Sphinx")
 
 MAY_BE_MISSING = (
@@ -41,7 +41,7 @@ MAY_BE_MISSING = (
     "before the sources changed",
     "not run yet",
 )
-"""Complaints that are about figures and pages to come, and not about what is wrong."""
+"""Complaints about missing figures and pages, which are not mistakes."""
 
 
 # The pages
@@ -56,7 +56,7 @@ PARTS = {
     "a question": r"^```\{question\}$",
     "links to papers": r"\]\(https://",
 }
-"""What every page of the lesson has, as it is written."""
+"""The parts of every page of the lesson, in its source."""
 
 
 def test_the_pages_are_numbered_as_they_are_read() -> None:
@@ -78,7 +78,7 @@ def test_a_page_has_all_its_parts(page: Path) -> None:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """The real site, built with the figures that are there, and what is missing in it."""
+    """The real site, built with the existing figures, and a list of what is missing."""
     out = tmp_path_factory.mktemp("site") / "site"
     return out, build_site(DOCS, out, may_run=False)
 
@@ -149,7 +149,7 @@ def test_equations_are_mathml_in_a_font_of_the_site(site: Path, pages: dict[str,
     assert 50_000 < (site / "_static" / "STIXTwoMath.woff").stat().st_size < 300_000
 
 
-# Pages that are wrong
+# Pages with mistakes
 
 
 def build_page(directory: Path, page: str, **options: Any) -> list[str]:
@@ -212,7 +212,7 @@ CHECK: dict[str, Any] = {
 
 @pytest.fixture
 def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A report of one check, by sources as they are today."""
+    """A report of one check, for the current sources."""
     path = tmp_path / "conformance.json"
     report = {"started": "2026-01-02 03:04:05", "fingerprint": "today", "verdict": "passed"}
     path.write_text(json.dumps(report | {"checks": [CHECK]}))

@@ -1,4 +1,4 @@
-"""What pages take from the code: excerpts, corresponding lines, commands and figures."""
+"""The parts of pages that come from code: excerpts, aligned lines, commands and figures."""
 
 import re
 from pathlib import Path
@@ -174,12 +174,12 @@ def test_commands_are_found() -> None:
     assert commands_of(page) == ["nox -s compare", "nox -s lint"]
 
 
-# What commands print
+# The output of commands
 
 
 @pytest.fixture
 def printing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A place of its own, and sources whose fingerprint the test says."""
+    """A temporary directory, and sources with a fingerprint chosen by the test."""
     now = {"fingerprint": "one"}
     monkeypatch.setattr(runs, "DIRECTORY", tmp_path / "printed")
     monkeypatch.setattr(runs, "fingerprint", lambda sources: now["fingerprint"])
@@ -216,7 +216,7 @@ def test_a_command_that_fails_is_an_error() -> None:
 
 
 class Counting:
-    """Something to measure, which counts how often it is."""
+    """Something to measure, which counts its measurements."""
 
     def __init__(self, source: Path) -> None:
         self.times = 0

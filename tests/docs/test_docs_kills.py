@@ -1,4 +1,4 @@
-"""The kill matrix: what the last run of the mutants found, as a table."""
+"""The kill matrix: the last run of the mutants as a table."""
 
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ MATRIX = "```{kill-matrix}\n```"
 
 @pytest.fixture
 def reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A report of the sources as they are today."""
+    """A report of the current sources."""
     monkeypatch.setattr(report, "REPORT", tmp_path / "mutants.json")
     monkeypatch.setattr(report, "fingerprint", lambda: "today")
     report.write_report("today", run_of_all())

@@ -1,6 +1,6 @@
-"""The playthings of the site: the numbers behind them, and how they get onto a page.
+"""The interactive figures of the site: their numbers, and their elements on a page.
 
-Whether the scripts show these numbers is tested in a browser, in docs/browser/.
+docs/browser/ tests in a browser that the scripts show these numbers.
 """
 
 import json
@@ -32,9 +32,9 @@ BACKENDS = ("numpy", "torch")
 
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> tuple[Checkpoint, Tokenizer]:
-    """A small untrained model in place of the trained one, and all in this process.
+    """A small untrained model in place of the trained one, all in this process.
 
-    JAX compiles for seconds. It is the same protocol, and in the browser all three are looked at.
+    Without JAX, which compiles for seconds; the browser tests cover all three backends.
     """
     written = "".join((*attention.SENTENCES, *next_tokens.PROMPTS, typed.PROMPT))
     tokenizer = build_tokenizer("char", written)
@@ -53,7 +53,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> tuple[Checkpoint, Tokenizer]:
 
 @pytest.fixture
 def small_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A few steps of a tiny model in this process, kept in a directory of their own."""
+    """A few steps of a tiny model in this process, in a temporary directory."""
     path = tmp_path / "text.txt"
     path.write_text(TEXT, encoding="utf-8")
     monkeypatch.setattr(trained, "OPTIONS", ("--dataset", str(path), *SMALL))

@@ -1,4 +1,4 @@
-"""The trace page: what is measured for it, the diagram, and the lines of code that it names."""
+"""The trace page: its measurements, the diagram, and the lines of code."""
 
 import re
 from typing import Any
@@ -31,7 +31,7 @@ IDS = np.array([3, 1, 4, 1, 5])
 each_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 
 
-# What is measured
+# The measurements
 
 
 @each_config

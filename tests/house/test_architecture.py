@@ -1,6 +1,6 @@
-"""The rules of the house: how long a file may be, that shapes are checked, that NumPy is alone.
+"""Rules of the repository: the length of files, checked shapes, NumPy without frameworks.
 
-Who may import whom is in pyproject.toml.
+The import rules are in pyproject.toml.
 """
 
 import importlib
@@ -69,7 +69,7 @@ def test_python_started_inside_impls_says_what_is_wrong(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_copy_under_another_name_is_a_backend_of_its_own(backend: str, tmp_path: Path) -> None:
-    """`cp -r impls/torch my_raw`: what is changed in the copy is what is run."""
+    """`cp -r impls/torch my_raw`: changes in the copy take effect."""
     copy = tmp_path / "my_raw"
     shutil.copytree(ROOT / "impls" / backend, copy)
     model = copy / "model.py"
@@ -138,7 +138,7 @@ def test_a_wrong_shape_is_caught_in_every_backend(backend: str) -> None:
 @pytest.mark.usefixtures("checking")
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_backend_keeps_to_its_annotations(backend: str) -> None:
-    """All that the protocol offers, once: an annotation that is not true raises."""
+    """Everything in the protocol, once: a wrong annotation raises."""
     sizes = {"vocab_size": 7, "block_size": 4, "n_layer": 1, "n_head": 2, "n_embd": 8}
     other = {"norm": "post", "position": "sinusoidal", "activation": "gelu_erf"}
     tokens = np.arange(12).reshape(3, 4) % 7

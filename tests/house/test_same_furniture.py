@@ -6,8 +6,8 @@ Each file becomes an outline, one line for every class, function, argument and a
     CausalSelfAttention.forward(cache)      its argument
     CausalSelfAttention.forward: att        a name assigned in it
 
-Take away the lines that are declared as differences, and the three outlines must be equal. A
-declared difference that is no longer one is an error, too.
+Without the lines declared as differences, the three outlines must be equal. A declared difference
+that no longer exists is an error, too.
 """
 
 import ast
@@ -22,7 +22,7 @@ from shared.sources import ROOT
 IMPLS = ROOT / "impls"
 
 WITH_NAMES = {"model.py", "attention_steps.py"}
-"""Files that are also compared inside of the functions. The others do their work differently."""
+"""Files that are also compared inside functions. The others differ too much."""
 
 IN_PLACE = {
     "gradients are left on the parameters": ["forward_backward"],
@@ -65,7 +65,7 @@ DIFFERENCES: dict[str, dict[str, dict[str, list[str]]]] = {
             "the optimizer holds the learning rate": ["set_learning_rate"],
         },
         "jax": {
-            "it is built anew in each step": ["build_optimizer(learning_rate)"],
+            "it is built again in each step": ["build_optimizer(learning_rate)"],
             "optax asks a function which tensors decay": ["decays"],
             "optax keeps the moments inside of a chain": ["adam_state"],
         },
@@ -121,7 +121,7 @@ DIFFERENCES: dict[str, dict[str, dict[str, list[str]]]] = {
                 *("Model.__init__(graphdef)", "Model.__init__(params)", "Model.__init__(device)"),
             ],
             "arrays move to the device": ["swap_layout", "to_numpy", "from_numpy"],
-            "every integer type compiles anew": ["one_type"],
+            "every integer type compiles again": ["one_type"],
         },
     },
     "bigram.py": {
@@ -129,7 +129,7 @@ DIFFERENCES: dict[str, dict[str, dict[str, list[str]]]] = {
         "torch": {"what autograd goes through backwards": ["Bigram._loss"]},
         "jax": {
             "what is compiled is a function of arrays": ["loss_function", "train_step"],
-            "every integer type compiles anew": ["widened"],
+            "every integer type compiles again": ["widened"],
         },
     },
     "attention_steps.py": {

@@ -21,7 +21,7 @@ LOSS = re.compile(r"(\d\.\d{4})(?: +([+-]\d\.\d{4}))?")
 
 
 def lesson(capsys, backend: str, *options: str) -> tuple[str, list[list[tuple[float, float]]]]:
-    """What the command prints, and of each line of its table twice (loss, difference)."""
+    """The output, and from each line of its table twice (loss, difference)."""
     assert main(["--backend", backend, *options]) == 0
     out = capsys.readouterr().out
     lines = out.partition("\n\n")[0].splitlines()[2:]

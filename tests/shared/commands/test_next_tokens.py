@@ -1,4 +1,4 @@
-"""The table of the next token. Its numbers are held to by the gate, in test_shared_sampling.py."""
+"""The table of the next token. test_shared_sampling.py in the suite checks its numbers."""
 
 import importlib
 import re
