@@ -1,6 +1,6 @@
-// The attention explorer: choose a sentence, a layer, a head and who computes; point at a token, or
-// go to it with the arrow keys, and see what it looks at. Shades go by the square root of the weight,
-// or small ones would not be seen; numbers are in percent.
+// The attention explorer: choose a sentence, a layer, a head and a backend; point at a token, or
+// go to it with the arrow keys, to see its weights. Shades show the square root of the weight, so that
+// small ones are visible; numbers are in percent.
 (() => {
   "use strict";
   const { BACKENDS, start, element, choice, percent } = window.play;
@@ -42,7 +42,7 @@
 
     get sentence() { return this.data.sentences[this.chosen.sentence]; }
 
-    // For each token, its weights on itself and on those before it.
+    // For each token, its weights on itself and on earlier tokens.
     get rows() {
       const { layer, head, backend } = this.chosen;
       return this.sentence.weights[backend][layer][head];
@@ -81,7 +81,7 @@
       this.picture.style.maxWidth = `${1.1 * (tokens.length + 1)}rem`;
       this.map.replaceChildren(this.picture,
         element("p", { class: "note" }, "Row: the token that looks. Column: the token it looks at. The future is empty. "
-          + "Shades go by the square root of the weight, or small ones would not be seen."));
+          + "Shades show the square root of the weight, so that small ones are visible."));
     }
 
     // Another head, or another backend: the same places, other weights.
@@ -104,15 +104,15 @@
     tellApart() {
       const { layer, head } = this.chosen;
       const { largest, pair } = this.sentence.apart[layer][head];
-      const who = pair.map((backend) => BACKENDS[backend]).join(" and ");
+      const names = pair.map((backend) => BACKENDS[backend]).join(" and ");
       this.apart.dataset.largest = largest;
       const number = (value, digits) => element("span", { class: "number" }, value.toExponential(digits));
       this.apart.replaceChildren(`Computed by all three in ${this.data.dtype}. In this head, on this sentence, `,
-        ...(largest === 0 ? ["not one bit differs"] : ["the largest difference between two of them is ", number(largest, 1), ` (${who})`]),
+        ...(largest === 0 ? ["not one bit differs"] : ["the largest difference between two of them is ", number(largest, 1), ` (${names})`]),
         "; the conformance suite allows ", number(this.data.limit, 0), ".");
     }
 
-    // What token t looks at.
+    // The weights of token t.
     show(t) {
       this.token = t;
       const { tokens } = this.sentence;

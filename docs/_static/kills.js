@@ -1,5 +1,5 @@
-// The kill matrix: pointing at a bug, or going to it with Tab or the arrow keys, shows below the table
-// what the mistake is and which checks see it in which backend.
+// The kill matrix: point at a bug, or go to it with Tab or the arrow keys, to read below the table
+// what the mistake is and which checks find it in which backend.
 (() => {
   "use strict";
   const { BACKENDS, element } = window.play;
@@ -22,7 +22,7 @@
       });
     }
 
-    // `cell` is what is pointed at in the row, if it is a cell.
+    // `cell` is the cell under the pointer, if any.
     show(row, cell) {
       for (const marked of [this.row, this.head]) if (marked) marked.classList.remove("here");
       this.row = row;

@@ -1,5 +1,5 @@
-// What the playthings share: their numbers, and controls with a label.
-// A plaything is a function (element, data) of a script of its own, which fills `element`.
+// Common code of the interactive figures: their numbers, and controls with a label.
+// A figure is a function (element, data) in its own script, which fills `element`.
 window.play = (() => {
   "use strict";
 
@@ -27,7 +27,7 @@ window.play = (() => {
     return element("label", { class: "control" }, element("span", {}, label), select);
   }
 
-  // A label with a slider in it, and beside it what it stands at, as `show` writes it.
+  // A label with a slider in it, and its value, formatted by `show`.
   function slider(label, name, range, changed, show) {
     const input = element("input", { type: "range", name, ...range });
     const output = element("output");

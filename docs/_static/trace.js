@@ -1,6 +1,6 @@
-// The trace: choose a value in the diagram, with the arrow keys or by "before" and "next", and see
+// The trace: choose a value in the diagram, with the arrow keys or by "before" and "next", to see
 // its shape, its numbers as a picture, what each backend computed, and the code that does it.
-// A picture has a pixel for every number: orange above 0, blue below, the stronger the further.
+// A picture has a pixel for every number: orange above 0, blue below, stronger for larger values.
 (() => {
   "use strict";
   const { BACKENDS, start, element, choice } = window.play;
@@ -27,7 +27,7 @@
 
     get tap() { return this.data.taps[this.name]; }
 
-    // The numbers of the chosen backend. Where another has the same five digits, its name stands.
+    // The numbers of the chosen backend; if another has the same five digits, the data has its name.
     get values() {
       const { values } = this.tap;
       const found = values[this.backend];
@@ -75,7 +75,7 @@
       this.paint();
     }
 
-    // On a narrow screen the diagram has a window of its own; the page stays where it is.
+    // On a narrow screen the diagram scrolls separately; the page does not move.
     reveal(button) {
       const whole = this.place.querySelector(".whole");
       const seen = button.offsetTop >= whole.scrollTop
@@ -83,7 +83,7 @@
       if (!seen) whole.scrollTop = button.offsetTop - whole.clientHeight / 2;
     }
 
-    // What each backend has, with all digits.
+    // The values of each backend, with all digits.
     tell() {
       const { backends } = this.tap;
       const head = ["", "smallest", "largest", "mean", "furthest from another"];
@@ -99,7 +99,7 @@
       this.apart.dataset.at = apart.at;
       this.apart.textContent = apart.largest === 0
         ? `All in ${this.data.dtype}, and in all ${this.values.length} numbers not one bit differs.`
-        : `All in ${this.data.dtype}. The two that are furthest apart are so at ${list(apart.at)}: ${BACKENDS[backend]} has ${apart.here}, `
+        : `All in ${this.data.dtype}. The largest difference is at ${list(apart.at)}: ${BACKENDS[backend]} has ${apart.here}, `
           + `${BACKENDS[apart.from]} has ${apart.there}. That is ${apart.relative.toExponential(1)} of the largest value; `
           + `the conformance suite allows ${this.data.limit.toExponential(0)}.`;
     }

@@ -1,6 +1,6 @@
-// One text, typed by the three backends at once: each character appears when its backend had it, all
-// slowed down by one factor. Before the first start, on paper, and where less motion is wanted, all of
-// the text is there.
+// One text, typed by the three backends at once: each character appears at the time measured in its
+// backend, slowed down by a common factor. Before the first start, on paper, and with reduced motion,
+// the whole text is shown.
 (() => {
   "use strict";
   const { BACKENDS, start, element } = window.play;
@@ -22,7 +22,7 @@
       this.show(Infinity);
     }
 
-    // What was there after so many seconds of writing. Returns whether that was all.
+    // Show the text as it was after this many seconds. Returns whether that is all of it.
     show(seconds) {
       let count = this.at.findIndex((at) => at > seconds);
       if (count < 0) count = this.text.length;
@@ -38,8 +38,8 @@
       this.place = place;
       this.slowed = data.slowed;
       this.panes = Object.entries(data.backends).map(([backend, found]) => new Pane(backend, data.prompt, found));
-      this.elapsed = 0;  // seconds of writing so far, as they were measured
-      this.running = null;  // the frame that comes next; null: nothing is typed now
+      this.elapsed = 0;  // measured seconds of writing so far
+      this.running = null;  // the next frame; null: stopped
       this.button = element("button", { type: "button" }, "Play");
       this.said = element("p", { class: "said" }, this.agreement(data));
       this.button.addEventListener("click", () => this.press());
