@@ -1,1 +1,1 @@
-"""Commands that prove something: mutants, oracles, reliability, results, and the benchmark."""
+"""Commands that test or measure: mutants, oracles, reliability, results, and the benchmark."""

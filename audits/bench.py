@@ -1,8 +1,8 @@
-"""How fast a backend trains and writes, beside what no backend can avoid: python -m audits.bench
+"""How fast a backend trains and writes, beside its bare matrix products: python -m audits.bench
 
-Every backend has a process of its own. In it, in turns, are measured: the matrix products of a
-training step alone, in NumPy; the training step; and writing with the KV cache until the window is
-full. The multiple is step / products, both of the same minutes. Let the machine do nothing else.
+Every backend runs in its own process, which measures in turns: the matrix products of a training
+step alone, in NumPy; the training step; and writing with the KV cache until the window is full. The
+multiple is step / products, measured within the same minutes. Run nothing else meanwhile.
 """
 
 import json
@@ -38,7 +38,7 @@ from shared.text.datasets import batch
 
 PROGRAM = "python -m audits.bench"
 REPEATS = 10
-"""How often each thing is done in a round. The first one warms the caches and does not count."""
+"""Repetitions per round. The first one warms the caches and does not count."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,14 @@ class Options:
     vocab_size: int = 65
     """Size of the vocabulary. Tinyshakespeare has 65 different characters."""
     rounds: int = 10
-    """How often products, step and writing take turns."""
+    """Rounds of products, step and writing."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Also write the measurements into this file."""
+    """Also write the measurements to this file."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One backend's. Times are medians over all rounds, in seconds."""
+    """The measurements of one backend. Times are medians over all rounds, in seconds."""
 
     products: float
     """The matrix products of a step, in NumPy, in this backend's process."""
@@ -70,11 +70,11 @@ class Measurement:
     decode_tokens_per_second: float
     """Writing one text with the KV cache, until the window is full."""
     peak_memory: int | None
-    """The most memory the process held, in bytes, the measuring included."""
+    """Peak memory of the process in bytes, including the measuring code."""
 
 
 def measure(backend: str, config: GPTConfig, train: TrainConfig, rounds: int) -> Measurement:
-    """Measure `backend` in this process, which should have done nothing else."""
+    """Measure `backend` in this process, which should be fresh."""
     model = load_backend(backend).build(config, init_weights(config, train.seed))
     trainer = model.trainer(train)
     ids = np.random.default_rng(0).integers(config.vocab_size, size=100_000)
@@ -110,7 +110,7 @@ def measure(backend: str, config: GPTConfig, train: TrainConfig, rounds: int) ->
 
 
 def render(measured: dict[str, Measurement]) -> Table:
-    """The measurements, a backend to a row."""
+    """The measurements, one backend per row."""
     table = Table(title="One training step, and the matrix products in it")
     table.add_column("")
     for heading in ("products (ms)", "step (ms)", "multiple", "tokens/s written", "peak (MiB)"):
@@ -123,7 +123,7 @@ def render(measured: dict[str, Measurement]) -> Table:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure as the command line says. Returns the exit status."""
+    """Measure as the command line asks. Returns the exit status."""
     return run_command(lambda: _bench(argv))
 
 

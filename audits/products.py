@@ -1,4 +1,4 @@
-"""The matrix products of one training step, alone: what no implementation can do without."""
+"""The matrix products of one training step alone, which are unavoidable."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,15 +41,15 @@ def forward_products(config: GPTConfig, batch_size: int) -> list[Product]:
 
 
 def step_operations(config: GPTConfig, batch_size: int) -> int:
-    """Multiplications and additions of a step: the backward has two products for each one."""
+    """Multiplications and additions of a step: the backward has two products for each of these."""
     return 3 * sum(product.operations for product in forward_products(config, batch_size))
 
 
 def numpy_products(config: GPTConfig, batch_size: int) -> Callable[[], None]:
     """A function that does all the products of a training step in NumPy, in float32.
 
-    For y = a @ b that is y itself, and in the backward da = dy @ bᵀ and db = aᵀ @ dy. Results go
-    into memory that is there already, so that nothing but the products is measured.
+    For y = a @ b these are y, and in the backward da = dy @ bᵀ and db = aᵀ @ dy. Results go into
+    preallocated memory, so that only the products are measured.
     """
     rng = np.random.default_rng(0)
     work = []

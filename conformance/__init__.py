@@ -1,1 +1,1 @@
-"""The specification, as tests. They know backends by the protocol of shared/protocol.py only."""
+"""The specification, as tests. They use backends only through shared/protocol.py."""

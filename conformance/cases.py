@@ -1,6 +1,6 @@
 """The configurations, weights and batches on which backends are compared.
 
-The cases of `CASES` are looked at by every chapter. Together they touch every option of GPTConfig,
+Every chapter uses the cases of `CASES`. Together they cover every option of GPTConfig,
 and all their sizes differ (B 3, T 11, H 4, D 6, C 24, F 40, V 37), so that no two axes can be
 confused unnoticed. `DESIGN` is a covering design: every pair of options, sizes and optimizers meets
 in one of its rows. `SIZES` covers large and coinciding sizes, `REAL` the sizes of real models.
@@ -25,7 +25,7 @@ base_seed = 0
 
 @dataclass(frozen=True)
 class Case:
-    """A configuration under a name, and what it is run on."""
+    """A named configuration, and the inputs that it is run on."""
 
     name: str
     config: GPTConfig
@@ -35,7 +35,7 @@ class Case:
     offset: float = 0.0
     """Added to the token embeddings: a mean that is much larger than the deviations from it."""
     condition: float = 1.0
-    """How many times the case magnifies rounding, as a mean that many times its deviations does."""
+    """The factor by which the case magnifies rounding, such as a mean that large."""
     batch_size: int = BATCH_SIZE
     length: int | None = None
     """Tokens per row, T. None: block_size."""
@@ -53,7 +53,7 @@ CASES = [
         replace(BASE, norm="post", activation="relu", position="sinusoidal"),
         dtypes=BOTH,
     ),
-    # What is left: erf GELU, an epsilon large enough to be seen, a single head, three blocks.
+    # The other options: erf GELU, an epsilon large enough to matter, a single head, three blocks.
     Case(
         "erf",
         replace(BASE, activation="gelu_erf", layer_norm_epsilon=0.1, n_head=1, n_layer=3),
@@ -64,7 +64,7 @@ CASES = [
         replace(BASE, norm="post", activation="gelu_erf", bias=False, tie_weights=True),
     ),
     # Scores and logits in the thousands: exp of them overflows unless the maximum is subtracted.
-    # Not in float32, where the rounding of such numbers is too large to judge anything by.
+    # Not in float32, where such numbers round too coarsely to be judged.
     Case("large", replace(BASE, activation="relu"), large=1.0),
 ]
 
@@ -136,7 +136,7 @@ SIZES = [LONG, DEEP, MANY_IDS, SQUARE]
 """Sizes unlike the usual ones, which are small and all different."""
 
 TEETH = [
-    # What loses digits in a bad algorithm only: E[x²] − E[x]² for the variance, …
+    # These lose digits only in a bad algorithm: E[x²] − E[x]² for the variance, …
     Case("mean of 100", ONE_BLOCK, dtypes=BOTH, offset=100.0, condition=333),
     # … scores of a hundred, whose exp is beyond float32 unless the largest is subtracted, …
     Case(
@@ -155,7 +155,7 @@ TEETH = [
 """For float32: cases that show which algorithm was chosen."""
 
 FAR = Case("scores of -20,000", replace(BASE, activation="relu"), large=20.0)
-"""Scores so far below 0 that a mask of −10,000 would be the largest of all."""
+"""Scores so far below 0 that a mask of −10,000 would be the largest of them."""
 
 REAL = [
     Case(
@@ -185,7 +185,7 @@ REAL = [
 
 
 def find_case(name: str) -> Case:
-    """The case of that name. Raises `KeyError` for one that does not exist."""
+    """The case of that name. Raises `KeyError` if there is none."""
     return {case.name: case for case in [*CASES, *DESIGN, *SIZES, *TEETH, FAR, *REAL]}[name]
 
 
@@ -194,7 +194,7 @@ def random_weights(case: Case, seed: int = 0) -> dict[str, np.ndarray]:
 
     GPT-2's initial values hide bugs: with biases 0, gains 1 and scores near 0, a forgotten bias or
     swapped q and k change nothing. Here gains are 1 ± 0.3, biases and embeddings ± 0.3, and the
-    matrices of the blocks keep the variance of what passes through them.
+    matrices of the blocks keep the variance of their inputs.
     """
     rng = randomness.generator(1000 * base_seed + seed, randomness.WEIGHTS)
     weights = {}
@@ -218,7 +218,7 @@ def random_weights(case: Case, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def rounded(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The weights as a float32 model holds them, in float64: what its results are judged by."""
+    """The weights as a float32 model holds them, in float64, to judge its results."""
     return {key: value.astype(np.float32).astype(np.float64) for key, value in weights.items()}
 
 
@@ -235,5 +235,5 @@ def random_batch(
 
 
 def batch_of(case: Case, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens and targets of the shape that the case asks for."""
+    """Tokens and targets in the shape of the case."""
     return random_batch(case.config, seed, case.batch_size, case.length)

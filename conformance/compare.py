@@ -1,4 +1,4 @@
-"""How two results are compared, and how three of them say who is wrong."""
+"""Compare results, and find out which of three backends is wrong."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Errors:
 
     def outlier(self, limit: float) -> str | None:
         """The one backend that disagrees with all others while they agree among themselves."""
-        alone = [  # both, if there are only two: then neither is known to be right
+        alone = [  # both if there are only two, as either may be wrong
             name
             for name in self.names
             if all(not error <= limit for pair, error in self.pairs.items() if name in pair)
@@ -42,7 +42,7 @@ class Errors:
 
 
 class Disagreement(AssertionError):
-    """Backends differ by more than the limit, or a result is not fit to be compared."""
+    """Backends differ by more than the limit, or a result cannot be compared."""
 
     def __init__(
         self,
@@ -53,15 +53,15 @@ class Disagreement(AssertionError):
         super().__init__(message)
         self.errors = errors
         self.culprits = culprits
-        """The backends at fault; empty if it cannot be told which."""
+        """The backends at fault; empty if unknown."""
         self.check = ""
-        """The check that failed, once the judge knows."""
+        """The check that failed, set by the judge."""
         self.at = ""
-        """The tap or tensor at which backends depart."""
+        """The tap or tensor at which backends diverge."""
 
 
 def unfit(value: object, dtype: str | None) -> str | None:
-    """What keeps a result from being compared; None if it is a non-empty array of the promised
+    """The reason why a result cannot be compared; None for a non-empty array of the promised
     precision, without NaN or infinity."""
     if not isinstance(value, np.ndarray):
         return f"a {type(value).__name__} instead of a NumPy array"
@@ -76,14 +76,14 @@ def unfit(value: object, dtype: str | None) -> str | None:
 
 
 def check_fit(name: str, value: object, dtype: str | None) -> None:
-    """Raises `Disagreement`, naming who gave it, for a result that is not fit to be compared."""
+    """Raises `Disagreement`, naming the backend, for a result that cannot be compared."""
     if fault := unfit(value, dtype):
         raise Disagreement(f"{name} gave {fault}", culprits=(name,))
 
 
 def relative_error(a: np.ndarray, b: np.ndarray) -> float:
     """max |a − b| / max(|a|, |b|). Shapes must be equal, not just broadcast; 0/0 is 0; NaN on
-    either side is NaN, which is within no limit."""
+    either side gives NaN, which exceeds every limit."""
     if a.shape != b.shape:
         raise Disagreement(f"shapes {a.shape} and {b.shape}")
     if a.size == 0:
@@ -97,11 +97,11 @@ def relative_error(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def compare(values: Mapping[str, np.ndarray], limit: float, dtype: str | None) -> Errors:
-    """The errors of all pairs, each against each.
+    """The errors of all pairs of backends.
 
     Raises:
-        Disagreement: fewer than two backends, a result that is not fit, shapes that differ, or a
-            pair beyond the limit. The message names who stands alone, where, and the values there.
+        Disagreement: fewer than two backends, a result that cannot be compared, different shapes,
+            or a pair beyond the limit. The message names the outlier, the entry and its values.
     """
     check_comparable(values, dtype)
     pairs = {(a, b): relative_error(values[a], values[b]) for a, b in combinations(values, 2)}
@@ -114,7 +114,7 @@ def compare(values: Mapping[str, np.ndarray], limit: float, dtype: str | None) -
 
 
 PEERS = 2.0
-"""In float32 an error may be this many times the largest error of the other backends."""
+"""The allowed ratio of a float32 error to the largest error of the other backends."""
 
 
 def compare_with_truth(
@@ -124,11 +124,11 @@ def compare_with_truth(
     ceiling: float,
     dtype: str,
 ) -> dict[str, float]:
-    """The error of every backend against the truth: the median of what float64 models say.
+    """The error of every backend against the truth: the median of the float64 models.
 
-    An error must be no more than twice the largest error of the other backends: then it is the
-    rounding of the precision and not of the algorithm. (FlashAttention's tests hold their kernels
-    to this.) Below `floor` nothing is said; above `ceiling` no error passes.
+    An error may be at most twice the largest error of the other backends: then the precision causes
+    it, not the algorithm. (FlashAttention's tests use the same rule.) Errors below `floor` always
+    pass; errors above `ceiling` never do.
 
     Raises:
         Disagreement: as `compare` does; every backend beyond its limit is at fault.
@@ -166,7 +166,7 @@ class FromTruth:
 
 
 def check_comparable(values: Mapping[str, np.ndarray], dtype: str | None) -> None:
-    """Raises `Disagreement` unless there are two results or more, all fit, and of one shape."""
+    """Raises `Disagreement` unless there are two or more comparable results of one shape."""
     if len(values) < 2:
         raise Disagreement("a comparison needs at least two backends")
     faults = {name: fault for name, value in values.items() if (fault := unfit(value, dtype))}
@@ -180,7 +180,7 @@ def check_comparable(values: Mapping[str, np.ndarray], dtype: str | None) -> Non
 
 
 def odd_one(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
-    """The one backend whose shape is unlike that which all others share, if there is one."""
+    """The only backend whose shape differs from that of all others, if there is one."""
     odd = [
         name
         for name in shapes
@@ -190,7 +190,7 @@ def odd_one(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
 
 
 def describe(values: Mapping[str, np.ndarray], errors: Errors, limit: float) -> str:
-    """Who stands alone, by how much, and the entry where the difference is largest."""
+    """Describe the outlier, the errors, and the entry where the difference is largest."""
     outlier = errors.outlier(limit)
     (a, b), _ = max(errors.pairs.items(), key=lambda item: item[1])
     difference = np.abs(np.asarray(values[a], np.float64) - np.asarray(values[b], np.float64))

@@ -1,4 +1,4 @@
-"""Which backends are judged, on what, and what is left when they have been."""
+"""Options, fixtures and hooks of the suite: backends, cases, order of the tests, final table."""
 
 import importlib.metadata
 import os
@@ -29,9 +29,9 @@ that are named stand for the three: --backend numpy --backend torch. What yours 
 (shared/protocol.py) is reported as not offered."""
 
 
-# What JAX compiles here runs a few times, on small arrays: three quarters of the time of the suite
-# went into making it fast. test_compiled.py judges a model that is compiled as a training is. (The
-# flags are those of the tested version: a jaxlib that does not know one ends the process.)
+# Code that JAX compiles here runs a few times, on small arrays: optimizing it took three quarters
+# of the suite's time. test_compiled.py judges a model compiled as in a training. (The flags are
+# those of the tested version: jaxlib aborts the process if it does not know one.)
 QUICK = (
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
     "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
@@ -66,7 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)  # so pytest-xdist's workers import the frameworks meanwhile
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Load the backends. One that cannot be had is an error, never a skip."""
+    """Load the backends. A backend that cannot be loaded is an error, never a skip."""
     config = session.config
     if config.option.collectonly:
         return
@@ -74,12 +74,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     for name in judged(named):
         try:
             loaded[name] = load_backend(name)
-        except Exception as error:  # whatever an unknown module does when imported
+        except Exception as error:  # an unknown module may raise anything on import
             if directory := config.getoption("--report"):
                 write_report(load_failure(name, error, config), Path(directory))
             raise pytest.UsageError(f"{name} cannot be judged: {error}") from error
     recorder = config.stash[RECORDER] = Recorder(Panel(loaded), named, cases.base_seed)
-    if config.getoption("--report"):  # now: what is edited while the suite runs was not judged
+    if config.getoption("--report"):  # at the start: later edits are not judged
         recorder.fingerprint = gate.fingerprint()
     # Products of 24 × 24: more threads only wait for each other, and the pools of three libraries
     # for one another. On busy cores that makes the suite many times slower.
@@ -111,7 +111,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 ORDER = ("forward", "softmax", "causality", "loss", "gradients", "shapes", "optimizers", "life")
-"""Chapters run in this order, then the rest, so a fault is first reported where it originates."""
+"""Chapters run in this order, then the rest, so that a fault is first reported at its origin."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -130,7 +130,7 @@ def pytest_collection_modifyitems(
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In a process of pytest-xdist: hand over what was found."""
+    """In a worker of pytest-xdist: send the results."""
     recorder = session.config.stash.get(RECORDER, None)
     if recorder and hasattr(session.config, "workeroutput"):
         session.config.workeroutput["conformance"] = recorder.found()
@@ -138,7 +138,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take it over. What a process that died had found is missing, and so its rows do not pass."""
+    """Receive them. If a worker died, its results are missing, and its rows do not pass."""
     if found := getattr(node, "workeroutput", {}).get("conformance"):
         node.config.stash[RECORDER].merge(found)
 
@@ -155,8 +155,8 @@ def recorder(request: pytest.FixtureRequest) -> Recorder:
 
 @pytest.fixture(autouse=True)
 def not_offered(request: pytest.FixtureRequest, recorder: Recorder) -> set[str]:
-    """The backends that do not claim what the test needs. They take no part in it, and where
-    nothing is left to compare, the test is skipped: that is not to have passed."""
+    """The backends that do not claim the capabilities of the test. They are left out; if nothing is
+    left to compare, the test is skipped, which does not count as passed."""
     needs = {need for mark in request.node.iter_markers("needs") for need in mark.args}
     parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
     dtype = parameters["setting"][1] if "setting" in parameters else "float64"
@@ -174,7 +174,7 @@ def not_offered(request: pytest.FixtureRequest, recorder: Recorder) -> set[str]:
 
 @pytest.fixture
 def backends(recorder: Recorder, not_offered: set[str]) -> dict[str, Backend]:
-    """The backends by name, but for those that do not offer what the test needs."""
+    """The backends by name, without those that lack a capability of the test."""
     everyone = recorder.panel.backends
     return {name: backend for name, backend in everyone.items() if name not in not_offered}
 
@@ -193,7 +193,7 @@ def dtype(setting: tuple[Case, str]) -> str:
 def models(
     backends: dict[str, Backend], recorder: Recorder, setting: tuple[Case, str]
 ) -> dict[str, Model]:
-    """The same weights in every backend. For looking at: what trains builds its own."""
+    """The same weights in every backend. Read-only: tests that train build their own."""
     return {name: recorder.panel.model(name, *setting) for name in backends}
 
 
@@ -201,7 +201,7 @@ def models(
 def truthful(
     backends: dict[str, Backend], recorder: Recorder, setting: tuple[Case, str]
 ) -> dict[str, Model]:
-    """In float32, models of the same weights in float64, by whose results it is judged."""
+    """For float32, models of the same weights in float64, to judge the results."""
     case, dtype = setting
     if dtype == "float64":
         return {}
@@ -229,7 +229,7 @@ def judge(recorder: Recorder, setting: tuple[Case, str], not_offered: set[str]) 
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note what happened, and say it shortly. `--tb` given on the line is respected."""
+    """Record the result, and report it briefly. Respects `--tb`."""
     style = item.config.option.tbstyle
     item.config.option.tbstyle = "short" if style == "auto" else style
     try:

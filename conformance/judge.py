@@ -1,4 +1,4 @@
-"""The judge: compares, remembers the largest error of every check, and locates what is wrong."""
+"""The judge: compares, records the largest error of every check, and locates faults."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -32,13 +32,13 @@ class Judge:
     ) -> None:
         self.ledger, self.case, self.dtype = ledger, case, dtype
         self.condition = condition
-        """How many times the case magnifies rounding. Rows record errors divided by it."""
+        """The factor by which the case magnifies rounding. Recorded errors are divided by it."""
         self.not_offered = frozenset(not_offered)
-        """Backends that take no part, for they do not claim to be able to."""
+        """Backends left out because they do not claim the capability."""
         self.touched: dict[str, Row] = {}
-        """The rows that this judge has written to, by check."""
+        """The rows that this judge has filled, by check."""
         self.asked: str | None = None
-        """The backend whose answer is awaited: the one to blame should it raise."""
+        """The backend being called, which is to blame if it raises."""
 
     def row(self, check: str) -> Row:
         row = self.touched[check] = self.ledger.row(check, self.dtype)
@@ -48,7 +48,7 @@ class Judge:
     def each(
         self, witnesses: Mapping[str, Witness], ask: Callable[[Witness], Answer]
     ) -> dict[str, Answer]:
-        """What every backend, or model, answers. One that raises will be blamed for it."""
+        """Call every backend or model. One that raises is to blame."""
         answers = {}
         for self.asked, witness in witnesses.items():
             answers[self.asked] = ask(witness)
@@ -62,12 +62,12 @@ class Judge:
         what: str = "",
         truths: Mapping[str, np.ndarray | float] | None = None,
     ) -> None:
-        """All backends gave the same, within the limit of `check`; a float stands for one number.
+        """Check that all backends agree, within the limit of `check`. Values may be floats.
 
         With `truths`, results of float64 models, each is compared with these instead.
 
         Raises:
-            Disagreement: with the check, the case, and what the comparison has to say.
+            Disagreement: with the check, the case, and the result of the comparison.
         """
         __tracebackhide__ = True
         row = self.row(check)
@@ -107,7 +107,7 @@ class Judge:
         ask: Callable[[Model], np.ndarray | float],
         what: str = "",
     ) -> None:
-        """All models answer alike; in float32, as their `truthful` twins do."""
+        """Check that all models agree; in float32, with their `truthful` twins."""
         __tracebackhide__ = True
         truths = {name: ask(model) for name, model in truthful.items()}
         self.agree(check, self.each(models, ask), what, truths)
@@ -131,7 +131,7 @@ class Judge:
         self.tensors_agree("gradients", grads, models, truths=true_grads)
 
     def same(self, check: str, backend: str, before: object, after: object, message: str) -> None:
-        """A property of one backend alone: bit for bit the same, in every array of a structure.
+        """Check one backend alone: every array of a structure is the same, bit for bit.
 
         Raises:
             Disagreement: the message names the first array that differs.
@@ -141,7 +141,7 @@ class Judge:
             self.holds(check, backend, error, f"{message}{path and f': {path}'}")
 
     def holds(self, check: str, backend: str, error: float, message: str) -> None:
-        """A property of one backend alone: `error` is within the limit of `check`."""
+        """Check one backend alone: `error` is within the limit of `check`."""
         __tracebackhide__ = True
         row = self.row(check)
         row.add(self.case, backend, error)
@@ -157,8 +157,8 @@ class Judge:
         tokens: np.ndarray,
         truthful: Mapping[str, Model] | None = None,
     ) -> None:
-        """Every tap agrees, looked at in the order of the data flow: the first that does not is
-        where the difference begins."""
+        """Check every tap in the order of the data flow: the difference begins at the first that
+        disagrees."""
         __tracebackhide__ = True
         traces = self.each(models, lambda model: model.trace(tokens))
         truths = {name: model.trace(tokens) for name, model in (truthful or {}).items()}
@@ -180,8 +180,8 @@ class Judge:
         what: str = "",
         truths: Mapping[str, Mapping[str, np.ndarray]] | None = None,
     ) -> None:
-        """Every tensor of the manifest agrees, looked at from the loss backwards: the first that
-        does not is where a wrong backward begins."""
+        """Check every tensor of the manifest from the loss backwards: the first that disagrees is
+        where a wrong backward begins."""
         __tracebackhide__ = True
         config = config_of(models)
         shapes = tensor_shapes(config)
@@ -207,7 +207,7 @@ class Judge:
         right: str,
         truths: Mapping[str, np.ndarray],
     ) -> None:
-        """The values agree; if not, the message also says what is still right."""
+        """Check that the values agree; if not, the message also names what is still right."""
         __tracebackhide__ = True
         try:
             self.agree(check, values, what, truths)
@@ -220,7 +220,7 @@ class Judge:
     def _complete(
         self, check: str, backend: str, found: Mapping[str, object], expected: list[str]
     ) -> None:
-        """The backend gave what was expected, nothing more and nothing less."""
+        """Check that the backend returned exactly the expected names."""
         __tracebackhide__ = True
         if odd := sorted(set(found) ^ set(expected)):
             raise self._refuse(check, backend, f"lacks or invents {', '.join(odd)}")
@@ -233,7 +233,7 @@ class Judge:
         return self._named(check, message, Disagreement("", culprits=(backend,)))
 
     def _named(self, check: str, message: str, found: Disagreement) -> Disagreement:
-        """The disagreement under its full name."""
+        """The disagreement, with check, case and precision in its message."""
         named = Disagreement(message, found.errors, found.culprits)
         named.check = check
         return named
@@ -248,8 +248,8 @@ def as_arrays(values: Mapping[str, np.ndarray | float]) -> dict[str, np.ndarray]
 
 
 def differences(before: object, after: object, path: str = "") -> Iterator[tuple[str, float]]:
-    """Every array and number of two structures (dataclasses, mappings, sequences), by its path, and
-    how far apart they are: infinitely, if they are of other shapes, types or lengths."""
+    """The paths of all arrays and numbers in two structures (dataclasses, mappings, sequences), and
+    their differences: infinite if shapes, types or lengths differ."""
     if is_dataclass(before) and is_dataclass(after):
         before, after = vars(before), vars(after)
     if isinstance(before, Mapping) and isinstance(after, Mapping):
@@ -282,7 +282,7 @@ def config_of(models: Mapping[str, Model]) -> GPTConfig:
 def backward_order(config: GPTConfig) -> list[str]:
     """The tensors in the order in which the backward pass reaches them.
 
-    A tied embedding comes last: its gradient is complete only when the pass has come to its end.
+    A tied embedding comes last: its gradient is complete only at the end of the pass.
     """
     parts = ("ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj")
     if config.norm == "post":

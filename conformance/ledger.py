@@ -1,4 +1,4 @@
-"""What the judges have found: the rows of the table that a run ends with."""
+"""The results of the judges: the rows of the final table."""
 
 import math
 from dataclasses import dataclass, field
@@ -16,13 +16,13 @@ class Row:
     by_case: dict[str, dict[str, float]] = field(default_factory=dict)
     """Largest error so far, by case and backend."""
     failed: set[str] = field(default_factory=set)
-    """Backends that stand alone, or all of them if it cannot be told which."""
+    """The outliers, or all backends if the outlier is unknown."""
     failures: int = 0
-    """Comparisons and tests that failed, also such as no backend can be blamed for."""
+    """Failed comparisons and tests, including those without a backend at fault."""
     not_offered: set[str] = field(default_factory=set)
-    """Backends that do not claim to be able to do what is checked."""
+    """Backends that do not claim the capability."""
     pending: int = 0
-    """Tests that would fill this row and have not run, in a run that was cut short."""
+    """Tests for this row that have not run, if the run was cut short."""
     seconds: float = 0.0
     """Duration of the tests that fill this row. (A test may fill two rows, and counts for both.)"""
 
@@ -46,7 +46,7 @@ class Row:
         return "passed" if self.by_case else "not offered"
 
     def add(self, case: str, backend: str, error: float) -> None:
-        """Remember an error if it is the largest. NaN counts as infinite: no error is larger."""
+        """Record an error if it is the largest. NaN counts as infinite."""
         error = math.inf if math.isnan(error) else float(error)
         errors = self.by_case.setdefault(case, {})
         errors[backend] = max(error, errors.get(backend, 0.0))
@@ -69,7 +69,7 @@ class Ledger:
         )
 
     def merge(self, other: "Ledger") -> None:
-        """Add what another process has found."""
+        """Add the results of another process."""
         for (check, dtype), found in other.rows.items():
             row = self.row(check, dtype)
             for case, errors in found.by_case.items():
@@ -81,5 +81,5 @@ class Ledger:
             row.seconds += found.seconds
 
     def row(self, check: str, dtype: str) -> Row:
-        """The row of a check, made if need be. Raises `KeyError` for a check without a limit."""
+        """The row of a check, created if missing. Raises `KeyError` for a check without a limit."""
         return self.rows.setdefault((check, dtype), Row(check, dtype, limit_of(check, dtype)))

@@ -1,24 +1,24 @@
-"""Every limit of the suite, in one place, and where it comes from.
+"""Every limit of the suite, and where it comes from.
 
 An error is the largest |a − b| over a tensor, divided by the largest |a| or |b| in it: a relative
-error of each entry would mean nothing where an entry is nearly zero.
+error per entry would mean nothing for entries near zero.
 
-- Some checks have no rounding in them. Their limit is 0.
-- In float64 the limit is 1e-12, where the noise of ten seeds stays ten times below it. What
-  amplifies rounding more has a limit of its own, with the reason beside it.
+- Some checks involve no rounding. Their limit is 0.
+- In float64 the limit is 1e-12 if the noise of ten seeds stays ten times below it. Checks that
+  amplify rounding more have their own limits, with the reason beside them.
 - Elsewhere a limit is eight times the noise, rounded up to one digit. Noise is the largest error
-  of correct backends over ten seeds of weights and batches. Eight, because the largest error of one
-  seed and of another differ by less than that, and other processors add in other orders.
+  of correct backends over ten seeds of weights and batches. Eight, because the largest errors of
+  two seeds differ by less than that, and other processors add in other orders.
 
 Two hundred steps of training: in float64 the weights must agree to 1e-8 at the end. The noise is
 that of the key bias, as after twenty steps. In float32 the key biases walk one part in fifty apart,
 and the losses, which do not notice, are compared instead: within eight times their noise, as
 everywhere.
 
-How far a limit lies above the noise and below the smallest mutant is for every run in
+Every run reports how far each limit lies above the noise and below the smallest mutant, in
 build/conformance.json and .html, computed from the numbers here (`distances`).
 
-No limit is ever raised to let something pass; `python -m conformance.noise` measures the noise.
+Never raise a limit to make something pass; `python -m conformance.noise` measures the noise.
 """
 
 import math
@@ -41,7 +41,7 @@ EXACT = {
     "cached decoding",
     "sampling",
 }
-"""Not a bit, not a token may differ."""
+"""No bit and no token may differ."""
 
 FLOAT64 = {
     "logits": 1e-12,
@@ -53,7 +53,7 @@ FLOAT64 = {
     "losses on the way": 1e-12,
     "norms on the way": 1e-12,
     "softmax rows sum to 1": 1e-12,
-    # Eight times the noise, of which nearly all is that of the cases with the largest numbers.
+    # Eight times the noise, nearly all of it from the cases with the largest numbers.
     "taps": 7e-12,
     "gradients": 3e-12,
     "AdamW, 1 step": 1e-10,
@@ -110,8 +110,8 @@ SMALLEST_MUTANT: dict[str, dict[str, float]] = {
 the limits themselves; `nox -s mutants` fails when it finds a smaller error."""
 
 WANDERING = {"AdamW, 1 step", "AdamW, 20 steps", "200 steps: losses"}
-"""Rows whose float32 errors are those of a few entries that happen to be near zero, which AdamW
-divides by their own size, again and again: twice the error of another backend proves nothing."""
+"""Rows whose float32 errors come from a few entries near zero, which AdamW repeatedly divides by
+their own size: twice the error of another backend proves nothing."""
 
 ORDER = [
     *("weights kept", "taps", "logits", "trace and logits", "rows alone"),
@@ -127,7 +127,7 @@ ORDER = [
 
 
 def limit_of(check: str, dtype: str) -> float:
-    """The limit of a check in one precision. Raises `KeyError` for one that has none."""
+    """The limit of a check in one precision. Raises `KeyError` if it has none."""
     if check in EXACT:
         return 0.0
     if dtype == "float64" and check in FLOAT64:
@@ -136,15 +136,15 @@ def limit_of(check: str, dtype: str) -> float:
 
 
 def floor_of(check: str, dtype: str) -> float:
-    """Errors against the float64 result that prove nothing, however small those of others are."""
+    """Errors against float64 up to here prove nothing, even if the others are smaller."""
     if check in WANDERING:
         return limit_of(check, dtype)
     return ULPS * float(np.finfo(dtype).eps)
 
 
 def distances(check: str, dtype: str) -> tuple[float | None, float | None]:
-    """How many times larger than the noise a limit is, and how many times smaller than the smallest
-    mutant; None where one is not known, or the limit is 0."""
+    """The ratios of a limit to the noise and of the smallest mutant to the limit; None if unknown
+    or if the limit is 0."""
     limit = limit_of(check, dtype)
     noise = NOISE.get(check, {}).get(dtype)
     mutant = SMALLEST_MUTANT.get(check, {}).get(dtype)

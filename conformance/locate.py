@@ -1,4 +1,4 @@
-"""Where a disagreement begins, and the command that shows it again."""
+"""Where a disagreement begins, and the command that reproduces it."""
 
 import shlex
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ Shape = tuple[int | None, int | None]
 """Rows B and tokens T of a batch."""
 
 STAGES = {"taps": "trace", "logits": None, "loss": None, "gradients": "grads"}
-"""What a result passes through, in this order, and the capability that shows it."""
+"""The stages of a result, in order, and the capability that shows each of them."""
 
 PATHS: dict[str, tuple[tuple[str, ...], str]] = {
     "softmax rows sum to 1": (("taps",), "the softmax"),
@@ -41,11 +41,11 @@ PATHS: dict[str, tuple[tuple[str, ...], str]] = {
         for check in ("trained model", "resume", "interleaved", "repeated", "results kept")
     },
 }
-"""For every check that rests on other results: on which ones, and what is left if they agree."""
+"""For checks that depend on other results: these, and the remaining suspects if they agree."""
 
 
 class Locator:
-    """Finds the first stage at which the models of a case depart. Looks once per stage."""
+    """Finds the first stage at which the models of a case diverge. Evaluates each stage once."""
 
     def __init__(self, panel: Panel) -> None:
         self.panel = panel
@@ -107,7 +107,7 @@ class Locator:
 
 
 def repeat_command(test: str, named: Sequence[str], seed: int) -> str:
-    """What to paste into a shell to run one test again."""
+    """The shell command to run one test again."""
     options = [word for name in named for word in ("--backend", name)]
     if seed:
         options += ["--seed", str(seed)]

@@ -1,4 +1,4 @@
-"""How large the errors of correct backends are: `python -m conformance.noise --seeds 10`.
+"""Measure the errors of correct backends: `python -m conformance.noise --seeds 10`.
 
 Runs the suite on other weights and batches, again and again, and prints the largest error of every
 check: the NOISE of conformance/limits.py, from which the float32 limits follow.
@@ -22,7 +22,7 @@ NOISY = (
 """The tests with rounding in them, for pytest's -k; the others compare bit for bit."""
 
 MAGNIFYING = {case.name for case in TEETH if case.condition > 1}
-"""Cases whose errors are larger for a reason, and whose limits are."""
+"""Cases with a reason for larger errors, and so with larger limits."""
 
 
 def main() -> int:

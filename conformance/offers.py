@@ -1,4 +1,4 @@
-"""What a backend may offer besides its model: a protocol of shared/protocol.py that it fulfils."""
+"""Optional parts of a backend: the protocols of shared/protocol.py that it implements."""
 
 from collections.abc import Mapping
 
@@ -9,9 +9,9 @@ from shared.protocol import BACKENDS, Backend
 
 
 def offering(backends: Mapping[str, Backend], protocol: type, judge: Judge) -> dict[str, Backend]:
-    """The backends that fulfil `protocol`; the others do not offer it, which the judge notes.
+    """The backends that implement `protocol`; the judge records the others as not offering it.
 
-    A built-in one counts as offering, so that what it has lost is a failure.
+    Built-in backends always count as offering it, so that a missing part is a failure.
     """
     found = {
         name: backend
@@ -23,6 +23,6 @@ def offering(backends: Mapping[str, Backend], protocol: type, judge: Judge) -> d
 
 
 def skip_not_offered(check: str, judge: Judge) -> None:
-    """Leave a test with nothing to compare, and an empty row: that is not to have passed."""
+    """Skip a test that has nothing to compare. Its empty row does not count as passed."""
     judge.row(check)
     pytest.skip(f"{', '.join(sorted(judge.not_offered))}: {check} not offered")

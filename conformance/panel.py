@@ -1,4 +1,4 @@
-"""The panel: which backends are judged, what they claim to be able to do, and their models."""
+"""The panel: the backends to judge, their capabilities, and their models."""
 
 from collections.abc import Collection, Sequence
 
@@ -9,14 +9,14 @@ from shared.protocol import BACKENDS, CAPABILITIES, Backend, Model, claimed, pre
 
 
 def judged(named: Sequence[str]) -> list[str]:
-    """Who is judged when these are named: built-in ones that are named stand for the usual three,
-    and any other joins them."""
+    """The backends to judge if these are named: named built-in backends replace the usual three,
+    and others are added."""
     built_in = [name for name in BACKENDS if name in named] or list(BACKENDS)
     return [*built_in, *dict.fromkeys(name for name in named if name not in BACKENDS)]
 
 
 class Panel:
-    """The backends by the names they were asked for."""
+    """The backends by the requested names."""
 
     def __init__(self, backends: dict[str, Backend]) -> None:
         self.backends = backends
@@ -24,7 +24,7 @@ class Panel:
         self._models: dict[tuple[str, str, str, int, bool], Model] = {}
 
     def model(self, name: str, case: Case, dtype: str, *, truthful: bool = False) -> Model:
-        """A model that several tests look at and none changes: the same for the same arguments.
+        """A read-only model, shared by all tests with the same arguments.
 
         Truthful: with the weights as a float32 model holds them.
         """
@@ -37,8 +37,8 @@ class Panel:
         return self._models[key]
 
     def claims(self, name: str) -> frozenset[str]:
-        """What a backend claims. The built-in ones claim everything, and so does one that builds
-        no model: then the tests fail and say why."""
+        """The capabilities that a backend claims. Built-in backends claim all of them, and so does
+        one that cannot build a model: then the tests fail and say why."""
         if name not in self._claims:
             self._claims[name] = frozenset(CAPABILITIES)
             if name not in BACKENDS:

@@ -1,4 +1,4 @@
-"""Watches the tests run: how long they take, what fails, who is to blame, where it begins."""
+"""Records the run: durations, failures, the backends at fault, and where each failure begins."""
 
 import pickle
 import textwrap
@@ -19,7 +19,7 @@ from conformance.panel import Panel
 
 @dataclass(frozen=True)
 class Failure:
-    """One test that failed, told for people and for programs."""
+    """One failed test, for people and for programs."""
 
     test: str
     check: str
@@ -27,16 +27,16 @@ class Failure:
     case: str
     dtype: str
     blamed: list[str]
-    """The backends at fault; empty if it cannot be told which."""
+    """The backends at fault; empty if unknown."""
     begins: str
-    """The first tap or tensor at which the backends depart, if that is known."""
+    """The first tap or tensor at which the backends diverge, if known."""
     message: str
     repeat: str
     """The command that runs just this test."""
 
 
 class Recorder:
-    """What happened in one run of the suite."""
+    """The results of one run of the suite."""
 
     def __init__(self, panel: Panel, named: Sequence[str], seed: int) -> None:
         self.panel, self.named, self.seed = panel, named, seed
@@ -44,30 +44,30 @@ class Recorder:
         self.locator: Locator | None = Locator(panel)
         """None disables fault location."""
         self.seconds: defaultdict[str, float] = defaultdict(float)
-        """Duration by test function, all its cases together."""
+        """Duration by test function, over all its cases."""
         self.outcomes: Counter[str] = Counter()
-        """How many tests "passed", "failed", or were "skipped" as not offered."""
+        """The number of tests that "passed", "failed", or were "skipped" as not offered."""
         self.fingerprint = ""
-        """Of the sources as they were at the start, if a report is wanted."""
+        """Of the sources at the start, if a report is requested."""
         self.failures: list[Failure] = []
         self.merged = False
-        """Other processes have handed over what they found."""
+        """Whether other processes have sent their results."""
         self.pending: dict[str, list[tuple[str, str]]] = {}
         """The tests that have not run yet, and the rows that each fills."""
 
     def expect(self, items: Sequence[Any]) -> None:
-        """Take note of the tests that are about to run."""
+        """Record the tests that are about to run."""
         for item in items:
             dtype = parameters_of(item).get("setting", (None, "float64"))[1]
             marks = item.iter_markers("fills")
             self.pending[test_of(item)] = [(check, dtype) for mark in marks for check in mark.args]
 
     def found(self) -> bytes:
-        """What this process has found, for `merge` in another."""
+        """The results of this process, for `merge` in another."""
         return pickle.dumps((self.ledger, self.seconds, self.outcomes, self.failures, self.pending))
 
     def merge(self, found: bytes) -> None:
-        """Add what another process has found. Every process expects all tests and runs a part."""
+        """Add the results of another process. Every process expects all tests and runs a part."""
         ledger, seconds, outcomes, failures, pending = pickle.loads(found)
         self.ledger.merge(ledger)
         for test, value in seconds.items():
@@ -85,7 +85,7 @@ class Recorder:
                 self.ledger.row(check, dtype).pending += 1
 
     def observe(self, item: Any, call: pytest.CallInfo, report: pytest.TestReport) -> None:
-        """Take note of one phase of one test. A failure's report is rewritten to be read."""
+        """Record one phase of one test, and make the report of a failure readable."""
         self.pending.pop(test_of(item), None)
         self.seconds[test_of(item).partition("[")[0]] += report.duration
         judge: Judge | None = getattr(item, "funcargs", {}).get("judge")
@@ -133,7 +133,7 @@ class Recorder:
             report.sections.append(("conformance", f"{message}\n  repeat:\n    {repeat}"))
 
     def _begins(self, check: str, parameters: dict[str, Any]) -> tuple[str, str] | None:
-        """Where it begins, if that can be found out: a backend that fails may fail at this too."""
+        """Where the failure begins, if this can be located: a failing backend may fail here too."""
         if self.locator is None:
             return None
         try:
@@ -150,12 +150,12 @@ def test_of(item: Any) -> str:
 
 
 def parameters_of(item: Any) -> dict[str, Any]:
-    """What a test is parametrised with."""
+    """The parameters of a test."""
     return item.callspec.params if hasattr(item, "callspec") else {}
 
 
 def blame(error: BaseException, judge: Judge | None, backend: str | None) -> tuple[str, ...]:
-    """Whose fault it is: as the judge found, or who was asked, or whom the test was about."""
+    """The backends at fault: as judged, or the one being called, or the one under test."""
     if isinstance(error, Disagreement) and error.check:
         return error.culprits
     if judge is not None and judge.asked is not None:

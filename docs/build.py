@@ -1,7 +1,7 @@
-"""Build the site into build/site: it opens from disk, and asks no other host for anything.
+"""Build the site into build/site: it opens from disk and loads nothing from other hosts.
 
-What a page shows of the code is taken from the code; figures come from the last conformance report
-and from small runs, made now unless they are there already.
+Pages take their code from the sources. Figures come from the last conformance report and from small
+runs, which are made now unless they exist already.
 """
 
 import io
@@ -27,7 +27,7 @@ PROGRAM = "nox -s docs --"
 DOCS = Path(__file__).resolve().parent
 SITE = DOCS.parent / "build" / "site"
 MARK = ".buildinfo"
-"""A file that Sphinx leaves in every site: what has none is not ours to replace."""
+"""A file that Sphinx leaves in every site. A directory without it is not replaced."""
 
 WRONG = re.compile(r"\b(ERROR|CRITICAL): ")
 
@@ -38,22 +38,22 @@ class SiteError(UserError):
 
 @dataclass(frozen=True)
 class Options:
-    """How to build, and what to do then."""
+    """How to build, and what to do afterwards."""
 
     serve: FlagCreatePairsOff[bool] = False
     """Show the site on http://127.0.0.1 until Ctrl-C."""
     port: int = PORT
-    """Where --serve shows it."""
+    """The port of --serve."""
     strict: FlagCreatePairsOff[bool] = False
     """Fail on anything missing or old: a figure, a report."""
     no_runs: FlagCreatePairsOff[bool] = False
-    """Make no figures and run no commands; show those of the last build. For writing pages."""
+    """Reuse the figures and command output of the last build. For writing pages."""
     out: Annotated[Path, arg(metavar="DIR")] = SITE
-    """Where the site goes."""
+    """The directory to write the site to."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Build as the command line says. Returns the exit status."""
+    """Build as the command line asks. Returns the exit status."""
     return run_command(lambda: _build(argv))
 
 
@@ -87,16 +87,16 @@ def build_site(
     may_run: bool = True,
     failures: Sequence[str] = (),
 ) -> list[str]:
-    """Build the pages in `source` into `out`, anew and as a whole.
+    """Build the pages in `source` into `out`, always completely.
 
-    All of it every time: a page also depends on the code, the report and the runs that it shows.
+    Sphinx cannot tell what is out of date: pages also depend on code, the report and runs.
 
     Args:
         source: a directory with index.md. The settings are those of docs/conf.py.
-        out: replaced when the site is complete; what stood there before stays if it fails.
+        out: replaced when the site is complete; if the build fails, its contents stay.
         strict: whether a missing or old figure fails the build.
         may_run: whether commands on the pages may be run.
-        failures: what is missing already, a line each.
+        failures: what is known to be missing, a line each.
 
     Returns:
         What is missing, a line each.
@@ -104,7 +104,7 @@ def build_site(
     Raises:
         SiteError: a page is wrong, or with `strict` something is missing.
     """
-    # Here: other command lines of docs/ need no Sphinx, which takes a second.
+    # Imported here because it takes a second, and other commands of docs/ do not need it.
     from sphinx.application import Sphinx
     from sphinx.errors import SphinxError
     from sphinx.util.docutils import docutils_namespace, patch_docutils
@@ -114,7 +114,7 @@ def build_site(
     complaints = io.StringIO()
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with patch_docutils(DOCS), docutils_namespace():  # what Sphinx registers goes with it
+        with patch_docutils(DOCS), docutils_namespace():  # removed with Sphinx's own registrations
             application = Sphinx(
                 *(source, DOCS, partial, doctrees, "html"),
                 confoverrides={"minigpt_may_run": may_run},
@@ -140,7 +140,7 @@ def build_site(
 
 
 def told(complaints: str) -> list[str]:
-    """Sphinx's complaints, a line each, with paths as one would type them."""
+    """Sphinx's complaints, a line each, with paths relative to the current directory."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", complaints).replace(f"{DOCS.parent}/", "")
     return [line for line in text.splitlines() if line.strip()]
 

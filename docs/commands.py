@@ -1,4 +1,4 @@
-"""Commands on the pages: finding them, and finding out whether they can be typed."""
+"""Commands on the pages: finding them, and checking that they would run."""
 
 import importlib.util
 import re
@@ -14,7 +14,7 @@ from shared.sources import ROOT
 
 
 class CommandError(UserError):
-    """A page shows a command that nobody can run."""
+    """A page shows a command that does not run."""
 
 
 def commands_of(page: str) -> list[str]:
@@ -26,10 +26,10 @@ def commands_of(page: str) -> list[str]:
 
 
 def check_command(command: str) -> None:
-    """See whether a command names a session or a module that exists, and options that it knows.
+    """Check that a command names an existing session or module, and options that it has.
 
     Raises:
-        UserError: saying which of them it is.
+        UserError: it does not; the message says what is wrong.
     """
     words = shlex.split(command, comments=True)
     match words:
@@ -53,7 +53,7 @@ def words_of_module(command: str) -> list[str]:
     `python -m lessons.temperatures --prompt "ROMEO:"`.
 
     Raises:
-        CommandError: it is another kind of command, or there is no such module.
+        CommandError: it is another kind of command, or the module does not exist.
     """
     match shlex.split(command, comments=True):
         case ["python", "-m", module, *options]:
@@ -69,12 +69,12 @@ def nox_sessions() -> frozenset[str]:
     text = (ROOT / "noxfile.py").read_text(encoding="utf-8")
     functions = re.findall(r"^@nox\.session.*\ndef (\w+)\(", text, re.MULTILINE)
     named = re.findall(r'^@nox\.session\(name="([\w-]+)"', text, re.MULTILINE)
-    rooms = [f"{kind}-{backend}" for kind in ("train", "sample") for backend in BACKENDS]
-    return frozenset([*functions, *named, *rooms]) - {"break_"}
+    both = [f"{kind}-{backend}" for kind in ("train", "sample") for backend in BACKENDS]
+    return frozenset([*functions, *named, *both]) - {"break_"}
 
 
 def _check_options(kind: str, backend: str, options: list[str]) -> None:
-    """For the command lines whose options are told before anything is done."""
+    """Check the options of the commands that can parse them without running."""
     if kind == "train" and backend in BACKENDS:
         parse_train(backend, options, _no_checkpoint)
     elif kind == "sample" and backend in BACKENDS:
@@ -91,7 +91,7 @@ def _no_checkpoint(asked: object) -> Checkpoint:
 
 
 def _exists(module: str) -> bool:
-    """Whether `python -m` finds it: a module, or a package with a __main__."""
+    """Whether `python -m` finds it: as a module, or as a package with a __main__."""
     try:
         spec = importlib.util.find_spec(module)
         if spec is not None and spec.submodule_search_locations is not None:

@@ -16,8 +16,8 @@ myst_heading_anchors = 3
 exclude_patterns = ["producers", "extensions", "**/__pycache__", "**/.ipynb_checkpoints"]
 nitpicky = True
 
-# furo: light and dark, usable with the keyboard and on a phone, prints well, asks no other host for
-# anything, and lets its width be changed, which three columns of code need.
+# furo: light and dark, usable with the keyboard and on a phone, prints well, loads nothing from
+# other hosts, and its width can be changed, which three columns of code need.
 html_theme = "furo"
 html_static_path = ["_static"]
 templates_path = ["_templates"]
@@ -25,13 +25,13 @@ html_favicon = "_static/favicon.svg"
 html_css_files = ["site.css", "play.css", "trace.css", "kills.css"]
 html_js_files = [("three.js", {"defer": "defer"})]
 html_use_index = False
-html_show_search_summary = False  # a page from disk may read no other
+html_show_search_summary = False  # a page opened from disk may read no other file
 html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False
 html_show_sphinx = False
 html_math_renderer = "mathml"
 
-# Styles whose every colour has a contrast of 4.5 or more against its background.
+# In these styles, every colour has a contrast of at least 4.5 against its background.
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"

@@ -1,17 +1,17 @@
 """Figures from real runs: made by producers, kept in build/docs-data until a source changes.
 
-A producer measures something and gives back numbers, and draws them if a picture is wanted:
+A producer measures something, returns numbers, and draws them if it has a picture:
 
     PRODUCER = Producer(
         name="losses",
         what="the same training three times",
         sources=("impls", "shared", "docs/producers/losses.py"),
         measure=measure,  # () -> anything that JSON can hold
-        draw=draw,        # (what measure gave) -> Drawing; or None
+        draw=draw,        # (the result of measure) -> Drawing; or None
     )
 
-It stands in a file of its own in docs/producers and is listed in docs/producers/__init__.py. A page
-shows it by `{run-figure} losses`, or hands its numbers to a script by `{run-data} losses`.
+Each producer has a file in docs/producers and is listed in docs/producers/__init__.py. A page shows
+its picture with `{run-figure} losses`, or passes its numbers to a script: `{run-data} losses`.
 """
 
 import json
@@ -30,12 +30,12 @@ DIRECTORY = ROOT / "build" / "docs-data"
 
 
 class ProducerError(UserError):
-    """What is measured does not run as it should: that is no missing figure but a fault."""
+    """The code to be measured fails, which is a bug and not a missing figure."""
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A picture, and the words for who cannot see it."""
+    """A picture, and the text that replaces it for a screen reader."""
 
     svg: str
     alt: str
@@ -48,12 +48,12 @@ class Producer:
 
     name: str
     what: str
-    """In a few words, for messages."""
+    """A short description, for messages."""
     sources: tuple[str, ...]
-    """Files and directories that decide the outcome; a change of one makes it old."""
+    """Files and directories that decide the outcome; a change to any of them makes it stale."""
     measure: Callable[[], Any]
-    """Raises `UserError` where it cannot be done, such as without a framework, and
-    `ProducerError` where it should be possible."""
+    """Raises `UserError` if something it needs is missing, such as a framework, and
+    `ProducerError` if it fails all the same."""
     draw: Callable[[Any], Drawing] | None = None
 
 
@@ -70,10 +70,10 @@ class Product:
 
 
 def make(producers: Iterable[Producer], directory: Path = DIRECTORY) -> list[str]:
-    """Measure what is missing or old. Returns a line for every producer that could not.
+    """Measure what is missing or stale. Returns a line for every producer that could not run.
 
     Raises:
-        ProducerError: what is measured fails.
+        ProducerError: the code to be measured fails.
         RunError: a figure cannot be written.
     """
     failures = []
@@ -83,7 +83,7 @@ def make(producers: Iterable[Producer], directory: Path = DIRECTORY) -> list[str
             continue
         say(f"{producer.name}: {producer.what} …")
         began = time.perf_counter()
-        before = fingerprint(producer.sources)  # what is edited meanwhile was not measured
+        before = fingerprint(producer.sources)  # before measuring: later edits are not measured
         try:
             data = producer.measure()
         except ProducerError:
@@ -107,7 +107,7 @@ def make(producers: Iterable[Producer], directory: Path = DIRECTORY) -> list[str
 
 
 def read(producer: Producer, directory: Path = DIRECTORY) -> Product | None:
-    """What was measured last; None if nothing was, or it cannot be read."""
+    """The last measurement; None if there is none, or it cannot be read."""
     try:
         record = json.loads((directory / f"{producer.name}.json").read_text(encoding="utf-8"))
         stale = record["fingerprint"] != fingerprint(producer.sources)

@@ -1,6 +1,6 @@
-"""Links of a site that lead nowhere: to a page, a file or a place on a page that is not there.
+"""Dead links of a site: to a page, a file or a place on a page that does not exist.
 
-Whether another site answers is not asked: only whether its address could be one.
+Other sites are not contacted: only the form of their addresses is checked.
 """
 
 import re
@@ -34,7 +34,7 @@ class Page(HTMLParser):
 
 
 def dead_links(site: Path) -> Iterator[str]:
-    """A line for every link of a built site that leads nowhere."""
+    """A line for every dead link of a built site."""
     pages = {path.resolve(): read(path) for path in sorted(site.rglob("*.html"))}
     for path, page in pages.items():
         for link in dict.fromkeys(page.links):

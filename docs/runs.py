@@ -1,4 +1,4 @@
-"""What commands on the pages print, kept until a source changes."""
+"""The output of commands on the pages, kept until a source changes."""
 
 import hashlib
 import json
@@ -30,14 +30,14 @@ class Printed:
 
 
 def printed(command: str, *, run: bool) -> Printed | None:
-    """What a command prints; it is run if that is not known and it may be.
+    """The output of a command, which is run if its output is not known.
 
     Args:
         command: `python -m MODULE …`, run from the top of the repository by this Python.
-        run: whether it may be run. Else what it printed before is given, or None.
+        run: whether it may be run. Otherwise returns its last output, or None.
 
     Raises:
-        CommandError: it failed, or came to no end.
+        CommandError: it failed, or took too long.
     """
     words = words_of_module(command)
     path = DIRECTORY / f"{hashlib.sha256(command.encode()).hexdigest()[:16]}.json"
@@ -56,7 +56,7 @@ def printed(command: str, *, run: bool) -> Printed | None:
 
 def _run(command: str, words: list[str]) -> str:
     environment = os.environ | {"COLUMNS": COLUMNS, "NO_COLOR": "1", "PYTHONPATH": str(ROOT)}
-    # Hints name the commands of a user's own shell, though nox may be building this.
+    # Hints name the commands for a user's own shell, even if nox builds the site.
     environment.pop("NOX_CURRENT_SESSION", None)
     try:
         done = subprocess.run(
@@ -68,7 +68,7 @@ def _run(command: str, words: list[str]) -> str:
             timeout=SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise CommandError(f"no end after {SECONDS} s: {command}") from None
+        raise CommandError(f"not finished after {SECONDS} s: {command}") from None
     if done.returncode:
         why = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
         raise CommandError(f"the command fails (status {done.returncode}): {command}: {why}")

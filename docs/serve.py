@@ -1,4 +1,4 @@
-"""Showing the site to this machine's own browsers."""
+"""Serve the site to browsers on this machine."""
 
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -11,14 +11,14 @@ HOST, PORT = "127.0.0.1", 8000
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
-    """Serves files, and does not tell of each."""
+    """Serves files without logging each request."""
 
     def log_message(self, *_: object) -> None:
         pass
 
 
 class Server:
-    """A server that has its port already, before the minutes that a build may take."""
+    """A server that binds its port first, before a build that may take minutes."""
 
     def __init__(self, directory: Path, port: int) -> None:
         handler = partial(QuietHandler, directory=str(directory.resolve()))
@@ -26,11 +26,11 @@ class Server:
 
     @property
     def address(self) -> str:
-        """What to type into a browser."""
+        """The address to open in a browser."""
         return f"http://{HOST}:{self.server.server_port}/"
 
     def show(self) -> None:
-        """Answer until Ctrl-C."""
+        """Serve until Ctrl-C."""
         say(f"look at {self.address} (Ctrl-C stops it)")
         with self.server:
             try:
@@ -43,7 +43,7 @@ def open_server(directory: Path, port: int) -> Server:
     """A server of a directory, which need not exist yet, on 127.0.0.1.
 
     Raises:
-        UsageError: the port is in use, or is not one that can be had.
+        UsageError: the port is in use, or is not available.
     """
     try:
         return Server(directory, port)

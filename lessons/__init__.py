@@ -1,1 +1,1 @@
-"""What lays the three backends side by side."""
+"""Lessons that compare and explain the three backends."""

@@ -1,4 +1,4 @@
-"""Running a function in a process of its own, and measuring what that process used."""
+"""Run a function in a separate process, and measure its memory."""
 
 import sys
 from collections.abc import Callable
@@ -16,8 +16,8 @@ T = TypeVar("T")
 def run_alone(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call `function` in a new process and give back what it returns or raises.
 
-    Each of the three libraries keeps a pool of threads; in one process they would fight for the
-    cores, and no time that is measured would be any library's own.
+    Each of the three libraries has a pool of threads; in one process they would compete for the
+    cores, and distort all measured times.
 
     Raises:
         BackendError: the process ended without an answer.
@@ -34,7 +34,7 @@ def run_alone(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def peak_memory() -> int | None:
-    """The most memory this process ever held (resident), in bytes; None where it is not counted."""
+    """Peak resident memory of this process, in bytes; None if the system does not count it."""
     try:
         import resource
     except ModuleNotFoundError:  # Windows

@@ -1,8 +1,8 @@
 """Where every head of a model looks: python -m lessons.attention --prompt "To be, or not"
 
 Runs the prompt through a trained model and draws the attention weights, softmax(q·kᵀ / √D), of
-every layer and head into one picture. Row t of a map is what the token at t reads, column s from
-where: its weights sum to 1. Above the diagonal is the future, invisible, so it stays empty.
+every layer and head into one picture. Row t of a map shows how much the token at t reads from each
+column s: its weights sum to 1. Above the diagonal is the future, which stays empty.
 """
 
 import sys
@@ -44,9 +44,9 @@ class Options:
     prompt: str
     """The text. The model sees its last block_size tokens."""
     backend: Annotated[str, arg(metavar="|".join((*BACKENDS, ALL, "MODULE")))] = "torch"
-    """Who computes. all: all three, with the largest difference between them."""
+    """The backend to compute with. all: all three, with the largest difference between them."""
     run: Annotated[Path | None, arg(metavar="DIR")] = None
-    """A run, of any backend, or a checkpoint. None: runs/BACKEND; for all, runs/torch."""
+    """A run of any backend, or a checkpoint. Default: runs/BACKEND; for all, runs/torch."""
     layer: int | None = None
     """Show this layer alone, counted from 0."""
     head: int | None = None
@@ -54,13 +54,13 @@ class Options:
     out: Annotated[Path, arg(metavar="FILE")] = Path("attention.png")
     """The picture, a PNG."""
     dtype: Dtype | None = None
-    """Type to compute in. None: the checkpoint's."""
+    """Precision to compute in. Default: the checkpoint's."""
     device: Device = "cpu"
     """Device to compute on, by the backend's name for it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Draw as the command line says. Returns the exit status."""
+    """Draw as the command line asks. Returns the exit status."""
     return run_command(lambda: _attention(argv))
 
 
@@ -82,7 +82,7 @@ def _attention(argv: Sequence[str] | None) -> int:
     dtype = options.dtype or checkpoint.dtype
     names = BACKENDS if options.backend == ALL else (options.backend,)
     maps = {name: attention_maps(name, checkpoint, ids, dtype, options.device) for name in names}
-    # matplotlib takes half a second: first everything that could be wrong without it.
+    # matplotlib takes half a second: check everything else first.
     from lessons.attention_picture import draw_attention
 
     tokens = [show_token(tokenizer, token) for token in ids]
@@ -151,16 +151,16 @@ def lesson(weights: Maps, layers: list[int], heads: list[int]) -> list[str]:
 
 
 def agreement(maps: dict[str, Maps], dtype: str) -> list[str]:
-    """How far the backends are apart, and whether that is rounding. Nothing if there is only one.
+    """How far apart the backends are, and whether that is rounding. Nothing if there is only one.
 
-    The largest weight is 1 (a first token sees itself alone), so a difference is also a relative
-    one, to be held against the conformance suite's limit.
+    The largest weight is 1 (a first token sees only itself), so a difference is also a relative
+    one, comparable with the conformance suite's limit.
     """
     if len(maps) == 1:
         return []
     pairs = list(combinations(maps, 2))
     apart = [float(np.abs(maps[a] - maps[b]).max()) for a, b in pairs]
-    worst = int(np.argmax(apart))  # which takes a NaN for the largest; max() would lose it
+    worst = int(np.argmax(apart))  # argmax finds a NaN; max() would miss it
     (a, b), largest, limit = pairs[worst], apart[worst], limit_of("taps", dtype)
     verdict = (
         "rounding, and no more"

@@ -11,15 +11,15 @@ from matplotlib.image import AxesImage
 from shared.runs.plots import new_figure, save_figure
 
 SCALE = PowerNorm(0.5, vmin=0, vmax=1)
-"""By the square root: in a long text all weights are small, and still not alike."""
+"""Colours by the square root: in a long text all weights are small, but still differ."""
 SIDE, SIDE_ALONE = 2.2, 6.0
-"""Inches of a map, and of one that is alone."""
+"""Inches of a map, and of a single one."""
 WIDEST = 40.0
-"""Inches of all maps together; where there are more, they are smaller."""
+"""Inches of all maps together; more maps are drawn smaller."""
 NAMES, LETTERS = 7, 11
-"""How many tokens can be named on an inch, and how long a title can be."""
+"""Token names per inch, and characters of a title per inch."""
 NUMBERS = 14
-"""The most tokens whose weights are written into a map that is alone."""
+"""The most tokens for which a single map shows its weights as numbers."""
 
 
 def draw_attention(
@@ -75,7 +75,7 @@ def draw_attention(
 
 
 def _draw_map(axes: Axes, weights: Float[np.ndarray, "T T"]) -> AxesImage:
-    """One map. The future has no colour at all, and so is not mistaken for a weight of 0."""
+    """One map. The future has no colour, so that it does not look like a weight of 0."""
     future = np.triu(np.ones(weights.shape, bool), k=1)
     axes.tick_params(length=2)
     for spine in axes.spines.values():

@@ -1,6 +1,6 @@
 """From averaging to self-attention, printed: `python -m lessons.attention_steps`.
 
-The four steps are the backends'; what they print, and what must hold between them, is here once.
+The four steps are in the backends; the output, and the checks between the steps, are here.
 """
 
 import sys
@@ -22,7 +22,7 @@ from shared.taps import STEPS
 LIMIT = 1e-10
 """Steps 1, 2 and 3 are one function: in float64 they differ by less, relative to the largest."""
 
-# The example. Small whole numbers, so that every mean can be checked in the head.
+# The example. Small whole numbers, so that you can check every mean in your head.
 X = np.array([[1, 0], [3, 2], [2, 4], [-2, 2]], dtype=np.float64)  # [T, C]
 # Of step 4: queries halve and swap the channels, keys halve them and turn the second one round,
 # values are x itself. So the weights differ visibly, and y can be compared with that of step 3.
@@ -33,10 +33,10 @@ VALUES = np.eye(2)
 
 @dataclass(frozen=True)
 class Options:
-    """All that there is to choose."""
+    """The options of the lesson."""
 
     backend: BackendName = "numpy"
-    """The backend that computes."""
+    """The backend to compute with."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,19 +97,19 @@ def _check_equal(backend: str, step: str, y: np.ndarray, other: str, expected: n
         raise BackendError(f"{backend}: {step} has shape {y.shape}, {other} {expected.shape}")
     difference = np.abs(y - expected)
     error = float(difference.max() / np.abs(expected).max())
-    if not error <= LIMIT:  # NaN is within no limit
+    if not error <= LIMIT:  # also true for NaN
         at = [int(i) for i in np.unravel_index(difference.argmax(), difference.shape)]
         raise BackendError(
             f"{backend}: {step} gives {y[tuple(at)]:g} at {at}, {other} {expected[tuple(at)]:g}; "
-            f"they are to be the same"
+            f"they must be the same"
         )
     return error
 
 
 def one_head(chosen: Backend, weight: Float[np.ndarray, "C E"]) -> Float[np.ndarray, "1 T D"]:
-    """What the attention of the backend's own GPT gives for X.
+    """The output of the attention of the backend's own GPT for X.
 
-    A post-norm block hands its input to the attention as it is. So with X as token embeddings, no
+    A post-norm block passes its input to the attention unchanged. So with X as token embeddings, no
     positions, and tokens 0, 1, 2 …, the attention's input is X.
     """
     T, C = X.shape

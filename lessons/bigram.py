@@ -1,7 +1,7 @@
 """The bigram baseline's command line: `python -m lessons.bigram`.
 
-What a GPT has to beat. The exact answer needs no training: count the pairs. The trained table
-approaches it, which shows what training is.
+The baseline that a GPT has to beat. The exact answer needs no training: count the pairs. The
+trained table approaches it, which shows what training does.
 """
 
 import sys
@@ -27,19 +27,19 @@ WINDOW = 64
 LARGEST = 4096
 """The largest vocabulary: a table then takes 64 MiB, and training holds several."""
 OFTEN = 100
-"""How often a token must have been seen for its row of the table to be worth showing."""
+"""The number of occurrences that a token needs for its row to be shown."""
 SAMPLE = 100
-"""Characters of text that are drawn from the counted table."""
+"""Characters of text to draw from the counted table."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """Everything that the baseline can be told."""
+    """The options of the baseline."""
 
     data: DataOptions
-    """The text, and how it becomes tokens."""
+    """The text, and its tokenizer."""
     backend: BackendName = "numpy"
-    """The backend that computes."""
+    """The backend to compute with."""
     steps: int = 500
     """Updates of the table."""
     batch_size: int = 64
@@ -47,7 +47,7 @@ class Options:
     learning_rate: float = 0.1
     """AdamW's, at its peak; it ends at a hundredth of that."""
     seed: int = 1337
-    """Decides the batches, and the text that is drawn."""
+    """Seed of the batches, and of the text that is drawn."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -126,8 +126,8 @@ def _explain(baseline: float) -> None:
 Look at the difference on the training text: it shrinks towards 0 and is never
 below. Step by step, training finds the table that counting gives at once, and
 no table is better. The validation text may have pairs that were never seen.
-Lest they be impossible, every pair was counted once more there; training may
-guess them better, and then the difference is below 0.
+So that no pair is impossible, every count there is one higher; training may
+guess such pairs better, and then the difference is below 0.
 
 What a GPT, which sees more than one token, has to beat on the validation text:
 {baseline:.4f}"""
@@ -137,7 +137,7 @@ What a GPT, which sees more than one token, has to beat on the validation text:
 def _train(
     chosen: BigramBackend, data: TokenData, vocab_size: int, config: TrainConfig
 ) -> Iterator[tuple[int, Float[np.ndarray, "V V"]]]:
-    """Train a table of zeros, and give it ten times. Raises `RunError` if it is not finite."""
+    """Train a table of zeros, and yield it ten times. Raises `RunError` if it is not finite."""
     model = chosen.bigram(np.zeros((vocab_size, vocab_size)), config)
     for step in range(config.steps):
         tokens, targets = batch(
@@ -165,7 +165,7 @@ def _show_rows(
     trained: Float[np.ndarray, "V V"],
     seen: Int[np.ndarray, " V"],
 ) -> None:
-    """The likeliest next token of a few: of the most common ones, and where it is the surest."""
+    """The likeliest next token after the most common tokens, and after the most predictable."""
     often = np.flatnonzero(seen >= min(OFTEN, seen.max()))
     common = often[np.argsort(-seen[often], kind="stable")[:3]]
     sure = often[np.argsort(-counted[often].max(axis=1), kind="stable")[:3]]
@@ -188,7 +188,7 @@ def mean_loss(scores: Float[np.ndarray, "V V"], counts: Int[np.ndarray, "V V"]) 
 
 
 def frequencies(counts: Int[np.ndarray, "V V"]) -> Float[np.ndarray, "V V"]:
-    """P(b | a) as counted at [a, b]. After a token that nothing ever followed, all are alike."""
+    """P(b | a) from counts [a, b]. Uniform after a token that nothing ever followed."""
     followed = counts + (counts.sum(axis=1, keepdims=True) == 0)
     return cast(np.ndarray, followed / followed.sum(axis=1, keepdims=True))
 

@@ -1,9 +1,9 @@
 """Training curves of several runs in one plot: python -m lessons.curves runs/numpy runs/torch
 
 The thin lines are losses of single batches, and noisy; the markers are losses on the whole
-validation split. Dashed: the floor, the best loss possible, where the dataset is one whose floor is
-known. Runs whose tokens are not equally long are drawn in bits per byte: a loss per token says
-nothing there.
+validation split. Dashed: the floor, the best possible loss, if it is known for the dataset. Runs
+with tokens of different lengths are drawn in bits per byte, because their losses per token are not
+comparable.
 """
 
 import math
@@ -31,7 +31,7 @@ MARKERS = ("o", "s", "^", "D", "v")
 
 @dataclass(frozen=True)
 class Options:
-    """Which runs, and in which unit."""
+    """The runs, and the unit."""
 
     runs: Positional[tuple[Annotated[Path, arg(metavar="DIR")], ...]] = ()
     """Directories of runs, each with its metrics.jsonl."""
@@ -42,7 +42,7 @@ class Options:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Draw as the command line says. Returns the exit status."""
+    """Draw as the command line asks. Returns the exit status."""
     return run_command(lambda: _curves(argv))
 
 
@@ -68,13 +68,13 @@ def _curves(argv: Sequence[str] | None) -> int:
 
 
 def equally_long_tokens(runs: Sequence[Run]) -> bool:
-    """Whether a token stands for as many bytes in every run. Then nats per token are comparable."""
+    """Whether tokens have the same length in every run, so that nats per token are comparable."""
     lengths = [run.bytes_per_token for run in runs]
     return max(lengths) - min(lengths) < 1e-6 * min(lengths)
 
 
 def scale_of(run: Run, *, bits: bool) -> float:
-    """What nats per token are multiplied by to be in the unit of the plot."""
+    """The factor from nats per token to the unit of the plot."""
     return 1 / (math.log(2) * run.bytes_per_token) if bits else 1.0
 
 
@@ -111,7 +111,7 @@ def draw_curves(path: Path, runs: Sequence[Run], *, bits: bool) -> None:
 
 
 def summary(runs: Sequence[Run], *, bits: bool) -> Table:
-    """The runs, one to a row."""
+    """The runs, one per row."""
     table = Table(title=f"Validation losses in {BITS if bits else NATS}")
     table.add_column("run", overflow="fold")
     table.add_column("dataset", overflow="fold")
@@ -132,7 +132,7 @@ def summary(runs: Sequence[Run], *, bits: bool) -> Table:
 
 
 def remarks(runs: Sequence[Run], *, bits: bool) -> list[str]:
-    """What to look at, and what not to be misled by."""
+    """What to look at, and warnings."""
     lines = []
     if len({run.text for run in runs}) > 1:
         lines.append("Not all of these runs are of the same text: their losses are not comparable.")
@@ -149,7 +149,7 @@ def remarks(runs: Sequence[Run], *, bits: bool) -> list[str]:
 
 
 def _distance(runs: Sequence[Run], *, bits: bool) -> list[str]:
-    """How far apart the validation losses are, where all runs were evaluated at the same steps."""
+    """How far apart the validation losses are at the steps that all runs evaluated."""
     losses = [
         {row.step: scale_of(run, bits=bits) * row.val_loss for row in run.rows if row.val_loss}
         for run in runs

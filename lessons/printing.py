@@ -1,4 +1,4 @@
-"""How a lesson is printed: headings, matrices next to each other, and what to look at."""
+"""Printing a lesson: headings, matrices side by side, and what to look at."""
 
 from collections.abc import Mapping
 
@@ -11,14 +11,14 @@ from rich.text import Text
 
 
 class Lesson:
-    """Prints to standard output, as wide as the terminal is; 80 columns where there is none."""
+    """Prints to standard output, as wide as the terminal; 80 columns without one."""
 
     def __init__(self) -> None:
         self.console = Console(highlight=False, markup=False)
 
     @property
     def width(self) -> int:
-        """Columns that a line may have."""
+        """The most columns of a line."""
         return self.console.width
 
     def heading(self, text: str) -> None:
@@ -26,7 +26,7 @@ class Lesson:
         self.console.print(Text(text, "bold"))
 
     def say(self, text: str) -> None:
-        """A paragraph, broken where the line ends."""
+        """A paragraph, wrapped to the width."""
         self.console.print(text)
 
     def look(self, text: str) -> None:
@@ -38,7 +38,7 @@ class Lesson:
         self.console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
     def matrices(self, **named: Float[np.ndarray, "*B T C"] | str) -> None:
-        """Matrices next to each other, under their names and shapes. A text stands as it is."""
+        """Matrices side by side, under their names and shapes. Strings are printed unchanged."""
         self.show(side_by_side({name.replace("_", " "): value for name, value in named.items()}))
 
 
@@ -53,7 +53,7 @@ def side_by_side(columns: Mapping[str, Float[np.ndarray, "*B T C"] | str]) -> Ta
 
 
 def write_matrix(array: Float[np.ndarray, "*B T C"]) -> str:
-    """A line per row: whole numbers if all are, else two digits after the point."""
+    """A line per row: whole numbers if all are, otherwise two decimals."""
     rows = array.reshape(-1, *array.shape[-2:])[0]
     whole = bool((rows == np.rint(rows)).all())
     cells = [[write_number(value, whole) for value in row] for row in rows.tolist()]
@@ -62,5 +62,5 @@ def write_matrix(array: Float[np.ndarray, "*B T C"]) -> str:
 
 
 def write_number(value: float, whole: bool = False) -> str:
-    """Two digits after the point, but for 0 and where only whole numbers stand together."""
+    """Two decimals, except for 0 and if all numbers are whole."""
     return f"{value:.0f}" if whole or value == 0 else f"{value:.2f}"

@@ -1,4 +1,4 @@
-"""What the comparisons read of a run: its metrics, and what its checkpoint says of the text."""
+"""Reading a run for comparison: its metrics, and the text recorded in its checkpoint."""
 
 import math
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ FLOOR_KNOWN = "playlets"
 
 @dataclass(frozen=True)
 class Run:
-    """A run that trained for a while, under the name that a picture gives it."""
+    """A run with metrics, under its name in a picture."""
 
     label: str
     rows: list[Metrics]
     bytes_per_token: float
-    """Mean length of a validation token: what turns nats per token into bits per byte."""
+    """Mean length of a validation token, to convert nats per token into bits per byte."""
     dataset: str = UNKNOWN
     """Its name or path. Unknown, like all that follows, until the run has saved a checkpoint."""
     text: str | None = None
@@ -74,7 +74,7 @@ def read_run(path: Path, label: str) -> Run:
 
 
 def label_runs(paths: Sequence[Path]) -> list[str]:
-    """A different name for every run: the end of its path, as much of it as is needed.
+    """A distinct name for every run: the end of its path, as much as needed.
 
     Raises `UsageError` if a run is named twice.
     """
@@ -86,7 +86,7 @@ def label_runs(paths: Sequence[Path]) -> list[str]:
         labels = ["/".join(path.parts[-length:]) for path in whole]
         if len(set(labels)) == len(labels):
             break
-    # matplotlib leaves labels that begin with _ out of its legends.
+    # matplotlib omits labels that begin with _ from its legends.
     return [escape_controls(f"./{text}" if text.startswith("_") else text) for text in labels]
 
 
@@ -99,7 +99,7 @@ def _why_not(run: RunDirectory) -> str:
 
 
 def _is_sound(row: Metrics) -> bool:
-    """Whether the numbers are numbers: anybody may have edited the file."""
+    """Whether the numbers are numbers: the file may have been edited."""
     step, *values = astuple(row)
     return type(step) is int and all(
         value is None or (isinstance(value, int | float) and math.isfinite(value))
@@ -108,7 +108,7 @@ def _is_sound(row: Metrics) -> bool:
 
 
 def _known_dataset(record: TrainingRecord) -> Dataset | None:
-    """The text of a run, where its floor is known and it is still the same."""
+    """The text of a run, if its floor is known and it has not changed."""
     if record.dataset != FLOOR_KNOWN:
         return None
     dataset = _load_once(record.dataset)

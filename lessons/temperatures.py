@@ -1,8 +1,8 @@
 """One prompt at several temperatures: python -m lessons.temperatures --prompt "ROMEO:"
 
 Temperature divides the logits before the softmax. Below 1 the likely tokens become likelier still,
-and at 0 only the most likely is left; above 1 the differences shrink, until the model writes what
-comes. Every text is drawn with the same random numbers: only the temperature differs.
+and at 0 only the most likely is left; above 1 the differences shrink, until the text is
+random. Every text is drawn with the same random numbers: only the temperature differs.
 """
 
 import math
@@ -37,25 +37,25 @@ class Options:
     """What to write."""
 
     prompt: str = "\n"
-    """The text to go on from. The model sees its last block_size tokens."""
+    """The text to continue. The model sees its last block_size tokens."""
     temperatures: tuple[float, ...] = (0.0, 0.5, 1.0, 1.5)
     """One text for each."""
     backend: BackendName = "torch"
-    """Who computes."""
+    """The backend to compute with."""
     run: Annotated[Path | None, arg(metavar="DIR")] = None
-    """A run, of any backend, or a checkpoint. None: runs/BACKEND."""
+    """A run of any backend, or a checkpoint. Default: runs/BACKEND."""
     max_new_tokens: int = 120
     """Tokens to write after the prompt."""
     seed: int = 1
-    """Decides the random numbers, the same for all temperatures."""
+    """Seed of the random numbers, the same for all temperatures."""
     dtype: Dtype | None = None
-    """Type to compute in. None: the checkpoint's."""
+    """Precision to compute in. Default: the checkpoint's."""
     device: Device = "cpu"
     """Device to compute on, by the backend's name for it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write as the command line says. Returns the exit status."""
+    """Write as the command line asks. Returns the exit status."""
     return run_command(lambda: _temperatures(argv))
 
 
@@ -94,7 +94,7 @@ def introduction(vocab_size: int) -> list[str]:
     return [
         "Read downwards: the colder, the more a text repeats itself; the hotter, the fewer of its "
         "words exist.",
-        "Beside each temperature stands how open the first token is, in bits: 0 is no choice at "
+        "Beside each temperature is the entropy of the first token, in bits: 0 is no choice at "
         f"all, {math.log2(vocab_size):.2f} a choice among all {vocab_size:,} tokens alike.",
     ]
 
@@ -102,7 +102,7 @@ def introduction(vocab_size: int) -> list[str]:
 def heading(
     model: Model, tokenizer: Tokenizer, ids: Int[np.ndarray, " T0"], config: SampleConfig
 ) -> str:
-    """The temperature, and what it makes of the distribution of the first token."""
+    """The temperature, and the resulting distribution of the first token."""
     p: Float[np.ndarray, " V"] = next_tokens(model, ids, config).drawn_from
     likely = int(p.argmax())
     return (

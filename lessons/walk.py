@@ -1,7 +1,7 @@
 """A guided walk of one text through a model: `python -m lessons.walk --text "The cat sat"`.
 
-Everything that is shown comes from `Model.trace`: the named values of the forward pass, in the
-order of the data flow, with shapes, numbers, and a sentence about what each of them is.
+Everything it shows comes from `Model.trace`: the named values of the forward pass, in the order of
+the data flow, with shapes, numbers, and a sentence about each of them.
 """
 
 import sys
@@ -33,36 +33,36 @@ from shared.text.tokenizers import Tokenizer, build_tokenizer
 
 PROGRAM = "python -m lessons.walk"
 TOP = 10
-"""How many next tokens are listed."""
+"""The number of next tokens to list."""
 LABEL = 6
 """The most columns that a token may take beside the triangle of weights."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What to walk through, and what to look at closely."""
+    """The text and the model, and the parts to show in detail."""
 
     backend: BackendName = "numpy"
-    """The backend that computes."""
+    """The backend to compute with."""
     run: Annotated[Path | None, arg(metavar="DIR")] = None
-    """A run, of any backend, or a checkpoint, such as GPT-2's. None: runs/BACKEND."""
+    """A run of any backend, or a checkpoint, such as GPT-2's. Default: runs/BACKEND."""
     text: str = "The cat sat"
     """The text. The model sees its last block_size tokens."""
     layer: int = 0
-    """The block that is shown value by value; the others get a line each."""
+    """The block to show value by value; the others get a line each."""
     head: int = 0
-    """The attention head whose weights are shown."""
+    """The attention head to show the weights of."""
     untrained: FlagCreatePairsOff[bool] = False
     """Fresh initial weights instead of a run; tokens are the characters of the text."""
     dtype: Dtype | None = None
-    """Type to compute in. None: the checkpoint's."""
+    """Precision to compute in. Default: the checkpoint's."""
     device: Device = "cpu"
     """Device to compute on, by the backend's name for it."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What one walks through."""
+    """The model and the text of the walk."""
 
     name: str
     config: GPTConfig
@@ -72,7 +72,7 @@ class Subject:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Walk as the command line says. Returns the exit status."""
+    """Walk as the command line asks. Returns the exit status."""
     return run_command(lambda: _walk(argv))
 
 
@@ -167,7 +167,7 @@ class Walk:
         self.sentences = tap_sentences(config)
 
     def show_tokens(self, ids: Int[np.ndarray, " T"]) -> None:
-        """What the model gets instead of characters."""
+        """The tokens that the model gets instead of characters."""
         lesson = self.lesson
         lesson.heading("From text to tokens")
         lesson.say(
@@ -207,7 +207,7 @@ class Walk:
             self._show_value(name)
 
     def _show_block(self, names: Sequence[str]) -> None:
-        """One block value by value, how much its two halves change, and who looks at whom."""
+        """One block value by value, the change by its two halves, and its attention weights."""
         block, lesson = f"h.{self.layer}", self.lesson
         lesson.heading(f"Block {self.layer}, value by value")
         for name in [*names, block]:
@@ -236,7 +236,7 @@ class Walk:
         )
 
     def _show_value(self, name: str) -> None:
-        """A value's line and, when its kind is met for the first time, what it is."""
+        """A value's line, and an explanation at the first value of its kind."""
         value = self.trace[name]
         at_last = (value[0, self.head] if value.ndim == 4 else value[0])[-1]
         first = " ".join(map(_three_digits, at_last[:3].tolist()))
@@ -259,7 +259,7 @@ def kind_of(tap: str) -> str:
 
 
 def tap_sentences(config: GPTConfig) -> dict[str, str]:
-    """What every tap of such a model is, by its kind."""
+    """The explanation of every tap of such a model, by its kind."""
     where = "its row of wpe" if config.position == "learned" else "sines and cosines of it"
     passes = "nothing negative" if config.activation == "relu" else "little that is negative"
     head = "wteᵀ, for the embedding serves twice" if config.tie_weights else "lm_headᵀ"
@@ -332,7 +332,7 @@ def _three_digits(value: float) -> str:
 
 
 def _parts(columns: Sequence[tuple[str, ...]], size: int) -> Iterator[Sequence[tuple[str, ...]]]:
-    """The columns in groups of `size`, which fit next to each other; of 1 if none fits."""
+    """The columns in groups of `size` that fit side by side; of 1 if none fits."""
     size = max(1, size)
     for start in range(0, len(columns), size):
         yield columns[start : start + size]

@@ -1,5 +1,5 @@
-"""A backend of the package `autograd`, which differentiates NumPy code: a fourth, on no framework
-of the three. To judge it: nox -s conformance -- --backend tests.autograd_backend
+"""A backend of the package `autograd`, which differentiates NumPy code: a fourth, independent of
+the three frameworks. To judge it: nox -s conformance -- --backend tests.autograd_backend
 """
 
 import math
@@ -64,7 +64,7 @@ class Model:
         return self._decode(prompt.tolist(), config)
 
     def _decode(self, tokens: list[int], config: SampleConfig) -> Iterator[tuple[int, np.ndarray]]:
-        """With a cache of its own; the weights are the model's at every step."""
+        """With its own cache; the weights are the model's at every step."""
         size, end = self.config.block_size, len(tokens) + config.max_new_tokens
         cache: list[Tensors] | None = [{} for _ in range(self.config.n_layer)]
         new = tokens[-size:]
@@ -74,7 +74,7 @@ class Model:
             tokens.append(draw(logits, uniform(config.seed, len(tokens)), config))
             yield tokens[-1], logits
             new = tokens[-1:]
-            if len(tokens) > size:  # the window slides, and no key is right any more
+            if len(tokens) > size:  # the window slides, which makes all keys invalid
                 cache, new = None, tokens[-size:]
 
 

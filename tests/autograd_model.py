@@ -34,7 +34,7 @@ def softmax(x: Any) -> Any:
 
 @dataclass
 class Network:
-    """The function: tensors by canonical name, or what autograd puts in their place."""
+    """The function: tensors by canonical name, or autograd's replacements for them."""
 
     p: Any
     config: GPTConfig

@@ -1,4 +1,4 @@
-"""Driving the command lines from tests: in a process of their own, or in this one."""
+"""Running command lines in tests: in a separate process, or in this one."""
 
 import runpy
 import shlex
@@ -36,7 +36,7 @@ def run(backend: str, command: str, *options: str, **popen) -> subprocess.Comple
 
 
 def error_of(capsys, status: int) -> str:
-    """The message of a command that failed as it should."""
+    """The message of a command that should fail."""
     shown = capsys.readouterr()
     assert status == 2
     assert shown.out == ""
@@ -57,7 +57,7 @@ SHORTER = {
     "lessons.tokenizers": ["--steps", "0", "--dataset", "long.txt"],
     "lessons.bigram": ["--steps", "2", "--dataset", "text.txt"],
 }
-"""What is added to a command that would take minutes, by its module."""
+"""Additional options for commands that would take minutes, by module."""
 
 
 def write_texts() -> None:
@@ -72,7 +72,7 @@ def run_module(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
     assert words[:2] == ["python", "-m"], words
     module = words[2]
     options = [*words[3:], *SHORTER.get(module, [])]
-    if module == "audits.bench":  # what it measures of the others takes their processes a minute
+    if module == "audits.bench":  # measuring the others takes a minute in separate processes
         monkeypatch.setattr(bench, "REPEATS", 2)
         monkeypatch.setattr(bench, "run_alone", lambda work, _, *given: work("numpy", *given))
         return bench.main(options)
@@ -85,7 +85,7 @@ def run_module(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 def nox_sessions(words: list[str]) -> tuple[list[str], list[str]]:
-    """The sessions that a command asks nox for, and what it hands to them after --."""
+    """The sessions that a command requests from nox, and their arguments after --."""
     at = words.index("-s")
     assert words[at - 1] in ("nox", ".venv/bin/nox")
     end = words.index("--") if "--" in words else len(words)

@@ -11,7 +11,7 @@ from tests.command_line import SMALL, TEXT
 
 @pytest.fixture(autouse=True, scope="session")
 def outside_nox() -> Iterator[None]:
-    """Hints name the commands of a user's own shell, though nox may be running these tests."""
+    """Hints name the commands for a user's own shell, even if nox runs these tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("NOX_CURRENT_SESSION", raising=False)
         yield
@@ -19,7 +19,7 @@ def outside_nox() -> Iterator[None]:
 
 @pytest.fixture
 def empty_directory(tmp_path, monkeypatch) -> None:
-    """The test stands in a directory of its own: default paths lead to nothing of the user's."""
+    """Run the test in a temporary directory, so that default paths do not find the user's files."""
     monkeypatch.chdir(tmp_path)
 
 
@@ -33,7 +33,7 @@ def text(tmp_path) -> str:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory) -> Path:
-    """A run of a few steps. Only to be read."""
+    """A run of a few steps. Read-only."""
     directory = tmp_path_factory.mktemp("trained")
     (directory / "text.txt").write_text(TEXT)
     options = ["--dataset", str(directory / "text.txt"), "--out", str(directory / "run")]

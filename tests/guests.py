@@ -1,4 +1,4 @@
-"""Backends that nobody here wrote: files of a package `guest`, as somebody might bring them."""
+"""Guest backends, as users might bring them: files of a package `guest`."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ name = "guest"
 
 
 class Guest:
-    """The NumPy room in a coat, without `generate`."""
+    """A wrapper of the NumPy backend, without `generate`."""
 
     def __init__(self, model):
         self.model, self.config = model, model.config
@@ -37,7 +37,7 @@ def build(config, weights, *, dtype="float32", device="cpu"):
     return Guest(load_backend("numpy").build(config, weights, dtype=dtype, device=device))
 '''
 
-# What differs: names of modules of the package, and the lines that they add to the healthy one.
+# Modules of the package by name, and the lines that each adds to the healthy one.
 CHANGES = {
     "healthy": "",
     # In the last block the scores are divided by D, not by its root. (Here: queries by the root.)

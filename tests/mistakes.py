@@ -1,4 +1,4 @@
-"""Wrong solutions of the exercise: one line of a right one changed, and where that must show."""
+"""Wrong solutions of the exercise: one line of a right one changed, and the expected message."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ class Mistake(NamedTuple):
     new: str
     rung: str
     told: str
-    """Words that the learner is to see."""
+    """Words that the learner must see."""
 
 
 MISTAKES = {

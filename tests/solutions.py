@@ -1,4 +1,4 @@
-"""Solutions of the exercise, right ones and wrong ones, put together from the NumPy backend."""
+"""Right and wrong solutions of the exercise, assembled from the NumPy backend."""
 
 import ast
 import shutil
@@ -40,7 +40,7 @@ def gaps(file: str) -> list[str]:
 
 
 GAPS = [(file, name) for file in FILES for name in gaps(file)] + [("generate.py", "generate")]
-"""All that the learner writes. `generate` has no `todo`: what stands there is right, only slow."""
+"""Everything that the learner writes. `generate` has no `todo`: its code is right, only slow."""
 
 
 def assemble(folder: Path, solved: Collection[tuple[str, str]]) -> Path:
@@ -69,7 +69,7 @@ def fill(path: Path, model: Path, names: Collection[str]) -> None:
 
 
 def change(path: Path, old: str, new: str) -> None:
-    """Replace what occurs in a file once."""
+    """Replace a text that occurs once in a file."""
     text = path.read_text(encoding="utf-8")
     assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {path.name}"
     path.write_text(text.replace(old, new), encoding="utf-8")

@@ -1,1 +1,1 @@
-"""Planted bugs: how good the conformance suite is at finding what it is there to find."""
+"""Planted bugs: how many of them the conformance suite finds."""

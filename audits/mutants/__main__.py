@@ -1,7 +1,7 @@
 """The kill matrix: every mutant against the suite, and every check against the mutants.
 
-Exit status 1 if a mutant survives, if a check kills none and nothing says why it is kept, or if an
-error was caught that is smaller than the smallest that conformance/limits.py speaks of.
+Exit status 1 if a mutant survives, if a check kills none and has no reason to be kept, or if a
+caught error is smaller than the smallest that conformance/limits.py names.
 """
 
 import math
@@ -30,31 +30,31 @@ from shared.protocol import BACKENDS
 
 PROGRAM = "nox -s mutants --"
 LINES_EVERY = 50
-"""Verdicts, where there is no terminal to draw a bar on."""
+"""Verdicts between two progress lines, if there is no terminal for a bar."""
 WIDTH = 110
-"""Columns, where there is no terminal that has its own number."""
+"""Columns, if there is no terminal that has a width."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """Which mutants, in which backends."""
+    """The mutants and backends to judge."""
 
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAME")] = ()
-    """Mutants; none named: all of them."""
+    """Mutants, by default all."""
     backend: UseAppendAction[tuple[Literal["numpy", "torch", "jax"], ...]] = field(default=())
-    """A backend to plant them in; repeatable. None: all three."""
+    """A backend to plant them in; repeatable. By default all three."""
     first: bool = False
-    """Judge each until the first check falls, to know that all do: no matrix, and no report."""
+    """Stop each mutant at the first check that fails. Writes no matrix and no report."""
     processes: int = 2
-    """How many mutants are judged at a time."""
+    """Mutants judged at a time."""
     generic: int = 0
-    """Instead: this many in each backend, made by operators from its sources, drawn at random."""
+    """Instead, judge this many random mutants per backend, made by mutation operators."""
     seed: int = 0
-    """Which of these are drawn."""
+    """Seed of the draw of --generic."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Judge mutants as the command line says. Returns the exit status."""
+    """Judge mutants as the command line asks. Returns the exit status."""
     return run_command(lambda: _matrix(argv))
 
 
@@ -71,7 +71,7 @@ def _matrix(argv: Sequence[str] | None) -> int:
         return judge_sample(options.generic, options.seed, backends, processes, terminal())
     if options.first:
         return judge_quickly(tasks(names, backends, healthy=False), processes)
-    judged_sources = fingerprint()  # now: what is edited meanwhile was not judged
+    judged_sources = fingerprint()  # before judging: later edits are not judged
     verdicts = run(tasks(names, backends), processes)
     write_report(judged_sources, verdicts)
     whole = not options.names and set(backends) == set(BACKENDS)
@@ -128,14 +128,14 @@ def terminal() -> Console:
 
 
 def tasks(names: Sequence[str], backends: Sequence[str], healthy: bool = True) -> list[Task]:
-    """The slowest first; the healthy copy in each backend besides, which must not fall."""
+    """The slowest first, with the healthy copy of each backend, which must not fail."""
     order = sorted(backends, key=lambda backend: backend != "jax")
     mutants = [(n, b) for b in order for n in names if b in CATALOGUE[n].edits]
     return [*mutants, *((None, b) for b in order if healthy)]
 
 
 def run(wanted: list[Task], processes: int, first: bool = False) -> list[Verdict]:
-    """All verdicts, in the catalogue's order. A bar shows how far it is, or a line now and then."""
+    """All verdicts, in the catalogue's order. A bar or occasional lines show progress."""
     progress = Console(stderr=True)
     found = []
     judged = judge_all(wanted, processes, first)
@@ -155,7 +155,7 @@ def idle_checks(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def smallest_errors(verdicts: Sequence[Verdict]) -> dict[str, float]:
-    """For every row of the table that has a limit above 0, the smallest error that it caught."""
+    """The smallest error caught in every row of the table with a limit above 0."""
     smallest: dict[str, float] = {}
     for verdict in verdicts:
         for check, error in verdict.errors.items():
@@ -165,8 +165,8 @@ def smallest_errors(verdicts: Sequence[Verdict]) -> dict[str, float]:
 
 
 def stale_limits(verdicts: Sequence[Verdict]) -> list[str]:
-    """The lines of `limits.SMALLEST_MUTANT` that promise too much: a smaller error was caught, by
-    more than a third. (Rounding moves those that are hardly above a limit across it and back.)"""
+    """The lines of `limits.SMALLEST_MUTANT` that are too large: a caught error is smaller by more
+    than a third. (Rounding moves errors that are just above a limit across it and back.)"""
     found = smallest_errors(verdicts)
     noted = {check: errors["float64"] for check, errors in SMALLEST_MUTANT.items()}
     return [
@@ -177,7 +177,7 @@ def stale_limits(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def render(verdicts: Sequence[Verdict], backends: Sequence[str]) -> Table:
-    """Mutants down, backends across: how many checks fell, and the first of them."""
+    """Mutants down, backends across: how many checks failed, and the first of them."""
     table = Table(
         title="How many checks fell, and the first",
         caption="– has no such bug; ✗ survived",

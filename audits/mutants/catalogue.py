@@ -1,4 +1,4 @@
-"""All mutants, and the checks of which none is required."""
+"""All mutants, and the checks that need not kill any."""
 
 from dataclasses import replace
 
@@ -41,7 +41,7 @@ CATALOGUE: dict[str, Mutant] = {
 """By name, in the order of the data flow."""
 
 JUSTIFIED: dict[str, str] = {}
-"""Checks that need not kill a mutant: why they are kept."""
+"""Checks that need not kill a mutant, and why they are kept."""
 
 
 def find(name: str) -> Mutant:
@@ -52,7 +52,7 @@ def find(name: str) -> Mutant:
 
 
 def check_backend(name: str) -> str:
-    """Raises `MutantError` for a backend whose sources are not ours to break."""
+    """Raises `MutantError` for a backend that is not built in."""
     if name not in BACKENDS:
         raise MutantError(f"there is no backend {name!r} to break; there are {', '.join(BACKENDS)}")
     return name

@@ -1,4 +1,4 @@
-"""How many of the planted bugs would pass at the limits of other suites, on the values of ours."""
+"""How many planted bugs would pass at the limits of other suites, on the values of this one."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ LIMITS = {
 
 
 def would_pass(verdicts: Sequence[Verdict]) -> tuple[int, dict[str, int]]:
-    """The number of bugs that a comparison of float64 values shows, and by suite how many of these
+    """The number of bugs that comparing float64 values shows, and for each suite how many of them
     have no error above its limit. NaN, infinity and exceptions are above every limit."""
     largest = [
         max(errors)

@@ -1,7 +1,7 @@
-"""Mutants made by operators on the sources: a random sample of all that they can make.
+"""Mutants made by operators on the sources: a random sample of all possible ones.
 
-Exit status 1 if, in a backend, the suite kills less than 95 % of those that are not noted as
-equivalent, or if a healthy copy falls.
+Exit status 1 if the suite kills less than 95 % of a backend's mutants, not counting those noted as
+equivalent, or if a healthy copy fails.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,10 +15,10 @@ from audits.mutants.sampling import Change, as_mutant, check_noted, equivalents,
 from audits.mutants.workers import Task, judge_all
 
 KILLED = 0.95
-"""The least share."""
+"""The share that must be killed."""
 
 HEALTHY = "healthy"
-"""A copy with no mutation, which must not fall."""
+"""A copy without a mutation, which must not fail."""
 
 Judge = Callable[[list[Task], int], Iterator[Verdict]]
 
@@ -31,10 +31,10 @@ def judge_sample(
     console: Console,
     judge: Judge = judge_all,
 ) -> int:
-    """Judge `count` mutants in each backend and print what became of them. Returns the exit status.
+    """Judge `count` mutants in each backend and print the results. Returns the exit status.
 
     Raises:
-        MutantError: a mutation that is noted as equivalent can no longer be made.
+        MutantError: a mutation noted as equivalent can no longer be made.
     """
     tasks: list[Task] = []
     changes: dict[tuple[str, str], Change] = {}
@@ -57,12 +57,12 @@ def judge_sample(
         elif change is None and verdict.killed:
             check, how = next(iter(verdict.fallen.items()))
             console.print(Text(f"the healthy copy of {verdict.backend} fails {check}: {how}"))
-    enough = [passes(backend, verdicts, console) for backend in backends]  # all of them are told
+    enough = [passes(backend, verdicts, console) for backend in backends]  # report all backends
     return 0 if all(enough) else 1
 
 
 def passes(backend: str, verdicts: list[Verdict], console: Console) -> bool:
-    """Whether enough have fallen in a backend, and nothing healthy. Prints the share."""
+    """Whether enough mutants were killed in a backend, and no healthy copy. Prints the share."""
     own = [verdict for verdict in verdicts if verdict.backend == backend]
     sick = [v for v in own if v.mutant == HEALTHY and v.killed]
     judged = [v for v in own if v.mutant != HEALTHY]
@@ -76,7 +76,7 @@ def passes(backend: str, verdicts: list[Verdict], console: Console) -> bool:
 
 
 def shown(found: Change, backend: str) -> str:
-    """Where a mutation is, what it was made by, and the lines before and after it."""
+    """The place of a mutation, its operator, and the lines before and after it."""
     head = f"impls/{backend}/{found.place.file}:{found.place.start[0]}  {found.place.scope}"
     old = [f"  - {line}" for line in found.old.splitlines()]
     new = [f"  + {line}" for line in found.new.splitlines()]

@@ -1,4 +1,4 @@
-"""Judging: the conformance suite run on one mutant in this process, and what fell."""
+"""Judging: run the conformance suite on one mutant in this process."""
 
 import contextlib
 import importlib
@@ -25,48 +25,48 @@ from shared.sources import ROOT
 SUITE = ROOT / "conformance"
 
 REFERENCE = {"numpy": "torch", "torch": "numpy", "jax": "numpy"}
-"""The healthy backend that a mutant is compared with: the fastest of the other two."""
+"""The healthy backend to compare a mutant with: the faster of the other two."""
 
 SETTINGS = {"gpt2-float64", "original-float64", "erf-float64", "nanogpt-float64", "large-float64"}
 """Float64 shows nearly every bug; four configurations have all options, the fifth overflows."""
 SETTINGS |= {f"{case.name}-float64" for case in (FAR, LONG)}
 SINGLE = {f"{name}-float32" for name in ("gpt2", "original", *(case.name for case in TEETH))}
-"""What shows in float32: the usual errors, and digits that a bad algorithm loses."""
+"""Show bugs in float32: common errors, and digits lost by a bad algorithm."""
 
 DIGITS = "test_shapes.py::test_digits_are_kept"
 
 OF_THEMES = (*FORWARD, *OPTIMIZER, *DECODING, "test_input_validation", "test_inputs", "test_life")
 """Chapters that test one kind of mutant. Other kinds skip them: a wrong LayerNorm changes every
-optimizer step and every text, which says nothing about either and takes most of the time."""
+optimizer step and every text, which tests neither of them and takes most of the time."""
 
 SECONDS_PER_TEST = 10.0
-"""A mutant may loop without end. Of the processor's time: a busy machine is not the fault."""
+"""Time limit for a mutant that loops forever. CPU time, so that a busy machine does not matter."""
 
 
 SECONDS_PER_TEST_OF_ALL = 20.0
-"""The same where the whole suite is run: its slowest tests are in it."""
+"""The limit with the whole suite, which has slower tests."""
 
 
 class TooSlow(Exception):
-    """A test that has not come to an end."""
+    """A test that exceeded its time limit."""
 
 
 @dataclass
 class Verdict:
-    """What the suite says of one mutant in one backend."""
+    """The result of the suite for one mutant in one backend."""
 
     mutant: str
     backend: str
     fallen: dict[str, str] = field(default_factory=dict)
     """Check (file::function): the message of its first failure."""
     passed: list[str] = field(default_factory=list)
-    """Checks that ran and saw nothing."""
+    """Checks that ran and did not fail."""
     errors: dict[str, float] = field(default_factory=dict)
-    """By row of the conformance table, in float64: the largest error there, if it is above the
-    limit; infinite, where nothing could be compared."""
+    """By row of the conformance table: the largest float64 error, if it is above the limit;
+    infinite if nothing could be compared."""
     seconds: float = 0.0
     single: list[str] = field(default_factory=list)
-    """Checks that fell in float32."""
+    """Checks that failed in float32."""
 
     @property
     def killed(self) -> bool:
@@ -83,13 +83,13 @@ class Stage:
     """Whether JAX does."""
     seconds: float = SECONDS_PER_TEST
     first_only: bool = False
-    """It ends when the first check has fallen."""
+    """Whether it stops at the first check that fails."""
     files: tuple[Path, ...] = (SUITE,)
-    """Where its checks are."""
+    """The files of its checks."""
 
 
 class Watcher:
-    """A pytest plugin: runs each check until it falls for the first time, and notes how."""
+    """A pytest plugin: runs each check until its first failure, and records that."""
 
     def __init__(self, healthy: tuple[str, ...], stage: Stage) -> None:
         self.healthy, self.stage = healthy, stage
@@ -100,7 +100,7 @@ class Watcher:
 
     def pytest_collection(self, session: pytest.Session) -> None:
         recorder = session.config.stash[RECORDER]
-        recorder.locator = None  # what falls is enough to know here
+        recorder.locator = None  # only which checks fail matters here
         self.ledger = recorder.ledger
 
     def accuses(self, item: pytest.Item) -> bool:
@@ -140,8 +140,8 @@ class Watcher:
                 item.session.shouldstop = "it has fallen"
 
     def errors_of(self, backend: str) -> dict[str, float]:
-        """The backend's largest error in every row of float64 where one was above the limit:
-        infinite, where nothing could be compared."""
+        """The backend's largest error in every float64 row with an error above the limit; infinite
+        if nothing could be compared."""
         return {
             row.check: row.errors.get(backend, math.inf)
             for row in self.ledger.in_order()
@@ -158,7 +158,7 @@ def in_single(item: pytest.Item) -> bool:
 
 
 def check_of(item: pytest.Item) -> str:
-    """test_forward.py::test_taps, whatever the case, precision and backend."""
+    """test_forward.py::test_taps, without case, precision and backend."""
     return f"{item.path.name}::{getattr(item, 'originalname', None) or item.name}"
 
 
@@ -180,14 +180,14 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 def run_suite(watcher: Watcher, *backends: str) -> None:
     """Run the suite on these backends in this process, silently. A backend that cannot be loaded
-    has fallen before the first check."""
+    has failed before the first check."""
     options = [
         "--tb=no",
         "-q",
         "--disable-plugin-autoload",
         "--assert=plain",
         *("-p", "no:cacheprovider"),
-        # They collect garbage after every run, five times over everything three frameworks hold.
+        # They collect garbage five times after every run, over all objects of three frameworks.
         *("-p", "no:unraisableexception", "-p", "no:threadexception"),
         "--rootdir",
         str(ROOT),
@@ -204,16 +204,16 @@ def run_suite(watcher: Watcher, *backends: str) -> None:
 
 
 def wanted(mutant: Mutant | None, backend: str) -> Callable[[str, str | None], bool]:
-    """Which checks a mutant is held to, in which settings."""
+    """The checks to run on a mutant, and their settings."""
     chapters = mutant.chapters if mutant else FORWARD
 
     def without_other_themes(check: str, setting: str | None) -> bool:
         if check.startswith(("test_shared_", "test_compiled")):
-            return False  # of shared/, where nothing is planted; of a process of its own
+            return False  # tests of shared/, where no bugs are planted; tests in separate processes
         if mutant and check.startswith(OF_THEMES) and not check.startswith(chapters):
             return False
         if check.startswith("test_training.py") and (chapters, backend) != (OPTIMIZER, "numpy"):
-            return False  # hundreds of steps with what one step has shown to be wrong
+            return False  # hundreds of steps, although one step shows the bug
         return setting is None or setting in SETTINGS | SINGLE
 
     def a_part(check: str, setting: str | None) -> bool:
@@ -222,8 +222,8 @@ def wanted(mutant: Mutant | None, backend: str) -> Callable[[str, str | None], b
         if "finite_differences" in check:  # a hundred losses; test_gradients sees as much
             return False
         repeated = check.startswith("test_causality.py") or check.endswith(("pile_up", "same_loss"))
-        many = compiled(chapters) or repeated  # evaluations: one configuration must do
-        if check == DIGITS:  # of the sizes, the one that shows an algorithm that loses digits
+        many = compiled(chapters) or repeated  # many evaluations: one configuration is enough
+        if check == DIGITS:  # the size that shows an algorithm that loses digits
             return setting in SINGLE
         if chapters in (LIFE, SHAPES):
             return setting in {"gpt2-float64", "original-float64", f"{LONG.name}-float64", None}
@@ -255,11 +255,11 @@ def jax_compiles(answer: bool, forget: bool = False) -> Iterator[None]:
 
 
 def stages(mutant: Mutant | None, backend: str, first: bool = False) -> list[Stage]:
-    """What a mutant is held to, and in which order.
+    """The parts of the suite to run on a mutant, in order.
 
-    One of the catalogue: one part, all of whose checks are run, or, with `first`, the chapters of
-    its kind and then the rest, until a check falls. A generic one: the whole suite. In JAX what is
-    likely to see it comes first, without compiling where that is faster.
+    A mutant of the catalogue: one part, with all its checks, or, with `first`, the chapters of its
+    kind and then the rest, until a check fails. A generic one: the whole suite. In JAX the checks
+    most likely to see it come first, uncompiled if that is faster.
     """
     part = wanted(mutant, backend)
     compiles = compiled(mutant.chapters if mutant else FORWARD)
@@ -285,8 +285,8 @@ def files_of(chapters: Sequence[str]) -> tuple[Path, ...]:
 
 
 def references(mutant: Mutant | None, backend: str) -> tuple[str, ...]:
-    """The healthy backends to judge beside: the fastest; for a generic mutant in JAX both, as an
-    error in float32 may be twice that of the others, and one alone may happen to be small."""
+    """The healthy backends to compare with: the fastest; for a generic mutant in JAX both, because
+    a float32 error may be twice that of the others, and a single one may be small by chance."""
     if mutant is not None and mutant.generic and backend == "jax":
         return "numpy", "torch"
     return (REFERENCE[backend],)
@@ -299,10 +299,10 @@ def judge(
     beside: tuple[str, ...] = (),
     first: bool = False,
 ) -> Verdict:
-    """Plant a mutant under `directory` and let the suite judge it; if `first`, until a check falls.
+    """Plant a mutant under `directory` and let the suite judge it; if `first`, until a check fails.
 
-    It is compared with the healthy backends `beside` it: two of them can say who is wrong. None
-    given: the one that is fastest.
+    It is compared with the healthy backends `beside`, by default the fastest. With two of them, the
+    suite can name the backend that is wrong.
     """
     healthy = beside or references(mutant, backend)
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What a mutant is: one bug, under a name, as replacements in the sources of the backends."""
+"""A mutant: one named bug, as replacements in the sources of the backends."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -6,7 +6,7 @@ from typing import Self
 from shared.protocol import BACKENDS
 
 # The chapters of the suite that test a kind of mutant. In NumPy and PyTorch a mutant also runs
-# against the chapters that belong to no kind; in JAX it does not, for compiling them takes long.
+# against the chapters that belong to no kind; not in JAX, where compiling them takes long.
 FORWARD = ("test_forward", "test_softmax", "test_loss", "test_gradients", "test_causality")
 OPTIMIZER = ("test_optimizers", "test_bigram")
 DECODING = ("test_decoding", "test_sampling")
@@ -17,7 +17,7 @@ LIFE = ("test_life", "test_inputs", "test_shapes.py::test_a_batch")
 
 @dataclass(frozen=True)
 class Edit:
-    """Put `new` where `old` stands in a file of a room, and `old` stands there `times` times."""
+    """Replace `old`, which occurs `times` times in a file of a backend, by `new`."""
 
     file: str
     old: str
@@ -27,18 +27,18 @@ class Edit:
 
 @dataclass(frozen=True)
 class Source:
-    """Where this mistake was made in public."""
+    """A public project with this mistake."""
 
     repository: str
     thread: str
     """An issue or pull request, as "#12"."""
     what: str
-    """What was wrong there, in one line."""
+    """The mistake made there, in one line."""
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A mistake that people make, and how it is planted in each backend that it makes sense in."""
+    """A realistic mistake, and its replacements in each backend that can have it."""
 
     name: str
     story: str
@@ -50,7 +50,7 @@ class Mutant:
     seen: tuple[Source, ...] = ()
     """From audits/mutants/entries/museum.py."""
     generic: bool = False
-    """Made by an operator: held to the whole suite, until the first check falls."""
+    """Made by an operator: runs against the whole suite, until the first check fails."""
 
     @classmethod
     def of(

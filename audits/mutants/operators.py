@@ -1,4 +1,4 @@
-"""Mutation operators: those of cosmic-ray, and what it lacks, written against its interface.
+"""Mutation operators: those of cosmic-ray, and more of them, written against its interface.
 
 The library replaces operators, comparisons, numbers (by one more and one less: so it also turns
 axis=-1 into 0 and -2), booleans, conditions, loops, handlers and decorators. Ours drop a statement
@@ -20,25 +20,25 @@ CRASHES = re.compile(
     r"_(RShift|LShift|BitOr|BitAnd|BitXor|Invert)$"  # floats have no bits
     r"|^ReplaceComparisonOperator_(?!Is)\w+_Is(Not)?$"  # `is` for `==`: whether equal strings are
 )  # one object is Python's affair
-"""The library's operators that are left out: their mutants raise at once or mean nothing."""
+"""The library's operators that are not used: their mutants raise at once or change nothing."""
 
 HOLLOW = {"string", "strings", "import_name", "import_from"}
-"""Statements that do nothing when the program runs: docstrings, and imports of what is used."""
+"""Statements without effect at run time: docstrings, and imports of names that are used."""
 
 FIXED = {"argument", "string", "strings", "fstring"}
-"""Arguments that are not swapped: those with a keyword or a star; and texts, for a tap's name in
-the place of its value raises at once."""
+"""Arguments that are not swapped: those with a keyword or a star; and strings, because a tap's
+name in place of its value raises at once."""
 
 SYMMETRIC = {"swapaxes", "transpose"}
-"""With two arguments: it does not matter which comes first."""
+"""Functions of two arguments whose order does not matter."""
 
 PLACES = {"device"}
-"""Keywords that are kept: the suite runs on CPUs, which are the default."""
+"""Keywords that are not dropped: the suite runs on CPUs, which are the default."""
 
 DTYPES = {"float64": "float32", "float32": "float64", "int64": "int32", "int32": "int64"}
 DTYPES |= {"double": "float"}
 WORDS = {"name", "string"}
-"""What a precision is written as."""
+"""The names of precisions in the sources."""
 
 RANGES = {"range", "arange"}
 
@@ -49,7 +49,7 @@ class Ours(Operator):
     shown: ClassVar[tuple[Example, ...]]
 
     def find(self, node: BaseNode) -> list[int]:
-        """The indices of the children that it can change, once for every way to change them."""
+        """The indices of the children that it can change, repeated for every way to change them."""
         raise NotImplementedError
 
     def apply(self, node: BaseNode, i: int, index: int) -> None:
@@ -70,7 +70,7 @@ class Ours(Operator):
 
 
 class DropStatement(Ours):
-    """A statement that does nothing."""
+    """Drop a statement."""
 
     shown = (
         Example("x = 1\ny = 2\n", "pass\ny = 2\n"),
@@ -88,7 +88,7 @@ class DropStatement(Ours):
 
 
 class SwapArguments(Ours):
-    """Two neighbouring positional arguments of a call, each in the other's place."""
+    """Swap two neighbouring positional arguments of a call."""
 
     shown = (
         Example("f(a, b + 1, axis=0)", "f(b + 1, a, axis=0)"),
@@ -115,7 +115,7 @@ class SwapArguments(Ours):
 
 
 class DropKeyword(Ours):
-    """A keyword argument left to its default."""
+    """Drop a keyword argument."""
 
     shown = (
         Example("f(a, axis=0, keepdims=b)", "f(a, keepdims=b)"),
@@ -142,7 +142,7 @@ class DropKeyword(Ours):
 
 
 class ReplaceDtype(Ours):
-    """Another precision."""
+    """Replace a precision by another."""
 
     shown = (
         Example("x.astype(np.float64)", "x.astype(np.float32)"),
@@ -162,7 +162,7 @@ class ReplaceDtype(Ours):
 
 
 class MoveBound(Ours):
-    """A bound of a slice or a range, one more or less; numbers are left to the library."""
+    """Move a bound of a slice or a range by one; numbers are left to the library."""
 
     shown = (
         Example("x[:, start : start + T]", "x[:, start + 1 : start + T]"),
@@ -185,7 +185,7 @@ class MoveBound(Ours):
 
 
 def called(arguments: NodeOrLeaf) -> str:
-    """The name that is called with these arguments."""
+    """The name of the function called with these arguments."""
     bracket = arguments.get_previous_leaf()
     leaf = bracket.get_previous_leaf() if bracket == "(" else None
     return leaf.value if leaf is not None else ""
@@ -195,7 +195,7 @@ OURS = (DropStatement, SwapArguments, DropKeyword, ReplaceDtype, MoveBound)
 LIBRARY = OperatorProvider()
 
 OPERATORS: dict[str, Operator] = {
-    # Those with arguments want the names of variables, and put random numbers in their places.
+    # Operators with arguments replace named variables by random numbers.
     **{
         f"core/{name}": LIBRARY[name]()
         for name in LIBRARY

@@ -1,7 +1,6 @@
-"""Planting: a copy of a backend with one bug in it, as a package of its own outside the tree.
+"""Planting: a copy of a backend with one bug in it, as a package outside the tree.
 
-The copy calls itself by another name, so that the healthy backend and the mutant live in one
-process.
+The copy has another name, so that the healthy backend and the mutant can share a process.
 """
 
 import difflib
@@ -15,14 +14,14 @@ IMPLS = ROOT / "impls"
 
 
 class MutantError(UserError):
-    """There is no such mutant, or the sources have changed under it."""
+    """There is no such mutant, or it no longer fits the sources."""
 
 
 def mutate(mutant: Mutant | None, backend: str) -> dict[str, str]:
-    """The sources of a backend with the bug in them, by file name; None: as they are.
+    """The sources of a backend with the bug in them, by file name; None: unchanged.
 
     Raises:
-        MutantError: a text that is to be replaced does not stand there as often as it should.
+        MutantError: a text to be replaced does not occur as often as it should.
     """
     files = sorted((IMPLS / backend).glob("*.py"))
     sources = {path.name: path.read_text(encoding="utf-8") for path in files}
@@ -42,13 +41,13 @@ def mutate(mutant: Mutant | None, backend: str) -> dict[str, str]:
 def plant(mutant: Mutant | None, backend: str, directory: Path) -> str:
     """Write the mutated backend into `directory`; returns the name it is imported by.
 
-    Without a mutant, the copy is healthy: what falls then is the fault of the copying.
+    Without a mutant, the copy is healthy: a failure then is caused by the copying.
     """
     package = f"{mutant.name if mutant else 'healthy'}_{backend}"
     target = directory / package
     target.mkdir(parents=True)
     for name, source in mutate(mutant, backend).items():
-        # The imports inside the room, and the guard in its __init__.py.
+        # The imports within the backend, and the guard in its __init__.py.
         renamed = source.replace(f"impls.{backend}", package)
         (target / name).write_text(renamed, encoding="utf-8")
     return package

@@ -1,4 +1,4 @@
-"""What the last run of the mutants found, in build/mutants.json, and the sources it speaks of."""
+"""What the last run of the mutants found, in build/mutants.json, with a hash of the sources."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from shared.sources import ROOT
 
 REPORT = gate.STAMP.with_name("mutants.json")
 COVERED = (*gate.COVERED, "audits/mutants")
-"""Files and directories whose change may change which checks a mutant kills."""
+"""Files and directories that can affect which checks kill a mutant."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Report:
 
 
 def fingerprint() -> str:
-    """A hash of everything that decides which checks fall: sources and installed versions."""
+    """A hash of everything that decides which checks fail: sources and installed versions."""
     return gate.fingerprint(ROOT, COVERED)
 
 
 def write_report(current: str, verdicts: Sequence[Verdict]) -> None:
-    """Write build/mutants.json. Verdicts of another run on the same sources are kept, so that
-    judging one mutant does not cost the knowledge of all others.
+    """Write build/mutants.json. Verdicts of earlier runs on the same sources are kept, so that
+    judging one mutant does not discard all others.
 
     Raises:
         RunError: it cannot be written.
@@ -49,7 +49,7 @@ def write_report(current: str, verdicts: Sequence[Verdict]) -> None:
 
 
 def read_report() -> Report | None:
-    """The last report; None if there is none that can be read."""
+    """The last report; None if there is none, or it cannot be read."""
     try:
         found = json.loads(REPORT.read_text(encoding="utf-8"))
         return Report(found["fingerprint"], [Verdict(**each) for each in found["verdicts"]])

@@ -1,7 +1,7 @@
-"""Which generic mutants there are in a backend's sources, and a sample of them.
+"""All generic mutants of a backend's sources, and a sample of them.
 
-A mutation is known by what it does: the lines it replaces and those it puts there, in which
-function of which file. So is one that equivalent.toml says changes nothing.
+A mutation is identified by its file, its function, the lines it replaces and the new lines. So are
+the entries of equivalent.toml, which change nothing.
 """
 
 import random
@@ -23,11 +23,11 @@ from audits.mutants.plant import MutantError, mutate
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 
 SPARED = {"__init__.py", "train.py", "sample.py", "attention_steps.py", "bigram.py"}
-"""Doors, and lessons beside the model."""
+"""Input validation, and lessons beside the model."""
 
 FIRST = {"optim.py": OPTIMIZER, "step.py": OPTIMIZER, "generate.py": DECODING}
-"""What a file's mutants are held to first in JAX; the others FORWARD and what runs as fast. What
-survives that is held to all the rest."""
+"""The checks that run first in JAX, by file; for other files FORWARD and equally fast ones. If the
+mutant survives, the rest follow."""
 
 Key = tuple[str, str, str, str]
 """File, function, old lines, new lines."""
@@ -48,14 +48,14 @@ class Place:
 
     @property
     def site(self) -> Site:
-        """What the ways to mutate one thing have in common: ReplaceBinaryOperator_Add_Sub and
+        """The common part of the ways to mutate one place: ReplaceBinaryOperator_Add_Sub and
         ReplaceBinaryOperator_Add_Mul are two ways."""
         return self.file, self.operator.partition("_")[0], self.start
 
 
 @dataclass(frozen=True)
 class Change:
-    """A mutation, carried out."""
+    """A mutation, applied."""
 
     place: Place
     old: str
@@ -71,7 +71,7 @@ class Change:
 
 
 def places(sources: dict[str, str]) -> Iterator[Place]:
-    """Every place where an operator can do what may matter."""
+    """Every place where an operator can make a meaningful change."""
     for file, source in sources.items():
         nodes = [(node, matters(node)) for node in ast_nodes(get_ast(source))]
         for name, operator in OPERATORS.items():
@@ -102,7 +102,7 @@ def matters(node: NodeOrLeaf | None) -> bool:
 
 
 def scope_of(node: NodeOrLeaf) -> str:
-    """GPT.forward for what is in it, "" outside all functions and classes."""
+    """Such as GPT.forward; "" outside all functions and classes."""
     names = []
     while (node := node.parent) is not None:
         if node.type in ("funcdef", "classdef"):
@@ -111,7 +111,7 @@ def scope_of(node: NodeOrLeaf) -> str:
 
 
 def change(sources: dict[str, str], place: Place) -> Change | None:
-    """The mutation at a place; None if what comes out is the same or no Python."""
+    """The mutation at a place; None if it changes nothing or is not valid Python."""
     source = sources[place.file]
     mutated = mutate_code(source, OPERATORS[place.operator], place.occurrence)
     try:
@@ -129,7 +129,7 @@ def change(sources: dict[str, str], place: Place) -> Change | None:
 
 
 def common(a: list[str], b: list[str]) -> int:
-    """How many lines at the beginning are equal."""
+    """The number of equal lines at the beginning."""
     differing = (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
     return next(differing, min(len(a), len(b)))
 
@@ -139,7 +139,7 @@ def sources_of(backend: str) -> dict[str, str]:
 
 
 def sample(sources: dict[str, str], count: int, seed: str, noted: set[Key]) -> list[Change]:
-    """`count` mutations, or all there are if fewer, each at a site of its own, none of those noted.
+    """At most `count` mutations, each at a different site, except those noted as equivalent.
     The same for the same sources and seed.
 
     The kinds of operators take turns: most sites are statements, and most that are dropped leave a
@@ -172,10 +172,10 @@ def equivalents(backend: str, path: Path = EQUIVALENT) -> dict[Key, str]:
 
 
 def check_noted(sources: dict[str, str], noted: dict[Key, str], backend: str) -> None:
-    """Every mutation that is noted as equivalent can still be made.
+    """Check that every mutation noted as equivalent can still be made.
 
     Raises:
-        MutantError: one cannot, for its lines have changed.
+        MutantError: one cannot, because its lines have changed.
     """
     lines = {file: source.splitlines() for file, source in sources.items()}
     wanted = {
@@ -197,7 +197,7 @@ def check_noted(sources: dict[str, str], noted: dict[Key, str], backend: str) ->
 
 
 def as_mutant(found: Change, name: str, backend: str) -> Mutant:
-    """What plants it."""
+    """The mutant that plants it."""
     edit = Edit(found.place.file, found.source, found.mutated)
     first = FIRST.get(found.place.file, FORWARD)
     return Mutant(name, found.place.operator, {backend: (edit,)}, first, generic=True)

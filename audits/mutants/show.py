@@ -30,18 +30,18 @@ CHARACTERS = 700
 
 @dataclass(frozen=True)
 class Options:
-    """Which bug, and where."""
+    """The bug, and the backend to plant it in."""
 
     name: Annotated[Positional[str], arg(metavar="NAME")] = ""
     """The bug, as --list names it."""
     backend: Annotated[str, arg(metavar="|".join(BACKENDS))] = ""
-    """Where to plant it. Not given: the first that it can be planted in."""
+    """Where to plant it. By default the first backend that can have it."""
     list: FlagCreatePairsOff[bool] = False
     """List all bugs."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Show one bug as the command line says. Returns the exit status."""
+    """Show one bug as the command line asks. Returns the exit status."""
     return run_command(lambda: _show(argv))
 
 
@@ -92,7 +92,7 @@ def print_bug(console: Console, mutant: Mutant, backend: str) -> None:
 
 
 def print_verdict(console: Console, verdict: Verdict) -> None:
-    """Which checks fell, and, of those that say where a difference begins, the whole message."""
+    """Which checks failed, with the whole message of those that locate the difference."""
     total = len(verdict.fallen) + len(verdict.passed)
     console.print(Text(f"{len(verdict.fallen)} of {total} checks fell", "bold"))
     for check in verdict.fallen:

@@ -1,4 +1,4 @@
-"""Many mutants at once: two processes, and an end for those that come to none."""
+"""Judge many mutants in parallel processes, with a time limit for each."""
 
 import contextlib
 import multiprocessing
@@ -20,29 +20,29 @@ Task = tuple[str | Mutant | None, str]
 """A mutant, or its name in the catalogue (None: the healthy copy), and the name of a backend."""
 
 SECONDS_PER_MUTANT = 120.0
-"""Then its process is ended; what does not come to an end is not right."""
+"""After this time its process is killed, and the mutant counts as killed."""
 SECONDS_PER_GENERIC_MUTANT = 1800.0
-"""One that survives is held to the whole suite, every test of which has an end of its own."""
+"""For one that survives and meets the whole suite, where every test has its own limit."""
 
-CONTEXT = multiprocessing.get_context("spawn")  # a fork of torch's or JAX's threads is no process
+CONTEXT = multiprocessing.get_context("spawn")  # torch and JAX do not survive a fork
 
 
 @dataclass
 class Worker:
-    """A process, what it was asked last, and when."""
+    """A process, its current task, and when that began."""
 
     process: SpawnProcess
     pipe: Connection
     task: Task
     began: float
     done: int = 0
-    """How many mutants it has judged before."""
+    """The number of mutants it has judged."""
 
 
 def judge_all(tasks: list[Task], processes: int = 2, first: bool = False) -> Iterator[Verdict]:
-    """The verdicts, as they come; if `first`, with the first check that falls and no others.
+    """The verdicts, as they come; if `first`, with only the first check that fails.
 
-    A mutant that hangs or takes its process with it has fallen.
+    A mutant that hangs or crashes its process counts as killed.
     """
     waiting = list(reversed(tasks))
     with tempfile.TemporaryDirectory(prefix="mutants-") as directory, environment():
@@ -56,7 +56,7 @@ def judge_all(tasks: list[Task], processes: int = 2, first: bool = False) -> Ite
                     if worker.pipe in ready:
                         verdict = receive(worker)
                         if verdict.fallen.get("process") and worker.done:
-                            # Perhaps those before it are at fault: once more, in a new process.
+                            # An earlier mutant may have caused this: try again in a new process.
                             waiting.append(worker.task)
                             stop(worker)
                             workers.remove(worker)
@@ -79,16 +79,16 @@ def judge_all(tasks: list[Task], processes: int = 2, first: bool = False) -> Ite
 
 
 ENVIRONMENT = {
-    # On matrices this small, more threads than one wait for each other.
+    # On matrices this small, threads only wait for each other.
     **{"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"},
-    # What is compiled runs a few times only: to make it fast costs more than it saves.
+    # Compiled code runs only a few times: optimizing it costs more than it saves.
     "XLA_FLAGS": QUICK,
 }
 
 
 @contextlib.contextmanager
 def environment() -> Iterator[None]:
-    """Processes started in the block are made for many small computations."""
+    """Configure processes started in the block for many small computations."""
     before = dict(os.environ)
     os.environ |= ENVIRONMENT
     try:
@@ -133,7 +133,7 @@ def fallen(worker: Worker, how: str) -> Verdict:
 
 
 def work(pipe: Connection, directory: Path, first: bool) -> None:
-    """In a process of its own: judge what comes, until the pipe is closed."""
+    """Judge mutants in a separate process, until the pipe is closed."""
     with contextlib.suppress(EOFError):
         while True:
             which, backend = pipe.recv()

@@ -1,5 +1,5 @@
 """The backends compared with independent programs: `nox -s oracles`.
 
-The conformance suite proves that the backends are one function. These tests prove that it is the
-right one: what all three get wrong alike, the suite cannot see.
+The conformance suite shows that the backends compute the same function. These tests show that it is
+the right one, and so find errors that all three share.
 """

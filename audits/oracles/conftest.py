@@ -1,4 +1,4 @@
-"""Which backends are judged, and the largest errors at the end."""
+"""Chooses the backends to judge, and prints the largest errors at the end."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from threadpoolctl import threadpool_limits
 
-# Before anything imports it: an oracle reads local files and no network.
+# Before it is imported: an oracle reads local files and never the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 from audits.oracles.verdict import LIMIT, Verdict
@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
-    """The products are small: three libraries' threads would only wait for each other."""
+    """The products are small: the threads of three libraries would only wait for each other."""
     with threadpool_limits(limits=1):
         yield
 

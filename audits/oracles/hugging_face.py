@@ -1,4 +1,4 @@
-"""Hugging Face's GPT-2, from which the values, gradients and texts are asked."""
+"""Hugging Face's GPT-2: its values, gradients and texts."""
 
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ SOURCE = "transformers"
 def load(directory: Path) -> GPT2LMHeadModel:
     """The model in a local directory, in float64.
 
-    It would draw at random what the file lacks, and pass over what it does not know: here nothing
-    may be missing, left over or of another shape. Attention is the one written out in Python, whose
-    weights can be looked at.
+    The library initializes missing tensors at random and ignores unknown ones: here no tensor may
+    be missing, left over or of another shape. Attention is the eager version, which returns its
+    weights.
     """
     model, info = GPT2LMHeadModel.from_pretrained(
         directory,
@@ -30,7 +30,7 @@ def load(directory: Path) -> GPT2LMHeadModel:
 
 
 def canonical_parameters(model: GPT2LMHeadModel) -> dict[str, nn.Parameter]:
-    """Names and layouts are canonical already: GPT-2's are the canon."""
+    """Names and layouts need no change: the canonical ones are GPT-2's."""
     return dict(model.named_parameters())
 
 
@@ -44,7 +44,7 @@ def loss_and_grads(
 ) -> tuple[float, dict[str, np.ndarray]]:
     """Mean cross-entropy and its gradients.
 
-    Not by the model's own `labels=`, which computes the loss in float32 whatever the model is in.
+    Not with the model's own `labels=`, which computes the loss in float32 for every precision.
     """
     model.zero_grad()
     scores = model(torch.from_numpy(tokens)).logits
@@ -55,14 +55,14 @@ def loss_and_grads(
 
 @torch.no_grad()
 def own_loss(model: GPT2LMHeadModel, text: np.ndarray) -> float:
-    """The loss by `labels=`, which shifts the text by one itself. In float32."""
+    """The loss with `labels=`, which shifts the text by one itself. In float32."""
     ids = torch.from_numpy(text)
     return float(model(ids, labels=ids).loss)
 
 
 @torch.no_grad()
 def trace(model: GPT2LMHeadModel, tokens: np.ndarray) -> dict[str, np.ndarray]:
-    """What passes through the model, under the names of our taps (all but `scores`)."""
+    """The intermediate values, under the names of our taps (all but `scores`)."""
     seen: dict[str, Tensor] = {}
 
     def hook(name: str) -> Any:

@@ -1,6 +1,6 @@
-"""torch's and optax's optimizers, replaying gradients that were recorded elsewhere.
+"""torch's and optax's optimizers, replaying recorded gradients.
 
-The lists of gradients are by canonical name, one dictionary for every step.
+Gradients are given as a list with one dictionary per step, by canonical name.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,15 +14,15 @@ import torch
 
 from shared.config import TrainConfig
 
-jax.config.update("jax_enable_x64", True)  # without it float64 becomes float32 in silence
+jax.config.update("jax_enable_x64", True)  # without it JAX silently turns float64 into float32
 
 Tensors = dict[str, np.ndarray]
 State = tuple[Tensors, dict[str, Tensors]]
-"""Weights and moments, the latter by the paper's letters; without moments for SGD."""
+"""Weights, and moments named by the paper's letters; no moments for SGD."""
 
 
 def clipped(grads: Tensors, max_norm: float) -> tuple[Tensors, float]:
-    """The gradients times min(1, max_norm / norm), 0 for no clipping, and the norm over them all.
+    """The gradients times min(1, max_norm / norm), and their global norm. 0 means no clipping.
 
     Written out from the definition (Pascanu et al. 2013): torch's function divides by norm + 1e-6.
     """

@@ -1,4 +1,4 @@
-"""Pre-norm with learned positions: Hugging Face's GPT-2, given a checkpoint that we wrote."""
+"""Pre-norm with learned positions: Hugging Face's GPT-2, with a checkpoint written here."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +33,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 @pytest.fixture(scope="module")
 def theirs(case: Case, tmp_path_factory: pytest.TempPathFactory) -> GPT2LMHeadModel:
-    """The weights of `case` by way of the disk: we save, they load."""
+    """The weights of `case`, saved by us and loaded by them."""
     directory: Path = tmp_path_factory.mktemp(case.name) / "checkpoint"
     save_checkpoint(directory, case.config, random_weights(case))
     return hugging_face.load(directory)
@@ -45,7 +45,7 @@ def ours(case: Case, backend: Backend) -> Model:
 
 
 def test_weights(ours: Model, theirs: GPT2LMHeadModel, backend_name: str) -> None:
-    """What they read is what we have, bit for bit, and no tensor is on one side only."""
+    """They read our weights bit for bit, and no tensor is on one side only."""
     found, parameters = ours.weights(), hugging_face.canonical_parameters(theirs)
     assert set(found) == set(parameters)
     for key, parameter in parameters.items():
@@ -53,8 +53,8 @@ def test_weights(ours: Model, theirs: GPT2LMHeadModel, backend_name: str) -> Non
 
 
 def test_taps(ours: Model, theirs: GPT2LMHeadModel, case: Case, verdict: Verdict) -> None:
-    """All that passes through, in the order of the data flow. Only scores, which they never hold as
-    such, have nothing to be compared with; the weights, their softmax, have."""
+    """All intermediate values, in the order of the data flow, except scores, which they never
+    materialize; the weights, their softmax, are compared."""
     tokens = random_batch(case.config)[0]
     found, truth = ours.trace(tokens), hugging_face.trace(theirs, tokens)
     names = [name for name in tap_names(case.config) if not name.endswith("scores")]
@@ -84,8 +84,8 @@ def test_loss_and_gradients(
 
 
 def test_loss_of_a_text(ours: Model, theirs: GPT2LMHeadModel, case: Case, verdict: Verdict) -> None:
-    """Our targets are the tokens moved by one, as they move their `labels` themselves. Theirs is in
-    float32, and so is the limit."""
+    """Our targets are the tokens shifted by one; they shift their `labels` themselves. Their loss
+    is in float32, and so is the limit."""
     text = random_batch(case.config)[0]
     loss, truth = ours.loss(text[:, :-1], text[:, 1:]), hugging_face.own_loss(theirs, text)
     limit = limit_of("loss", "float32")

@@ -1,4 +1,4 @@
-"""GPT-2 checkpoints that we did not write: laid out as on the hub, or saved by transformers."""
+"""GPT-2 checkpoints of other origin: laid out as on the hub, or saved by transformers."""
 
 import json
 from dataclasses import replace
@@ -64,7 +64,7 @@ def write_as_on_the_hub(directory: Path) -> None:
 
 
 def write_by_transformers(directory: Path, tied: bool) -> None:
-    """A model of theirs with its own initial weights, made larger, so that they matter."""
+    """Their model with its own initial weights, enlarged so that they matter."""
     torch.manual_seed(0)
     model = GPT2LMHeadModel(GPT2Config.from_dict(HUB_CONFIG | {"tie_word_embeddings": tied}))
     with torch.no_grad():

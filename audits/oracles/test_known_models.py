@@ -1,4 +1,4 @@
-"""The digits of known_models.py, computed again by the programs that gave them."""
+"""Recompute the digits of known_models.py with the programs that they came from."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from conformance.truths.truth import check_truth
 from shared.checkpoints.checkpoint import save_checkpoint
 
 LIMIT = 1e-13
-"""Other versions and processors round otherwise; the digits are no less exact than that."""
+"""Other versions and processors round differently; the digits are at least this exact."""
 
 
 @pytest.mark.parametrize("name", KNOWN)

@@ -1,4 +1,4 @@
-"""Trainers against torch.optim and optax, fed the gradients that the trainers saw."""
+"""Trainers against torch.optim and optax, on the gradients of the trainers."""
 
 from dataclasses import dataclass, replace
 
@@ -16,13 +16,13 @@ from shared.schedule import learning_rate
 CASE = Case("gpt2", replace(BASE, tie_weights=True))
 STEPS = 20
 
-# A warm-up and a decay that both happen within the steps, and a clip that bites.
+# A warm-up and a decay within these steps, and a limit that clips.
 ADAMW = TrainConfig(
     steps=STEPS, warmup_steps=3, learning_rate=1e-2, min_lr=1e-3, weight_decay=0.1, grad_clip=1.0
 )
 CONFIGS = {
     "AdamW": ADAMW,
-    # An epsilon and a decay so large that it shows where each is put in.
+    # Epsilon and decay are large enough that their places in the formula matter.
     "AdamW, unclipped": replace(
         ADAMW, grad_clip=0.0, epsilon=1e-3, beta1=0.8, beta2=0.95, weight_decay=1.0
     ),
@@ -33,7 +33,7 @@ REPLAYS = {"torch.optim": replay_torch, "optax": replay_optax}
 
 @dataclass(frozen=True)
 class Record:
-    """A training as it went: what the optimizer was given at each step, and what it made of it."""
+    """A recorded training: the inputs of the optimizer at each step, and its results."""
 
     gradients: list[Tensors]
     results: list[StepResult]
@@ -80,8 +80,8 @@ def test_weights_and_moments(record: Record, optimizer: str, source: str, verdic
 
 
 def test_step_results(record: Record, optimizer: str, verdict: Verdict) -> None:
-    """The norm that is reported is that of all tensors together, before clipping; the learning rate
-    is the schedule's."""
+    """The reported norm is that of all tensors together, before clipping; the reported learning
+    rate is the schedule's."""
     config = CONFIGS[optimizer]
     norms = [clipped(grads, config.grad_clip)[1] for grads in record.gradients]
     assert max(norms) > config.grad_clip, "a clip that does not bite proves nothing"
@@ -92,8 +92,8 @@ def test_step_results(record: Record, optimizer: str, verdict: Verdict) -> None:
 
 @pytest.mark.parametrize("warmup", [0, 1, 7])
 def test_schedule(warmup: int) -> None:
-    """optax's warm-up and cosine, with its own count of steps: ours begins one step above zero and
-    ends at min_lr."""
+    """optax's warm-up and cosine, counted its way: ours begins one step above zero and ends at
+    min_lr."""
     config = TrainConfig(steps=40, warmup_steps=warmup, learning_rate=3e-3, min_lr=2e-4)
     schedule = optax.warmup_cosine_decay_schedule(
         init_value=config.learning_rate / (warmup + 1),

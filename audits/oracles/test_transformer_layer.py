@@ -1,4 +1,4 @@
-"""Post-norm, and whatever else GPT-2 cannot express: torch.nn.TransformerEncoderLayer."""
+"""Post-norm, and all options that GPT-2 lacks: torch.nn.TransformerEncoderLayer."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def ours(case: Case, backend: Backend) -> Model:
 
 
 def test_embedding(ours: Model, theirs: Stack, case: Case, verdict: Verdict) -> None:
-    """wte + position; the sines and cosines are those of the paper."""
+    """wte + position, with the sines and cosines of the paper."""
     tokens = random_batch(case.config)[0]
     with torch.no_grad():
         truth = (theirs.wte(torch.from_numpy(tokens)) + theirs.wpe).numpy()
@@ -34,8 +34,8 @@ def test_embedding(ours: Model, theirs: Stack, case: Case, verdict: Verdict) -> 
 
 
 def test_block_by_block(ours: Model, theirs: Stack, case: Case, verdict: Verdict) -> None:
-    """Every block is given what ours was given, and gives what ours gave: so a block that is wrong
-    is alone to blame."""
+    """Every block gets the input of our block and must give its output, so that a failure names the
+    wrong block."""
     trace = ours.trace(random_batch(case.config)[0])
     before = "embed"
     for i in range(case.config.n_layer):
@@ -54,7 +54,7 @@ def test_logits(ours: Model, theirs: Stack, case: Case, verdict: Verdict) -> Non
 
 
 def test_loss_and_gradients(ours: Model, theirs: Stack, case: Case, verdict: Verdict) -> None:
-    """The gradient of every tensor through the whole stack."""
+    """The gradient of every tensor, through the whole stack."""
     batch = random_batch(case.config)
     loss, grads = ours.loss_and_grads(*batch)
     true_loss, true_grads = theirs.loss_and_grads(*batch)

@@ -1,8 +1,8 @@
 """The model put together from torch's own Transformer layers, in every configuration that it has.
 
 `torch.nn.TransformerEncoderLayer` is the original post-norm block, or with `norm_first` the
-pre-norm one, and a causal mask makes a decoder of it. What torch has no module for, the positions
-by sines and cosines, is written down from the paper, a number at a time.
+pre-norm one, and a causal mask makes it a decoder. torch has no module for sinusoidal positions:
+they are computed from the paper's formula, number by number.
 """
 
 from collections.abc import Mapping

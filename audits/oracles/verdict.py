@@ -1,4 +1,4 @@
-"""What a backend computes against what an outside program does, and the errors that are left."""
+"""Compares the values of a backend with those of an outside program, and records the errors."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,14 @@ from conformance.limits import limit_of
 from conformance.truths.truth import check_truth
 
 LIMIT = limit_of("logits", "float64")
-"""1e-10, for everything in float64. Rounding leaves less than 1e-12: the table at the end shows how
-much. The mildest bug that was planted to try it, erf for tanh in GELU, leaves 1e-4. AdamW needs no
-wider limit here than SGD: it is given the very gradients, so that what is noise in them is the same
-noise on both sides."""
+"""For everything in float64. Rounding leaves less than 1e-12, as the table at the end shows. The
+mildest bug that was tried, erf for tanh in GELU, leaves 1e-4. AdamW needs no wider limit than SGD:
+both sides get the same gradients, with the same noise."""
 
 
 @dataclass
 class Verdict:
-    """Judges one backend, and remembers the largest error of every check."""
+    """Judges one backend, and records the largest error of every check."""
 
     backend: str
     errors: dict[tuple[str, str], float]
@@ -31,7 +30,7 @@ class Verdict:
         what: str = "",
         limit: float = LIMIT,
     ) -> None:
-        """`found`, of the backend, is `truth`, of `source`. Raises `Disagreement` if not."""
+        """Raises `Disagreement` unless `found`, of the backend, is `truth`, of `source`."""
         found, truth = (np.array([x]) if isinstance(x, float) else x for x in (found, truth))
         error = check_truth(self.backend, found, truth, limit, what or check, source)
         key = (f"{source}: {check}", self.backend)
@@ -45,7 +44,7 @@ class Verdict:
         source: str,
         when: str = "",
     ) -> None:
-        """The same names on both sides, and every tensor agrees, in the order of `truth`."""
+        """Check that the names are equal and every tensor agrees, in the order of `truth`."""
         odd = sorted(set(found) ^ set(truth))
         assert not odd, f"{check}: {self.backend} lacks or invents {', '.join(odd)}"
         for name, value in truth.items():

@@ -1,15 +1,15 @@
-"""What is too slow for `tests`: trainings killed, checkpoints corrupted, strings of all Unicode."""
+"""Tests too slow for `tests`: killed trainings, corrupted checkpoints, strings of all Unicode."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 FaultKind = Literal["lost", "wrongly accepted", "traceback"]
-"""Work that is gone; something damaged taken for whole; an end that explains nothing (a traceback,
-a crash, a hang, memory without bound)."""
+"""Lost work; a damaged file accepted; an unexplained end (a traceback, a crash, a hang, unbounded
+memory)."""
 
 
 class Fault(Exception):
-    """One thing that must never happen, and did."""
+    """Something happened that must never happen."""
 
     def __init__(self, kind: FaultKind, what: str) -> None:
         super().__init__(what)
@@ -18,12 +18,12 @@ class Fault(Exception):
 
 @dataclass(frozen=True)
 class Result:
-    """How one try ended."""
+    """The outcome of one try."""
 
     row: str
-    """The row of the table that counts it."""
+    """The row of the table that it counts in."""
     case: str
-    """Its name: `--case` tries it again."""
+    """Its name: `--case` repeats it."""
     how: str
-    """How it ended; what went wrong; or why it was skipped."""
+    """The outcome, what went wrong, or why it was skipped."""
     kind: Literal[FaultKind, "well", "skipped"] = "well"

@@ -1,4 +1,4 @@
-"""Try hard to lose something: kill trainings, corrupt checkpoints, feed strings of all of Unicode.
+"""Try hard to lose data: kill trainings, corrupt checkpoints, feed strings of all of Unicode.
 
 Exit status 1 if anything is lost, wrongly accepted, or ends in a traceback. The counts are kept in
 build/reliability.json.
@@ -30,29 +30,29 @@ Part = Literal["kills", "corruptions", "strings"]
 FAULT_KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
 REPORT = ROOT / "build" / "reliability.json"
 WIDTH = 120
-"""Columns, where there is no terminal that has its own number."""
+"""Columns, if there is no terminal that has a width."""
 MOST_SHOWN = 10
-"""Faults of a row that are shown; the report has all."""
+"""Faults to show per row; the report has all."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """How much is tried."""
+    """What to try, and how often."""
 
     kills: int = 100
-    """Trainings killed: three of five in NumPy, the others in PyTorch and JAX alike."""
+    """Trainings killed: three of five in NumPy, the others in PyTorch and JAX equally."""
     corruptions: int = 5000
     """Checkpoints corrupted and loaded."""
     strings: int = 10_000
     """Strings encoded and decoded by each tokenizer, and shown on a terminal."""
     seed: int = 0
-    """Decides every choice but the moments that the clock has a part in."""
+    """Seed of all choices, except those that depend on the clock."""
     only: Part | None = None
-    """One part of it."""
+    """Run only this part."""
     case: str | None = None
-    """One case of the part --only, as the messages name it."""
+    """Run only this case of the part, as named in the messages."""
     processes: int = 2
-    """How many are tried at a time."""
+    """Tries at a time."""
 
     def __post_init__(self) -> None:
         for name in ("kills", "corruptions", "strings", "seed", "processes"):
@@ -65,7 +65,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Row:
-    """The results that are counted together."""
+    """Results that are counted together."""
 
     part: Part
     name: str
@@ -80,7 +80,7 @@ class Row:
 
     @property
     def endings(self) -> dict[str, int]:
-        """How the tries ended that ended well, the most frequent first."""
+        """The good outcomes, the most frequent first."""
         return dict(Counter(result.how for result in self.of_kind("well")).most_common())
 
     def to_json(self) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class Row:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Try as the command line says. Returns the exit status."""
+    """Try as the command line asks. Returns the exit status."""
     return run_command(lambda: _try_all(argv))
 
 
@@ -135,7 +135,7 @@ def _results_of(part: Part, options: Options) -> list[Result]:
 
 
 def _show(console: Console, rows: Sequence[Row], seed: int) -> None:
-    """What was tried down, what became of it across: every number on the right must be 0."""
+    """The tries down, their outcomes across: every number on the right must be 0."""
     table = Table(title="Nothing is lost: what was tried, and how it ended")
     table.add_column("what", no_wrap=True)
     table.add_column("tried", justify="right")

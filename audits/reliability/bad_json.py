@@ -1,4 +1,4 @@
-"""JSON that is wrong: odd values, bombs, and parts of a tokenizer that none of ours has."""
+"""Malformed JSON: odd values, bombs, and tokenizer parts that our tokenizers do not use."""
 
 import contextlib
 import json
@@ -75,8 +75,8 @@ BOMBS: tuple[Callable[[Random], bytes], ...] = (
     lambda rng: b" " * many(rng),
     lambda rng: rng.choice(b"nul undefined //_1 /**/_1 'a' 01 +1 1,".split()),
 )
-"""JSON that readers choke on: it nests without end, says things twice, or is none. Each stands for
-one value of a file, or for the whole of it."""
+"""JSON that breaks readers: deeply nested, with duplicate keys, or invalid. Each replaces one value
+of a file, or the whole file."""
 WRAPPINGS: tuple[Callable[[bytes], bytes], ...] = (
     lambda data: b"\xef\xbb\xbf" + data,  # a byte order mark
     lambda data: data.decode().encode("utf-16"),
@@ -89,7 +89,7 @@ WRAPPINGS: tuple[Callable[[bytes], bytes], ...] = (
 
 
 def bomb_json(data: bytes, rng: Random) -> bytes:
-    """Put a bomb in the place of a value, or of the whole; or wrap the whole."""
+    """Replace a value or the whole by a bomb, or wrap the whole in one."""
     die, bomb = rng.random(), rng.choice(BOMBS)(rng)
     if die < 0.2:
         return rng.choice(WRAPPINGS)(data)
@@ -105,7 +105,7 @@ def bomb_json(data: bytes, rng: Random) -> bytes:
 
 
 def components(module: ModuleType) -> list[Any]:
-    """What a module of the library makes of its own accord, as tokenizer.json has it."""
+    """The default parts of a module of the library, as in tokenizer.json."""
     made = []
     for kind in vars(module).values():
         with contextlib.suppress(TypeError):  # no class, or one that needs arguments
@@ -159,4 +159,4 @@ OTHER_PARTS: dict[str, list[Any]] = {
     "model.ignore_merges": [True],
     "model.merges": [["a b"], ["a"], [["a"]], ["a b c"], {}, *([["a", "b"]] * n for n in (1, 999))],
 }
-"""Other values for parts of a tokenizer.json that the library may well understand."""
+"""Other values for parts of a tokenizer.json that the library may accept."""

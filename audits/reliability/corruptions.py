@@ -1,8 +1,8 @@
-"""Thousands of corrupted checkpoints: each is loaded as exactly what it is, or refused in a line.
+"""Thousands of corrupted checkpoints: each loads as its exact contents, or is refused in one line.
 
-They are loaded in processes of their own, so that one that crashes, hangs or fills the memory takes
-nothing else with it, and is found out. The address space of such a process is limited: to what it
-has before, twice the files, `SPARE`, and `TOKENIZER_FACTOR` times tokenizer.json. (The `tokenizers`
+Separate processes load them, so that a crash, a hang or unbounded memory is contained and reported.
+The address space of such a process is limited to its size before, plus twice the files, `SPARE`,
+and `TOKENIZER_FACTOR` times tokenizer.json. (The `tokenizers`
 library builds Rust objects of fifty bytes for what may be one byte of that file, which is why
 `shared.checkpoints.parts.TOKENIZER_LIMIT` is what it is.)
 """
@@ -37,7 +37,7 @@ from shared.layout import tensor_shapes
 from shared.text.tokenizers import Tokenizer
 
 SECONDS = 20.0
-"""A checkpoint of 30 KB takes milliseconds to load or to refuse. After this it hangs."""
+"""A checkpoint of 30 KB takes milliseconds to load or to refuse; beyond this, loading hangs."""
 SPARE = 64 * 2**20
 TOKENIZER_FACTOR = 64
 CONTEXT = multiprocessing.get_context("spawn")
@@ -45,12 +45,12 @@ Work = Callable[[Sequence[int], int, Connection], None]
 
 
 def try_corruptions(count: int, seed: int, processes: int, case: str | None) -> list[Result]:
-    """Spoil and load a checkpoint for every case: its number decides which and how."""
+    """Corrupt and load a checkpoint for every case; its number decides which and how."""
     if case is not None and not case.isdecimal():
         raise UsageError(f"there is no case {case!r} of corruptions: it is a number")
     cases = range(count) if case is None else [int(case)]
     say("corrupting checkpoints")
-    # The libraries' backtraces would take a hundred megabytes. Once, for the environment is shared.
+    # The libraries' backtraces take a hundred megabytes. Set once: the environment is shared.
     quiet = mock.patch.dict(os.environ, RUST_BACKTRACE="0")
     with quiet, ThreadPoolExecutor(processes) as pool:
         shares = [cases[i::processes] for i in range(processes)]
@@ -60,13 +60,13 @@ def try_corruptions(count: int, seed: int, processes: int, case: str | None) -> 
 
 
 def watch(cases: Sequence[int], seed: int, work: Work, seconds: float = SECONDS) -> list[Result]:
-    """Have a process go through the cases; another one after each that it does not survive.
+    """Run the cases in a process, and start another one after each crash.
 
     Args:
         cases: their numbers.
         seed: for `work`.
-        work: what the process does: tries the cases, and sends a result for each.
-        seconds: how long it may be silent; to start with, a minute longer.
+        work: runs in the process: tries the cases, and sends a result for each.
+        seconds: how long it may be silent; at the start, a minute longer.
     """
     results: list[Result] = []
     while rest := cases[len(results) :]:
@@ -92,13 +92,13 @@ def watch(cases: Sequence[int], seed: int, work: Work, seconds: float = SECONDS)
 
 
 def work_off(cases: Sequence[int], seed: int, pipe: Connection) -> None:
-    """In a process of its own: try the cases, and tell of each as soon as it is over."""
+    """Try the cases in a separate process, and send each result at once."""
     with tempfile.TemporaryDirectory(prefix="corrupted-") as directory:
         stderr = Path(directory) / "stderr"
         os.dup2(os.open(stderr, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
         for case in cases:
             result = try_case(case, seed, Path(directory))
-            if said := stderr.read_text(errors="replace"):  # a user would see it: Rust's panics
+            if said := stderr.read_text(errors="replace"):  # a user would see it
                 how = f"on standard error: {said[:2000]}"
                 result = replace(result, how=how, kind="traceback")
                 os.truncate(stderr, 0)
@@ -106,13 +106,13 @@ def work_off(cases: Sequence[int], seed: int, pipe: Connection) -> None:
 
 
 def chosen(case: int) -> tuple[str, Victim]:
-    """Which damage is done to which victim: all pairs in turn."""
+    """The victim and the damage of a case: all pairs in turn."""
     names, sound = list(DAMAGES), victims()
     return names[case % len(names)], sound[case // len(names) % len(sound)]
 
 
 def try_case(case: int, seed: int, directory: Path) -> Result:
-    """Write the victim, spoil it, load it, and judge what came of it."""
+    """Write the victim, corrupt it, load it, and judge the outcome."""
     damage, victim = chosen(case)
     path = directory / "checkpoint"
     shutil.rmtree(path, ignore_errors=True)
@@ -132,7 +132,7 @@ def try_case(case: int, seed: int, directory: Path) -> Result:
 
 
 def load(path: Path) -> Checkpoint | None:
-    """The checkpoint; None if it is refused as it should be. Raises `Fault` for any other end."""
+    """The checkpoint; None if it is properly refused. Raises `Fault` for any other outcome."""
     try:
         return load_checkpoint(path)
     except CheckpointError as error:
@@ -149,7 +149,7 @@ def load(path: Path) -> Checkpoint | None:
 
 @contextlib.contextmanager
 def memory_limit(path: Path) -> Iterator[None]:
-    """Bound what this process may take while it loads a checkpoint. (On Linux.)"""
+    """Limit the memory of this process while it loads a checkpoint. (On Linux.)"""
     statm = Path("/proc/self/statm")
     if not statm.exists():
         yield
@@ -166,7 +166,7 @@ def memory_limit(path: Path) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
-# What may be loaded; read by other means than the loader's
+# What may be loaded, read independently of the loader
 
 
 def demand(condition: bool, otherwise: str) -> None:
@@ -176,7 +176,7 @@ def demand(condition: bool, otherwise: str) -> None:
 
 
 def check_loaded(loaded: Checkpoint, path: Path, rule: Rule, victim: Victim) -> None:
-    """Raise `Fault` if a checkpoint should not have been loaded, or not like this."""
+    """Raise `Fault` if a checkpoint should have been refused, or was loaded wrongly."""
     demand(rule != "refused", "it was loaded")
     if rule == "as saved":
         demand(same(loaded, victim.checkpoint), "it was loaded, but not as what was saved")
@@ -199,7 +199,7 @@ def check_loaded(loaded: Checkpoint, path: Path, rule: Rule, victim: Victim) -> 
 
 
 def check_tensors(arrays: dict[str, np.ndarray], file: Path, prefixes: tuple[str, ...]) -> None:
-    """Raise `Fault` unless these are the bytes that stand where the file's header says."""
+    """Raise `Fault` unless these are the bytes at the offsets in the file's header."""
     header, payload = split(file.read_bytes())
     table = json.loads(header)
     for name, array in arrays.items():
@@ -214,7 +214,7 @@ PROBE = "Before we, hear <unk> <|endoftext|>\n\t\0 é東\U0001f680"
 
 
 def check_tokenizer(tokenizer: Tokenizer) -> None:
-    """Raise `Fault` unless a tokenizer that was accepted can be worked with."""
+    """Raise `Fault` unless an accepted tokenizer is usable."""
     unknown = tokenizer.unknown_characters(PROBE) if tokenizer.kind == "char" else ()
     known = "".join(c for c in PROBE if c not in unknown)
     try:

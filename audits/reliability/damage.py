@@ -1,7 +1,7 @@
-"""The ways in which a checkpoint on disk can be wrong: a grammar of corruptions.
+"""A grammar of corruptions of a checkpoint on disk.
 
-`DAMAGES` has them by name. Each spoils a checkpoint that was freshly written, and returns what is
-then demanded of its reader.
+`DAMAGES` has them by name. Each corrupts a freshly written checkpoint, and returns what its reader
+must then do.
 """
 
 import json
@@ -21,8 +21,8 @@ from shared.checkpoints import parts
 from shared.checkpoints import tensors as tensor_files
 
 Rule = Literal["as saved", "as the bytes say", "refused"]
-"""Besides being refused, what a damaged checkpoint may be: exactly what was saved; or, where its
-hashes were recomputed or there were none, exactly what its bytes say; or nothing else at all."""
+"""What a damaged checkpoint may load as, if it is not refused: exactly what was saved; exactly what
+its bytes say, if its hashes were recomputed or it has none; or nothing."""
 
 MODEL_FILES, JSON_FILES = ".safetensors", ".json"
 
@@ -38,7 +38,7 @@ class Scene:
 
     @property
     def unproven(self) -> Rule:
-        """What is demanded when files were changed and no hash was recomputed."""
+        """The demand on a reader if files were changed and no hash was recomputed."""
         return "as saved" if self.victim.ours else "as the bytes say"
 
     def pick(self, suffix: str = "") -> str:
@@ -77,7 +77,7 @@ def split(data: bytes) -> tuple[bytes, bytes]:
 
 
 def in_file(change: Change, suffix: str = "") -> Damage:
-    """The damage of changing one file."""
+    """Damage by changing one file."""
 
     def damage(scene: Scene) -> Rule:
         name = scene.pick(suffix)
@@ -88,7 +88,7 @@ def in_file(change: Change, suffix: str = "") -> Damage:
 
 
 def in_header(change: Change) -> Damage:
-    """The damage of changing the header of a safetensors file; the size before it is right."""
+    """Damage by changing the header of a safetensors file; the size before it is right."""
 
     def change_header(data: bytes, rng: Random) -> bytes:
         header, payload = split(data)
@@ -98,7 +98,7 @@ def in_header(change: Change) -> Damage:
 
 
 def in_json(change: Change) -> Damage:
-    """The damage of changing a JSON file; half the time its hash is recomputed."""
+    """Damage by changing a JSON file; half the time its hash is recomputed."""
 
     def damage(scene: Scene) -> Rule:
         rule = in_file(change, JSON_FILES)(scene)
@@ -111,7 +111,7 @@ def in_json(change: Change) -> Damage:
 
 
 def in_tensors(change: Callable[[Tensors, str, Random], Tensors], rule: Rule) -> Damage:
-    """The damage of changing one of the weights or moments; the hashes are recomputed."""
+    """Damage by changing one of the weights or moments; the hashes are recomputed."""
 
     def damage(scene: Scene) -> Rule:
         moments = parts.join_moments(scene.victim.checkpoint.moments or {})
@@ -130,7 +130,7 @@ def in_tensors(change: Callable[[Tensors, str, Random], Tensors], rule: Rule) ->
 def draw_place_in_file(data: bytes, rng: Random) -> int:
     """An offset: anywhere; or, in a safetensors file, in the size or at the border of a part."""
     borders = [0, 1, 8, len(data) // 2, len(data)]
-    if int.from_bytes(data[:8], "little") < len(data):  # a JSON file begins with other eight bytes
+    if int.from_bytes(data[:8], "little") < len(data):  # a JSON file does not begin with a size
         header, _ = split(data)
         offsets = [entry.get("data_offsets", [0, 0])[1] for entry in json.loads(header).values()]
         borders += [8 + len(header) + offset for offset in [0, *offsets]]
@@ -143,7 +143,7 @@ PUNCTUATION = [bytes([byte]) for byte in b'0123456789"{}[],:.-e\n\0']
 
 
 def at_place(change: Callable[[bytes, bytes, int, Random], bytes]) -> Damage:
-    """The damage of changing some bytes between what is before and what is after a place."""
+    """Damage by replacing some bytes at an offset."""
 
     def change_file(data: bytes, rng: Random) -> bytes:
         place = draw_place_in_file(data, rng)
@@ -188,7 +188,7 @@ def move_offsets(header: bytes, rng: Random) -> bytes:
 
 
 def edit_metadata(header: bytes, rng: Random) -> bytes:
-    """Hashes that are gone, emptied, of other files, or of another kind."""
+    """Hashes removed, emptied, of other files, or of another kind."""
     table = json.loads(header)
     metadata = table.pop("__metadata__", None) or {"sha256": "", "files": "{}"}
     if rng.random() < 0.9:
@@ -200,7 +200,7 @@ def edit_metadata(header: bytes, rng: Random) -> bytes:
 
 
 def exchange_tensor(tensors: Tensors, name: str, rng: Random) -> Tensors:
-    """Without it, or with another name, shape or type of it."""
+    """Remove the tensor, or change its name, shape or type."""
     array = tensors[name]
     others = {key: tensors[key] for key in tensors if key != name}
     names = ["", "x", name + ".", name.upper(), "h.9.w", "\x1b[2J", "transformer.h.9.ln_1.weight"]
@@ -227,9 +227,9 @@ def make_not_finite(tensors: Tensors, name: str, rng: Random) -> Tensors:
 
 
 def change_tokenizer(scene: Scene) -> Rule:
-    """Take one to three liberties with the structure of a tokenizer.json, and recompute its hash.
+    """Change the structure of a tokenizer.json in one to three places, and recompute its hash.
 
-    A reader that accepts such a file must be able to use it, and lose nothing of a text.
+    A reader that accepts such a file must be able to use it without losing any text.
     """
     rng, content = scene.rng, scene.victim.files.get(parts.TOKENIZER)
     if content is None:
@@ -255,7 +255,7 @@ def change_tokenizer(scene: Scene) -> Rule:
 
 
 def draw_token(next_id: int, rng: Random) -> dict[str, Any]:
-    """One that takes the place of another, leaves a gap, or swallows the spaces beside it."""
+    """A token that replaces another, leaves a gap, or swallows the spaces beside it."""
     contents = ["<x>", "", " ", "e", "he", "<|endoftext|>", "\n", "\0", "x" * 999]
     flags = ("single_word", "lstrip", "rstrip", "normalized", "special")
     return {
@@ -269,7 +269,7 @@ def draw_token(next_id: int, rng: Random) -> dict[str, Any]:
 
 
 def remove_file(scene: Scene) -> Rule:
-    """A file is not there. (From the hub, a tokenizer need not be; moments, never.)"""
+    """Remove a file. (From the hub, the tokenizer is optional; moments always are.)"""
     name = scene.pick()
     (scene.path / name).unlink()
     needless = name == parts.OPTIMIZER or (name == parts.TOKENIZER and not scene.victim.ours)
@@ -287,7 +287,7 @@ def mix_checkpoints(scene: Scene) -> Rule:
     other = scene.rng.choice(scene.others)
     common = [name for name in scene.victim.files if name in other.files]
     taken = scene.rng.sample(common, scene.rng.choice([1, max(1, len(common) - 1)]))
-    if set(taken) == set(other.files):  # that would be the other checkpoint, and a sound one
+    if set(taken) == set(other.files):  # the result would be the other checkpoint, undamaged
         taken.pop()
     for name in taken:
         (scene.path / name).write_bytes(other.files[name])
@@ -314,7 +314,7 @@ def replace_file(scene: Scene) -> Rule:
             path.mkdir()
         case link:
             path.symlink_to(link)
-    return scene.unproven if kind == inside.name else "refused"  # inside, it is as good as a file
+    return scene.unproven if kind == inside.name else "refused"  # links inside are valid
 
 
 DAMAGES: dict[str, Damage] = {

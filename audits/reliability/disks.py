@@ -1,9 +1,9 @@
-"""Disks that fail under a training: what mounts each, and what the message must say."""
+"""Disks that fail during training: the script that mounts each, and the expected message."""
 
 PAGE = 4
 MOST_PAGES = 40
-"""What may be free on the disk that will be full, in pages of 4 KiB. A checkpoint takes eight, and
-the run still has three to save and a picture to draw, which takes twenty."""
+"""Free pages of 4 KiB on the disk that will be full. A checkpoint takes eight; the run still has
+three to save, and a picture to draw, which takes twenty."""
 MOUNTS = {
     "full": (
         "No space left on device",
@@ -24,6 +24,6 @@ MOUNTS = {
         """,
     ),
 }
-"""What the message must say, and a script that makes the run's directory a file system of its own.
-Its arguments: that directory, one to keep it in, KiB that are free; and then the training's."""
+"""The expected message, and a script that mounts a file system on the run's directory. Arguments:
+that directory, one for a copy, the free KiB, and then those of the training."""
 FAILURES = (*MOUNTS, "moved")

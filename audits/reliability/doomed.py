@@ -1,10 +1,10 @@
-"""A training that is struck at a moment that was chosen beforehand.
+"""A training that is interrupted at a chosen moment.
 
     python -m audits.reliability.doomed '{"at": 17, …}' impls.numpy.train --steps 12
 
-The program itself is left as it is. Python tells of each file that it opens, renames or removes
-(audit events, PEP 578); those in the run's directory are counted and noted in a journal. At the
-n-th one the blow falls: just before it, or a chosen moment later, perhaps in the middle of a write.
+The program itself is unchanged. Python reports each file that it opens, renames or removes (audit
+events, PEP 578); those in the run's directory are counted and written to a journal. The training is
+interrupted just before the n-th event, or some time after it, perhaps in the middle of a write.
 """
 
 import json
@@ -18,28 +18,28 @@ from pathlib import Path
 from typing import Any, Literal
 
 READ = "read"
-"""What the journal calls opening a file to read it."""
+"""The journal's name for opening a file to read it."""
 
 
 @dataclass(frozen=True)
 class Doom:
-    """What is to happen to a training."""
+    """The interruption of a training."""
 
     run: Path
-    """Its directory, absolute."""
+    """Its absolute directory."""
     act: Literal["kill", "move"] = "kill"
     """SIGKILL; or the run's directory is moved to `aside`."""
     at: int = 0
-    """At which event, counted from 1. 0: never."""
+    """The number of the event, from 1. 0: never."""
     within: str = ""
-    """Only events in this folder of the run are counted. Empty: all in the run's directory. To read
-    a file is not counted."""
+    """Count only events in this folder of the run. Empty: all in the run's directory. Reading a
+    file is not counted."""
     after: float = 0.0
-    """Seconds from the event to the SIGKILL. The training goes on meanwhile."""
+    """Seconds from the event to the SIGKILL. The training continues meanwhile."""
 
     @property
     def journal(self) -> Path:
-        """The file that takes down what the training does, a line each: event and paths."""
+        """The file with one line for each event of the training: its name and paths."""
         return self.run.with_name(f"{self.run.name}.journal")
 
     @property
@@ -60,7 +60,7 @@ class Fate:
         self.busy = False
 
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """The audit hook. What is done in here raises events, too: those are not counted."""
+        """The audit hook. Its own actions raise events, too, which are not counted."""
         if self.busy:
             return
         self.busy = True
@@ -72,7 +72,7 @@ class Fate:
             self.busy = False
 
     def note(self, event: str, paths: list[Path]) -> None:
-        """Write an event down, and strike if it is the one."""
+        """Record an event, and interrupt if it is the chosen one."""
         os.write(self.journal, ("\t".join([event, *map(str, paths)]) + "\n").encode())
         if event == READ or not concerns(self.doom.run / self.doom.within, paths):
             return
@@ -90,7 +90,7 @@ class Fate:
 
 
 def touched(event: str, arguments: tuple[Any, ...]) -> list[Path]:
-    """The paths that an event is about, absolute; none if it does not concern files."""
+    """The absolute paths of an event; none if it does not concern files."""
     match event, arguments:
         case (("open" | "os.truncate" | "shutil.rmtree"), (name, *_)):
             named = [(name, -1)]
@@ -115,13 +115,13 @@ def concerns(directory: Path, paths: list[Path]) -> bool:
 
 
 def is_reading(event: str, arguments: tuple[Any, ...], paths: list[Path]) -> bool:
-    """Whether a file is opened to be read alone. (A directory is opened to be forced to disk.)"""
+    """Whether a file is opened only for reading. (A directory is opened to sync it to disk.)"""
     writing = event != "open" or arguments[2] & (os.O_WRONLY | os.O_RDWR)
     return not writing and not paths[0].is_dir()
 
 
 def main(doom: str, module: str, *arguments: str) -> None:
-    """Run `module` as `python -m` would, under watch."""
+    """Run `module` as `python -m` would, with the audit hook."""
     table = json.loads(doom)
     sys.addaudithook(Fate(Doom(**table | {"run": Path(table["run"])})).hear)
     sys.argv[:] = [module, *arguments]

@@ -1,4 +1,4 @@
-"""Small checkpoints, ours and of the hub's kind, and whether two are the same to the last bit."""
+"""Small checkpoints of ours and as on the hub, and bit-exact comparison of two."""
 
 import functools
 import json
@@ -37,7 +37,7 @@ def random_tensors(config: GPTConfig, dtype: str = "float32", seed: int = 0) -> 
 
 
 def record(dtype: str = "float32", **changes: Any) -> TrainingRecord:
-    """What training.json says of a training that has gone on for a while."""
+    """The training.json of a training after some steps."""
     fields: dict[str, Any] = {
         "step": 500,
         "seed": 7,
@@ -56,7 +56,7 @@ def record(dtype: str = "float32", **changes: Any) -> TrainingRecord:
 def save_everything(
     path: Path, config: GPTConfig = CONFIG, dtype: str = "float32", **changes: Any
 ) -> Path:
-    """A checkpoint of ours with every part it can have. Returns `path`."""
+    """Write a checkpoint of ours with all optional parts. Returns `path`."""
     parts: dict[str, Any] = {
         "tokenizer": CHAR,
         "training": record(dtype),
@@ -98,7 +98,7 @@ def edit_json(path: Path, **changes: object) -> None:
 
 
 def safetensors_bytes(header: object, payload: bytes = b"") -> bytes:
-    """A file of this header: an object, or raw bytes in its place."""
+    """A file with this header, given as an object or as raw bytes."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return len(text).to_bytes(8, "little") + text + payload
 
@@ -133,7 +133,7 @@ def write_hub(
     metadata: dict[str, str] | None = None,
     **changes: object,
 ) -> Path:
-    """A directory as the hub has them, without hashes. Returns `path`."""
+    """Write a directory as on the hub, without hashes. Returns `path`."""
     path.mkdir(exist_ok=True)
     (path / "config.json").write_text(json.dumps(HUB_CONFIG))
     edit_json(path / "config.json", **changes)
@@ -141,23 +141,23 @@ def write_hub(
     return path
 
 
-# The sound checkpoints that are corrupted
+# The valid checkpoints to corrupt
 
 
 @dataclass(frozen=True)
 class Victim:
-    """A checkpoint that is sound."""
+    """A valid checkpoint."""
 
     name: str
     files: dict[str, bytes]
     checkpoint: Checkpoint
     ours: bool
-    """It has hashes. A file from the hub has none."""
+    """Whether it has hashes. A file from the hub has none."""
 
 
 @functools.cache
 def victims() -> tuple[Victim, ...]:
-    """Of every shape that a checkpoint can have: four of ours, three as the hub has them."""
+    """All kinds of checkpoints: four of ours, three as on the hub."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         word, bpe = build_tokenizer("word", TEXT), build_tokenizer("bpe", TEXT, 258)

@@ -1,5 +1,5 @@
-"""Strings from all of Unicode: what a tokenizer cannot give back it must say, and a terminal is
-never commanded by a text."""
+"""Strings from all of Unicode: a tokenizer must name what it cannot restore, and no text may
+control a terminal."""
 
 import ast
 import contextlib
@@ -24,7 +24,7 @@ KNOWN = (
     "\tÇa déjà vu… naïve; Ωμέγα, 東京 и мир.\n\n   three  spaces\u00a0\u2028"
     "e\u0301 👩\u200d🚀 <unk> <|endoftext|> [PAD] \x00\x1c\x85\n"
 )
-"""What the tokenizers are built from: several scripts, and everything that is awkward."""
+"""The text that the tokenizers are built from: several scripts, and all awkward characters."""
 
 RANGES = {
     "ASCII": "\0-\x7f",
@@ -45,7 +45,7 @@ FRAGMENTS = (
     *("👩\u200d👩\u200d👧", "🏳\ufe0f\u200d🌈", "e\u0301", "\u0065\u0301\u0323", "İ", "ß", "ﬁ", "Å"),
     *("\0", "\ufeff", "\ufffd", "\uffff", "\U0010ffff", "'s", "'tis", "don't", " \n ", "１２３"),
 )
-CHARACTERS = st.characters(codec="utf-8")  # of all planes, but no half of a surrogate pair
+CHARACTERS = st.characters(codec="utf-8")  # all planes, without surrogates
 PIECES = st.one_of(
     st.text(CHARACTERS, min_size=1, max_size=12),
     *(st.from_regex(f"[{range_}]{{1,20}}", fullmatch=True) for range_ in RANGES.values()),
@@ -62,7 +62,7 @@ STRINGS = st.integers(0, 29).flatmap(lambda die: LONG if die == 15 else SHORT)
 
 
 def try_strings(count: int, seed: int, case: str | None) -> list[Result]:
-    """Try strings on each tokenizer and on a terminal; or one alone, as `bpe:'text'`."""
+    """Try strings on each tokenizer and on a terminal; or only one, as `bpe:'text'`."""
     if case is not None:
         return [try_string(*parse_case(case))]
     say("encoding and decoding strings")
@@ -123,7 +123,7 @@ def tokenizer_of(kind: str) -> Tokenizer:
 
 
 def check_tokenizer(kind: str, text: str) -> str:
-    """Encode and decode a string. Returns how that ended.
+    """Encode and decode a string. Returns the outcome.
 
     Raises `Fault` if part of the text is lost without an error.
     """
@@ -152,7 +152,7 @@ def check_tokenizer(kind: str, text: str) -> str:
 
 
 def expect_round_trip(tokenizer: Tokenizer, text: str, expected: str) -> None:
-    """Raise `Fault` unless a text becomes `expected`, at once and as a stream."""
+    """Raise `Fault` unless a text becomes `expected`, both at once and as a stream."""
     ids = tokenizer.encode(text)
     if not ((ids >= 0) & (ids < tokenizer.vocab_size)).all():
         raise Fault("lost", f"ids beyond the vocabulary for {text!r}")
@@ -163,23 +163,23 @@ def expect_round_trip(tokenizer: Tokenizer, text: str, expected: str) -> None:
 
 
 class Terminal(io.StringIO):
-    """What a terminal is sent."""
+    """The output that a terminal receives."""
 
     def isatty(self) -> bool:
         return True
 
 
 def commands(c: str) -> bool:
-    """Control characters but tab and newline, and those that turn the direction of writing."""
+    """Control characters except tab and newline, and those that change the writing direction."""
     turns = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
     return c in turns or (unicodedata.category(c) == "Cc" and c not in "\t\n")
 
 
 def check_terminal(text: str) -> str:
-    """Show a string, in two pieces, as `sample` would. Returns how that ended.
+    """Show a string, in two pieces, as `sample` would. Returns the outcome.
 
-    Raises `Fault` if what commands a terminal gets through to one, if anything else is changed, or
-    if anything at all is where the output is no terminal.
+    Raises `Fault` if control characters reach a terminal, if anything else is changed, or if
+    anything at all is changed when the output is not a terminal.
     """
     middle = len(text) // 2
     spelled = "".join(ascii(c)[1:-1] if commands(c) else c for c in text)

@@ -1,14 +1,14 @@
-"""Trainings killed, and disks that fail under them; what is left must be whole, and go on.
+"""Killed trainings and failing disks: the remains must be valid, and training must resume.
 
-A case is one directory, and a training that is broken off there and resumed until it ends. After
-every blow the directory must hold what the unbroken run had at that point, and in the end every
-file of it, byte for byte.
+A case is one directory, and a training that is interrupted there and resumed until it ends. After
+every interruption the directory must hold what the uninterrupted run had at that point, and at the
+end all of its files, byte for byte.
 
-`numpy-3` is killed ten times: most while files are written, the others at any time at all.
-`numpy-full`, `numpy-read-only` and `numpy-moved` meet a disk that fails, once: the training must
-end with one clear message. A disk that is really full or read-only takes a file system of its own,
-mounted in a namespace of the training's own (`unshare`), so that nothing of it is left afterwards;
-where the machine does not allow that, these cases are skipped, and the reason is printed.
+`numpy-3` is killed ten times: mostly while files are written, otherwise at any time.
+`numpy-full`, `numpy-read-only` and `numpy-moved` meet a failing disk once: the training must end
+with one clear message. A full or read-only disk is a file system mounted in a namespace of that
+training (`unshare`), so that it disappears afterwards. If the machine does not allow that, these
+cases are skipped, and the reason is printed.
 """
 
 import os
@@ -44,29 +44,29 @@ OPTIONS = (
     *("--checkpoint-interval", "2", "--eval-interval", "3"),
 )
 SECONDS = 180.0
-"""A training that has not ended by then hangs. Starting is most of it: 1 to 10 s."""
+"""Time limit of a training, beyond which it hangs. Starting takes most of it: 1 to 10 s."""
 
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if name != "NOX_CURRENT_SESSION"},
     "PYTHONPATH": str(ROOT),
-    "OMP_NUM_THREADS": "1",  # many trainings at once, of tiny products
+    "OMP_NUM_THREADS": "1",  # many trainings at once, with tiny products
     "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", str(ROOT / "build" / "matplotlib")),
 }
 
 KILLS_OF_A_CASE = 10
 SHARE = {"torch": 0.2, "jax": 0.2, "numpy": 0.6}
-"""Of the kills; the slowest first. NumPy starts in a second, the others take several."""
+"""Shares of the kills; the slowest first. NumPy starts in a second, the others take several."""
 AIMS = {"checkpoints": 0.6, "": 0.2, "clock": 0.2}
-"""What the kills are aimed at: the n-th thing done in the folder of checkpoints, the n-th thing
-done in the run's directory, and any time at all, be it while libraries are imported."""
+"""Targets of the kills: the n-th event in the folder of checkpoints, the n-th event in the run's
+directory, and any time at all, even while libraries are imported."""
 MOST_EVENTS = 30
-"""A save is ten things done in checkpoints/, and one is due at every second step."""
+"""A save is ten events in checkpoints/, and happens at every second step."""
 MOST_SECONDS_AFTER = 0.003
 
 
 @dataclass(frozen=True)
 class Unbroken:
-    """A training that nothing happened to: what every other one must come to."""
+    """An uninterrupted training, which all others must match."""
 
     backend: str
     text: Path
@@ -77,7 +77,7 @@ class Unbroken:
 
 @dataclass(frozen=True)
 class Ended:
-    """A training that is over, one way or another."""
+    """A training that has ended, for whatever reason."""
 
     status: int
     """Its exit status; negative: the signal that killed it."""
@@ -89,13 +89,13 @@ class Ended:
         """The step of the last checkpoint that was surely complete; -1 if there is none."""
         steps = [
             int(Path(paths[-1]).name)
-            for event, *paths in self.journal[:-1]  # the last event may not have come about
+            for event, *paths in self.journal[:-1]  # the last event may not have taken place
             if event == "os.rename" and re.search(r"/checkpoints/\d+$", paths[-1])
         ]
         return max(steps, default=-1)
 
     def phase(self) -> str:
-        """What the training was doing when it ended, as far as the journal tells."""
+        """What the training was doing when it ended, according to the journal."""
         if not self.journal:
             return "starting"
         event, *_, last = self.journal[-1]
@@ -108,7 +108,7 @@ class Ended:
 
 
 def try_kills(kills: int, seed: int, processes: int, case: str | None) -> list[Result]:
-    """Kill trainings, and let disks fail under them; or one case alone."""
+    """Kill trainings, and let their disks fail; or run only one case."""
     cases = plan(kills) if case is None else {case: KILLS_OF_A_CASE}
     for backend, _, which in (name.partition("-") for name in cases):
         if backend not in BACKENDS or not (which.isdecimal() or which in FAILURES):
@@ -136,7 +136,7 @@ def try_kills(kills: int, seed: int, processes: int, case: str | None) -> list[R
 
 
 def plan(kills: int) -> dict[str, int]:
-    """The cases, and the kills of each, which add up to `kills`."""
+    """The cases and the number of kills of each, `kills` in all."""
     cases = {}
     for backend, share in SHARE.items():
         mine = round(kills * share)
@@ -150,7 +150,7 @@ def plan(kills: int) -> dict[str, int]:
 def try_directory(
     case: str, kills: int, seed: int, unbroken: Unbroken, directory: Path
 ) -> list[Result]:
-    """Strike a training as the case wants it, and let it come to its end at last."""
+    """Interrupt a training as its case says, and finally let it finish."""
     _, _, which = case.partition("-")
     if which in MOUNTS and (why := why_not_mount()) is not None:
         reason = f"a disk that is {which} cannot be made here: {why}"
@@ -193,16 +193,16 @@ def kill_and_resume(kills: int, rng: Random, unbroken: Unbroken, run: Path) -> I
 
 
 def draw_blow(rng: Random, run: Path, seconds: float) -> tuple[Doom, float | None]:
-    """When the next training is to be killed: at an event, or after some seconds."""
+    """When to kill the next training: at an event, or after some seconds."""
     (aim,) = rng.choices(list(AIMS), list(AIMS.values()))
     if aim == "clock":
-        return Doom(run), 0.01 + seconds * rng.random() ** 2  # half of it goes by in starting
+        return Doom(run), 0.01 + seconds * rng.random() ** 2  # half of that time is the start
     after = rng.choice([0.0, rng.uniform(0, MOST_SECONDS_AFTER)])
     return Doom(run, at=rng.randint(1, MOST_EVENTS), within=aim, after=after), None
 
 
 def fail_disk(failure: str, rng: Random, unbroken: Unbroken, run: Path) -> Iterator[str]:
-    """Let a disk fail under a training that is resumed. Yields how it ended, if all is well."""
+    """Let the disk of a resumed training fail. Yields how it ended, if all is well."""
     train(unbroken, Doom(run, at=30, within="checkpoints"))  # killed during the third save
     saved = check_state(run, unbroken, least=-1)
     if failure == "moved":
@@ -210,7 +210,7 @@ def fail_disk(failure: str, rng: Random, unbroken: Unbroken, run: Path) -> Itera
         doom = Doom(run, "move", at=rng.randint(8, 40))
         check_explained(train(unbroken, doom, "--resume"), str(run))
         if run.exists():
-            raise Fault("lost", f"{run} was moved away, and made anew")
+            raise Fault("lost", f"{run} was moved away, and created again")
         doom.aside.rename(run)
     else:
         (message, script), doom = MOUNTS[failure], Doom(run)
@@ -243,7 +243,7 @@ def why_not_mount() -> str | None:
 
 
 def train_unbroken(backend: str, directory: Path) -> Unbroken:
-    """The training that nothing happens to. Raises `Fault` if it does not work at all."""
+    """The uninterrupted training. Raises `Fault` if it does not work at all."""
     text, run = directory / f"{backend}.txt", directory / backend
     text.write_text(TEXT, encoding="utf-8")
     began = perf_counter()
@@ -260,10 +260,10 @@ def train(
     clock: float | None = None,
     namespace: Sequence[str] = (),
 ) -> Ended:
-    """Train in a process of its own, by the command line that a user types, until it ends.
+    """Train in a separate process, with the command line that a user types, until it ends.
 
-    It is killed after `clock` seconds. `namespace` is a command that runs it where there are other
-    file systems. One path of the text serves all that are to be like `like`: a checkpoint notes it.
+    It is killed after `clock` seconds. `namespace` is a command that runs it with other file
+    systems. It uses the text of `like`, because a checkpoint records the path.
     Raises `Fault` if it never ends.
     """
     where = ["--dataset", str(like.text), "--out", str(doom.run)]
@@ -292,12 +292,12 @@ def train(
 
 
 def rows_of(run: Path) -> list[Metrics]:
-    """metrics.jsonl without what the clock says."""
+    """metrics.jsonl without its times."""
     return [replace(row, tokens_per_second=None) for row in read_metrics(run / "metrics.jsonl")]
 
 
 def leftovers(run: Path) -> set[str]:
-    """What saves that were broken off left in the run's checkpoints."""
+    """Leftovers of interrupted saves in the run's checkpoints."""
     return {path.name for path in run.glob("checkpoints/.*")}
 
 
@@ -305,7 +305,7 @@ def leftovers(run: Path) -> set[str]:
 
 
 def check_explained(ended: Ended, *expected: str) -> None:
-    """Raise `Fault` unless a training failed with one clear message, which holds `expected`."""
+    """Raise `Fault` unless a training failed with one clear message that contains `expected`."""
     if "Traceback" in ended.stderr or ended.status < 0:
         raise Fault("traceback", f"status {ended.status}: {ended.stderr[-2000:]}")
     error = re.search(r"^error: .*\Z", ended.stderr, re.MULTILINE | re.DOTALL)
@@ -316,9 +316,9 @@ def check_explained(ended: Ended, *expected: str) -> None:
 
 
 def check_cleaned(run: Path, before: set[str], ended: Ended) -> set[str]:
-    """Raise `Fault` if leftovers of an earlier kill outlived a start. Returns what is left now."""
+    """Raise `Fault` if leftovers of an earlier kill outlived a start. Returns the new ones."""
     now = leftovers(run)
-    # The first thing that a training writes once the directory is its own, and clean.
+    # The first write of a training after it has claimed and cleaned the directory.
     began = any(".metrics.jsonl" in path for _, *paths in ended.journal for path in paths)
     if began and before & now:
         raise Fault("lost", f"the next start did not clean away {sorted(before & now)}")
@@ -326,11 +326,11 @@ def check_cleaned(run: Path, before: set[str], ended: Ended) -> set[str]:
 
 
 def check_state(run: Path, unbroken: Unbroken, least: int) -> int:
-    """Look at a run's directory as a crash left it. Returns the step of its newest checkpoint, -1
-    if there is none.
+    """Check a run's directory after a crash. Returns the step of its newest checkpoint, -1 if there
+    is none.
 
-    Raises `Fault` unless that loads, is the unbroken run's of the same step bit for bit, and not
-    older than the step `least`; and metrics.jsonl has the unbroken run's rows, at least up to it.
+    Raises `Fault` unless that loads, is bit-identical to the uninterrupted run's at the same step,
+    and not older than step `least`; and metrics.jsonl has that run's rows, at least up to it.
     """
     try:
         newest = newest_checkpoint(run)
@@ -354,7 +354,7 @@ def check_state(run: Path, unbroken: Unbroken, least: int) -> int:
 
 
 def check_finished(run: Path, unbroken: Unbroken) -> None:
-    """Raise `Fault` unless a run ended as the unbroken one, and has nothing that it has not."""
+    """Raise `Fault` unless a run ended as the uninterrupted one, with the same files."""
     check_same_names(run, unbroken.run)
     check_same_names(run / "checkpoints", unbroken.run / "checkpoints")
     for expected in (unbroken.run / "checkpoints").iterdir():
@@ -364,7 +364,7 @@ def check_finished(run: Path, unbroken: Unbroken) -> None:
 
 
 def check_same_names(found: Path, expected: Path) -> list[str]:
-    """Raise `Fault` unless two directories hold files of the same names. Returns these."""
+    """Raise `Fault` unless two directories have the same file names. Returns the names."""
     there, names = (sorted(path.name for path in where.iterdir()) for where in (found, expected))
     if there != names:
         raise Fault("lost", f"{found} holds {there} and not {names}")

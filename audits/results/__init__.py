@@ -1,1 +1,1 @@
-"""Every preset, trained in every backend: the table that stands in the README."""
+"""Every preset, trained in every backend: the table in the README."""

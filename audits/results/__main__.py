@@ -1,9 +1,8 @@
 """Train every preset in every backend, and write the table of the README: python -m audits.results
 
-One training after another, each in a process of its own, as its command line would do it. What was
-trained from the same sources before is not trained again; stop it with Ctrl-C, and it goes on the
-next time. Standard output is the table. Exit status 1: a preset is not clearly better than the
-bigram.
+Trainings run one after another in separate processes, as with their command lines. Results from the
+same sources are reused: after Ctrl-C, the next run continues. Prints the table on standard output.
+Exit status 1: a preset is not clearly better than the bigram.
 """
 
 import sys
@@ -36,7 +35,7 @@ from shared.text.datasets import load_dataset
 
 PROGRAM = "python -m audits.results"
 RUNS = Path("runs") / "results"
-"""Where the trained models stay, to be sampled from."""
+"""Where the trained models stay, so that you can sample from them."""
 
 
 @dataclass(frozen=True)
@@ -44,19 +43,19 @@ class Options:
     """What to train."""
 
     preset: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="|".join(preset_names()))] = ()
-    """A preset. None: all of the small ones."""
+    """A preset. By default all small ones."""
     backend: UseAppendAction[tuple[Literal["numpy", "torch", "jax"], ...]] = ()
-    """A backend. None: all three."""
+    """A backend. By default all three."""
     long: FlagCreatePairsOff[bool] = False
-    """Also the presets that take minutes."""
+    """Also train the presets that take minutes."""
     again: FlagCreatePairsOff[bool] = False
-    """Also what was trained before."""
+    """Train again even if nothing has changed."""
     dataset: Literal["auto", "tinyshakespeare", "playlets"] = "auto"
-    """auto: tinyshakespeare where it can be had, else playlets."""
+    """auto: tinyshakespeare if available, otherwise playlets."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train as the command line says. Returns the exit status."""
+    """Train as the command line asks. Returns the exit status."""
     return run_command(lambda: _results(argv))
 
 
@@ -80,7 +79,7 @@ def _results(argv: Sequence[str] | None) -> int:
             else:
                 say(f"{preset}, {backend}: trained before, from the same sources")
             wanted.append(result)
-            write_table(results, README)  # each time: whatever stops it, both say the same
+            write_table(results, README)  # each time: if it is stopped, both files agree
     return _show(wanted)
 
 
@@ -90,7 +89,7 @@ def _train(preset: str, backend: str, dataset: str) -> Result:
 
 
 def _show(results: Sequence[Result]) -> int:
-    """Print what was asked for. Returns 1 if something of it is too near to the bigram."""
+    """Print the requested results. Returns 1 if any of them is too close to the bigram."""
     out = Console(highlight=False)
     out.print(terminal_table(results))
     for result in results:

@@ -1,4 +1,4 @@
-"""results.json: what was measured, and from which sources."""
+"""results.json: the measurements, and a hash of their sources."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -14,27 +14,27 @@ from shared.sources import ROOT
 RESULTS = ROOT / "audits" / "results" / "results.json"
 
 LONG = ("nanogpt-cpu",)
-"""Presets that take minutes: trained only when asked for."""
+"""Presets that take minutes: trained only on request."""
 
 DATASETS = ("tinyshakespeare", "playlets")
 
 COMMON = ("backend", "cache", "generate", "model", "optim", "step")
 OWN = {"numpy": ("nn",), "torch": (), "jax": ("nn",)}
-"""The modules of a backend that decide a result: COMMON in all three, OWN in some."""
+"""The modules of a backend that affect a result: COMMON in all three, OWN in some."""
 SHARED = (
     *("config", "layout", "randomness", "schedule"),
     *("text/datasets", "text/grammar", "text/playlets", "text/tokenizers"),
     *("runs/loop", "commands/prepare", "commands/sampling"),
 )
-"""The modules of shared/ that do, besides the preset."""
+"""The modules of shared/ that affect a result, in addition to the preset."""
 
 MARGIN = 0.95
-"""A preset must have at most so much of the bigram's loss: to be a little better is no proof."""
+"""The largest allowed fraction of the bigram's loss: slightly better proves nothing."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """One preset, trained in one backend. It is published: of the machine it shows the speed."""
+    """One preset, trained in one backend. It is published: it reveals the machine's speed only."""
 
     preset: str
     backend: str
@@ -44,16 +44,16 @@ class Result:
     """`fingerprint` of what was trained."""
     steps: int
     val_loss: float
-    """On the whole validation split after the last step, in nats per token."""
+    """Loss on the whole validation split after the last step, in nats per token."""
     bits_per_byte: float
     """The same in bits per byte of text."""
     bigram: float
-    """Loss of the bigram that is counted exactly, on the same tokens, in nats per token."""
+    """Loss of the bigram, from exact counts, on the same tokens, in nats per token."""
     floor: float | None
     """The best possible loss, in nats per token; None if unknown."""
     seconds: float
-    """From the start of the training to its end, with everything: the framework's import, data,
-    tokenizer, evaluations, checkpoints."""
+    """The whole training, including the framework's import, data, tokenizer, evaluations and
+    checkpoints."""
     tokens_per_second: float
     """Median over the steps."""
     sample: str
@@ -66,17 +66,17 @@ class Result:
 
 
 def fingerprint(preset: str, backend: str) -> str:
-    """A hash of the sources that decide a result."""
+    """A hash of the sources that affect a result."""
     modules = [f"shared/{name}.py" for name in SHARED]
     modules += [f"impls/{backend}/{name}.py" for name in (*COMMON, *OWN[backend])]
     return sources.fingerprint([f"shared/presets/{preset}.toml", *modules], ROOT)
 
 
 def read_results(path: Path) -> list[Result]:
-    """What was measured before; nothing where there is no file.
+    """The earlier results; empty if there is no file.
 
     Raises:
-        RunError: it cannot be read or is no list of results.
+        RunError: it cannot be read or is not a list of results.
     """
     if not path.exists():
         return []
@@ -88,7 +88,7 @@ def read_results(path: Path) -> list[Result]:
 
 
 def write_results(results: Iterable[Result], path: Path) -> None:
-    """Replace the file, whole or not at all. Raises `RunError` where it cannot be written."""
+    """Replace the file atomically. Raises `RunError` if it cannot be written."""
     text = json.dumps([asdict(result) for result in results], indent=1, ensure_ascii=False)
     with explained("write", path):
         write_whole(path, text + "\n")
@@ -102,7 +102,7 @@ def add(results: Sequence[Result], new: Result) -> list[Result]:
 
 
 def find(results: Iterable[Result], preset: str, backend: str, dataset: str) -> Result | None:
-    """The result of a training, if there is one of today's sources."""
+    """The result of a training from the current sources, if there is one."""
     for result in results:
         if (result.preset, result.backend, result.dataset) == (preset, backend, dataset):
             return result if result.sources == fingerprint(preset, backend) else None

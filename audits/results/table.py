@@ -55,7 +55,7 @@ def _cells(results: Sequence[Result]) -> list[str]:
     of = {result.backend: result for result in results}
 
     def three(value: Callable[[Result], float], form: str) -> str:
-        """What the backends have, once if it is the same for all."""
+        """The values of the backends, or one value if all are equal."""
         shown = [format(value(of[name]), form) if name in of else MISSING for name in BACKENDS]
         return shown[0] if len(set(shown)) == 1 else " / ".join(shown)
 
@@ -72,7 +72,7 @@ def _cells(results: Sequence[Result]) -> list[str]:
 
 
 def escape_markdown(text: str) -> str:
-    """Any text as one cell of a table, to be read as it is."""
+    """Escape any text as one cell of a table."""
     shown = html.escape(escape_controls(text), quote=False)
     return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", " ".join(shown.split()))
 

@@ -1,4 +1,4 @@
-"""One preset in one backend: train it as its command line does, and look at what came out."""
+"""Train one preset in one backend, as its command line does, and measure the result."""
 
 import statistics
 import time
@@ -24,18 +24,18 @@ LONGEST = 60
 
 
 def train_preset(preset: str, backend: str, dataset: str, run: Path) -> Result:
-    """Train a preset to the directory `run`, in place of a run that is there.
+    """Train a preset in the directory `run`, replacing a run that is there.
 
-    Meant to have a process and the machine for itself: see `lessons.alone`.
+    Needs a fresh process and an idle machine: see `lessons.alone`.
 
     Args:
         preset: its name.
         backend: "numpy", "torch" or "jax".
         dataset: a name of `shared.text.datasets`, not "auto".
-        run: stays, to sample from.
+        run: is kept, to sample from.
 
     Raises:
-        RunError: the training did not come to its end; it has said why.
+        RunError: the training failed, and has printed why.
     """
     began = time.perf_counter()
     options = ["--preset", preset, "--dataset", dataset, "--out", str(run), "--overwrite"]
@@ -72,8 +72,7 @@ def train_preset(preset: str, backend: str, dataset: str, run: Path) -> Result:
 
 
 def first_line(model: Model, tokenizer: Tokenizer) -> str:
-    """The first line that has anything in it, of a text written after a newline; not all of a long
-    one."""
+    """The first non-empty line of a text written after a newline; a long line is cut."""
     text = tokenizer.decode(model.generate(tokenizer.encode(PROMPT), SAMPLING))
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"

@@ -1,1 +1,1 @@
-"""What a model writes: greedy and sampled text, with a KV cache and without."""
+"""Generated text: greedy and sampled, with a KV cache and without."""

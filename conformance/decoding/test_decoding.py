@@ -1,4 +1,4 @@
-"""Decoding with a cache: the text that full forwards would give, and the same in all backends."""
+"""Decoding with a cache: the same text as with full forwards, and in all backends."""
 
 from dataclasses import replace
 
@@ -33,14 +33,14 @@ PROMPT_LENGTHS = {
 
 
 def differing(a: list[int], b: list[int]) -> float:
-    """How many tokens differ."""
+    """The number of tokens that differ."""
     return float(sum(x != y for x, y in zip(a, b, strict=True)))
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.fills("cached decoding", "same text")
 def test_text(models: dict[str, Model], case: Case, judge: Judge, name: str) -> None:
-    """Two windows of text: equal to what full forwards give, and to what the others write."""
+    """Two windows of text: equal to full forwards, and to the other backends."""
     config = replace(CONFIGS[name], max_new_tokens=2 * case.config.block_size)
     tokens = np.concatenate(random_batch(case.config, seed=7)[0])
     prompt = tokens[: PROMPT_LENGTHS[name]].copy()
@@ -63,8 +63,8 @@ def test_text(models: dict[str, Model], case: Case, judge: Judge, name: str) -> 
 def test_logits_of_every_token(
     models: dict[str, Model], truthful: dict[str, Model], case: Case, judge: Judge
 ) -> None:
-    """What each token is drawn from, inside the window and past it: the logits of a full forward
-    over the same tokens, also in float32, and the same in all backends."""
+    """The logits behind each token, inside the window and past it, equal those of a full forward
+    over the same tokens, also in float32, and those of all backends."""
     size = case.config.block_size
     prompt = random_batch(case.config, seed=7)[0][0, : size - 5]
     config = SampleConfig(temperature=0.0, max_new_tokens=9)
@@ -93,9 +93,9 @@ def test_logits_of_every_token(
 @pytest.mark.cases("gpt2", "original")
 @pytest.mark.fills("cached decoding")
 def test_text_continues_itself(model: Model, backend_name: str, case: Case, judge: Judge) -> None:
-    """The token at position n depends on the seed, n and what came before, not on where the prompt
-    ended: started again from its own middle, the text goes on the same, across the window's
-    edge."""
+    """The token at position n depends on the seed, n and the text before it, not on the end of the
+    prompt: restarted from its middle, the text continues the same, also across the edge of
+    the window."""
     prompt = random_batch(case.config, seed=8)[0][0, :5]
     config = SampleConfig(temperature=1.5, max_new_tokens=16, seed=6)
     text = list(model.generate(prompt, config))
@@ -111,7 +111,7 @@ def test_text_continues_itself(model: Model, backend_name: str, case: Case, judg
 @pytest.mark.cases("gpt2")
 @pytest.mark.fills("cached decoding")
 def test_text_comes_token_by_token(model: Model, case: Case) -> None:
-    """`generate` yields as it goes, and a text of no tokens is none."""
+    """`generate` yields each token at once, and nothing for a text of no tokens."""
     prompt = random_batch(case.config)[0][0, :2]
     endless = model.generate(prompt, SampleConfig(max_new_tokens=10**9))
     assert [next(endless) for _ in range(3)] == list(

@@ -1,7 +1,7 @@
-"""How a token is drawn, from logits that the test chooses: ties, extremes, and edges of the CDF.
+"""Drawing a token from chosen logits: ties, extremes, and edges of the CDF.
 
-A model whose last LayerNorm has gain 0 gives, whatever it reads, lm_head times ln_f's bias. With
-the first unit vector as bias that is the first column of lm_head, exactly, in any precision.
+A model whose last LayerNorm has gain 0 returns lm_head times ln_f's bias for every input. With the
+first unit vector as bias that is the first column of lm_head, exactly, in any precision.
 """
 
 import math
@@ -21,13 +21,13 @@ V = 32
 CONFIG = GPTConfig(vocab_size=V, block_size=4, n_layer=1, n_head=1, n_embd=2, n_inner=2)
 
 pytestmark = [
-    pytest.mark.cases("gpt2"),  # in name only: it gives the precisions
+    pytest.mark.cases("gpt2"),  # only for its precisions
     pytest.mark.needs("generate"),
     pytest.mark.fills("sampling"),
 ]
 
 NEVER = -1e5
-"""A logit whose probability is 0, whatever the temperature of the settings but the hot one."""
+"""A logit with probability 0 at every temperature of the settings but the hot one."""
 
 LOGITS = {
     "all equal": [0.0] * V,  # 1/32 each, exactly: so half of them reach exactly 1/2
@@ -58,7 +58,7 @@ SEEDS = (0, 1, 2, 2**32, 2**63 - 1)
 
 
 def model_of(backend: Backend, logits: list[float], dtype: str) -> Model:
-    """A model that gives these logits after any text."""
+    """A model that returns these logits for any text."""
     weights = random_weights(Case("", CONFIG))
     weights["transformer.ln_f.weight"] = np.zeros(2)
     weights["transformer.ln_f.bias"] = np.array([1.0, 0.0])
@@ -105,7 +105,7 @@ def test_draws_are_in_float64(
 def test_a_bad_id_anywhere_in_a_prompt(
     backends: dict[str, Backend], backend_name: str, place: int, bad: int
 ) -> None:
-    """In a prompt that is longer than the window, also where no forward pass would see it."""
+    """Also in the part of a long prompt that no forward pass would see."""
     prompt = np.zeros(13, dtype=np.int64)
     prompt[place] = bad
     model = model_of(backends[backend_name], [0.0] * V, "float64")

@@ -1,4 +1,4 @@
-"""Try to make the backends disagree: random calls in random order, until the minutes are over.
+"""Try to make the backends disagree: random calls in random order, for some minutes.
 
 Exit status 1 if they do, after the shortest sequence of calls that shows it.
 """
@@ -30,7 +30,7 @@ from shared.protocol import load_backend
 PROGRAM = "nox -s fuzz --"
 ENVIRONMENT = {
     "JAX_PLATFORMS": "cpu",
-    # What is compiled runs a few times only: to make it fast costs more than it saves.
+    # Compiled code runs only a few times: optimizing it costs more than it saves.
     "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
     "--xla_cpu_use_fusion_emitters=false",
 }
@@ -38,12 +38,12 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Options:
-    """How long, and on which backends."""
+    """How long to fuzz, and which backends."""
 
     minutes: float = 10.0
-    """When to stop. To shorten what fails takes a minute more at most."""
+    """When to stop. Shortening a failing example takes at most a minute more."""
     seed: Annotated[int | None, arg(metavar="INT")] = None
-    """The same seed tries the same examples. None: a new one, which is printed."""
+    """The same seed tries the same examples. By default a new one, which is printed."""
     backend: UseAppendAction[tuple[str, ...]] = field(default=())
     """A backend to try, as in `nox -s conformance`: your own joins the three; repeatable."""
 
@@ -57,7 +57,7 @@ class Options:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Fuzz as the command line says. Returns the exit status."""
+    """Fuzz as the command line asks. Returns the exit status."""
     return run_command(lambda: _fuzz(argv))
 
 
@@ -87,7 +87,7 @@ def _fuzz(argv: Sequence[str] | None) -> int:
         print(f"all agree: {tried}")
         return 0
     assert batch is not None
-    parts = getattr(failure, "exceptions", ())  # where it is not the same every time
+    parts = getattr(failure, "exceptions", ())  # if it does not fail every time
     calls = "\n".join([*getattr(failure, "__notes__", ()), *map(str, parts)])
     print(f"{failure}\n\nin {batch.setting.dtype} with {batch.setting.config}\n{calls}\n")
     print(f"found after {tried}; again: {command}")
@@ -96,14 +96,14 @@ def _fuzz(argv: Sequence[str] | None) -> int:
 
 @contextlib.contextmanager
 def surroundings() -> Iterator[Path]:
-    """One thread, a directory for what is saved, and warnings that come every time."""
+    """One thread, a directory for saved files, and warnings that are shown every time."""
     torch = sys.modules.get("torch")
     before = torch and torch.is_warn_always_enabled()
     with threadpool_limits(limits=1), tempfile.TemporaryDirectory() as directory:
-        configuration.set_hypothesis_home_dir(directory)  # not where it is run
+        configuration.set_hypothesis_home_dir(directory)  # not in the current directory
         try:
             if torch:
-                torch.set_warn_always(True)  # not once: an example is tried again
+                torch.set_warn_always(True)  # not only once: examples are repeated
             yield Path(directory)
         finally:
             if torch:

@@ -1,4 +1,4 @@
-"""Whether answers are alike: to a limit, or bit for bit."""
+"""Whether answers agree: within a limit, or bit for bit."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
@@ -27,14 +27,14 @@ def flat(value: Any, name: str = "") -> Iterator[tuple[str, np.ndarray]]:
 def check_alike(
     what: str, answers: Mapping[str, Any], limit: float, dtype: str, floor: float
 ) -> None:
-    """The answers of the backends agree, an error being relative to the largest entry of the whole
-    answer, or to `floor` if that is more: in a small random model it can be near zero by chance,
-    and rounding is not.
+    """Check that the answers of the backends agree. Errors are relative to the largest entry of the
+    whole answer, or to `floor` if that is larger: in a small random model, all entries may be near
+    zero by chance, while rounding is not.
 
     Raises:
         Disagreement: they do not, or differ in names, shapes or precision.
     """
-    if len(answers) < 2:  # the others do not claim to be able to
+    if len(answers) < 2:  # the others do not claim it
         return
     flats = {name: dict(flat(answer)) for name, answer in answers.items()}
     if len({frozenset(arrays) for arrays in flats.values()}) > 1:
@@ -54,7 +54,7 @@ def check_alike(
 
 
 def size(arrays: list[np.ndarray]) -> float:
-    """The largest entry there is, as far as they are finite."""
+    """The largest finite entry."""
     return max(float(np.abs(array[np.isfinite(array)]).max(initial=0.0)) for array in arrays)
 
 

@@ -18,12 +18,12 @@ from conformance.fuzz.machine import Machine
 from conformance.panel import Panel
 
 EXAMPLES, RULES = 30, 25
-"""Examples of a batch, and rules that each of them tries."""
+"""Examples per batch, and rules per example."""
 SECONDS_TO_SHRINK = 60.0
 
 
 class TimeIsOver(KeyboardInterrupt):
-    """What hypothesis takes for the end. Any other exception it takes for a failing example."""
+    """The exception that ends hypothesis. Any other one counts as a failing example."""
 
 
 @dataclass
@@ -82,5 +82,5 @@ class Batch:
             return error
         finally:
             if jax := sys.modules.get("jax"):
-                jax.clear_caches()  # the next setting uses nothing of what this one compiled
+                jax.clear_caches()  # the next setting does not use code compiled for this one
         return None

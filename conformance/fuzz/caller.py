@@ -1,4 +1,4 @@
-"""How the fuzz calls all backends, and what is true of every call, whichever it is."""
+"""Calls all backends alike, and checks the properties of every call."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ class Models:
 
     each: dict[str, Model]
     drift: float = 0.0
-    """How far rounding may have driven the weights apart by now."""
+    """How far apart rounding may have driven the weights so far."""
 
 
 @dataclass
@@ -38,8 +38,8 @@ class Trainers:
     steps: int = 0
 
     def count_step(self, rate: float, dtype: str) -> None:
-        """Where a gradient is truly zero, rounding comes out, another in every backend. AdamW
-        divides it by itself plus epsilon: it moves a weight by up to rate · rounding / epsilon."""
+        """If a gradient is truly zero, backends compute different rounding noise. AdamW divides it
+        by itself plus epsilon, which moves a weight by up to rate · rounding / epsilon."""
         self.steps += 1
         if self.config.optimizer == "adamw":
             self.models.drift += rate * float(np.finfo(dtype).eps) / self.config.epsilon
@@ -47,19 +47,19 @@ class Trainers:
 
 @dataclass
 class States:
-    """The state that each backend's trainer was in. Backends are given copies only."""
+    """The state of each backend's trainer. Backends are only given copies."""
 
     each: dict[str, TrainState]
     config: TrainConfig
 
     def of(self, backend: str) -> TrainState:
-        """That of a backend, or of the first, if it is one that does not train."""
+        """The state of a backend, or of the first if this one does not train."""
         return self.each.get(backend, next(iter(self.each.values())))
 
 
 @dataclass
 class Tally:
-    """What was tried."""
+    """Counts of examples and calls."""
 
     batches: int = 0
     examples: int = 0
@@ -67,7 +67,7 @@ class Tally:
 
 
 class Caller(RuleBasedStateMachine):
-    """Calls all backends alike, and sees to it that nothing changes but what a call is for."""
+    """Calls all backends alike, and checks that a call has no side effects."""
 
     def __init__(
         self,
@@ -90,9 +90,9 @@ class Caller(RuleBasedStateMachine):
         allowed: tuple[type[Exception], ...] = (),
         **options: Any,
     ) -> dict[str, Any]:
-        """What each backend answers to arguments of its own, if it claims to have the method. A
-        warning is a failure, and so is an exception, unless it is allowed: then its name counts as
-        the answer."""
+        """The answer of each backend that claims the method, to its own copy of the arguments. A
+        warning is a failure, and so is an exception, unless it is allowed: then its name is the
+        answer."""
         self.clock()
         self.tally.calls += 1
         self.asked += 1
@@ -118,7 +118,7 @@ class Caller(RuleBasedStateMachine):
     def agree(
         self, check: str, answers: Mapping[str, Any], models: Models, floor: float = 1.0
     ) -> None:
-        """Within the limit of a check of the suite, and what the steps so far add to it."""
+        """Agree within the limit of a check of the suite, plus the drift of the steps so far."""
         dtype = self.setting.dtype
         numbers = any(isinstance(answer, float) for answer in answers.values())
         limit = limit_of(check, dtype) + MARGIN * models.drift
@@ -126,4 +126,4 @@ class Caller(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.watch.restore()
-        self.tally.examples += bool(self.watch.kept)  # hypothesis also begins some for nothing
+        self.tally.examples += bool(self.watch.kept)  # hypothesis also starts empty examples

@@ -1,4 +1,4 @@
-"""What the fuzz draws: for many examples what JAX compiles for, for every call the rest."""
+"""Random inputs of the fuzz: settings for many examples, and arguments for every call."""
 
 import random
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ FORMS = ["plain", "read-only", "columns first", "every second", "reversed"]
 
 @dataclass(frozen=True)
 class Setting:
-    """What many examples share, because JAX compiles for every other one."""
+    """A setting that many examples share, because JAX compiles for each new one."""
 
     config: GPTConfig
     dtype: Dtype
@@ -32,7 +32,7 @@ class Setting:
 
 
 def draw_setting(rng: random.Random) -> Setting:
-    """Any small model, two shapes and two trainings to go with it."""
+    """Any small model, with two shapes and two trainings."""
     pick = rng.choice
     dtype: Dtype = pick(["float64", "float64", "float64", "float32"])
     n_head, head_size = pick(HEADS)
@@ -56,7 +56,7 @@ def draw_setting(rng: random.Random) -> Setting:
 
 
 def draw_training(rng: random.Random, dtype: Dtype) -> TrainConfig:
-    """Any under which rounding stays small. The other fields are not for trainers."""
+    """Any training that keeps rounding small. Trainers do not use the other fields."""
     pick, peak = rng.choice, rng.choice([1e-4, 1e-3, 1e-2])
     beta1, beta2 = pick(BETAS)
     return TrainConfig(
@@ -76,7 +76,7 @@ def draw_training(rng: random.Random, dtype: Dtype) -> TrainConfig:
 
 @dataclass(frozen=True)
 class Ids:
-    """Random token ids; every call makes new arrays of the same."""
+    """Random token ids; every call returns new arrays with the same values."""
 
     seed: int
     shape: tuple[int, ...]
@@ -95,7 +95,7 @@ class Ids:
 
 
 def in_form(value: Any, form: str) -> Any:
-    """New arrays of the same values, which lie in memory in one of `FORMS`."""
+    """New arrays of the same values, with one of the memory layouts in `FORMS`."""
     if isinstance(value, dict):
         return {key: in_form(array, form) for key, array in value.items()}
     if isinstance(value, TrainState):
@@ -114,7 +114,7 @@ def ids_of(config: GPTConfig, shapes: st.SearchStrategy[tuple[int, ...]]) -> st.
     return st.builds(Ids, seed=seeds, shape=shapes, below=below, type=types, form=forms)
 
 
-# The strategies of the machine, which is what `st.runner` gives.
+# The strategies of the machine, returned by `st.runner`.
 
 seeds = st.integers(0, 10**6)
 forms = st.sampled_from(FORMS)

@@ -1,4 +1,4 @@
-"""Every call that a backend promises, as the rules of a machine that makes them in any order."""
+"""Every method of the protocol, as rules of a state machine that calls them in any order."""
 
 import copy
 from collections.abc import Iterator
@@ -21,11 +21,11 @@ from shared.protocol import TrainState
 from shared.schedule import learning_rate
 
 FLOORS = {"m": 1e-2, "v": 1e-4}
-"""How large moments usually are: decaying means of gradients below 1, and of their squares."""
+"""The usual size of moments: decaying means of gradients below 1, and of their squares."""
 
 
 class Machine(Caller):
-    """Whatever was called before, the backends answer the same."""
+    """The backends give the same answers after any sequence of calls."""
 
     models, trainers, states, texts = map(Bundle, ("models", "trainers", "states", "texts"))
 
@@ -37,7 +37,7 @@ class Machine(Caller):
 
     @rule(target=models, states=states, of=drawn.backends, form=drawn.forms)
     def build_from(self, states: States, of: str, form: str) -> Models:
-        """What one backend has trained, all can begin with."""
+        """All backends can start from the weights that one has trained."""
         return self.built(states.of(of).weights, form)
 
     def built(self, weights: dict[str, np.ndarray], form: str) -> Models:
@@ -76,7 +76,7 @@ class Machine(Caller):
 
     @rule(target=trainers, models=models, config=drawn.trainings)
     def trainer(self, models: Models, config: TrainConfig) -> Trainers:
-        """Several of one model share its weights, and each has its own moments."""
+        """Several trainers of one model share its weights, and each has its own moments."""
         return Trainers(models, self.ask("trainer", models.each, lambda: (config,)), config)
 
     @rule(trainers=trainers, ids=drawn.batches, times=st.integers(1, 3))
@@ -94,7 +94,7 @@ class Machine(Caller):
 
     @rule(trainers=trainers, ids=drawn.batches, by=st.sampled_from([37, -37, 0.0]))
     def refuse(self, trainers: Trainers, ids: Ids, by: float) -> None:
-        """For ids that are too large, negative or floats there is an `InputError`, and no step."""
+        """Ids that are too large, negative or floats cause an `InputError`, and no step."""
         given = lambda: tuple(array.astype(np.int64) + by for array in ids.two())  # noqa: E731
         for method, each in (("loss", trainers.models.each), ("step", trainers.each)):
             answers = self.ask(method, each, given, allowed=(InputError,))
@@ -117,7 +117,7 @@ class Machine(Caller):
 
     @rule(trainers=trainers, states=states, of=drawn.backends, form=drawn.forms)
     def load_state(self, trainers: Trainers, states: States, of: str, form: str) -> None:
-        """What one backend was in, all can be put in, whether they have made steps or not."""
+        """All backends can load the state of one, whether they have made steps or not."""
         if states.config.optimizer != trainers.config.optimizer:
             return
         state = states.of(of)
@@ -130,7 +130,7 @@ class Machine(Caller):
 
     @rule(target=states, states=states, of=drawn.backends)
     def save(self, states: States, of: str) -> States:
-        """What is read from disk is what was saved, bit for bit."""
+        """A checkpoint is read from disk as it was saved, bit for bit."""
         state, train, path = states.of(of), states.config, self.directory / "checkpoint"
         place = state.step, train.seed, "fuzz", "0" * 64, train, "byte", of, self.setting.dtype
         record = TrainingRecord(*place, val_loss=None, versions={})
@@ -153,8 +153,8 @@ class Machine(Caller):
 
     @rule(texts=texts, count=st.integers(1, 4))
     def take(self, texts: dict[str, Iterator], count: int) -> None:
-        """A text goes on where it was, whatever else was written meanwhile. If the model was
-        trained, it goes on with the new weights, and with the keys and values that it has."""
+        """A text continues where it was, even if others were written meanwhile. If the model was
+        trained, it continues with the new weights and the cached keys and values."""
         for _ in range(count):
             tokens = self.ask("__next__", texts, allowed=(StopIteration,))
             if len(set(tokens.values())) > 1:
@@ -165,5 +165,5 @@ class Machine(Caller):
     @precondition(lambda self: self.watch.kept)
     @rule(kept=drawn.answers, first=st.integers(0, 1))
     def overwrite(self, kept: Kept, first: int) -> None:
-        """Arrays that were handed in or out are the caller's own."""
+        """Arrays passed in or returned belong to the caller."""
         self.watch.overwrite(kept, first)

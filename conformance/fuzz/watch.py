@@ -1,4 +1,4 @@
-"""What no call may change: arrays that were handed in or out before, and what is global."""
+"""State that no call may change: arrays passed in or returned earlier, and global state."""
 
 import pickle
 import sys
@@ -12,7 +12,7 @@ from conformance.fuzz.alike import flat
 
 
 class Kept:
-    """Arrays that a caller has, and what was in them."""
+    """Arrays of a caller, and a copy of their contents."""
 
     def __init__(self, what: str, arrays: dict[str, np.ndarray]) -> None:
         self.what, self.arrays = what, arrays
@@ -23,7 +23,7 @@ class Kept:
 
 
 class Watch:
-    """Remembers every array that passed between a caller and the backends."""
+    """Records every array passed between a caller and the backends."""
 
     def __init__(self) -> None:
         self.kept: list[Kept] = []
@@ -44,7 +44,7 @@ class Watch:
         self.check()
 
     def check(self) -> None:
-        """Raises `Disagreement` for the first thing that has changed."""
+        """Raises `Disagreement` for the first array or setting that has changed."""
         for kept in self.kept:
             for key, array in kept.arrays.items():
                 if array.tobytes() != kept.contents[key]:
@@ -54,7 +54,7 @@ class Watch:
                 raise Disagreement(f"{what} has changed to {look()!s:.50}")
 
     def restore(self) -> None:
-        """Put back what is global, so that one example has no part in what the next one finds."""
+        """Restore global state, so that examples do not affect each other."""
         for what, (_, put) in self.surroundings.items():
             put(self.before[what])
 
@@ -63,8 +63,8 @@ Place = tuple[Callable[[], Any], Callable[[Any], object]]
 
 
 def surroundings() -> dict[str, Place]:
-    """What is global and has to stay: how to look at it, and how to put it back. Of frameworks,
-    only where they are loaded."""
+    """Global state that must not change: how to read it, and how to restore it. Frameworks only if
+    they are loaded."""
     found: dict[str, Place] = {
         "NumPy's errstate": (np.geterr, lambda value: np.seterr(**value)),
         "np.random's state": (random_state, set_random_state),
@@ -83,7 +83,7 @@ def surroundings() -> dict[str, Place]:
 
 
 def random_state() -> bytes:
-    """As bytes, which can be compared."""
+    """The state as bytes, for comparison."""
     return pickle.dumps(np.random.get_state())  # noqa: NPY002
 
 

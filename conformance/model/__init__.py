@@ -1,1 +1,1 @@
-"""What a model computes: logits, attention weights, causality, loss, gradients, shapes."""
+"""The values of a model: logits, attention weights, causality, loss, gradients, shapes."""

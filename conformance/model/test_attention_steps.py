@@ -1,4 +1,4 @@
-"""From averaging to self-attention: four steps, of which three are one and the last is a head."""
+"""From averaging to self-attention: three equal steps, and a fourth that is an attention head."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def random_x() -> np.ndarray:
 
 @pytest.mark.cases("gpt2")
 def test_steps(capable: dict[str, AttentionStepsBackend], judge: Judge) -> None:
-    """Every value of every step agrees, in the order of the steps."""
+    """Every value of every step agrees."""
     if judge.not_offered and len(capable) < 2:
         skip_not_offered(CHECK, judge)
     found = judge.each(capable, lambda subject: steps_of(subject, random_x()))
@@ -58,7 +58,7 @@ def test_steps(capable: dict[str, AttentionStepsBackend], judge: Judge) -> None:
 
 @pytest.mark.cases("gpt2")
 def test_averages(subject: AttentionStepsBackend, backend_name: str, judge: Judge) -> None:
-    """Steps 1, 2 and 3 are the mean of the past, which NumPy has by its cumulative sum."""
+    """Steps 1, 2 and 3 are the mean of the past, which NumPy computes by a cumulative sum."""
     x = random_x()
     expected = x.cumsum(axis=1) / np.arange(1, T + 1)[:, None]
     found = steps_of(subject, x)
@@ -76,7 +76,7 @@ def test_self_attention_is_a_head(
     batch: tuple,
     judge: Judge,
 ) -> None:
-    """Step 4 gives what each head of the model's first block gives, from its input on."""
+    """Step 4 gives the output of each head of the model's first block, from the same input."""
     C, H, D = case.config.n_embd, case.config.n_head, case.config.head_size
     trace, weights = model.trace(batch[0]), random_weights(case)
     x = trace["h.0.ln_1" if case.config.norm == "pre" else "embed"]
@@ -95,7 +95,7 @@ def test_self_attention_is_a_head(
 
 
 def agrees(judge: Judge, backend: str, what: str, found: np.ndarray, expected: np.ndarray) -> None:
-    """Both are fit to be compared and within the limit; NaN and emptiness are not."""
+    """Both are comparable and within the limit; NaN and empty arrays are not."""
     __tracebackhide__ = True
     for value in (found, expected):
         check_fit(backend, value, judge.dtype)

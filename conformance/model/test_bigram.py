@@ -1,4 +1,4 @@
-"""The baseline: counted exactly, and trained alike."""
+"""The baseline: counted exactly, and trained in the same way."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_counts(bigrams: dict[str, BigramBackend]) -> None:
 
 
 def test_many_of_a_pair(bigrams: dict[str, BigramBackend]) -> None:
-    """More of one pair than 16 bits can count."""
+    """A count beyond 16 bits."""
     for name, backend in bigrams.items():
         counts = backend.count_bigrams(np.zeros(70_001, dtype=np.uint8), 2)
         assert counts.tolist() == [[70_000, 0], [0, 0]], name
@@ -42,7 +42,7 @@ def test_many_of_a_pair(bigrams: dict[str, BigramBackend]) -> None:
 
 @pytest.mark.parametrize("integer", ["int8", "uint8", "int16", "uint16", "int32", "uint64"])
 def test_counts_in_any_integer_type(bigrams: dict[str, BigramBackend], integer: str) -> None:
-    """Of 300 ids: the places of pairs, up to 89,999, need not fit into the type of the ids."""
+    """With 300 ids, the indices of pairs, up to 89,999, may exceed the type of the ids."""
     largest = min(np.iinfo(integer).max, 299)
     ids = np.array([largest, 0, largest, largest, 1], dtype=integer)
     ids.flags.writeable = False

@@ -1,4 +1,4 @@
-"""The future has no influence on the past: not a small one, none."""
+"""The future has no influence at all on the past."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from shared.protocol import Model
 def test_future_tokens_change_nothing(
     model: Model, backend_name: str, case: Case, batch: tuple, judge: Judge
 ) -> None:
-    """Replace all tokens after position t, for every t: the logits up to t stay bit for bit."""
+    """Replace all tokens after position t, for every t: the logits up to t do not change."""
     tokens = batch[0]
     logits = model.logits(tokens)
     for t in range(tokens.shape[1] - 1):
@@ -46,8 +46,8 @@ def test_past_tokens_are_seen(model: Model, case: Case, batch: tuple) -> None:
 def test_no_gradient_flows_back_from_the_past(
     model: Model, backend_name: str, case: Case, batch: tuple, judge: Judge
 ) -> None:
-    """Position j can only be to blame for losses at j and later. So the targets before j do not
-    change the gradient that reaches position j's embedding: bit for bit."""
+    """Position j only affects losses at j and later. So the targets before j do not change one bit
+    of the gradient of position j's embedding."""
     tokens, targets = batch[0].copy(), batch[1]
     j = tokens.shape[1] // 2
     table, row = "transformer.wpe.weight", j

@@ -1,8 +1,8 @@
-"""The JAX backend as a training compiles it: with all of XLA's optimizations.
+"""The JAX backend compiled as in a training: with all of XLA's optimizations.
 
-The rest of the suite compiles quickly (conftest.py says how) and so judges the same program before
-XLA has optimized it. Here a process of its own does without those options. A backend that is not
-ours may use XLA too and is treated alike.
+The rest of the suite compiles quickly (see conftest.py), and so judges the program without XLA's
+optimizations. Here a separate process compiles without those options. Guest backends may use XLA
+too, and are treated in the same way.
 """
 
 import os
@@ -47,7 +47,7 @@ def test_compiled_as_in_training(
     judge: Judge,
     tmp_path: Path,
 ) -> None:
-    """What a process of its own computes, in which JAX compiles as it does in a training."""
+    """The results of a separate process in which JAX compiles as in a training."""
     found = {}
     environment = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"}
     for name, backend in backends.items():

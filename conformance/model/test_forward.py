@@ -10,7 +10,7 @@ from shared.protocol import Backend, Model
 
 @pytest.mark.fills("weights kept")
 def test_weights_are_kept(model: Model, backend_name: str, case: Case, judge: Judge) -> None:
-    """What was loaded comes back bit for bit: nothing transposed, merged or rounded on the way."""
+    """Loaded weights come back bit for bit: not transposed, merged or rounded."""
     given = random_weights(case)
     kept = model.weights()
     assert set(kept) == set(given)
@@ -25,7 +25,7 @@ def test_weights_are_kept(model: Model, backend_name: str, case: Case, judge: Ju
 def test_weights_are_copied(
     backends: dict[str, Backend], backend_name: str, case: Case, dtype: str, judge: Judge
 ) -> None:
-    """The model neither sees later changes of the arrays it was given, nor hands out its own."""
+    """The model copies the arrays it is given, and returns copies of its own."""
     given = {key: value.astype(dtype) for key, value in random_weights(case).items()}
     model = backends[backend_name].build(case.config, given, dtype=dtype)
     before = model.weights()
@@ -51,7 +51,7 @@ def test_taps(
 def test_logits(
     models: dict[str, Model], truthful: dict[str, Model], batch: tuple, judge: Judge
 ) -> None:
-    """The logits, from the fast path: no trace is asked for, so a fused kernel may be used."""
+    """The logits, from the fast path: without a trace, a fused kernel may be used."""
     judge.answers_agree("logits", models, truthful, lambda model: model.logits(batch[0]))
 
 

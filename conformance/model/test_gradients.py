@@ -17,7 +17,7 @@ pytestmark = pytest.mark.needs("grads")
 def test_gradients(
     models: dict[str, Model], truthful: dict[str, Model], batch: tuple, judge: Judge
 ) -> None:
-    """The gradient of every tensor agrees, looked at from the loss backwards."""
+    """The gradient of every tensor agrees, checked from the loss backwards."""
     judge.gradients_agree(models, truthful, *batch)
 
 
@@ -43,11 +43,11 @@ def test_finite_differences(
     judge: Judge,
 ) -> None:
     """The slope of the loss along a random direction in every tensor, measured by two losses a
-    small step apart, equals the gradient times the direction. No other backend is needed to judge.
+    small step apart, equals the gradient times the direction. This needs no other backend.
 
     The two-sided difference is wrong by about h²/6 times the third derivative, and by rounding,
-    about 1e-16/h; both are small for h around 1e-5. Where a ReLU bends within the step it is wrong
-    for another reason, and a smaller step is right: so the better of two steps counts.
+    about 1e-16/h; both are small for h around 1e-5. At the kink of a ReLU within the step it is
+    wrong for another reason, and a smaller step is right: so the better of two steps counts.
     """
     backend, weights = backends[backend_name], random_weights(case)
     _, grads = backend.build(case.config, weights, dtype=dtype).loss_and_grads(*batch)

@@ -19,8 +19,8 @@ def test_loss(
 def test_loss_is_the_mean_of_minus_log_probs(
     model: Model, backend_name: str, batch: tuple, judge: Judge
 ) -> None:
-    """Computed here from the backend's own logits, in float64, so that a loss that all backends get
-    wrong alike (a sum instead of a mean, a base-2 logarithm, shifted targets) is seen."""
+    """Compare with the loss of the backend's own logits, computed here in float64, to find mistakes
+    that all backends share (a sum instead of a mean, a base-2 logarithm, shifted targets)."""
     tokens, targets = batch
     logits = model.logits(tokens).astype(np.float64)
     top = logits.max(axis=-1, keepdims=True)
@@ -37,7 +37,7 @@ def test_loss_is_the_mean_of_minus_log_probs(
 def test_loss_with_gradients_is_the_same_loss(
     model: Model, backend_name: str, batch: tuple, judge: Judge
 ) -> None:
-    """`loss_and_grads` reports what `loss` does."""
+    """`loss_and_grads` and `loss` give the same loss."""
     loss, (with_grads, _) = model.loss(*batch), model.loss_and_grads(*batch)
     error = abs(loss - with_grads) / loss
     judge.holds("loss by definition", backend_name, error, "loss and loss_and_grads differ")

@@ -85,7 +85,7 @@ def test_digits_are_kept(models: Models, truthful: Models, case: Case, judge: Ju
 
 
 def a_step_agrees(backends: dict[str, Backend], models: Models, case: Case, judge: Judge) -> None:
-    """Loss, norm, weights and moments of one step of the optimizer that the case asks for."""
+    """Loss, norm, weights and moments of one step of the case's optimizer."""
     config = {"adamw": ADAMW, "sgd": SGD}[case.optimizer]
     check = {"adamw": "AdamW, 1 step", "sgd": "SGD, 1 step"}[case.optimizer]
     weights = random_weights(case)
@@ -99,7 +99,7 @@ def a_step_agrees(backends: dict[str, Backend], models: Models, case: Case, judg
     states_agree(check, states, {}, models, "step 1", judge)
 
 
-# What a batch is: rows that do not know of each other.
+# The rows of a batch are independent.
 
 
 @pytest.mark.cases("gpt2", "original")
@@ -109,7 +109,7 @@ def a_step_agrees(backends: dict[str, Backend], models: Models, case: Case, judg
 def test_rows_do_not_know_of_each_other(
     model: Model, backend_name: str, case: Case, judge: Judge, B: int
 ) -> None:
-    """A row has the same logits alone, among twelve, and in another place."""
+    """A row has the same logits alone, among twelve, and at another index."""
     tokens, _ = random_batch(case.config, batch_size=B)
     together = model.logits(tokens)
     turned = model.logits(tokens[::-1])[::-1]
@@ -127,7 +127,7 @@ def test_rows_do_not_know_of_each_other(
 def test_a_beginning_does_not_know_of_the_rest(
     model: Model, backend_name: str, case: Case, judge: Judge, B: int
 ) -> None:
-    """The first five tokens have the logits that they have at the start of eleven."""
+    """The first five tokens have the same logits alone and as the start of eleven."""
     tokens, _ = random_batch(case.config, batch_size=B)
     found, whole = model.logits(tokens[:, :5]), model.logits(tokens)[:, :5]
     what = "the first five tokens get different logits without the rest"
@@ -157,6 +157,6 @@ def test_a_batch_is_the_mean_of_its_rows(
 def check_rows(
     judge: Judge, backend: str, found: np.ndarray, expected: np.ndarray, what: str
 ) -> None:
-    """The two are equal but for rounding: sums of another order."""
+    """Check that both are equal except for rounding, as the order of sums differs."""
     error = float(np.abs(found - expected).max() / np.abs(expected).max())
     judge.holds("rows alone", backend, error, what)

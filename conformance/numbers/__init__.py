@@ -1,1 +1,1 @@
-"""Numbers from elsewhere: worked by hand, from papers, or from independent programs."""
+"""Numbers from outside: computed by hand, from papers, or by independent programs."""

@@ -1,9 +1,9 @@
-"""A model small enough to be worked by hand: three equal mistakes cannot agree with it.
+"""A model small enough to compute by hand: it finds a mistake that all three backends share.
 
 One block of pre-norm, one head, ReLU, C = D = F = 2, V = 3, tokens 0 1, targets 1 0. The weights,
 below, are chosen so that every value is a whole number, a fraction or a logarithm.
 
-LayerNorm. Of two channels it sees only d, half their difference: x becomes (s, −s) before gain and
+LayerNorm. It sees only d, half the difference of two channels: x becomes (s, −s) before gain and
 bias, s = d / √(d² + epsilon). Epsilon is 16, and every d is 3 or −3, so that s is 3/5 or −3/5.
 
 Forward, position 0 and position 1:
@@ -181,7 +181,7 @@ SGD = TrainConfig(
 @pytest.fixture
 def small(backends: dict[str, Backend], backend_name: str) -> Model:
     """The model of this file in the backend under test."""
-    weights = {key: value.copy() for key, value in WEIGHTS.items()}  # a wrong one may change them
+    weights = {key: value.copy() for key, value in WEIGHTS.items()}  # a backend may change them
     return backends[backend_name].build(CONFIG, weights, dtype="float64")
 
 
@@ -207,7 +207,7 @@ def test_loss_by_hand(small: Model, backend_name: str) -> None:
 @pytest.mark.needs("grads")
 def test_gradients_by_hand(small: Model, backend_name: str) -> None:
     """Every tensor, from the loss backwards. What is exactly 0 by hand, as the key bias's gradient,
-    may be rounding in a backend: it stands in a tensor with others, and the largest counts."""
+    may be rounding in a backend: errors are relative to the largest entry of its tensor."""
     _, grads = small.loss_and_grads(TOKENS, TARGETS)
     expected = gradients()
     assert set(grads) == set(expected)

@@ -155,7 +155,7 @@ def gradients() -> dict[str, np.ndarray]:
 @pytest.fixture
 def small(backends: dict[str, Backend], backend_name: str) -> Model:
     """The model of this file in the backend under test."""
-    weights = {key: value.copy() for key, value in WEIGHTS.items()}  # a wrong one may change them
+    weights = {key: value.copy() for key, value in WEIGHTS.items()}  # a backend may change them
     return backends[backend_name].build(CONFIG, weights, dtype="float64")
 
 

@@ -1,7 +1,7 @@
 """The parts of the model at points where their values are known from outside.
 
-Equal mistakes agree with each other. So here the parts are held to literals: 50-digit arithmetic
-(mpmath 1.3.0) rounded to float64, or fractions worked by hand.
+Backends that share a mistake agree with each other. So these tests compare the parts with literals:
+50-digit arithmetic (mpmath 1.3.0) rounded to float64, or fractions computed by hand.
 """
 
 from collections.abc import Callable
@@ -19,8 +19,8 @@ from shared.protocol import Backend, Model
 Build = Callable[[GPTConfig, dict[str, np.ndarray]], Model]
 
 LIMIT = 1e-13
-"""A thousand roundings of float64. Here a value takes some ten operations, and is found wrong by
-2e-15 at most; the rest is for libraries whose tanh and erf are worse."""
+"""A thousand roundings of float64. A value here takes about ten operations, with a measured error
+of 2e-15 at most; the rest is for libraries with a worse tanh and erf."""
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def build(backends: dict[str, Backend], backend_name: str) -> Build:
 MPMATH = "mpmath"
 VALUES = np.array([-40.0, -5.0, -3.0, -1.0, -0.25, 0.0, 0.25, 1.0, 3.0, 5.0, 40.0])
 POINTS = np.resize(VALUES, 40)
-"""Again and again, for a hidden layer of 40."""
+"""Repeated, for a hidden layer of 40."""
 ACTIVATIONS = {
     # x/2 (1 + tanh(√(2/π) (x + 0.044715 x³))), Hendrycks & Gimpel 2016, §2. At −40 the value is
     # −4e-2010, which float64 cannot tell from 0.
@@ -227,7 +227,7 @@ ROW = np.array([[0, 1, 2]])
 
 @pytest.mark.needs("trace")
 def test_layer_norm(worked: Model, backend_name: str) -> None:
-    """The mean is taken off, and the root of variance + epsilon divides, the variance over C."""
+    """Subtracts the mean and divides by √(variance + epsilon), with the variance over C."""
     trace = worked.trace(ROW)
     check_truth(backend_name, trace["embed"], (3 + NORMED)[None], 0.0, "embed")
     check_truth(backend_name, trace["h.0.ln_1"], NORMED[None], LIMIT, "ln_1")
@@ -235,7 +235,7 @@ def test_layer_norm(worked: Model, backend_name: str) -> None:
 
 @pytest.mark.needs("trace")
 def test_two_heads(worked: Model, backend_name: str) -> None:
-    """Scores are divided by the root of the head's size, not of the whole width."""
+    """Scores are divided by √D of the head, not √C of the whole width."""
     trace = worked.trace(ROW)
     for tap, truth in {"scores": log(2) * SCORES, "weights": WEIGHTS, "y": Y}.items():
         check_truth(backend_name, trace[f"h.0.attn.{tap}"], truth[None], LIMIT, tap)

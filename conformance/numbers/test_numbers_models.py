@@ -1,4 +1,4 @@
-"""Whole models held to digits that other programs computed, and to the sizes that papers give."""
+"""Whole models compared with digits from other programs, and with sizes from papers."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ from shared.layout import init_weights
 from shared.protocol import Backend, Model
 
 LIMIT = 1e-12
-"""Programs and backends differ by 2e-15 at most, in the slope, a sum of some 15,000 products; on
-other processors and in other versions the order of sums is another."""
+"""Programs and backends differ by 2e-15 at most, in the slope, a sum of some 15,000 products; other
+processors and versions may sum in another order."""
 
 
 @pytest.fixture(params=KNOWN)
@@ -39,7 +39,7 @@ def test_logits_as_another_program_has_them(model: Model, backend_name: str, kno
 def test_loss_and_slope_as_another_program_has_them(
     model: Model, backend_name: str, known: Known
 ) -> None:
-    """The loss, and its derivative along a direction in which every weight takes part."""
+    """The loss, and its derivative along a direction that involves every weight."""
     loss, grads = model.loss_and_grads(TOKENS, TARGETS)
     check_truth(backend_name, np.array([loss]), np.array([known.loss]), LIMIT, "loss", known.source)
     found = np.array([slope(known.config, grads)])
@@ -87,8 +87,8 @@ COUNTS = {
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_sizes(backends: dict[str, Backend], backend_name: str, name: str) -> None:
-    """How many numbers a backend's model holds, so none for what a configuration leaves out; in the
-    default model every tensor, by name and shape."""
+    """The number of parameters of a backend's model, without those that a configuration omits; in
+    the default model every tensor, by name and shape."""
     config, count = COUNTS[name]
     model = backends[backend_name].build(config, init_weights(config, seed=0))
     shapes = {tensor: value.shape for tensor, value in model.weights().items()}

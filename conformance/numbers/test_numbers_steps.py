@@ -1,6 +1,6 @@
-"""Steps of AdamW and SGD held to digits: a model of three numbers, optimized in another program.
+"""Steps of AdamW and SGD on a model of three numbers, compared with digits from another program.
 
-With one channel, C = 1, a LayerNorm makes 0 of everything, and its bias is all that comes out. So
+With one channel, C = 1, a LayerNorm turns everything into 0, and outputs only its bias. So
 logit v is h_v · b, with b the bias of ln_f and h the lm_head; nothing before ln_f has a gradient.
 Where the target is the next token, the loss is −ln p(target), and with p = softmax(h b)
 
@@ -46,8 +46,8 @@ from shared.protocol import Backend, Trainer
 pytestmark = pytest.mark.needs("trainer")
 
 LIMIT = 1e-13
-"""A step takes some twenty operations on numbers around 1: 1e-15 of rounding, and 100 times that
-for libraries whose exponential is worse."""
+"""A step takes about twenty operations on numbers around 1: 1e-15 of rounding, and 100 times that
+for libraries with a worse exponential."""
 
 CONFIG = GPTConfig(
     vocab_size=2,
@@ -136,7 +136,7 @@ def split(values: tuple[float, float, float]) -> dict[str, np.ndarray]:
 
 
 def check_step(backend: str, trainer: Trainer, step: Step, when: str) -> None:
-    """One step: what it reports, and the three numbers after it."""
+    """One step: its result, and the three numbers after it."""
 
     def check(found: np.ndarray, truth: np.ndarray, what: str) -> None:
         check_truth(backend, found, truth, LIMIT, f"{what} {when}", "mpmath")
@@ -157,8 +157,8 @@ def check_step(backend: str, trainer: Trainer, step: Step, when: str) -> None:
 
 
 def test_three_steps_of_adamw(backends: dict[str, Backend], backend_name: str) -> None:
-    """Corrections by 1 − βᵗ at t = 1, 2, 3; a clip that acts in the first and third; decay, which
-    where the gradient is 0 is all there is, of matrices alone."""
+    """Corrections by 1 − βᵗ at t = 1, 2, 3; clipping in the first and third; decay of matrices
+    only, which is the whole update where the gradient is 0."""
     trainer = backends[backend_name].build(CONFIG, start(), dtype="float64").trainer(ADAMW)
     for t, step in enumerate(ADAMW_STEPS, 1):
         check_step(backend_name, trainer, step, f"after {t}")
@@ -171,7 +171,7 @@ def test_three_steps_of_adamw(backends: dict[str, Backend], backend_name: str) -
 
 
 def test_two_steps_of_sgd(backends: dict[str, Backend], backend_name: str) -> None:
-    """Nothing but the clipped gradient times the rate: no moments, and no decay."""
+    """Only the clipped gradient times the rate: no moments, and no decay."""
     trainer = backends[backend_name].build(CONFIG, start(), dtype="float64").trainer(SGD)
     for t, step in enumerate(SGD_STEPS, 1):
         check_step(backend_name, trainer, step, f"after {t}")

@@ -1,7 +1,7 @@
-"""A small part of oracles/: programs that others wrote, for what all backends may get wrong alike.
+"""A small part of oracles/: independent programs find mistakes that all backends share.
 
-`nox -s oracles` has more of it and takes longer. Here PyTorch, JAX or optax is the judge, whatever
-backend is judged; where it is not installed, the test is skipped and names it.
+`nox -s oracles` has more of them and takes longer. Here PyTorch, JAX or optax is the reference for
+every backend; if it is not installed, the test is skipped and names it.
 """
 
 import importlib
@@ -26,7 +26,7 @@ PACKAGES = ("torch", "jax", "optax")
 STEPS = 3
 REPLAYS = {"torch.optim": "replay_torch", "optax": "replay_optax"}
 OWN = {"torch": "torch.optim", "jax": "optax"}
-"""What a backend's own optimizer is made of, so that it is not from outside."""
+"""The libraries of a backend's own optimizer, which are not independent of it."""
 
 
 def outside(module: str) -> Any:
@@ -41,7 +41,7 @@ def outside(module: str) -> Any:
 
 @pytest.fixture
 def stack(case: Case) -> Any:
-    """The case put together from torch.nn.TransformerEncoderLayer and LayerNorm."""
+    """The case, built from torch.nn.TransformerEncoderLayer and LayerNorm."""
     return outside("audits.oracles.torch_layers").Stack(case.config, random_weights(case))
 
 
@@ -70,7 +70,7 @@ def test_gradients_of_torch_layers(
 
 @pytest.mark.needs("trace")
 def test_attention_of_torch(model: Model, backend_name: str, case: Case, batch: tuple) -> None:
-    """scaled_dot_product_attention, given the queries, keys and values of the backend."""
+    """scaled_dot_product_attention, with the queries, keys and values of the backend."""
     torch = outside("torch")
     trace, limit = model.trace(batch[0]), limit_of("taps", "float64")
     for i in range(case.config.n_layer):
@@ -84,8 +84,8 @@ def test_attention_of_torch(model: Model, backend_name: str, case: Case, batch: 
 @pytest.mark.cases("gpt2")
 @pytest.mark.needs("grads", "trainer")
 def test_adamw_of_others(backends: dict[str, Backend], backend_name: str, case: Case) -> None:
-    """Three steps, with the gradients that the trainer saw. Of the tensors outside the blocks: a
-    step treats each for itself, and optax compiles fewer."""
+    """Three steps with the trainer's gradients, only of the tensors outside the blocks: a step
+    treats each tensor separately, and optax compiles fewer."""
     oracle, build = outside("audits.oracles.optimizers"), backends[backend_name].build
     weights, gradients = random_weights(case), []
     trainer = build(case.config, weights, dtype="float64").trainer(ADAMW)

@@ -1,1 +1,1 @@
-"""What a backend accepts, and what it must refuse."""
+"""Inputs that a backend accepts, and inputs that it must refuse."""

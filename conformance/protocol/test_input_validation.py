@@ -1,4 +1,4 @@
-"""What cannot be understood alike by every backend is refused alike by every backend."""
+"""All backends refuse inputs that they would understand differently."""
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def test_bad_targets_to_gradients(model: Model, targets: np.ndarray) -> None:
 def test_bad_batches_to_a_step(
     backends: dict[str, Backend], backend_name: str, case: Case, dtype: str
 ) -> None:
-    """The same from `step`, which then has not happened: state and schedule are as before."""
+    """The same from `step`, which then changes nothing: state and schedule stay as before."""
     model = backends[backend_name].build(case.config, random_weights(case), dtype=dtype)
     trainer = model.trainer(ADAMW)
     before = trainer.state()
@@ -89,7 +89,7 @@ def test_bad_batches_to_a_step(
 
 
 def healthy_step(backend: Backend, case: Case, dtype: str) -> StepResult:
-    """The first step of a trainer that was never given anything bad."""
+    """The first step of a trainer that has only had valid inputs."""
     model = backend.build(case.config, random_weights(case), dtype=dtype)
     return model.trainer(ADAMW).step(*random_batch(case.config))
 
@@ -112,7 +112,7 @@ def test_bad_prompts(model: Model, prompt: np.ndarray) -> None:
 
 @pytest.mark.parametrize("dtype_of_ids", ["int8", "uint16", "int32", "int64"])
 def test_all_integer_types(model: Model, dtype_of_ids: str) -> None:
-    """Any integer type will do, and gives the same."""
+    """Every integer type is accepted, and gives the same."""
     np.testing.assert_array_equal(model.logits(GOOD.astype(dtype_of_ids)), model.logits(GOOD))
 
 

@@ -1,4 +1,4 @@
-"""What is given to a backend: in any memory layout and integer type, never changed, never kept."""
+"""Inputs of a backend: any memory layout and integer type; never changed, never kept."""
 
 import os
 import sys
@@ -49,7 +49,7 @@ INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uin
 
 
 def answers(model: Model, tokens: np.ndarray, targets: np.ndarray) -> dict[str, object]:
-    """All that a model makes of ids: warnings are errors here, as everywhere in the suite."""
+    """All outputs of a model for these ids. Warnings are errors, as everywhere in the suite."""
     return {
         "logits": model.logits(tokens),
         "loss": model.loss(tokens, targets),
@@ -74,7 +74,7 @@ def build(backends: dict[str, Backend], backend_name: str, case: Case) -> Callab
 def test_ids_in_any_layout(
     build: Callable[..., Model], batch: tuple, backend_name: str, judge: Judge, layout: str
 ) -> None:
-    """Any memory layout and any integer type gives the same bits, and is left as it was."""
+    """Every memory layout and integer type gives the same bits, and the input is not changed."""
     change = LAYOUTS.get(layout, lambda array: array.astype(layout))
     given = tuple(change(ids) for ids in batch)
     kept = deepcopy(given)
@@ -109,8 +109,8 @@ def test_weights_in_any_layout(
 def test_what_is_given_is_not_kept(
     build: Callable[..., Model], batch: tuple, case: Case, backend_name: str, judge: Judge
 ) -> None:
-    """The caller may overwrite what it gave: a prompt before the text begins, a batch after the
-    step, one array for tokens and targets."""
+    """The caller may overwrite its arrays: a prompt before the text begins, a batch after the step,
+    one array for tokens and targets."""
     expected, prompt = build(), batch[0][0, :5].copy()
     text = expected.generate(prompt, DRAWN)
     alone = list(map(int, expected.generate(batch[0][0, :5], DRAWN)))
@@ -156,7 +156,7 @@ def test_results_are_the_callers(build: Callable[..., Model], batch: tuple) -> N
 def test_the_precision_of_a_model(
     backends: dict, backend_name: str, case: Case, batch: tuple
 ) -> None:
-    """float32 unless another is asked for."""
+    """float32 by default."""
     model = backends[backend_name].build(case.config, random_weights(case))
     assert model.logits(batch[0]).dtype == np.float32
     assert {value.dtype for value in model.weights().values()} == {np.dtype(np.float32)}
@@ -167,7 +167,7 @@ def test_the_precision_of_a_model(
 def test_a_state_in_another_precision(
     build: Callable[..., Model], batch: tuple, backend_name: str, judge: Judge
 ) -> None:
-    """A state in float32 is continued in float64, as the precision of the trainer is, and back."""
+    """A float64 trainer continues a float32 state in float64, and the other way round."""
     trainer = build().trainer(ADAMW)
     trainer.step(*batch)
     state = trainer.state()
@@ -233,7 +233,7 @@ def test_bad_states(build: Callable[..., Model]) -> None:
 
 
 def world() -> dict[str, Any]:
-    """What all code of a process shares. A framework is looked at only where it is loaded."""
+    """Global state of the process. A framework's state only if it is loaded."""
     found: dict[str, Any] = {
         "NumPy's error state": np.geterr(),
         "NumPy's print options": np.get_printoptions(),
@@ -262,8 +262,8 @@ def world() -> dict[str, Any]:
 
 @contextmanager
 def unusual() -> Iterator[None]:
-    """Values that no code would set, so that what is set once and for all shows as well. What was
-    there before is put back."""
+    """Set unusual values, so that code that sets a constant is found as well. Restore the old ones
+    afterwards."""
     state = np.random.get_state()  # noqa: NPY002
     torch = sys.modules.get("torch")
     before = torch and (torch.get_rng_state(), torch.get_default_dtype(), torch.get_num_threads())
@@ -288,8 +288,8 @@ def unusual() -> Iterator[None]:
 def test_nothing_global_changes(
     build: Callable[..., Model], batch: tuple, backend_name: str, judge: Judge, halfway: bool
 ) -> None:
-    """Random states, error and gradient modes, default precisions, threads, the environment: all is
-    as it was, also while a generator waits."""
+    """Random states, error and gradient modes, default precisions, threads, the environment:
+    nothing changes, also while a generator waits."""
     with unusual():
         before = world()
         model = build()

@@ -1,4 +1,4 @@
-"""The report of a run: what the table shows and more, as JSON and as a page."""
+"""The report of a run: the table and more, as JSON and as a page."""
 
 import importlib.metadata
 import json
@@ -28,7 +28,7 @@ TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
 
 def report_of(recorder: Recorder, config: pytest.Config, exitstatus: int) -> dict[str, Any]:
-    """Everything that is known about a run that has ended."""
+    """The full report of a finished run."""
     panel = recorder.panel
     return {
         **circumstances(config),
@@ -50,7 +50,7 @@ def report_of(recorder: Recorder, config: pytest.Config, exitstatus: int) -> dic
 
 
 def load_failure(name: str, error: Exception, config: pytest.Config) -> dict[str, Any]:
-    """The report of a run that could not begin, because a backend cannot be loaded."""
+    """The report of a run that could not start because a backend cannot be loaded."""
     failure = {"test": "", "blamed": [name], "message": str(error), "repeat": "", "begins": ""}
     return {
         **circumstances(config),
@@ -65,7 +65,7 @@ def load_failure(name: str, error: Exception, config: pytest.Config) -> dict[str
 
 
 def circumstances(config: pytest.Config) -> dict[str, Any]:
-    """When, where, and with what a run was made."""
+    """The time, machine and versions of a run."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     start = getattr(reporter, "_session_start", None)
     seconds = time.time() - start.time if start is not None else 0.0
@@ -91,7 +91,7 @@ def circumstances(config: pytest.Config) -> dict[str, Any]:
 
 
 def check_of(row: Row) -> dict[str, Any]:
-    """A line of the table, with the errors of every case and what is known about its limit."""
+    """A line of the table, with the errors of every case and details of its limit."""
     above_noise, below_mutant = distances(row.check, row.dtype)
     return {
         "check": row.check,
@@ -111,7 +111,7 @@ def check_of(row: Row) -> dict[str, Any]:
 
 
 def write_report(report: dict[str, Any], directory: Path) -> list[Path]:
-    """Write conformance.json and conformance.html; a reader finds the old ones or the new ones."""
+    """Write conformance.json and conformance.html atomically."""
     directory.mkdir(parents=True, exist_ok=True)
     pages = {
         "conformance.json": json.dumps(finite(report), indent=1, allow_nan=False) + "\n",
@@ -123,12 +123,12 @@ def write_report(report: dict[str, Any], directory: Path) -> list[Path]:
 
 
 def times(ratio: float | None) -> str:
-    """How many times larger: 1.2 and 170 and 54,000, never 5.4e+04."""
+    """A ratio as text: 1.2 and 170 and 54,000, never 5.4e+04."""
     return "–" if ratio is None else f"{float(f'{ratio:.1e}'):,.{1 if ratio < 10 else 0}f}"
 
 
 def finite(value: Any) -> Any:
-    """The same with "inf" where JSON has no number for it."""
+    """The same with "inf" for infinity, which JSON has no number for."""
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -137,7 +137,7 @@ def finite(value: Any) -> Any:
 
 
 def render_page(report: dict[str, Any]) -> str:
-    """The report as one page that needs nothing else: no script, no font, no picture."""
+    """The report as one self-contained page: no script, no font, no picture."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

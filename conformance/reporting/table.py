@@ -50,7 +50,7 @@ def render_table(ledger: Ledger, backends: list[str], outcomes: Mapping[str, int
 
 
 def counts(outcomes: Mapping[str, int]) -> str:
-    """How the tests went, also those that compare nothing and have no line in the table."""
+    """The counts of all tests, including those without a line in the table."""
     words = {"passed": "passed", "failed": "failed", "skipped": "not offered"}
     told = [f"{outcomes[key]} {word}" for key, word in words.items() if outcomes.get(key)]
     return f"tests: {', '.join(told) or 'none'}"
@@ -63,12 +63,12 @@ def cell(row: Row, backend: str) -> Text:
 
 
 def number(value: float) -> str:
-    """Exactly nothing is not 0.0e+00."""
+    """Format an error; exactly zero is 0, not 0.0e+00."""
     return "0" if value == 0 else f"{value:.1e}"
 
 
 def save_picture(table: Table, path: str) -> None:
-    """Draw the table as an SVG that fetches nothing: rich would load a font from elsewhere."""
+    """Draw the table as an SVG without external fonts: rich would load one."""
     console = Console(record=True, width=80, file=io.StringIO())
     console.print(table)
     drawing = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)

@@ -1,1 +1,1 @@
-"""What every backend relies on: data, tokenizers, checkpoints, the training loop."""
+"""Code that every backend relies on: data, tokenizers, checkpoints, the training loop."""

@@ -1,4 +1,4 @@
-"""What all tests of shared/ have in common."""
+"""Fixtures for all tests of shared/."""
 
 import pytest
 

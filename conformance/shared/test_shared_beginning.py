@@ -1,4 +1,4 @@
-"""How a training begins: prepare.py and memory.py of shared/commands/."""
+"""Starting a training: prepare.py and memory.py of shared/commands/."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +35,7 @@ def begin(text: str, checkpoint: Checkpoint | None = None, **run: Any) -> Prepar
 
 
 def saved(path: Path, ready: Preparation, step: int = 30, **changes: Any) -> Checkpoint:
-    """A checkpoint of `ready` some steps on, with weights and moments that tell where they are."""
+    """A checkpoint of `ready` after some steps, with recognizable weights and moments."""
     weights = {name: value + 1 for name, value in ready.weights.items()}
     moments = {"m": dict(ready.weights), "v": {name: value * 2 for name, value in weights.items()}}
     parts: dict[str, Any] = {"tokenizer": ready.tokenizer, "moments": moments}

@@ -1,7 +1,7 @@
-"""Checkpoints (shared/checkpoints/): what is saved is what is loaded.
+"""Checkpoints (shared/checkpoints/): a checkpoint is loaded as it was saved.
 
-The files are read once more by the safetensors library and `json`, and held to the names, layouts
-and hashes that older checkpoints have: a program that passes can read those too.
+The files are also read by the safetensors library and `json`, and must have the names, layouts and
+hashes of older checkpoints, so that a program that passes can read those too.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from shared.text.tokenizers import Tokenizer, build_tokenizer
 
 Tensors = dict[str, np.ndarray]
 
-# Every field is off its default, which the first test sees to; so none can be lost unnoticed.
+# No field has its default, as the first test checks, so that none can be lost unnoticed.
 ORIGINAL = GPTConfig(37, 11, 1, 3, 24, 40, "relu", "post", "sinusoidal", False, True, 3e-4)
 SGD = TrainConfig(
     *(1234, 5, "sgd", 3e-3, 2e-5, "constant", 7, 0.8, 0.95, 1e-7, 0.3, 2.5, 33, 44, 2**63 - 1)
@@ -84,7 +84,7 @@ def test_every_field_is_off_its_default() -> None:
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 @fault_in("shared/checkpoints/checkpoint.py")
 def test_round_trip(tmp_path: Path, config: GPTConfig, dtype: str) -> None:
-    """Every part, bit for bit, whatever the program does to its arrays after it has saved."""
+    """Every part, bit for bit, even if the program changes its arrays after saving."""
     weights = draw(config, dtype)
     moments = {"m": draw(config, dtype, 1), "v": draw(config, dtype, 2)}
     save(tmp_path / "c", config, dtype, weights=weights, moments=moments)
@@ -104,7 +104,7 @@ def test_round_trip(tmp_path: Path, config: GPTConfig, dtype: str) -> None:
 
 @fault_in("shared/checkpoints/checkpoint.py")
 def test_parts_that_may_be_absent(tmp_path: Path) -> None:
-    """SGD has no moments, which is not the same as moments that were not kept; and so on."""
+    """SGD has no moments, which differs from moments that were not kept; and so on."""
     of_sgd = record(train=SGD, val_loss=None)
     at_first = record(init_from=None, init_from_sha256=None, step=0)
     cases = (("sgd", of_sgd, {}), ("sgd, not kept", of_sgd, None), ("not kept", at_first, None))

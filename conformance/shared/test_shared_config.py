@@ -1,5 +1,5 @@
-"""What may be asked for: the defaults and limits of shared/config.py, its presets, the door of
-shared/protocol.py, and the taps of shared/taps.py."""
+"""What may be requested: the defaults and limits of shared/config.py, its presets, the input
+validation of shared/protocol.py, and the taps of shared/taps.py."""
 
 import math
 from collections.abc import Callable
@@ -160,7 +160,7 @@ def test_presets() -> None:
         load_preset("gpt3")
 
 
-# The door: V 37, T 11
+# Input validation: V 37, T 11
 
 
 def ids(*values: int, dtype: str = "int64") -> np.ndarray:
@@ -177,7 +177,7 @@ REFUSED = [
 
 @fault_in("shared/protocol.py")
 def test_door_for_tokens() -> None:
-    """The largest id and a full window are let in, one more is not; for targets as for tokens."""
+    """The largest id and a full window are accepted, one more is not; for targets as for tokens."""
     for tokens in LET_IN:
         check_tokens(BASE, tokens)
         check_tokens(BASE, tokens, tokens)

@@ -1,6 +1,6 @@
-"""What shared/checkpoints/ must refuse to save and to load.
+"""Checkpoints that shared/checkpoints/ must refuse to save or to load.
 
-A checkpoint is read as exactly what was saved or not at all.
+A checkpoint is loaded exactly as it was saved, or not at all.
 """
 
 import json
@@ -56,7 +56,7 @@ def c(originals: Path, tmp_path: Path) -> Path:
 
 
 def with_one(value: float) -> Tensors:
-    """The good weights, but for the last number of one of them."""
+    """The good weights, except for the last number of one of them."""
     array = GOOD[WQ].copy()
     array[-1, -1] = value
     return GOOD | {WQ: array}
@@ -86,7 +86,7 @@ REFUSED_TO_SAVE: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.mark.parametrize(("message", "parts"), REFUSED_TO_SAVE.values(), ids=REFUSED_TO_SAVE)
 @fault_in("shared/checkpoints/checkpoint.py or shared/checkpoints/tensors.py")
 def test_not_saved(c: Path, message: str, parts: dict[str, Any]) -> None:
-    """What is no state of this model; the checkpoint that was there stays as it is."""
+    """Refuses what is not a state of this model; an existing checkpoint does not change."""
     with pytest.raises(CheckpointError, match=re.escape(message)):
         save(c, **parts)
     same_tensors(load_checkpoint(c).weights, GOOD)
@@ -244,7 +244,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "shared/checkpoints/checkpoint.py, shared/checkpoints/parts.py or shared/checkpoints/tensors.py"
 )
 def test_not_loaded(c: Path, message: str, damage: Callable[[Path], object]) -> None:
-    """What is not exactly what was saved; said in one short line."""
+    """Refuses any change since saving, in one short line."""
     load_checkpoint(c)
     damage(c)
     with pytest.raises(CheckpointError, match=re.escape(message)) as caught:
@@ -302,7 +302,7 @@ def test_a_file_of_another_checkpoint_is_not_taken_in(c: Path) -> None:
         load_checkpoint(c)
 
 
-# Of which only one meaning is right: others take the last of two keys, NaN, or 2^63 as a float.
+# Other readers take the last of two keys, NaN, or 2^63 as a float.
 JSON_READ = [b"{}", b'{"a": [9223372036854775807, -9223372036854775808, 1e308, null]}']
 JSON_REFUSED = [
     *(("not valid JSON", data) for data in (b"", b"{", b"\xef\xbb\xbf{}")),
@@ -332,7 +332,7 @@ RECORDS_REFUSED: list[dict[str, Any]] = [
 
 @fault_in("shared/checkpoints/untrusted.py or shared/checkpoints/record.py")
 def test_json_and_records_that_nothing_wrote(tmp_path: Path) -> None:
-    """Neither is taken for something like it."""
+    """Neither is taken for something similar."""
     file = tmp_path / "training.json"
     assert [parse_object(file, data) for data in JSON_READ] == [json.loads(d) for d in JSON_READ]
     for message, data in JSON_REFUSED:

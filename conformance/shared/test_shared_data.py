@@ -44,7 +44,7 @@ def test_nine_tenths_are_for_training(tmp_path: Path, length: int, split: int) -
 
 @fault_in("shared/text/datasets.py")
 def test_a_file_is_taken_as_it_stands(tmp_path: Path) -> None:
-    """All line ends and spaces; but a byte order mark at the start is no text."""
+    """All line ends and spaces; but a byte order mark at the start is not text."""
     path = tmp_path / "text"
     path.write_bytes(b"\xef\xbb\xbf \r\nb\r\xef\xbb\xbf\n\n")
     assert load_dataset(str(path)).text == " \r\nb\r\ufeff\n\n"
@@ -104,7 +104,7 @@ def test_tinyshakespeare_is_known_by_its_hash(
 
 @fault_in("shared/text/playlets.py or shared/text/grammar.py")
 def test_playlets() -> None:
-    """The text, where it is split, and the exact −ln of its last tenth's probability."""
+    """The text, its split, and the exact −ln of its last tenth's probability."""
     playlets, dataset = generate(), load_dataset("playlets")
     digest = "2662b9f2f19d745c1929d122e733b9e5673bd775ef60326861d97b98ac24d48f"
     assert hashlib.sha256(playlets.text.encode("ascii")).hexdigest() == digest == dataset.sha256
@@ -214,7 +214,7 @@ def test_batches_are_these_and_reach_every_window() -> None:
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 100])
 @fault_in("shared/text/datasets.py")
 def test_validation_windows(length: int, batch_size: int) -> None:
-    """Every target once and in order, in windows of 8 side by side; what is left comes last."""
+    """Every target once and in order, in windows of 8 side by side; the remainder comes last."""
     ids = np.arange(length).astype(np.uint16) * 3
     found = list(validation_windows(ids, 8, batch_size))
     for tokens, targets in found:

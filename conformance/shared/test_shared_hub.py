@@ -1,4 +1,4 @@
-"""GPT-2's own files, as the hub has them; and which checkpoint of a run is the newest."""
+"""GPT-2's files as on the hub, and the newest checkpoint of a run."""
 
 import json
 import re
@@ -30,7 +30,7 @@ MODEL = "model.safetensors"
 
 
 def hub(path: Path, tensors: Tensors, metadata: Any = None, **changes: object) -> Path:
-    """As the hub has them: sizes, and no word of what is GPT-2's anyway."""
+    """As on the hub: sizes only, without the settings that all GPT-2 models share."""
     sizes = {"vocab_size": 37, "n_positions": 11, "n_layer": 2, "n_head": 4, "n_embd": 24}
     path.mkdir()
     (path / "config.json").write_text(json.dumps(sizes | {"n_inner": 40} | changes))
@@ -41,7 +41,7 @@ def hub(path: Path, tensors: Tensors, metadata: Any = None, **changes: object) -
 @pytest.mark.parametrize("prefix", ["", "transformer."])
 @fault_in("shared/checkpoints/gpt2_format.py or shared/checkpoints/parts.py")
 def test_gpt2_from_the_hub(tmp_path: Path, prefix: str) -> None:
-    """Tied, tanh GELU, ε 1e-5 where nothing is said; masks and a second copy are dropped."""
+    """Tied, tanh GELU, ε 1e-5 by default; masks and a second copy are dropped."""
     weights = draw(TIED)
     stored = {name.replace("transformer.", prefix): value for name, value in weights.items()}
     stored[f"{prefix}h.0.attn.bias"] = np.tril(np.ones((1, 1, 11, 11), bool))

@@ -1,6 +1,6 @@
-"""When a training ends and what it leaves: shared/runs/loop.py with a model that learns nothing.
+"""The end of a training and its files: shared/runs/loop.py with a model that learns nothing.
 
-Its losses are scripted, so that every way to stop can be brought about in a few milliseconds.
+Its losses are scripted, so that the tests can trigger every way to stop within milliseconds.
 """
 
 import itertools
@@ -67,7 +67,7 @@ class Scripted:
 
 
 class Shown(ProgressDisplay):
-    """Remembers what it is told, and does something at a step."""
+    """Records its calls, and does something at a step."""
 
     def __init__(self, step: int = -1, act: Callable[[], object] | None = None) -> None:
         self.rows: list[Metrics] = []
@@ -111,7 +111,7 @@ def test_rows_and_checkpoints(
     tmp_path: Path, pictures: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A row for every step and one before; evaluated at every second step, saved at every third,
-    both at the last. What is logged is what is shown, returned and drawn."""
+    both at the last. The same rows are logged, shown, returned and drawn."""
     shown, config = Shown(), replace(CONFIG, steps=5)
     monkeypatch.setattr("time.perf_counter", itertools.count(7).__next__)  # a step takes a second
     result = run(tmp_path, config=config, display=shown)
@@ -252,7 +252,7 @@ def test_a_directory_that_vanishes(
 
 @fault_in("shared/runs/directory.py")
 def test_a_run_is_replaced_by_one_that_has_saved(tmp_path: Path) -> None:
-    """And only if that is asked for, by one writer at a time; until then the old run stays."""
+    """Only on request, by one writer at a time; until then the old run stays."""
     path, short = tmp_path / "deep" / "run", replace(CONFIG, steps=4)
     run(path)
     before = (path / "metrics.jsonl").read_bytes()

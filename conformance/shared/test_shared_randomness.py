@@ -1,4 +1,4 @@
-"""The random numbers of shared/randomness.py against Philox written out in whole numbers."""
+"""The random numbers of shared/randomness.py against Philox in integer arithmetic."""
 
 import itertools
 import random
@@ -43,7 +43,7 @@ def test_generators_are_philox(stream: int) -> None:
 
 @fault_in("shared/randomness.py")
 def test_streams_are_numbered() -> None:
-    """What was trained and written before must come out the same: the numbers are for good."""
+    """Earlier trainings and texts must stay reproducible: the numbers never change."""
     names = ("WEIGHTS", "BATCHES", "SAMPLES", "PLAYLETS")
     assert [getattr(randomness, name) for name in names] == [0, 1, 2, 3]
     for seed, position in itertools.product(SEEDS, POSITIONS):
@@ -52,7 +52,7 @@ def test_streams_are_numbered() -> None:
 
 @fault_in("shared/randomness.py")
 def test_nothing_else_matters() -> None:
-    """Not the global generators, which are left as they are, nor what was asked for before."""
+    """They neither use nor change the global generators, nor depend on earlier calls."""
     before = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
     first = [uniform(3, position) for position in range(5)]
     assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # noqa: NPY002

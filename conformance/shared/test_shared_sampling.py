@@ -1,4 +1,4 @@
-"""The next token, by hand: next_tokens.py and sampling.py of shared/commands/."""
+"""The next token, computed by hand: next_tokens.py and sampling.py of shared/commands/."""
 
 from types import SimpleNamespace
 
@@ -101,7 +101,7 @@ def test_entropy_is_in_bits_and_tokens_are_seen() -> None:
 
 
 class Echo:
-    """A model that writes the seed's digits, and remembers what it was asked."""
+    """A model that writes the seed's digits, and records its calls."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[list[int], SampleConfig]] = []

@@ -1,4 +1,4 @@
-"""The learning rate of shared/schedule.py against numbers worked by hand."""
+"""The learning rate of shared/schedule.py against numbers computed by hand."""
 
 import math
 
@@ -23,7 +23,7 @@ COSINE = {
     19: 0.6 - 0.4 * COS_16TH,
     20: 0.2,
     21: 0.2,
-    52: 0.2,  # where a cosine that ran on would be at its peak once more
+    52: 0.2,  # where a cosine that continued would peak again
     10**6: 0.2,
 }
 CONSTANT = {0: 0.2, 3: 0.8, 4: 1.0, 12: 1.0, 19: 1.0, 20: 1.0, 10**6: 1.0}
@@ -45,7 +45,7 @@ CASES = {
 @pytest.mark.parametrize(("changes", "rates"), CASES.values(), ids=CASES)
 @fault_in("shared/schedule.py")
 def test_learning_rate(changes: dict, rates: dict[int, float]) -> None:
-    """At every turn: the first steps, the peak, the middle of the cosine, its end, and past it."""
+    """At every change: the first steps, the peak, the middle of the cosine, its end, and after."""
     config = TrainConfig(**{"steps": 20, "learning_rate": 1.0, "min_lr": 0.2} | changes)
     found = {step: learning_rate(config, step) for step in rates}
     assert found == pytest.approx(rates, rel=1e-14, abs=0)

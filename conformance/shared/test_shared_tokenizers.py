@@ -19,8 +19,8 @@ from shared.text.fine_tuning import note_of_unknown_words, refuse_unknown_charac
 from shared.text.tokenizers import Tokenizer, build_tokenizer
 
 KINDS = ("byte", "char", "word", "bpe")
-# Several scripts, a combining mark, an emoji of three code points, line ends of all kinds, and what
-# other programs take for special tokens.
+# Several scripts, a combining mark, an emoji of three code points, line ends of all kinds, and
+# special tokens of other programs.
 TRICKY = (
     "But, soft! what\r\n\tlight… Ça déjà; Ωμέγα 東京 и.\n\n  three  \u00a0\u2028e\u0301 👩\u200d🚀"
     " <unk> <|endoftext|> [PAD] <s>\x00\x1c\x85\rx's 'tis\n"
@@ -88,8 +88,8 @@ def test_round_trip(kind: str, tmp_path: Path) -> None:
 
 @fault_in("shared/text/tokenizers.py")
 def test_a_file_like_gpt2s() -> None:
-    """With a special token, whose spelling in a text is text and whose id is not passed over; and
-    with truncation and padding, which are not for us."""
+    """A special token's spelling in a text is text, and its id is not skipped; truncation and
+    padding are ignored."""
     file = library.Tokenizer.from_str(build_tokenizer("bpe", TRICKY * 3, 300).to_json())
     file.post_processor = library.processors.ByteLevel(trim_offsets=False)
     file.add_special_tokens(["<|endoftext|>", "<| é |>"])
@@ -184,7 +184,7 @@ def test_long_texts(kind: str, size: int, monkeypatch: pytest.MonkeyPatch) -> No
 
 @fault_in("shared/text/tokenizers.py")
 def test_sizes() -> None:
-    """What is asked for, the defaults, and what cannot be."""
+    """Given sizes, defaults, and impossible sizes."""
     many = " ".join(f"w{i}" for i in range(9000))
     found = [build_tokenizer(*of).vocab_size for of in (("word", many), ("bpe", many))]
     assert found == [8000, 1024]
@@ -209,7 +209,7 @@ def test_sizes() -> None:
 
 @fault_in("shared/text/tokenizers.py")
 def test_a_stream_gives_a_character_with_its_last_byte() -> None:
-    """And what is no UTF-8 becomes U+FFFD as soon as that is certain."""
+    """Invalid UTF-8 becomes U+FFFD as soon as that is certain."""
     arrived = 0
 
     def come(data: bytes) -> Iterator[int]:

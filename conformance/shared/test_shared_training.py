@@ -1,8 +1,8 @@
 """The training loop of shared/runs/loop.py in every backend, against a plain loop written here.
 
-The plain loop draws its own batches, works out the learning rates and takes every validation loss
-from a model freshly built of the trainer's state: so that weights which are trained, validated,
-saved and gone on from are the same ones. All of it bit for bit.
+The plain loop draws its own batches, computes the learning rates and takes every validation loss
+from a new model with the trainer's state. This shows that the same weights are trained, validated,
+saved and resumed. Everything must agree bit for bit.
 """
 
 import math
@@ -38,8 +38,8 @@ pytestmark = pytest.mark.needs("trainer")
 ALPHABET = "".join(map(chr, range(ord("A"), ord("A") + 37)))
 TOKENIZER = build_tokenizer("char", ALPHABET)
 IDS = np.arange(300) ** 2 % 37
-# Validation: six windows in two batches, all of one shape, for JAX compiles each. Short windows are
-# those of test_shared_data.py. 131 bytes stand for the 66 targets.
+# Validation: six windows in two batches of one shape, because JAX compiles each shape. Short
+# windows are in test_shared_data.py. 131 bytes stand for the 66 targets.
 DATA = TokenData(IDS[:200], IDS[200:267], 131, floor=0.5)
 ADAMW = TrainConfig(
     *(8, 3, "adamw", 1e-2, 1e-3, "cosine", 2),
@@ -82,7 +82,7 @@ def rate(config: TrainConfig, step: int) -> float:
 
 
 def plain_loop(backend: Backend, setting: Setting) -> tuple[list[Metrics], dict[int, TrainState]]:
-    """The rows of metrics but for the speed, and the states that are to be saved."""
+    """The rows of metrics without the speed, and the states that should be saved."""
 
     def validated(row: Metrics, weights: dict[str, np.ndarray]) -> Metrics:
         loss = validate(backend, setting, weights)
@@ -112,7 +112,7 @@ def run(path: Path, model: Model, setting: Setting, **how: object) -> TrainingRe
 
 
 def go_on(path: Path, checkpoint: Path, backend: Backend, setting: Setting) -> TrainingResult:
-    """As after a new start of the program: everything from the files."""
+    """As after a restart of the program: everything from the files."""
     saved = load_checkpoint(checkpoint)
     model = backend.build(saved.config, saved.weights, dtype=saved.dtype)
     start = TrainState(saved.training.step, saved.weights, saved.moments)
@@ -147,7 +147,7 @@ def compare_rows(path: Path, expected: list[Metrics]) -> None:
 def test_training(
     tmp_path: Path, backends: dict[str, Backend], backend_name: str, a_setting: Setting
 ) -> None:
-    """Metrics and checkpoints of a training, and of one that is stopped and goes on."""
+    """Metrics and checkpoints of a training, and of one that is stopped and resumed."""
     backend, setting = backends[backend_name], a_setting
     rows, states = plain_loop(backend, setting)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
@@ -182,7 +182,7 @@ def test_training(
 
 
 def check_files(checkpoint: Path, state: TrainState) -> None:
-    """The checkpoint holds this state, and says of which step it is."""
+    """The checkpoint holds this state, and its step."""
     weights = load_file(checkpoint / "model.safetensors")
     same_tensors({name: weights[name] for name in state.weights}, state.weights, checkpoint.name)
     assert len(weights) == len(state.weights)

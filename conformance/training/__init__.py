@@ -1,1 +1,1 @@
-"""What a trainer does: optimizer steps, long trainings, resuming, and the life of its objects."""
+"""Trainers: optimizer steps, long trainings, resuming, and the life of its objects."""

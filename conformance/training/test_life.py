@@ -1,7 +1,7 @@
 """The life of models, trainers and generators: used more than once, side by side, while training.
 
-Everything here is asked of one backend alone and holds bit for bit. What two objects share, or an
-object keeps that it was only lent, is named as that.
+Everything here concerns one backend alone and holds bit for bit. Messages name the state that two
+objects share, or that an object wrongly keeps.
 """
 
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def shop(backends: dict[str, Backend], backend_name: str, case: Case, dtype: str
 
 
 def everything(model: Model, shop: Workshop) -> dict[str, object]:
-    """All that a model says of one batch and one prompt. Cheap: these shapes are compiled."""
+    """All outputs of a model for one batch and one prompt. Cheap: these shapes are compiled."""
     tokens, targets = shop.batch(5)
     return {
         "weights": model.weights(),
@@ -77,8 +77,8 @@ def everything(model: Model, shop: Workshop) -> dict[str, object]:
 def test_the_model_is_the_trained_one(
     shop: Workshop, backend_name: str, judge: Judge, optimizer: str
 ) -> None:
-    """After three steps the model gives what a new one gives that is built from the state: it
-    validates and samples with what was learned, however often it was used before."""
+    """After three steps the model gives the results of a new one with the same state: it validates
+    and samples with the new weights, even if it was used before."""
     model = shop.model()
     everything(model, shop)
     trainer = model.trainer(OPTIMIZERS[optimizer])
@@ -99,7 +99,7 @@ def test_the_model_is_the_trained_one(
 def test_state_before_the_first_step(
     shop: Workshop, backend_name: str, judge: Judge, optimizer: str
 ) -> None:
-    """It is what the model was built from, with moments of zero, and loading it changes nothing."""
+    """It has the model's weights and zero moments, and loading it changes nothing."""
     weights = {key: value.astype(shop.dtype) for key, value in random_weights(shop.case).items()}
     zeros = {key: np.zeros_like(value) for key, value in weights.items()}
     moments = {"m": zeros, "v": zeros} if optimizer == "adamw" else {}
@@ -133,9 +133,9 @@ def in_order(state: TrainState, like: TrainState) -> TrainState:
 def test_resuming_is_going_on(
     shop: Workshop, backend_name: str, judge: Judge, optimizer: str
 ) -> None:
-    """At step 1 and step 3: a new trainer, and one that was used for something else, go on from
-    the state as the trainer does that gave it. The state itself stays as it is, and what is done to
-    its arrays afterwards changes nothing."""
+    """At step 1 and step 3: a new trainer, and one that was used before, continue from the state
+    like the trainer that it came from. Loading does not change the state, and later edits of its
+    arrays have no effect."""
     config = OPTIMIZERS[optimizer]
     unbroken = shop.trainer(config)
     used = shop.trainer(config)
@@ -227,8 +227,8 @@ def test_two_of_each_know_nothing_of_each_other(
 @pytest.mark.needs("generate")
 @pytest.mark.fills("interleaved")
 def test_two_generators_of_one_model(shop: Workshop, backend_name: str, judge: Judge) -> None:
-    """Two texts written in turns, with traces, losses and other texts between their tokens, are the
-    texts that are written one after the other."""
+    """Two texts written in turns, with traces, losses and other texts between their tokens, equal
+    the texts written one after the other."""
     model, (tokens, targets) = shop.model(), shop.batch()
     prompts = shop.prompt(4), shop.prompt(7)[::-1].copy()
     alone = [list(map(int, model.generate(prompt, DRAWN))) for prompt in prompts]
@@ -249,8 +249,8 @@ def test_two_generators_of_one_model(shop: Workshop, backend_name: str, judge: J
 def test_a_text_goes_on_with_the_new_weights(
     backends: dict[str, Backend], case: Case, dtype: str, judge: Judge
 ) -> None:
-    """A training step between two tokens: the next ones come from the new weights and the past
-    that is cached, in every backend alike; once the window has slid, from the new weights alone."""
+    """After a training step between two tokens, the next ones come from the new weights and the
+    cached past, in every backend; once the window has slid, from the new weights alone."""
 
     def write(backend: Backend) -> tuple[list[int], list[np.ndarray], list[int]]:
         shop = Workshop(backend, case, dtype)
@@ -292,8 +292,8 @@ def test_a_text_goes_on_with_the_new_weights(
 @pytest.mark.needs("grads", "generate", "trace")
 @pytest.mark.fills("repeated", "results kept")
 def test_again_and_later(shop: Workshop, backend_name: str, judge: Judge) -> None:
-    """A second call gives the same bits, whatever was asked in between. What was handed out stays
-    as it is while the model is used and trained, and is the caller's to overwrite."""
+    """A second call gives the same bits, after any calls in between. Returned arrays do not change
+    while the model is used and trained, and the caller may overwrite them."""
     model, tokens = shop.model(), shop.batch()[0]
 
     def answers() -> dict[str, object]:
@@ -343,7 +343,7 @@ def overwrite(found: object) -> None:
 def test_the_values_of_a_trace_share_no_memory(
     shop: Workshop, backend_name: str, judge: Judge
 ) -> None:
-    """To overwrite one tap must not change another."""
+    """Overwriting one tap must not change another."""
     trace = shop.model().trace(shop.batch()[0])
     taps = list(trace)
     for i, tap in enumerate(taps):

@@ -15,8 +15,8 @@ from shared.schedule import learning_rate
 
 pytestmark = pytest.mark.needs("trainer")
 
-# A warm-up and a decay that both happen within twenty steps, and a clip that bites in the first
-# steps and not in all: there, the gradient must stay as it is.
+# A warm-up and a decay within twenty steps, and a limit that clips in the first steps only: in the
+# others, the gradient must not change.
 ADAMW = TrainConfig(
     steps=20, warmup_steps=3, learning_rate=1e-2, min_lr=1e-3, weight_decay=0.1, grad_clip=2.0
 )
@@ -60,7 +60,7 @@ def test_adamw(backends: dict, models: dict, truthful: dict, case: Case, judge: 
 def test_adamw_unclipped(
     backends: dict, models: dict, truthful: dict, case: Case, judge: Judge
 ) -> None:
-    """No clipping, other betas, and an epsilon large enough to show where it is added."""
+    """No clipping, other betas, and an epsilon large enough to reveal its place."""
     optimizers_agree("AdamW", ADAMW_UNCLIPPED, backends, models, truthful, case, judge)
 
 
@@ -143,8 +143,8 @@ def results_agree(
     judge: Judge,
     truths: dict[str, StepResult] | None = None,
 ) -> None:
-    """The loss and the norm of the gradient of one step. They have limits of their own: in float32
-    weights wander where the loss is flat, and these do not."""
+    """The loss and the norm of the gradient of one step. They have separate limits: in float32,
+    weights drift where the loss is flat, and these do not."""
     for check, quantity in zip(WAY, ("loss", "grad_norm"), strict=True):
         values = {key: float(getattr(result, quantity)) for key, result in results.items()}
         true = {key: float(getattr(result, quantity)) for key, result in (truths or {}).items()}
@@ -159,7 +159,7 @@ def states_agree(
     when: str,
     judge: Judge,
 ) -> None:
-    """Weights and moments, which are all of a state but the step."""
+    """Weights and moments: everything in a state except the step."""
     weights = {key: state.weights for key, state in states.items()}
     true = {key: state.weights for key, state in truths.items()}
     judge.tensors_agree(check, weights, models, f"{when}: weights", true)
@@ -172,10 +172,9 @@ def states_agree(
 def comparable(weights: dict[str, np.ndarray], case: Case, dtype: str) -> dict[str, np.ndarray]:
     """The weights without the key biases, in float32.
 
-    Softmax does not change when all scores of a row move alike, so the key bias has gradient zero
-    and what comes out is rounding noise, which AdamW divides by its own size: in float32 the key
-    biases of two correct backends walk apart. They change nothing else. In float64 they are
-    compared too.
+    Softmax does not change when all scores of a row shift equally, so the key bias has gradient
+    zero plus rounding noise, which AdamW divides by its own size: in float32 the key biases of two
+    correct backends drift apart. They affect nothing else. In float64 they are compared too.
     """
     if dtype == "float64":
         return weights
@@ -222,7 +221,7 @@ def test_state_goes_from_backend_to_backend(
         unbroken.step(*batch)
 
     def go_on_and_look(name: str) -> TrainState:
-        """Each is given a state of its own: what one does to it is not the next one's fault."""
+        """Each backend gets its own copy of the state, so that none can spoil it for the next."""
         given = deepcopy(start)
         end = go_on(name, given)
         judge.same("inputs kept", name, start, given, "the state given to load_state changed")

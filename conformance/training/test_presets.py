@@ -1,9 +1,9 @@
-"""Every preset: the architecture and the optimizer that it asks for are the same in all backends.
+"""Every preset: its architecture and its optimizer are the same in all backends.
 
-The cases of conformance/cases.py have every option in them somewhere; a preset is one combination
-of options, and its optimizer has constants of its own. Both are compared as they stand, on a small
-model. What costs time is that JAX compiles: so the sizes are those of the cases, for what is the
-same need not be compiled twice, and presets that share an optimizer are one check.
+The cases of conformance/cases.py contain every option somewhere; a preset is one combination of
+options, and its optimizer has its own constants. Both are compared on a small model. Most of the
+time is JAX compiling: so the sizes are those of the cases, which are compiled already, and presets
+that share an optimizer are one check.
 """
 
 from dataclasses import replace
@@ -22,7 +22,7 @@ from shared.protocol import Backend, Model
 DTYPE = "float64"
 SIZES = ("vocab_size", "block_size", "n_layer", "n_head", "n_embd", "n_inner")
 CONSTANTS = ("optimizer", "beta1", "beta2", "epsilon", "weight_decay", "grad_clip")
-"""What an optimizer does with a gradient, besides the learning rate."""
+"""The settings of an optimizer, except the learning rate."""
 
 
 def architecture(preset: str) -> GPTConfig:
@@ -68,7 +68,7 @@ def judge(recorder: Recorder, case: Case, not_offered: set[str]) -> Judge:
 
 @pytest.fixture
 def models(backends: dict[str, Backend], recorder: Recorder, case: Case) -> dict[str, Model]:
-    """The same weights in every backend. For looking at: what trains builds its own."""
+    """The same weights in every backend. Read-only: tests that train build their own."""
     return {name: recorder.panel.model(name, case, DTYPE) for name in backends}
 
 

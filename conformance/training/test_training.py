@@ -1,4 +1,4 @@
-"""Training: two hundred steps from the same weights on the same batches end at the same place."""
+"""Training: two hundred steps from the same weights on the same batches give the same result."""
 
 import numpy as np
 import pytest

@@ -1,1 +1,1 @@
-"""What the suite compares with, where it is not another backend."""
+"""The references of the suite that are not other backends."""

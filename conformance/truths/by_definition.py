@@ -1,7 +1,7 @@
-"""What the chapters on shared/ hold it to: random numbers, batches and manifests, defined again.
+"""The references for shared/: independent definitions of random numbers, batches and manifests.
 
-Nothing here calls the functions that are judged. Philox is written out from its paper, batches and
-manifests from what shared/ promises, so an expectation cannot be wrong in the way that shared/ is.
+Nothing here calls the functions under test. Philox is implemented from its paper, batches and
+manifests from the specification of shared/, so that they cannot share its mistakes.
 """
 
 import functools
@@ -21,7 +21,7 @@ Arguments = ParamSpec("Arguments")
 
 
 def fault_in(file: str) -> Callable[[Callable[Arguments, None]], Callable[Arguments, None]]:
-    """Decorate a test: whatever makes it fail, the message begins with the file at fault."""
+    """Decorate a test: the message of any failure begins with the file at fault."""
 
     def decorate(test: Callable[Arguments, None]) -> Callable[Arguments, None]:
         @functools.wraps(test)
@@ -43,10 +43,10 @@ def fault_in(file: str) -> Callable[[Callable[Arguments, None]], Callable[Argume
 
 
 def same_bits(found: object, expected: np.ndarray, what: str) -> None:
-    """An array of the same precision and shape, and not one bit apart.
+    """Check that an array has the same precision, shape and bits.
 
     Raises:
-        Disagreement: saying which of these it is not, and where.
+        Disagreement: naming the first difference.
     """
     __tracebackhide__ = True
     if not isinstance(found, np.ndarray):
@@ -89,7 +89,7 @@ def philox(seed: int, stream: int, position: int, count: int) -> list[float]:
 
 
 def dice(seed: int, stream: int, position: int = 0) -> np.random.Generator:
-    """NumPy's generator over the same Philox, for what is no plain uniform."""
+    """NumPy's generator over the same Philox, for numbers other than uniforms."""
     key = np.array([seed, stream], dtype=np.uint64)
     counter = np.array([0, 0, position, 0], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key, counter=counter))
@@ -98,7 +98,7 @@ def dice(seed: int, stream: int, position: int = 0) -> np.random.Generator:
 def windows(
     ids: np.ndarray, batch_size: int, block_size: int, seed: int, step: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The batch of a step: windows that begin anywhere, and the same moved on by one token."""
+    """The batch of a step: windows at random positions, and the same shifted by one token."""
     last = len(ids) - block_size - 1  # one token more must follow, the last target
     starts = dice(seed, BATCHES, step).integers(0, last, size=batch_size, endpoint=True)
     tokens = np.array([ids[start : start + block_size] for start in starts])

@@ -1,4 +1,4 @@
-"""Models whose weights are given by a formula, and what outside programs compute with them.
+"""Models whose weights are given by a formula, and their results in outside programs.
 
 The digits are those of float64 arithmetic in programs that share no line with the backends:
 
@@ -7,8 +7,8 @@ The digits are those of float64 arithmetic in programs that share no line with t
 - "original": torch.nn.TransformerEncoderLayer of torch 2.13.0, as put together in
   audits/oracles/torch_layers.py.
 
-`audits/oracles/test_known_models.py` computes them again. The configurations are those of
-conformance/cases.py, for which JAX has compiled already.
+`audits/oracles/test_known_models.py` recomputes them. The configurations are those of
+conformance/cases.py, which JAX has compiled already.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ CONFIGS = {case.name: case.config for case in CASES}
 
 @dataclass(frozen=True)
 class Known:
-    """A configuration and, for the weights of `formula_weights`, what an outside program gives."""
+    """A configuration, and the results of an outside program with `formula_weights`."""
 
     config: GPTConfig
     source: str

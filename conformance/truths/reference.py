@@ -1,4 +1,4 @@
-"""How text is drawn, written down once more, slowly and from the definition."""
+"""Drawing text, implemented again, slowly and from the definition."""
 
 from collections.abc import Sequence
 
@@ -47,10 +47,10 @@ def continue_text(model: Model, prompt: np.ndarray, config: SampleConfig) -> lis
 
 
 def full_logits(model: Model, tokens: Sequence[int]) -> np.ndarray:
-    """What comes after `tokens`, by a full forward over the last block_size of them.
+    """The logits after `tokens`, from a full forward over the last block_size of them.
 
-    A short window is filled up behind with zeros, which causality makes harmless (and compiled
-    backends need not compile for every length).
+    A short window is padded with zeros at the end, which are harmless because of causality (and
+    compiled backends need not compile for every length).
     """
     size = model.config.block_size
     window = list(tokens[-size:])

@@ -1,4 +1,4 @@
-"""One result against a value known to be right: worked by hand, or by a program not of ours."""
+"""Compares a result with a known value: computed by hand, or by an independent program."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ def check_truth(
     what: str,
     source: str = "by hand",
 ) -> float:
-    """The relative error of `found`, which is no more than `limit`.
+    """The relative error of `found`, which must be at most `limit`.
 
     Raises:
         Disagreement: it is more, or either side is empty, not finite, or of another shape or

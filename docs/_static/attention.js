@@ -1,9 +1,9 @@
-// The attention explorer: choose a sentence, a layer, a head and who computes; point at a token, or
-// go to it with the arrow keys, and see what it looks at. Shades go by the square root of the weight,
-// or small ones would not be seen; numbers are in percent.
+// The attention explorer: choose a sentence, a layer, a head and a backend; point at a token, or
+// go to it with the arrow keys, to see its weights. Shades show the square root of the weight, so that
+// small ones are visible; numbers are in percent.
 (() => {
   "use strict";
-  const { ROOMS, start, element, choice, percent } = window.play;
+  const { BACKENDS, start, element, choice, percent } = window.play;
   const SVG = "http://www.w3.org/2000/svg";
   const CELL = 10;
 
@@ -18,7 +18,7 @@
     constructor(place, data) {
       this.place = place;
       this.data = data;
-      this.chosen = { sentence: 0, layer: 0, head: 0, room: "numpy" };
+      this.chosen = { sentence: 0, layer: 0, head: 0, backend: "numpy" };
       const [{ tokens, weights }] = data.sentences;
       const layers = [...weights.numpy.keys()];
       const heads = [...weights.numpy[0].keys()];
@@ -34,7 +34,7 @@
             (value) => { this.chosen.sentence = value; this.rebuild(); }),
           choice("Layer", "layer", layers.map((i) => [i, i]), choose("layer")),
           choice("Head", "head", heads.map((i) => [i, i]), choose("head")),
-          choice("Computed by", "room", Object.entries(ROOMS), choose("room"))),
+          choice("Computed by", "backend", Object.entries(BACKENDS), choose("backend"))),
         this.row, this.said, this.map, this.apart);
       this.token = tokens.length - 1;
       this.rebuild();
@@ -42,10 +42,10 @@
 
     get sentence() { return this.data.sentences[this.chosen.sentence]; }
 
-    // For each token, its weights on itself and on those before it.
+    // For each token, its weights on itself and on earlier tokens.
     get rows() {
-      const { layer, head, room } = this.chosen;
-      return this.sentence.weights[room][layer][head];
+      const { layer, head, backend } = this.chosen;
+      return this.sentence.weights[backend][layer][head];
     }
 
     // Another sentence: other tokens, another triangle.
@@ -81,14 +81,14 @@
       this.picture.style.maxWidth = `${1.1 * (tokens.length + 1)}rem`;
       this.map.replaceChildren(this.picture,
         element("p", { class: "note" }, "Row: the token that looks. Column: the token it looks at. The future is empty. "
-          + "Shades go by the square root of the weight, or small ones would not be seen."));
+          + "Shades show the square root of the weight, so that small ones are visible."));
     }
 
     // Another head, or another backend: the same places, other weights.
     paint() {
-      const { layer, head, room } = this.chosen;
+      const { layer, head, backend } = this.chosen;
       const { tokens } = this.sentence;
-      this.place.className = `play wide attention room-${room}`;
+      this.place.className = `play wide attention backend-${backend}`;
       this.squares.forEach((row, t) => row.forEach((square, s) => {
         const weight = this.rows[t][s];
         square.style.fillOpacity = Math.sqrt(weight);
@@ -96,7 +96,7 @@
         square.firstChild.textContent = `“${tokens[t]}” looks at “${tokens[s]}”: ${percent(weight)} %`;
       }));
       this.picture.setAttribute("aria-label",
-        `Weights of layer ${layer}, head ${head}, by ${ROOMS[room]}: a triangle of ${tokens.length} rows. Each row sums to 1.`);
+        `Weights of layer ${layer}, head ${head}, by ${BACKENDS[backend]}: a triangle of ${tokens.length} rows. Each row sums to 1.`);
       this.tellApart();
       this.show(this.token);
     }
@@ -104,15 +104,15 @@
     tellApart() {
       const { layer, head } = this.chosen;
       const { largest, pair } = this.sentence.apart[layer][head];
-      const who = pair.map((room) => ROOMS[room]).join(" and ");
+      const names = pair.map((backend) => BACKENDS[backend]).join(" and ");
       this.apart.dataset.largest = largest;
       const number = (value, digits) => element("span", { class: "number" }, value.toExponential(digits));
       this.apart.replaceChildren(`Computed by all three in ${this.data.dtype}. In this head, on this sentence, `,
-        ...(largest === 0 ? ["not one bit differs"] : ["the largest difference between two of them is ", number(largest, 1), ` (${who})`]),
+        ...(largest === 0 ? ["not one bit differs"] : ["the largest difference between two of them is ", number(largest, 1), ` (${names})`]),
         "; the conformance suite allows ", number(this.data.limit, 0), ".");
     }
 
-    // What token t looks at.
+    // The weights of token t.
     show(t) {
       this.token = t;
       const { tokens } = this.sentence;

@@ -1,9 +1,9 @@
-// The kill matrix: pointing at a bug, or going to it with Tab or the arrow keys, shows below the table
-// what the mistake is and which checks see it in which backend.
+// The kill matrix: point at a bug, or go to it with Tab or the arrow keys, to read below the table
+// what the mistake is and which checks find it in which backend.
 (() => {
   "use strict";
-  const { ROOMS, element } = window.play;
-  const rooms = Object.entries(ROOMS);
+  const { BACKENDS, element } = window.play;
+  const backends = Object.entries(BACKENDS);
 
   class Matrix {
     constructor(place) {
@@ -22,7 +22,7 @@
       });
     }
 
-    // `cell` is what is pointed at in the row, if it is a cell.
+    // `cell` is the cell under the pointer, if any.
     show(row, cell) {
       for (const marked of [this.row, this.head]) if (marked) marked.classList.remove("here");
       this.row = row;
@@ -30,10 +30,10 @@
       const at = cell ? [...row.querySelectorAll("td")].indexOf(cell) : -1;
       this.head = at < 0 ? null : this.checks[at].head;
       if (this.head) this.head.classList.add("here");
-      const said = rooms.map(([room, name]) => {
+      const said = backends.map(([backend, name]) => {
         const fell = this.fell(row, name[0]);
-        const count = row.dataset[room];
-        return element("li", { "data-room": room }, element("b", {}, `${name}: `),
+        const count = row.dataset[backend];
+        return element("li", { "data-backend": backend }, element("b", {}, `${name}: `),
           count ? `${count} checks fell${fell ? `. ${fell}` : ""}.` : "has no such bug, or it was not judged.");
       });
       const words = [element("p", {}, element("code", {}, row.querySelector("th").textContent), ` ${row.dataset.story}.`)];
@@ -54,7 +54,7 @@
     seen(letters) {
       if (letters === "") return "not asked.";
       if (letters === "·") return "seen, and not killed.";
-      return `killed in ${rooms.filter(([, name]) => letters.includes(name[0])).map(([, name]) => name).join(", ")}.`;
+      return `killed in ${backends.filter(([, name]) => letters.includes(name[0])).map(([, name]) => name).join(", ")}.`;
     }
 
     move(event, i) {

@@ -1,5 +1,5 @@
-// The next-token table: what temperature, top-k and top-p make of a model's logits. The arithmetic is
-// that of `distribution` in shared/commands/next_tokens.py, line by line; a test holds the two against each other.
+// The next-token table: a model's logits after temperature, top-k and top-p. The arithmetic is that
+// of `distribution` in shared/commands/next_tokens.py, line by line; a test compares the two.
 (() => {
   "use strict";
   const { start, element, choice, slider } = window.play;
@@ -33,7 +33,7 @@
 
   const dividedBy = (total) => (value) => value / total;
 
-  // Ids, the most likely first; of equals the lower id, for sorting keeps the order of equals.
+  // Ids, the most likely first; the lower id of equals, because sorting is stable.
   const ranks = (p) => [...p.keys()].sort((a, b) => p[b] - p[a]);
 
   function cumulated(values) {
@@ -41,7 +41,7 @@
     return values.map((value) => (total += value));
   }
 
-  // The token that u falls on: the first whose part of the sum reaches beyond u.
+  // The token that u falls on: the first one with a cumulative sum above u.
   function draw(p, u) {
     const cdf = cumulated(p);
     return cdf.findIndex((edge) => edge > u * cdf.at(-1));
@@ -119,7 +119,7 @@
           + `${edges[token + 1].toFixed(4)}, so “${tokens[token]}” is written.`;
     }
 
-    // The command, in parts that are not to be broken.
+    // The command, in parts that must not wrap.
     typed(prompt, { temperature, topK, topP }, seed) {
       const options = [["temperature", temperature], ["top-k", topK], ["top-p", topP], ["seed", seed], ["top", ROWS]];
       const given = options.filter(([, value]) => value !== null).map(([name, value]) => `--${name} ${value}`);

@@ -1,9 +1,9 @@
-// What the playthings share: their numbers, and controls with a label.
-// A plaything is a function (element, data) of a script of its own, which fills `element`.
+// Common code of the interactive figures: their numbers, and controls with a label.
+// A figure is a function (element, data) in its own script, which fills `element`.
 window.play = (() => {
   "use strict";
 
-  const ROOMS = { numpy: "NumPy", torch: "PyTorch", jax: "JAX" };
+  const BACKENDS = { numpy: "NumPy", torch: "PyTorch", jax: "JAX" };
 
   function start(name, make) {
     const numbers = document.getElementById(`data-${name}`);
@@ -27,7 +27,7 @@ window.play = (() => {
     return element("label", { class: "control" }, element("span", {}, label), select);
   }
 
-  // A label with a slider in it, and beside it what it stands at, as `show` writes it.
+  // A label with a slider in it, and its value, formatted by `show`.
   function slider(label, name, range, changed, show) {
     const input = element("input", { type: "range", name, ...range });
     const output = element("output");
@@ -46,5 +46,5 @@ window.play = (() => {
     return share < 0.0005 ? "<0.1" : (100 * share).toFixed(share < 0.0995 ? 1 : 0);
   }
 
-  return { ROOMS, start, element, choice, slider, percent };
+  return { BACKENDS, start, element, choice, slider, percent };
 })();

@@ -1,5 +1,5 @@
 // The three columns: tabs on a narrow screen, corresponding lines shown together, copy buttons.
-// Without this script all of the code is there, below each other.
+// Without this script, all of the code is shown in one column.
 "use strict";
 
 const wide = window.matchMedia("(min-width: 68em)");
@@ -39,7 +39,7 @@ class Three {
     this.arrange();
   }
 
-  // Beside each other or behind tabs, as wide as the window is.
+  // Columns or tabs, depending on the width of the window.
   arrange() {
     const tabbed = !wide.matches;
     this.element.classList.toggle("tabbed", tabbed);
@@ -89,7 +89,7 @@ class Three {
     this.spoken.textContent = "";
   }
 
-  // Marks a line and its counterparts; on request also writes them where they can be read out.
+  // Marks a line and its counterparts; on request also writes them for screen readers.
   show(unit, spoken) {
     this.clear();
     unit.classList.add("here");
@@ -97,7 +97,7 @@ class Three {
     const others = this.units.filter((other) => other.closest(".pane") !== pane && sharesRow(unit, other));
     for (const other of others) other.classList.add("there");
     if (!spoken && wide.matches) return;
-    const lines = others.map((other) => `${other.closest(".pane").dataset.room}: ${other.textContent.trim()}`);
+    const lines = others.map((other) => `${other.closest(".pane").dataset.backend}: ${other.textContent.trim()}`);
     this.spoken.textContent = lines.join("\n") || "no counterpart in the other two";
   }
 }
@@ -120,7 +120,7 @@ document.addEventListener("DOMContentLoaded", () => {
     button.hidden = false;
     button.addEventListener("click", () => copyCode(button));
   }
-  // On paper everything is shown.
+  // Show everything on paper.
   window.addEventListener("beforeprint", () => {
     for (const details of document.querySelectorAll("details.output, details.fell")) details.open = true;
   });

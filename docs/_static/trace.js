@@ -1,9 +1,9 @@
-// The trace: choose a value in the diagram, with the arrow keys or by "before" and "next", and see
+// The trace: choose a value in the diagram, with the arrow keys or by "before" and "next", to see
 // its shape, its numbers as a picture, what each backend computed, and the code that does it.
-// A picture has a pixel for every number: orange above 0, blue below, the stronger the further.
+// A picture has a pixel for every number: orange above 0, blue below, stronger for larger values.
 (() => {
   "use strict";
-  const { ROOMS, start, element, choice } = window.play;
+  const { BACKENDS, start, element, choice } = window.play;
   const ABOVE = [217, 98, 43];
   const BELOW = [59, 125, 216];
   const DIMENSIONS = { T: "positions", C: "channels", D: "channels", F: "channels", V: "tokens" };
@@ -16,7 +16,7 @@
       this.place = place;
       this.data = data;
       this.names = Object.keys(data.taps);
-      this.room = "numpy";
+      this.backend = "numpy";
       this.buttons = new Map([...place.querySelectorAll("button.tap")].map((button) => [button.dataset.tap, button]));
       this.codes = [...place.querySelectorAll(".lines")];
       for (const [name, button] of this.buttons) button.addEventListener("click", () => this.choose(name));
@@ -27,10 +27,10 @@
 
     get tap() { return this.data.taps[this.name]; }
 
-    // The numbers of the chosen backend. Where another has the same five digits, its name stands.
+    // The numbers of the chosen backend; if another has the same five digits, the data has its name.
     get values() {
       const { values } = this.tap;
-      const found = values[this.room];
+      const found = values[this.backend];
       return typeof found === "string" ? values[found] : found;
     }
 
@@ -50,7 +50,7 @@
       this.apart = element("p", { class: "apart" });
       about.append(
         element("div", { class: "controls" }, this.before, this.next,
-          choice("Drawn as computed by", "room", Object.entries(ROOMS), (room) => { this.room = room; this.paint(); })),
+          choice("Drawn as computed by", "backend", Object.entries(BACKENDS), (backend) => { this.backend = backend; this.paint(); })),
         this.said, this.picture, this.scale, this.cell, this.table, this.apart,
         element("p", { class: "code" }, "The code that computes it:"));
     }
@@ -75,7 +75,7 @@
       this.paint();
     }
 
-    // On a narrow screen the diagram has a window of its own; the page stays where it is.
+    // On a narrow screen the diagram scrolls separately; the page does not move.
     reveal(button) {
       const whole = this.place.querySelector(".whole");
       const seen = button.offsetTop >= whole.scrollTop
@@ -83,24 +83,24 @@
       if (!seen) whole.scrollTop = button.offsetTop - whole.clientHeight / 2;
     }
 
-    // What each backend has, with all digits.
+    // The values of each backend, with all digits.
     tell() {
-      const { rooms } = this.tap;
+      const { backends } = this.tap;
       const head = ["", "smallest", "largest", "mean", "furthest from another"];
-      const body = Object.entries(rooms).map(([room, { min, max, mean, apart }]) => element("tr", { "data-room": room },
-        element("th", { scope: "row" }, ROOMS[room]),
+      const body = Object.entries(backends).map(([backend, { min, max, mean, apart }]) => element("tr", { "data-backend": backend },
+        element("th", { scope: "row" }, BACKENDS[backend]),
         ...[min, max, mean].map((number) => element("td", {}, String(number))),
-        element("td", {}, apart.largest === 0 ? "0" : `${apart.largest} (${ROOMS[apart.from]})`)));
+        element("td", {}, apart.largest === 0 ? "0" : `${apart.largest} (${BACKENDS[apart.from]})`)));
       this.table.replaceChildren(element("table", { class: "docutils" },
         element("thead", {}, element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text)))),
         element("tbody", {}, ...body)));
-      const [room, { apart }] = Object.entries(rooms).reduce((a, b) => (b[1].apart.largest > a[1].apart.largest ? b : a));
+      const [backend, { apart }] = Object.entries(backends).reduce((a, b) => (b[1].apart.largest > a[1].apart.largest ? b : a));
       this.apart.dataset.largest = apart.largest;
       this.apart.dataset.at = apart.at;
       this.apart.textContent = apart.largest === 0
         ? `All in ${this.data.dtype}, and in all ${this.values.length} numbers not one bit differs.`
-        : `All in ${this.data.dtype}. The two that are furthest apart are so at ${list(apart.at)}: ${ROOMS[room]} has ${apart.here}, `
-          + `${ROOMS[apart.from]} has ${apart.there}. That is ${apart.relative.toExponential(1)} of the largest value; `
+        : `All in ${this.data.dtype}. The largest difference is at ${list(apart.at)}: ${BACKENDS[backend]} has ${apart.here}, `
+          + `${BACKENDS[apart.from]} has ${apart.there}. That is ${apart.relative.toExponential(1)} of the largest value; `
           + `the conformance suite allows ${this.data.limit.toExponential(0)}.`;
     }
 
@@ -110,7 +110,7 @@
       const [rows, columns] = shape.slice(-2);
       const panels = letters.includes("H") ? this.data.sizes.H : 1;
       this.largest = Math.max(...this.values.map(Math.abs)) || 1;
-      this.picture.dataset.room = this.room;
+      this.picture.dataset.backend = this.backend;
       this.picture.classList.toggle("heads", panels > 1);
       this.picture.replaceChildren(...[...Array(panels).keys()].map((panel) => this.panel(panel, panels, rows, columns)));
       this.scale.replaceChildren(short(-this.largest), element("span", { class: "colours", "aria-hidden": "true" }), short(this.largest));

@@ -1,28 +1,28 @@
-// One text, typed by the three backends at once: each character appears when its backend had it, all
-// slowed down by one factor. Before the first start, on paper, and where less motion is wanted, all of
-// the text is there.
+// One text, typed by the three backends at once: each character appears at the time measured in its
+// backend, slowed down by a common factor. Before the first start, on paper, and with reduced motion,
+// the whole text is shown.
 (() => {
   "use strict";
-  const { ROOMS, start, element } = window.play;
+  const { BACKENDS, start, element } = window.play;
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
   const rounded = (value) => Math.round(value).toLocaleString("en");
 
   class Pane {
-    constructor(room, prompt, { text, at, ...speeds }) {
+    constructor(backend, prompt, { text, at, ...speeds }) {
       this.text = text;
       this.at = at;
       this.written = element("span", { class: "written" });
       this.rest = element("span", { class: "rest", "aria-hidden": "true" });
-      this.element = element("section", { class: `pane room-${room}`, "aria-label": ROOMS[room] },
+      this.element = element("section", { class: `pane backend-${backend}`, "aria-label": BACKENDS[backend] },
         element("div", { class: "pane-head" },
-          element("span", { class: "room" }, ROOMS[room]),
+          element("span", { class: "backend" }, BACKENDS[backend]),
           element("span", { class: "speed" }, `${rounded(speeds.tokens_per_second)} tokens/s`)),
         element("pre", {}, element("b", {}, prompt), this.written, this.rest),
         element("p", { class: "note" }, `${rounded(speeds.with_cache)} with the cache, ${rounded(speeds.without)} once the window is full`));
       this.show(Infinity);
     }
 
-    // What was there after so many seconds of writing. Returns whether that was all.
+    // Show the text as it was after this many seconds. Returns whether that is all of it.
     show(seconds) {
       let count = this.at.findIndex((at) => at > seconds);
       if (count < 0) count = this.text.length;
@@ -37,9 +37,9 @@
     constructor(place, data) {
       this.place = place;
       this.slowed = data.slowed;
-      this.panes = Object.entries(data.rooms).map(([room, found]) => new Pane(room, data.prompt, found));
-      this.elapsed = 0;  // seconds of writing so far, as they were measured
-      this.running = null;  // the frame that comes next; null: nothing is typed now
+      this.panes = Object.entries(data.backends).map(([backend, found]) => new Pane(backend, data.prompt, found));
+      this.elapsed = 0;  // measured seconds of writing so far
+      this.running = null;  // the next frame; null: stopped
       this.button = element("button", { type: "button" }, "Play");
       this.said = element("p", { class: "said" }, this.agreement(data));
       this.button.addEventListener("click", () => this.press());
@@ -52,8 +52,8 @@
       window.addEventListener("beforeprint", () => this.end());
     }
 
-    agreement({ rooms, prompt }) {
-      const [first, ...others] = Object.values(rooms).map(({ text }) => text);
+    agreement({ backends, prompt }) {
+      const [first, ...others] = Object.values(backends).map(({ text }) => text);
       const same = others.every((other) => other === first);
       return same
         ? `After the prompt, all three wrote the same ${first.length} characters.`

@@ -1,4 +1,4 @@
-"""The tests in a browser, once all they need is found; the arguments are those of pytest."""
+"""Run the tests in a browser, after checking their requirements. Takes the arguments of pytest."""
 
 import shutil
 import subprocess
@@ -14,7 +14,7 @@ from shared.sources import ROOT
 
 
 class NothingToTest(UserError):
-    """Something that is needed is not there."""
+    """A requirement is missing."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,14 +24,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _test(arguments: list[str]) -> int:
     check_what_is_needed(built_site())
-    # A test that is named is run, and not all the others besides.
+    # Run only the tests that are named.
     named = any(argument.startswith("docs/browser/") for argument in arguments)
     tests = [] if named else ["docs/browser"]
     return subprocess.run([sys.executable, "-m", "pytest", *tests, *arguments], cwd=ROOT).returncode
 
 
 def check_what_is_needed(site: Path) -> None:
-    """Raises `NothingToTest`, saying what is missing and how one gets it."""
+    """Raises `NothingToTest`, naming what is missing and how to get it."""
     install = "install Chromium and its driver (Debian: apt install chromium chromium-driver)"
     if find_browser() is None:
         raise NothingToTest(f"there is no Chromium here: {install}")

@@ -1,4 +1,4 @@
-"""A headless Chromium that reaches no other machine, by Selenium."""
+"""A headless Chromium that cannot reach other machines, driven by Selenium."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ from selenium import webdriver
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DRIVER = "chromedriver"
 HERE = ("file:", "data:", "blob:", "about:", "chrome:", "http://127.0.0.1:")
-"""How addresses begin that are on this machine, or in the browser itself."""
+"""Prefixes of addresses on this machine, or in the browser itself."""
 
 ARGUMENTS = (
     "--headless",
@@ -28,30 +28,30 @@ addEventListener("DOMContentLoaded", () => {
   document.documentElement.style.scrollBehavior = "auto";
 });
 """
-"""Who clicks while the page still moves misses."""
+"""A click misses while the page is still scrolling."""
 TALLEST = 12_000
-"""Pixels. Chromium draws nothing that is much taller."""
+"""In pixels. Chromium draws nothing much taller."""
 
 
 def find_browser() -> str | None:
-    """The program, as it is called on this system."""
+    """The name of the program on this system."""
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
 def start() -> webdriver.Chrome:
-    """Start Chromium. Its logs hold what pages complain of, and whom they ask for what.
+    """Start Chromium. It logs the console and the requests of pages.
 
     Raises:
         WebDriverException: it does not start.
     """
     options = webdriver.ChromeOptions()
-    # Both programs are named, or Selenium would download what it does not find.
+    # Name both programs, or Selenium downloads the missing one.
     options.binary_location = find_browser() or ""
     service = webdriver.ChromeService(shutil.which(DRIVER))
     for argument in ARGUMENTS:
         options.add_argument(argument)
     if hasattr(os, "geteuid") and os.geteuid() == 0:
-        options.add_argument("--no-sandbox")  # as root Chromium does not start with it
+        options.add_argument("--no-sandbox")  # Chromium does not start as root with it
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options, service)
     driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": SCROLL_AT_ONCE})
@@ -67,7 +67,7 @@ def show(
     dark: bool = False,
     scale: float = 1.0,
 ) -> None:
-    """Open an address in a window of so many CSS pixels; a CSS pixel is `scale` pixels wide."""
+    """Open an address in a window of this size in CSS pixels, each `scale` pixels wide."""
     metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": False}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     emulate(driver, {"prefers-color-scheme": "dark" if dark else "light"})
@@ -75,19 +75,19 @@ def show(
 
 
 def emulate(driver: webdriver.Chrome, features: Mapping[str, str], medium: str = "") -> None:
-    """Show the page to somebody with these wishes; the medium "print" is paper."""
+    """Emulate these user preferences; the medium "print" is paper."""
     named = [{"name": name, "value": value} for name, value in features.items()]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": medium, "features": named})
 
 
 def complaints(driver: webdriver.Chrome) -> list[str]:
-    """Errors and warnings that were written to the console since this was last asked for."""
+    """Errors and warnings written to the console since the last call."""
     entries = driver.get_log("browser")
     return [entry["message"] for entry in entries if entry["level"] in ("WARNING", "SEVERE")]
 
 
 def requests(driver: webdriver.Chrome) -> list[str]:
-    """The addresses that were asked for since this was last asked for."""
+    """The addresses requested since the last call."""
     events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
     return [
         event["params"]["request"]["url"]
@@ -97,16 +97,16 @@ def requests(driver: webdriver.Chrome) -> list[str]:
 
 
 def off_this_machine(addresses: Sequence[str]) -> list[str]:
-    """Those of the addresses that another machine would have to answer."""
+    """The addresses that are on another machine."""
     return [address for address in addresses if not address.startswith(HERE)]
 
 
 def contrasts(driver: webdriver.Chrome) -> list[dict[str, Any]]:
-    """The pairs of colours in which text is shown: its colour and the one behind it.
+    """The colour pairs of the text on the page: foreground and background.
 
     Returns:
         For each, `ratio`, which is 1 for equal colours and 21 for black on white (WCAG 2.1,
-        "contrast ratio"), and a `text` that is shown so.
+        "contrast ratio"), and an example `text`.
     """
     script = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
     found: list[dict[str, Any]] = driver.execute_script(script)

@@ -1,4 +1,4 @@
-"""The browser, the site, and what every test ends with: no complaint, and nobody else asked."""
+"""The browser, the site, and checks after every test: no console errors, no outside requests."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,19 +11,19 @@ from docs.browser import chromium
 from docs.browser.pages import built_site, page_names
 
 FORGET = "if (location.protocol !== 'about:') localStorage.clear()"
-"""Or the choice between light and dark would be remembered."""
+"""Otherwise the choice between light and dark is remembered."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-readme",
         action="store_true",
-        help="take docs/three-columns.png anew, the picture in README.md",
+        help="take docs/three-columns.png again, the picture in README.md",
     )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that takes `page` is run for every page of the site."""
+    """Run a test that takes `page` for every page of the site."""
     if "page" in metafunc.fixturenames:
         pages = page_names(built_site())
         if not pages:
@@ -33,13 +33,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def site() -> Path:
-    """The directory of the site that is tested."""
+    """The directory of the tested site."""
     return built_site()
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Chrome]:
-    """One Chromium for all tests: to start it takes longer than most of them."""
+    """One Chromium for all tests: starting it takes longer than most of them."""
     driver = chromium.start()
     yield driver
     driver.quit()
@@ -47,10 +47,10 @@ def browser() -> Iterator[Chrome]:
 
 @pytest.fixture
 def driver(browser: Chrome) -> Iterator[Chrome]:
-    """The browser, watched: an error or a warning in the console fails the test, and so does a
-    request that would leave this machine."""
+    """The browser. An error or a warning in the console, or a request to another machine, fails the
+    test."""
     browser.get("about:blank")
-    chromium.complaints(browser)  # those of the test before
+    chromium.complaints(browser)  # discard those of the test before
     chromium.requests(browser)
     yield browser
     browser.execute_script(FORGET)

@@ -1,11 +1,11 @@
-// Every text on the page that is seen, with its contrast as WCAG 2 defines it: the ratio of the
-// luminances of its colour and of what is behind it. Returns the smallest ratio for each pair of colours.
+// Every visible text on the page, with its contrast as WCAG 2 defines it: the ratio of the
+// luminances of its colour and of its background. Returns the smallest ratio for each pair of colours.
 const canvas = document.createElement("canvas");
 canvas.width = canvas.height = 1;
 const brush = canvas.getContext("2d", { willReadFrequently: true });
 const known = new Map();
 
-// Red, green and blue from 0 to 255 and alpha from 0 to 1, of whatever CSS can write.
+// Red, green and blue from 0 to 255 and alpha from 0 to 1, of any CSS colour.
 function channels(color) {
   if (!known.has(color)) {
     brush.clearRect(0, 0, 1, 1);
@@ -21,7 +21,7 @@ function over([r, g, b, a], behind) {
   return [r, g, b].map((channel, i) => a * channel + (1 - a) * behind[i]);
 }
 
-// What is behind an element: the backgrounds of all that it stands in, on the white of the window.
+// The colour behind an element: the backgrounds of its ancestors, on the white of the window.
 function background(element) {
   const layers = [];
   for (let at = element; at; at = at.parentElement) layers.push(channels(getComputedStyle(at).backgroundColor));

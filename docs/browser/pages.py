@@ -1,4 +1,4 @@
-"""The site that is tested, and its pages by name."""
+"""The tested site, and its pages by name."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from docs.build import SITE
 
 
 def built_site() -> Path:
-    """Where it is: build/site, or $MINIGPT_SITE."""
+    """Its directory: build/site, or $MINIGPT_SITE."""
     return Path(os.environ.get("MINIGPT_SITE", SITE)).resolve()
 
 

@@ -1,7 +1,7 @@
 """The picture in README.md: one function in three columns, photographed from the site.
 
-The picture carries a fingerprint of the code that it shows, in a text chunk of the PNG, so that it
-can be told when the code has changed since.
+A text chunk of the PNG holds a fingerprint of the code in the picture, so that a test can find out
+whether the code has changed since.
 """
 
 import hashlib
@@ -13,25 +13,26 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from docs.extensions.code.excerpts import Excerpt, find_excerpt
-from docs.extensions.directive import ROOMS
+from docs.extensions.directive import BACKENDS
 from shared.sources import ROOT
 
 PICTURE = ROOT / "docs" / "three-columns.png"
 PAGE = "pages/09-loss"
 SHOWN = "cross_entropy"
 COLOURS = 128
-"""Of so many the picture is made. More cannot be told from it, and make the file larger."""
+"""Colours of the picture. More do not look different, and make the file larger."""
 CHUNK = "minigpt-excerpt"
 """The name of the text chunk."""
 
 
 def excerpts() -> dict[str, Excerpt]:
-    """What stands in each column, taken from the sources as they are."""
-    return {room: find_excerpt(f"impls/{room}/model.py", SHOWN, docstring=False) for room in ROOMS}
+    """The code in each column, from the current sources."""
+    files = {name: f"impls/{name}/model.py" for name in BACKENDS}
+    return {name: find_excerpt(file, SHOWN, docstring=False) for name, file in files.items()}
 
 
 def fingerprint(shown: Mapping[str, Excerpt]) -> str:
-    """A hash of the code in the columns, and of where it stands."""
+    """A hash of the code in the columns and of its places."""
     texts = [
         "\n".join([excerpt.place, *(line.text for line in excerpt.lines)])
         for excerpt in shown.values()
@@ -40,7 +41,7 @@ def fingerprint(shown: Mapping[str, Excerpt]) -> str:
 
 
 def save(screenshot: bytes, path: Path = PICTURE) -> None:
-    """Write a screenshot in few colours, with the fingerprint of today's code."""
+    """Write a screenshot in few colours, with the fingerprint of the current code."""
     picture = (
         Image.open(BytesIO(screenshot)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     )
@@ -50,7 +51,7 @@ def save(screenshot: bytes, path: Path = PICTURE) -> None:
 
 
 def fingerprint_of(path: Path = PICTURE) -> str | None:
-    """That of the code which a picture shows; None if it has none."""
+    """The fingerprint in a picture; None if it has none."""
     with Image.open(path) as picture:
         found = picture.info.get(CHUNK)
     return found if isinstance(found, str) else None

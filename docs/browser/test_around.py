@@ -1,4 +1,4 @@
-"""What is around the lesson: a server, light and dark, search, and what is hidden at first."""
+"""The site around the lesson: server, light and dark, search, and folded parts."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ PAGE = "pages/03-attention-in-four-steps"
 
 @pytest.fixture
 def served(site: Path) -> Iterator[str]:
-    """The address of a server that has the site."""
+    """The address of a server of the site."""
     server = open_server(site, 0)
     thread = Thread(target=server.show)
     thread.start()
@@ -53,7 +53,7 @@ def test_light_and_dark_can_be_chosen(open_page: Open) -> None:
     )
     assert "theme" in toggle.accessible_name.lower()
     colours = set()
-    for _ in range(3):  # as the system has it, light, dark
+    for _ in range(3):  # the setting of the system, light, dark
         toggle.click()
         colours.add(body.value_of_css_property("background-color"))
     assert len(colours) == 2
@@ -80,7 +80,7 @@ def test_words_are_found_from_disk(open_page: Open) -> None:
     assert "Attention in four steps" in found
 
 
-# The watch itself
+# The checks after every test
 
 
 def test_a_message_in_the_console_is_seen(browser: Chrome, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The attention explorer shows the numbers that stand behind it, by mouse and by keyboard."""
+"""The attention explorer shows its numbers, by mouse and by keyboard."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select
 
-ROOMS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
+BACKENDS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
 CHOICES = [(0, 0, 0, "numpy"), (1, 1, 2, "torch"), (3, 0, 3, "jax"), (2, 1, 1, "numpy")]
 """Sentence, layer, head and backend."""
 SHOWN = """
@@ -23,7 +23,7 @@ DRAWN = """
 return [...arguments[0].querySelectorAll("svg rect[data-weight]")].map((square) => [
   square.dataset.weight, getComputedStyle(square).fillOpacity]);
 """
-"""In one call: a browser that is asked for every number alone takes seconds."""
+"""In one call: asking the browser for each number takes seconds."""
 
 CHANGE_TORCH = """
 document.addEventListener("readystatechange", () => {
@@ -37,7 +37,7 @@ document.addEventListener("readystatechange", () => {
 
 
 class Explorer:
-    """The plaything on an open page."""
+    """The interactive figure on an open page."""
 
     def __init__(self, driver: Chrome) -> None:
         self.driver = driver
@@ -59,15 +59,15 @@ class Explorer:
         ActionChains(self.driver).move_to_element(self.tokens()[token]).perform()
 
     def shown(self) -> list[tuple[str, str, float]]:
-        """At every token: its weight, the percentage below it, and how opaque its shade is."""
+        """For every token its weight, the percentage below it, and the opacity of its shade."""
         found = self.driver.execute_script(SHOWN, self.place)
         return [(weight, share, float(opacity)) for weight, share, opacity in found]
 
-    def weights(self, sentence: int, layer: int, head: int, room: str) -> Any:
-        return self.data["sentences"][sentence]["weights"][room][layer][head]
+    def weights(self, sentence: int, layer: int, head: int, backend: str) -> Any:
+        return self.data["sentences"][sentence]["weights"][backend][layer][head]
 
     def expect(self, row: list[float]) -> None:
-        """See that this row of weights is shown, as numbers, shades and words."""
+        """Check that this row of weights is shown, as numbers, shades and words."""
         shown = self.shown()
         for (exact, share, opacity), weight in zip(shown, row, strict=False):
             assert float(exact) == weight
@@ -87,12 +87,12 @@ def explorer(open_page: Callable[..., Chrome]) -> Explorer:
     return Explorer(open_page("pages/04-heads"))
 
 
-@pytest.mark.parametrize(("sentence", "layer", "head", "room"), CHOICES)
+@pytest.mark.parametrize(("sentence", "layer", "head", "backend"), CHOICES)
 def test_what_is_chosen_is_shown(
-    explorer: Explorer, sentence: int, layer: int, head: int, room: str
+    explorer: Explorer, sentence: int, layer: int, head: int, backend: str
 ) -> None:
-    explorer.choose(sentence=sentence, layer=layer, head=head, room=room)
-    rows = explorer.weights(sentence, layer, head, room)
+    explorer.choose(sentence=sentence, layer=layer, head=head, backend=backend)
+    rows = explorer.weights(sentence, layer, head, backend)
     for token in (len(rows) - 1, 4, 0):
         explorer.point_at(token)
         explorer.expect(rows[token])
@@ -102,11 +102,11 @@ def test_what_is_chosen_is_shown(
     shades = [float(opacity) for _, opacity in drawn]
     assert shades == pytest.approx([weight**0.5 for weight in weights], abs=1e-3)
     label = explorer.find("svg").get_attribute("aria-label") or ""
-    assert f"layer {layer}, head {head}, by {ROOMS[room]}" in label
+    assert f"layer {layer}, head {head}, by {BACKENDS[backend]}" in label
 
 
 def test_every_backend_has_numbers_of_its_own(open_page: Callable[..., Chrome]) -> None:
-    """To as many digits as are shown they are the same, so that one of them is changed here."""
+    """The digits that are shown are equal in all backends, so this test changes one value."""
     driver = open_page("index")
     identifier = driver.execute_cdp_cmd(
         "Page.addScriptToEvaluateOnNewDocument", {"source": CHANGE_TORCH}
@@ -117,10 +117,10 @@ def test_every_backend_has_numbers_of_its_own(open_page: Callable[..., Chrome]) 
         driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", identifier)
     explorer.point_at(3)
     shown = {}
-    for room in ROOMS:
-        explorer.choose(room=room)
-        shown[room] = explorer.shown()
-        explorer.expect(explorer.weights(0, 0, 0, room)[3])
+    for backend in BACKENDS:
+        explorer.choose(backend=backend)
+        shown[backend] = explorer.shown()
+        explorer.expect(explorer.weights(0, 0, 0, backend)[3])
     assert shown["numpy"] == shown["jax"] != shown["torch"]
 
 
@@ -134,7 +134,7 @@ def test_the_difference_of_the_backends_is_the_measured_one(explorer: Explorer) 
             shown = re.search(r"is (\S+) \((\w+) and (\w+)\)", said.text)
             assert shown is not None
             assert float(shown[1]) == pytest.approx(expected["largest"], rel=0.06)
-            assert [shown[2], shown[3]] == [ROOMS[room] for room in expected["pair"]]
+            assert [shown[2], shown[3]] == [BACKENDS[backend] for backend in expected["pair"]]
         else:
             assert "not one bit differs" in said.text
 
@@ -142,12 +142,12 @@ def test_the_difference_of_the_backends_is_the_measured_one(explorer: Explorer) 
 def test_the_arrow_keys_go_from_token_to_token(explorer: Explorer) -> None:
     rows = explorer.weights(0, 0, 0, "numpy")
     last = len(rows) - 1
-    explorer.driver.execute_script("arguments[0].focus()", explorer.find("select[name=room]"))
+    explorer.driver.execute_script("arguments[0].focus()", explorer.find("select[name=backend]"))
 
     def press(*keys: str) -> None:
         ActionChains(explorer.driver).send_keys(*keys).perform()
 
-    press(Keys.TAB)  # one stop for all tokens: at the one that was shown last
+    press(Keys.TAB)  # one tab stop for all tokens: the one shown last
     explorer.expect(rows[last])
     press(Keys.ARROW_LEFT, Keys.ARROW_LEFT)
     explorer.expect(rows[last - 2])

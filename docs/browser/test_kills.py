@@ -1,4 +1,4 @@
-"""The kill matrix shows what the report of the mutants says, by mouse and by keyboard."""
+"""The kill matrix shows the report of the mutants, by mouse and by keyboard."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from audits.mutants.judging import Verdict
 from audits.mutants.report import read_report
 
 PAGE = "pages/14-numerical-agreement"
-ROOMS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
+BACKENDS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
 
 
 class Matrix:
@@ -35,12 +35,12 @@ class Matrix:
         return self.rows[list(CATALOGUE).index(mutant)]
 
     def expect(self, mutant: str) -> None:
-        """See that this bug is told of below the table."""
+        """Check that this bug is described below the table."""
         about = self.place.find_element(By.CSS_SELECTOR, ".about")
         assert about.text.startswith(f"{mutant} {CATALOGUE[mutant].story}.")
-        for room, name in ROOMS.items():
-            said = about.find_element(By.CSS_SELECTOR, f"[data-room={room}]").text
-            verdict = self.verdicts.get((mutant, room))
+        for backend, name in BACKENDS.items():
+            said = about.find_element(By.CSS_SELECTOR, f"[data-backend={backend}]").text
+            verdict = self.verdicts.get((mutant, backend))
             if verdict is None:
                 assert said == f"{name}: has no such bug, or it was not judged."
                 continue
@@ -81,8 +81,8 @@ def test_the_cells_are_those_of_the_report(matrix: Matrix) -> None:
         for check, cell in zip(matrix.checks, cells, strict=True):
             killed = [
                 name[0]
-                for room, name in ROOMS.items()
-                if (verdict := matrix.verdicts.get((mutant, room))) and check in verdict.fallen
+                for backend, name in BACKENDS.items()
+                if (verdict := matrix.verdicts.get((mutant, backend))) and check in verdict.fallen
             ]
             assert cell.strip("·") == "".join(killed), f"{mutant}, {check}"
 
@@ -118,7 +118,7 @@ def test_the_arrow_keys_go_from_row_to_row(matrix: Matrix) -> None:
     matrix.expect(names[-1])
     press(Keys.HOME)
     matrix.expect(names[0])
-    press(Keys.TAB)  # all rows are one stop
+    press(Keys.TAB)  # all rows are one tab stop
     focused = matrix.driver.switch_to.active_element
     assert not focused.find_elements(By.XPATH, "ancestor::table")
 

@@ -1,4 +1,4 @@
-"""The next-token table shows what next_tokens.py computes, wherever the sliders stand."""
+"""The next-token table shows the results of next_tokens.py, for all positions of the sliders."""
 
 import json
 from collections.abc import Callable
@@ -28,7 +28,7 @@ IDS = [f"{c.temperature:g}-{c.top_k}-{c.top_p}" for c in SETTINGS]
 
 
 class Table:
-    """The plaything on an open page."""
+    """The interactive figure on an open page."""
 
     def __init__(self, driver: Chrome) -> None:
         self.driver = driver
@@ -55,7 +55,7 @@ class Table:
             )
 
     def column(self, name: str) -> list[float]:
-        """The numbers behind a column, of all rows."""
+        """The numbers of a column, in all rows."""
         return [float(value) for value in self.rows(f"row.dataset.{name}")]
 
     def cells(self, number: int) -> list[str]:
@@ -111,7 +111,7 @@ def test_bars_are_as_wide_as_the_probabilities(table: Table) -> None:
         whole = row.find_element(By.CSS_SELECTOR, ".bar").size["width"]
         for name, share in (("own", own), ("p", p)):
             width = row.find_element(By.CSS_SELECTOR, f".bar .{name}").size["width"]
-            # The border of an outline is always there.
+            # The border of an outline is always present.
             assert width == pytest.approx(share * whole, abs=2.1)
 
 

@@ -1,4 +1,4 @@
-"""Every page: seen at once, whole at any width, usable without a mouse, legible, on paper too."""
+"""Every page: small, complete at any width, usable without a mouse, legible, also on paper."""
 
 import base64
 from collections.abc import Callable
@@ -21,7 +21,7 @@ A4 = 794
 """Its width in CSS pixels."""
 
 LARGEST = 1_500_000
-"""Bytes of a page, with all that it loads."""
+"""Bytes of a page, including everything that it loads."""
 CONTRAST = 4.5
 """WCAG 2.1, 1.4.3 (level AA)."""
 
@@ -29,7 +29,7 @@ NAMED = {
     *("button", "checkbox", "combobox", "image", "img", "link", "math", "menuitem", "meter"),
     *("radio", "searchbox", "slider", "spinbutton", "switch", "tab", "tablist", "textbox"),
 }
-"""Roles whose elements are nothing to a screen reader without a name."""
+"""Roles whose elements need a name for a screen reader."""
 
 
 def test_a_page_is_small_with_all_that_it_loads(page: str, open_page: Open) -> None:
@@ -61,7 +61,7 @@ return [...document.querySelectorAll("article *")]
   .filter((element) => !inside(element.parentElement))
   .map((element) => element.outerHTML.slice(0, 80));
 """
-"""What is cut off at the right, but for what can be moved into sight."""
+"""The elements that are cut off at the right and cannot be scrolled into view."""
 
 
 def test_a_page_has_one_title_and_no_gap_below_it(page: str, open_page: Open) -> None:
@@ -101,7 +101,7 @@ def role(node: dict[str, Any]) -> str:
 
 
 def described(driver: Chrome, node: dict[str, Any]) -> str:
-    """The element of a node, as it is written."""
+    """The HTML of a node's element."""
     which = {"backendNodeId": node["backendDOMNodeId"]}
     return str(driver.execute_cdp_cmd("DOM.getOuterHTML", which)["outerHTML"])[:120]
 
@@ -109,7 +109,7 @@ def described(driver: Chrome, node: dict[str, Any]) -> str:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_text_can_be_told_from_what_is_behind_it(page: str, open_page: Open, dark: bool) -> None:
     driver = open_page(page, dark=dark)
-    # What is folded up is text, too.
+    # Folded parts are text, too.
     driver.execute_script("document.querySelectorAll('details').forEach((one) => one.open = true)")
     behind = driver.find_element(By.TAG_NAME, "body").value_of_css_property("background-color")
     assert (behind == "rgba(255, 255, 255, 1)") != dark
@@ -125,7 +125,7 @@ def test_text_can_be_told_from_what_is_behind_it(page: str, open_page: Open, dar
 def test_on_paper_all_of_the_code_is_there_and_no_buttons(page: str, open_page: Open) -> None:
     driver = open_page(page, width=A4, dark=True)
     emulate(driver, {}, "print")
-    # A plaything shows one thing of many, on paper too.
+    # An interactive figure shows one state of many, also on paper.
     shown = driver.find_elements(By.CSS_SELECTOR, ".pane pre:not([data-play] *)")
     assert shown or not page.startswith("pages/")
     assert all(code.is_displayed() for code in shown)

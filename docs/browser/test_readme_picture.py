@@ -1,4 +1,4 @@
-"""The picture in README.md is taken here, when it is asked for; else it must be of today's code."""
+"""The picture in README.md shows the current code. With --update-readme, it is taken here."""
 
 import base64
 from collections.abc import Callable
@@ -12,14 +12,14 @@ from docs.browser import picture
 
 @pytest.fixture
 def columns(open_page: Callable[..., Chrome]) -> bytes:
-    """The three columns of the built site, the mouse on a line, two pixels for one."""
+    """The three columns of the built site, with the mouse on a line, at double resolution."""
     driver = open_page(picture.PAGE, width=1240, height=1000, scale=2.0)
     three = driver.find_element(
         By.XPATH,
         f"//div[contains(@class, 'three')][div[@aria-label='{picture.SHOWN} in three frameworks']]",
     )
-    for room, excerpt in picture.excerpts().items():
-        shown = three.find_element(By.CSS_SELECTOR, f".room-{room} pre")
+    for backend, excerpt in picture.excerpts().items():
+        shown = three.find_element(By.CSS_SELECTOR, f".backend-{backend} pre")
         text = shown.get_attribute("textContent") or ""
         code = [line.text.rstrip() for line in excerpt.lines]
         assert [line.rstrip() for line in text.splitlines()] == code, (

@@ -1,4 +1,4 @@
-"""The trace page shows the numbers that stand behind it, for every value of the model."""
+"""The trace page shows its numbers, for every value of the model."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select
 
-ROOMS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
+BACKENDS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
 PIXELS = """
 const [canvas] = arguments;
 return [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data];
@@ -22,7 +22,7 @@ INTO_VIEW = "arguments[0].scrollIntoView({block: 'center'})"
 
 
 class Trace:
-    """The plaything on an open page."""
+    """The interactive figure on an open page."""
 
     def __init__(self, driver: WebDriver) -> None:
         self.driver = driver
@@ -46,25 +46,25 @@ class Trace:
     def chosen(self) -> list[str | None]:
         return [button.get_attribute("data-tap") for button in self.all('[aria-pressed="true"]')]
 
-    def values(self, tap: str, room: str) -> list[float]:
+    def values(self, tap: str, backend: str) -> list[float]:
         found = self.taps[tap]["values"]
-        return found[found[room]] if isinstance(found[room], str) else found[room]
+        return found[found[backend]] if isinstance(found[backend], str) else found[backend]
 
-    def expect(self, tap: str, room: str = "numpy") -> None:
-        """See that this value is shown: in words, as a picture, and by backend."""
+    def expect(self, tap: str, backend: str = "numpy") -> None:
+        """Check that this value is shown: in words, as a picture, and by backend."""
         expected = self.taps[tap]
         assert self.chosen() == [tap]
         said = self.find(".said").text
         assert said.startswith(f"{tap} [{', '.join(expected['letters'])}] = {expected['shape']}")
         assert expected["sentence"] in said
-        self.expect_table(expected["rooms"])
-        self.expect_picture(expected, self.values(tap, room))
+        self.expect_table(expected["backends"])
+        self.expect_picture(expected, self.values(tap, backend))
         shown = [code for code in self.all(".lines") if code.is_displayed()]
         assert [code.get_attribute("data-kind") for code in shown] == [expected["kind"]]
 
-    def expect_table(self, rooms: dict[str, Any]) -> None:
+    def expect_table(self, backends: dict[str, Any]) -> None:
         for row in self.all("tbody tr"):
-            numbers = rooms[row.get_attribute("data-room") or ""]
+            numbers = backends[row.get_attribute("data-backend") or ""]
             cells = [
                 cell.get_attribute("textContent") or ""
                 for cell in row.find_elements(By.TAG_NAME, "td")
@@ -72,8 +72,8 @@ class Trace:
             apart = numbers["apart"]["largest"]
             compared = [numbers["min"], numbers["max"], numbers["mean"], apart]
             assert [float(cell.split()[0]) for cell in cells] == compared
-            assert not apart or f"({ROOMS[numbers['apart']['from']]})" in cells[-1]
-        worst = max(rooms.values(), key=lambda numbers: numbers["apart"]["largest"])["apart"]
+            assert not apart or f"({BACKENDS[numbers['apart']['from']]})" in cells[-1]
+        worst = max(backends.values(), key=lambda numbers: numbers["apart"]["largest"])["apart"]
         told = self.find(".apart")
         assert float(told.get_attribute("data-largest") or "nan") == worst["largest"]
         if worst["largest"]:
@@ -113,13 +113,13 @@ def test_every_value_of_the_model_is_a_button_that_shows_it(trace: Trace) -> Non
         trace.expect(tap)
 
 
-@pytest.mark.parametrize("room", ["torch", "jax"])
-def test_the_picture_is_that_of_the_chosen_backend(trace: Trace, room: str) -> None:
-    Select(trace.find("select")).select_by_value(room)
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_the_picture_is_that_of_the_chosen_backend(trace: Trace, backend: str) -> None:
+    Select(trace.find("select")).select_by_value(backend)
     for tap in ("h.0.attn.q", "h.1.mlp.act", "logits"):
         trace.choose(tap)
-        trace.expect(tap, room)
-        assert trace.find(".picture").get_attribute("data-room") == room
+        trace.expect(tap, backend)
+        assert trace.find(".picture").get_attribute("data-backend") == backend
 
 
 def test_the_picture_can_be_read_with_the_mouse(trace: Trace) -> None:
@@ -157,7 +157,7 @@ def test_everything_can_be_done_with_the_keyboard(trace: Trace) -> None:
     assert trace.chosen() == [names[-1]]
     press(Keys.HOME, Keys.ARROW_UP)
     assert trace.chosen() == [names[0]]
-    press(Keys.TAB, Keys.ENTER)  # all values are one stop; "before" is disabled; "next"
+    press(Keys.TAB, Keys.ENTER)  # all values are one tab stop; "before" is disabled; "next"
     assert trace.chosen() == [names[1]]
     press(Keys.TAB, Keys.TAB, Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
     columns = trace.taps[names[1]]["shape"][-1]

@@ -1,4 +1,4 @@
-"""The three write the same text, each character when its backend had it."""
+"""The three backends write the same text, at their own speeds."""
 
 import json
 import time
@@ -17,11 +17,11 @@ FASTER = """
 const slow = window.requestAnimationFrame;
 window.requestAnimationFrame = (then) => slow((now) => then(20 * now));
 """
-"""Nobody wants to wait: the clock by which is typed."""
+"""Speed up the clock of the typing, so that the tests do not wait."""
 
 
 class Typists:
-    """The plaything on an open page."""
+    """The interactive figure on an open page."""
 
     def __init__(self, driver: Chrome) -> None:
         self.driver = driver
@@ -37,18 +37,18 @@ class Typists:
         self.driver.execute_script("arguments[0].click()", self.button)
 
     def written(self) -> list[str]:
-        """What is seen of each text."""
+        """The visible part of each text."""
         found = self.place.find_elements(By.CSS_SELECTOR, ".written")
         return [span.get_attribute("textContent") or "" for span in found]
 
     def all_written(self) -> bool:
-        return self.written() == [room["text"] for room in self.data["rooms"].values()]
+        return self.written() == [backend["text"] for backend in self.data["backends"].values()]
 
     def expected(self) -> list[str]:
-        """What is to be seen at the time at which the page says it has stopped."""
+        """The parts that should be visible at the time shown by the stopped page."""
         elapsed = float(self.place.get_attribute("data-elapsed") or "nan")
-        rooms = self.data["rooms"].values()
-        return [room["text"][: bisect_right(room["at"], elapsed)] for room in rooms]
+        backends = self.data["backends"].values()
+        return [backend["text"][: bisect_right(backend["at"], elapsed)] for backend in backends]
 
 
 @pytest.fixture
@@ -57,17 +57,17 @@ def typists(open_page: Callable[..., Chrome]) -> Typists:
 
 
 def test_three_wrote_the_same(typists: Typists) -> None:
-    texts = [room["text"] for room in typists.data["rooms"].values()]
+    texts = [backend["text"] for backend in typists.data["backends"].values()]
     assert len(texts) == 3
     assert len(set(texts)) == 1
-    assert typists.all_written()  # before anything is started, and on paper
+    assert typists.all_written()  # before the start, and on paper
     assert f"wrote the same {len(texts[0])} characters" in typists.place.text
-    for room, pane in zip(
-        typists.data["rooms"].values(),
+    for backend, pane in zip(
+        typists.data["backends"].values(),
         typists.place.find_elements(By.CSS_SELECTOR, ".pane"),
         strict=True,
     ):
-        assert f"{round(room['tokens_per_second']):,} tokens/s" in pane.text
+        assert f"{round(backend['tokens_per_second']):,} tokens/s" in pane.text
         assert typists.data["prompt"] in (pane.get_attribute("textContent") or "")
     assert f"{typists.data['slowed']:g} times as slow" in typists.place.text
 

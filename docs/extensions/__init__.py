@@ -1,4 +1,4 @@
-"""What the pages can say beyond Markdown: one directive, or two that belong together, to a file."""
+"""The directives of the pages: one per file, or two that belong together."""
 
 from sphinx.application import Sphinx
 

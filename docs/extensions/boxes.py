@@ -1,4 +1,4 @@
-"""`{did-for-you}`, `{try}` and `{question}`: what stands around the code on every page."""
+"""`{did-for-you}`, `{try}` and `{question}`: the boxes around the code on every page."""
 
 import html
 from typing import ClassVar
@@ -7,7 +7,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 
 from docs import commands, runs
-from docs.extensions.directive import ROOMS, SiteDirective, raw
+from docs.extensions.directive import BACKENDS, SiteDirective, raw
 from shared.errors import UserError
 
 ANSWER = "---"
@@ -22,7 +22,7 @@ class DidForYou(SiteDirective):
     def run(self) -> list[nodes.Node]:
         parsed = self.parsed(self.content)
         items = list(parsed[0].children) if len(parsed) == 1 else []
-        labels = [f"{room}:" for room in ROOMS.values()]
+        labels = [f"{backend}:" for backend in BACKENDS.values()]
         if [item.astext().split(maxsplit=1)[0] for item in items] != labels:
             return self.wrong(f"{{did-for-you}} is a list of three: {' …, '.join(labels)} …")
         box = nodes.container(classes=["did-for-you"])
@@ -41,7 +41,7 @@ class Try(SiteDirective):
     Look at the last row of the weights.
     ```
 
-    With `:shows:` the command is run when the site is built, and what it prints is shown.
+    With `:shows:` the build runs the command and shows its output.
     """
 
     required_arguments = 1
@@ -53,7 +53,7 @@ class Try(SiteDirective):
 
     def run(self) -> list[nodes.Node]:
         if "command" not in self.options:
-            return self.wrong("{try}: which :command: is to be run?")
+            return self.wrong("{try}: :command: is missing")
         command = self.options["command"]
         try:
             commands.check_command(command)
@@ -69,7 +69,7 @@ class Try(SiteDirective):
         return [box]
 
     def output(self, command: str) -> list[nodes.Node]:
-        """What the command prints, folded up."""
+        """The output of the command, folded."""
         try:
             printed = runs.printed(command, run=self.config.minigpt_may_run)
         except UserError as error:
@@ -90,14 +90,14 @@ class Try(SiteDirective):
 
 
 class Question(SiteDirective):
-    """A question, a line of ---, and the answer, which is hidden until it is asked for."""
+    """A question, a line of ---, and the answer, which is hidden until the reader opens it."""
 
     optional_arguments = 0
 
     def run(self) -> list[nodes.Node]:
         lines = list(self.content)
         if ANSWER not in lines:
-            return self.wrong("{question}: a line of --- is to stand before the answer")
+            return self.wrong("{question}: put a line of --- before the answer")
         at = lines.index(ANSWER)
         box = nodes.container(classes=["question"])
         box += nodes.rubric("", "A question")

@@ -1,4 +1,4 @@
-"""What the directives have in common: how they say what is wrong, and what is missing."""
+"""The base of all directives: reports errors and missing figures."""
 
 import html
 from collections.abc import Sequence
@@ -7,14 +7,14 @@ from docutils import nodes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-ROOMS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
-"""The rooms as a reader knows them, in the order of the columns."""
+BACKENDS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
+"""The backends and their titles, in the order of the columns."""
 
 logger = logging.getLogger(__name__)
 
 
 class SiteDirective(SphinxDirective):
-    """A directive of ours. Its arguments may have spaces in them."""
+    """A directive of this site. Its argument may contain spaces."""
 
     has_content = True
     optional_arguments = 1
@@ -22,21 +22,21 @@ class SiteDirective(SphinxDirective):
 
     @property
     def argument(self) -> str:
-        """What stands behind the directive's name; "" if nothing does."""
+        """The text after the directive's name; "" if there is none."""
         return " ".join(self.arguments)
 
     def wrong(self, message: str) -> list[nodes.Node]:
-        """The page is wrong: the build fails, and the line says where."""
+        """Report an error in the page, with its line. The build fails."""
         logger.error(message, location=self.get_location())
         return []
 
     def missing(self, message: str) -> list[nodes.Node]:
-        """A figure is missing: a note that the reader sees. With --strict the build fails."""
+        """Report a missing figure in a note on the page. With --strict, the build fails."""
         logger.warning(message, location=self.get_location())
         return [raw(f'<p class="missing" role="note">{html.escape(message)}</p>')]
 
     def number(self) -> int:
-        """A number that no other directive on the page has."""
+        """A number unique to the directive on its page."""
         return self.env.new_serialno("minigpt")
 
     def parsed(self, lines: Sequence[str], first: int = 0) -> list[nodes.Node]:

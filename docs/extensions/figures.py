@@ -11,7 +11,7 @@ from docs.producers import PRODUCERS
 
 
 class FromRun(SiteDirective):
-    """What the two have in common."""
+    """The base of both directives."""
 
     required_arguments = 1
     optional_arguments = 0
@@ -32,7 +32,7 @@ class FromRun(SiteDirective):
 
 
 class RunFigure(FromRun):
-    """The picture of a run, with the text that stands for it. The content is its caption."""
+    """The picture of a run, with its alternative text. The content is its caption."""
 
     def shown(self, product: Product) -> list[nodes.Node]:
         if product.svg is None:
@@ -47,13 +47,13 @@ class RunFigure(FromRun):
 class RunData(FromRun):
     """The numbers of a run for a script on the page: <script type="application/json" id="…">.
 
-    A page that is opened from disk may load no file, so they stand in the page.
+    They are embedded because a page opened from disk may not load files.
     """
 
     has_content = False
 
     def shown(self, product: Product) -> list[nodes.Node]:
-        # Inside of a script element only "</" would end it.
+        # Only "</" can end a script element early.
         text = json.dumps(product.data, separators=(",", ":")).replace("</", "<\\/")
         name = product.producer.name
         return [raw(f'<script type="application/json" id="data-{name}">{text}</script>')]

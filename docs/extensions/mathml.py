@@ -1,7 +1,7 @@
-"""Equations as MathML, which browsers set without a script, in a font that comes with the site.
+"""Equations as MathML, which browsers render without a script, in a font served with the site.
 
-The font is STIX Two Math (Open Font License), of which the site has the part that equations use:
-without a font for mathematics, brackets do not grow and roots do not fit.
+The font is the subset of STIX Two Math (Open Font License) that equations use: without a font for
+mathematics, brackets do not grow and roots do not fit.
 """
 
 import logging as python_logging
@@ -29,7 +29,7 @@ CHARACTERS = (
     range(0x302, 0x305),  # hats and bars
     range(0x391, 0x3D7),  # Greek
     range(0x2010, 0x2040),
-    range(0x210E, 0x210F),  # italic h, which Unicode keeps apart
+    range(0x210E, 0x210F),  # italic h, which has its own block in Unicode
     range(0x2190, 0x21A0),  # arrows
     range(0x2200, 0x2300),  # operators
     range(0x239B, 0x23B2),  # pieces of tall brackets
@@ -47,8 +47,8 @@ def to_mathml(latex: str, *, block: bool) -> str:
     """An equation as MathML.
 
     Raises:
-        MathError: it has a command or an environment that the converter does not know, which would
-            otherwise stand there as text.
+        MathError: it uses a command or an environment that the converter does not know and would
+            print as text.
     """
     text = (
         f"\\begin{{align*}}{latex}\\end{{align*}}" if "&=" in latex and "\\" * 2 in latex else latex
@@ -56,7 +56,7 @@ def to_mathml(latex: str, *, block: bool) -> str:
     try:
         mathml = convert(text, display="block" if block else "inline")
         tree = ET.fromstring(mathml)
-    except Exception as error:  # the converter raises what it likes
+    except Exception as error:  # the converter documents no exceptions
         raise MathError(f"{type(error).__name__}: {error}") from error
     for part in tree.iter():
         if part.text and "\\" in part.text:
@@ -89,12 +89,12 @@ def _write(self: HTML5Translator, node: nodes.Element, *, block: bool) -> None:
 
 @cache
 def font() -> bytes:
-    """The part of STIX Two Math that has CHARACTERS, as a WOFF file."""
-    python_logging.getLogger("fontTools").setLevel(python_logging.WARNING)  # it tells of a lot
+    """STIX Two Math reduced to CHARACTERS, as a WOFF file."""
+    python_logging.getLogger("fontTools").setLevel(python_logging.WARNING)  # it logs a lot
     options = subset.Options(layout_features=["*"], notdef_outline=True, flavor="woff")
     subsetter = subset.Subsetter(options)
     subsetter.populate(unicodes=[code for some in CHARACTERS for code in some])
-    spec = find_spec("ziamath")  # only found, not imported: all that is wanted is its font
+    spec = find_spec("ziamath")  # located, not imported: only its font is needed
     assert spec is not None
     assert spec.submodule_search_locations
     file = Path(spec.submodule_search_locations[0]) / "fonts" / "STIXTwoMath-Regular.ttf"

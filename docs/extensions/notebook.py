@@ -1,6 +1,6 @@
-"""The notebook as a page: its cells, and what they printed and drew when the build ran them.
+"""The notebook as a page: its cells, with the output and pictures of the run made by the build.
 
-Text is Markdown as on any page, so a notebook is turned into Markdown and parsed as such.
+Its text is Markdown as on any page, so the notebook is converted to Markdown and parsed.
 """
 
 import html
@@ -18,17 +18,17 @@ from docs.producers import road
 logger = logging.getLogger(__name__)
 
 FENCE = "`" * 8
-"""Longer than any that a cell may print."""
+"""Longer than any fence that a cell may print."""
 TAKE_IT = "Take it with you: {download}`road.ipynb <road.ipynb>`, without what the cells print."
 
 
 class NotebookParser(MystParser):
-    """For files that end in .ipynb."""
+    """Parses files that end in .ipynb."""
 
     supported = ("notebook",)
 
     def parse(self, inputstring: str, document: nodes.document) -> None:
-        """Shows what was run last; where nothing was, the cells alone, and says so."""
+        """Shows the last run; without one, a note and the cells alone."""
         notes = []
         product = read(road.PRODUCER)
         notebook = product.data if product else without_outputs(inputstring)
@@ -42,7 +42,7 @@ class NotebookParser(MystParser):
 
 
 def without_outputs(text: str) -> nbformat.NotebookNode:
-    """A notebook that shows nothing but its cells: what Jupyter saved in it nobody has checked."""
+    """The notebook without the outputs that Jupyter saved in it, which are unchecked."""
     notebook = nbformat.reads(text, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -67,7 +67,7 @@ def to_markdown(notebook: Mapping[str, Any], notes: list[str]) -> str:
 
 
 def _shown(outputs: list[Mapping[str, Any]]) -> Iterator[str]:
-    """What a cell printed, as one block, and its pictures."""
+    """The printed output of a cell, as one block, and its pictures."""
     printed = [o["text"] for o in outputs if o["output_type"] == "stream" and o["name"] == "stdout"]
     if text := "".join(printed).strip("\n"):
         yield f"{FENCE}{{code-block}} text\n:class: printed wide\n\n{text}\n{FENCE}"

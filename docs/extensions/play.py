@@ -1,5 +1,5 @@
-"""`{play} NAME`: something to play with. Its script is docs/_static/NAME.js, its numbers those of
-the producer NAME. The script fills it, after play.js; without scripts there stands a sentence."""
+"""`{play} NAME`: an interactive figure. docs/_static/NAME.js fills it, after play.js, with the
+numbers of the producer NAME. Without JavaScript, it shows a note."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ from shared.sources import ROOT
 
 STATIC = ROOT / "docs" / "_static"
 AFTER_ALL_PAGES = 850
-"""Sphinx's order of scripts: those of every page have 800."""
+"""Sphinx's load order; the scripts of every page have 800."""
 
 
 class Play(RunData):
-    """A place and its numbers. The place is empty, and so is the directive."""
+    """An empty element and its numbers. The directive has no content."""
 
     def shown(self, product: Product) -> list[nodes.Node]:
         name = product.producer.name
@@ -34,8 +34,8 @@ class Play(RunData):
 def add_scripts(
     app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document
 ) -> None:
-    """Give a page the scripts of its playthings, and no other page. Called by Sphinx."""
+    """Add the scripts of interactive figures to the pages that have them. Called by Sphinx."""
     found = doctree.findall(nodes.raw) if doctree else ()
-    names = {node["plays"]: None for node in found if "plays" in node}  # in their order, once
+    names = {node["plays"]: None for node in found if "plays" in node}  # each once, in order
     for number, name in enumerate(["play", *names] if names else []):
         app.add_js_file(f"{name}.js", AFTER_ALL_PAGES + number, defer="defer")

@@ -1,4 +1,4 @@
-"""`{trace} trace`: the architecture, and what docs/_static/trace.js shows of each value in it."""
+"""`{trace} trace`: the architecture; docs/_static/trace.js shows the values in it."""
 
 import html
 from typing import Any
@@ -11,7 +11,7 @@ from docs.extensions.code.excerpts import ExcerptError
 from docs.extensions.code.highlighting import code_block, highlighted_lines, line_element
 from docs.extensions.code.panes import place_element
 from docs.extensions.code.tap_lines import tap_lines
-from docs.extensions.directive import ROOMS, raw
+from docs.extensions.directive import BACKENDS, raw
 from docs.extensions.figures import RunData
 from shared.config import GPTConfig
 
@@ -44,15 +44,15 @@ def shape_in_letters(tap: dict[str, Any]) -> str:
 
 
 def lines_of(kind: str, config: GPTConfig) -> str:
-    """Where the three rooms compute a value of this kind; hidden until one is chosen."""
+    """The code that computes a value of this kind; hidden until the value is chosen."""
     parts = []
-    for room, name in ROOMS.items():
-        excerpt = tap_lines(room, kind, config)
+    for backend, name in BACKENDS.items():
+        excerpt = tap_lines(backend, kind, config)
         source = [line.text for line in excerpt.lines]
         lines = map(line_element, source, highlighted_lines(source))
         parts.append(
-            f'<div class="pane room-{room}"><div class="pane-head"><span class="room">{name}</span>'
-            f"{place_element(excerpt.place)}</div>"
+            f'<div class="pane backend-{backend}"><div class="pane-head">'
+            f'<span class="backend">{name}</span>{place_element(excerpt.place)}</div>'
             f"{code_block(lines, f'{html.escape(kind)} in {excerpt.place}')}</div>"
         )
     return f'<div class="lines" data-kind="{kind}" hidden>{"".join(parts)}</div>'

@@ -7,4 +7,4 @@ PRODUCERS: dict[str, Producer] = {
     module.PRODUCER.name: module.PRODUCER
     for module in (timing, losses, trained, attention, next_tokens, typed, trace, road)
 }
-"""By name, in the order in which they are made."""
+"""By name, in the order in which they run."""

@@ -58,8 +58,8 @@ def maps_of(backend: str, checkpoint: Checkpoint, texts: list[Int[np.ndarray, " 
 def describe(tokens: list[str], maps: dict[str, Maps]) -> dict[str, Any]:
     """One sentence: its tokens, by backend the weights, and how far the backends are apart.
 
-    The future is left out: row t has t + 1 weights. They are for showing and have five digits; the
-    differences are those of the weights as they were computed.
+    The future is omitted: row t has t + 1 weights. They are for display and have five digits; the
+    differences are computed from all digits.
     """
     return {
         "tokens": tokens,
@@ -87,7 +87,7 @@ def apart(maps: dict[str, Maps]) -> list[list[dict[str, Any]]]:
 
 
 def five_digits(values: np.ndarray) -> list[float]:
-    """The numbers with five significant digits, which is more than is ever shown."""
+    """The numbers with five significant digits, more than are ever shown."""
     return [float(f"{value:.5g}") for value in values]
 
 

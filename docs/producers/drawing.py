@@ -1,4 +1,4 @@
-"""Pictures that belong into a page: in its colours, light or dark, and without a file."""
+"""Pictures embedded in a page, in its colours, light or dark."""
 
 import io
 import re
@@ -7,12 +7,12 @@ import matplotlib
 from matplotlib.figure import Figure
 
 INK = "#010203"
-"""What stands for the page's own text colour while matplotlib draws."""
+"""Placeholder for the page's text colour while matplotlib draws."""
 
-ROOM_COLORS = {"numpy": "#3b7dd8", "torch": "#d9622b", "jax": "#2a9d6e"}
+BACKEND_COLORS = {"numpy": "#3b7dd8", "torch": "#d9622b", "jax": "#2a9d6e"}
 """As in docs/_static/site.css; readable on white and on black."""
-ROOM_STYLES = {"numpy": (3.5, "-"), "torch": (2.0, "--"), "jax": (1.0, "-")}
-"""Width and dash, so that curves on top of each other are all seen, and not by colour alone."""
+BACKEND_STYLES = {"numpy": (3.5, "-"), "torch": (2.0, "--"), "jax": (1.0, "-")}
+"""Width and dash, so that overlapping curves are visible and differ not only in colour."""
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -52,7 +52,7 @@ def to_svg(figure: Figure, name: str) -> str:
         rf'id="{name}-\1"',
         svg,
     )
-    # As wide as the page lets it be; the view box keeps its proportions.
+    # The page sets its width; the view box keeps its proportions.
     return re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', rf"<svg \1 {XML}>", svg, count=1)
 
 

@@ -1,4 +1,4 @@
-"""The same training in the three rooms: losses on top of each other, and how far they are apart."""
+"""The same training in the three backends: their losses, and how far apart they are."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from docs.data import Drawing, Producer
-from docs.producers.drawing import INK, ROOM_COLORS, ROOM_STYLES, new_figure, to_svg
+from docs.producers.drawing import BACKEND_COLORS, BACKEND_STYLES, INK, new_figure, to_svg
 from lessons.alone import run_alone
 from lessons.compare.training import Task, train_backend
 from shared.config import GPTConfig, SampleConfig, TrainConfig
@@ -16,9 +16,9 @@ from shared.text.datasets import encode_dataset, fit_tokenizer, load_dataset
 
 STEPS = 300
 LAST_PLACE = float(np.spacing(np.float32(3.0)))
-"""What the last bit of a loss between 2 and 4 is worth in float32."""
+"""The value of the last bit of a loss between 2 and 4 in float32."""
 VALIDATED = 4_000
-"""Tokens of the validation text that are looked at, for speed."""
+"""Tokens of the validation text to evaluate; few, for speed."""
 
 
 def measure() -> dict[str, Any]:
@@ -65,11 +65,11 @@ def draw(data: dict[str, Any]) -> Drawing:
     figure = new_figure(7.5, 5.5)
     above, below = figure.subplots(2, 1, sharex=True)
     for backend, values in losses.items():
-        width, dash = ROOM_STYLES[backend]
-        above.plot(steps, values, color=ROOM_COLORS[backend], lw=width, ls=dash, label=backend)
+        width, dash = BACKEND_STYLES[backend]
+        above.plot(steps, values, color=BACKEND_COLORS[backend], lw=width, ls=dash, label=backend)
     above.set(ylabel="loss (nats per token)")
     above.legend()
-    # Steps at which not one bit differs have no place on a logarithmic axis.
+    # A logarithmic axis cannot show steps at which no bit differs.
     below.semilogy(steps, np.where(apart > 0, apart, np.nan), color="#888888", ls="", marker=".")
     below.axhline(LAST_PLACE, color=INK, lw=1, ls=":", label="the last bit of float32")
     below.set(xlabel="step", ylabel="largest difference", ylim=(1e-8, 1e-4))

@@ -1,4 +1,4 @@
-"""The logits of the token after several prompts: what the sliders on the page work on."""
+"""The logits of the token after several prompts, for the sliders on the page."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from shared.protocol import load_backend
 from shared.randomness import uniform
 
 PROMPTS = ("I love the ", "Ann: By M", "Two stars w", "Scene: the king of ", "Enter ")
-"""Some after which nearly anything may come, and some after which hardly anything else may."""
+"""Some allow nearly any next token, some hardly more than one."""
 SEEDS = 20
-"""How many draws can be looked at, from seed 1 on."""
+"""How many draws the page shows, from seed 1 on."""
 DTYPE = "float64"
 
 
 def measure() -> dict[str, Any]:
-    """What the trained model says after each prompt.
+    """The trained model's logits after each prompt.
 
     Raises:
         RunError: there is no trained model.

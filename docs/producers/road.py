@@ -13,26 +13,26 @@ from shared.sources import ROOT
 
 NOTEBOOK = ROOT / "docs" / "road.ipynb"
 SECONDS = 60
-"""The longest that a cell may take. All of them together take a quarter of a minute."""
+"""The time limit of a cell. All of them together take a quarter of a minute."""
 
 
 def measure() -> dict[str, Any]:
-    """The notebook as it stands in the file, with what its cells printed and drew.
+    """The notebook with the output and pictures of its cells.
 
     Raises:
         BackendError: a backend is not installed.
-        ProducerError: a cell fails, or draws something without saying what it is.
+        ProducerError: a cell fails, or draws a picture without an alternative text.
     """
     return dict(run(nbformat.read(NOTEBOOK, as_version=4)))
 
 
 def run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Run all cells with this Python, from docs/, as Jupyter would, and put in what they show.
+    """Run all cells with this Python, from docs/, as Jupyter would, and add their output.
 
     Raises: as `measure` does.
     """
     where = {"metadata": {"path": str(NOTEBOOK.parent)}}
-    quiet = ["--log-level=ERROR"]  # the kernel would warn of its own sockets
+    quiet = ["--log-level=ERROR"]  # the kernel warns about its own sockets
     client = NotebookClient(notebook, timeout=SECONDS, resources=where, extra_arguments=quiet)
     try:
         client.execute()
@@ -46,7 +46,7 @@ def run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         why = str(error).strip().splitlines()[0]
         raise ProducerError(f"{_place(_last(notebook))} fails: {why}") from None
     for cell in notebook.cells:
-        cell.metadata.pop("execution", None)  # when each was run says nothing
+        cell.metadata.pop("execution", None)  # the times of execution
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}) and not alternative(output):
                 raise ProducerError(f"{_place(cell)} draws a picture and has no alt text for it")
@@ -54,12 +54,12 @@ def run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def alternative(output: Mapping[str, Any]) -> str:
-    """The words that stand for a picture; "" if there are none."""
+    """The alternative text of a picture, or ""."""
     return str(output["metadata"].get("image/png", {}).get("alt", ""))
 
 
 def _last(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The last cell that was begun."""
+    """The last cell that was started."""
     return [cell for cell in notebook.cells if "execution" in cell.metadata][-1]
 
 

@@ -19,7 +19,7 @@ from shared.config import GPTConfig
 from shared.protocol import BACKENDS, load_backend
 
 TEXT = "Enter Eve."
-"""In the manner of the text that the model was trained on; a page has room for so much."""
+"""In the style of the training text, and short enough for a page."""
 DTYPE = "float64"
 
 SHAPES = {
@@ -28,12 +28,12 @@ SHAPES = {
     **dict.fromkeys(("mlp.fc", "mlp.act"), "BTF"),
     **dict.fromkeys(("logits", "probs"), "BTV"),
 }
-"""The shapes of the values, by their kind, where they are not the stream's."""
+"""The shapes of the values by kind, unless they have the stream's."""
 STREAM = "BTC"
 
 
 def measure() -> dict[str, Any]:
-    """What every backend computes on the way from the text to the probabilities.
+    """Every backend's intermediate values, from the text to the probabilities.
 
     Raises:
         RunError: there is no trained model.
@@ -65,7 +65,7 @@ def trace_of(
 
 
 def sizes_of(config: GPTConfig, T: int) -> dict[str, int]:
-    """What the letters stand for."""
+    """The meanings of the letters."""
     inside = {"H": config.n_head, "D": config.head_size, "F": config.inner_size}
     return {"B": 1, "T": T, "C": config.n_embd, **inside, "V": config.vocab_size}
 
@@ -75,8 +75,8 @@ def describe(
 ) -> dict[str, dict[str, Any]]:
     """Every tap: its shape, what it is, and its values by backend.
 
-    The values are for pictures: they have five digits and are given once if backends agree on them
-    (then the name of the other stands there). Numbers that are compared have every digit.
+    The values are for pictures: they have five digits. A backend that agrees with another has its
+    name instead of values. Comparisons use every digit.
     """
     sentences = tap_sentences(config)
     return {
@@ -86,14 +86,14 @@ def describe(
             "shape": list(next(iter(traces.values()))[tap].shape),
             "sentence": sentences[kind_of(tap)],
             "values": pictured({name: trace[tap] for name, trace in traces.items()}),
-            "rooms": compared({name: trace[tap] for name, trace in traces.items()}),
+            "backends": compared({name: trace[tap] for name, trace in traces.items()}),
         }
         for tap in next(iter(traces.values()))
     }
 
 
 def pictured(values: Mapping[str, np.ndarray]) -> dict[str, list[float] | str]:
-    """The values of each backend, rounded and in a row; or which backend has the same."""
+    """The values of each backend, rounded and flat; or the name of a backend with the same."""
     found: dict[str, list[float] | str] = {}
     for name, value in values.items():
         rounded = [float(f"{number:.5g}") for number in value.ravel().tolist()]
@@ -102,7 +102,7 @@ def pictured(values: Mapping[str, np.ndarray]) -> dict[str, list[float] | str]:
 
 
 def compared(values: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
-    """By backend: smallest, largest and mean value; and where it is furthest from another one."""
+    """By backend: smallest, largest and mean value, and the largest difference to another."""
     found = {}
     for name, own in values.items():
         apart = {other: np.abs(own - theirs) for other, theirs in values.items() if other != name}

@@ -1,4 +1,4 @@
-"""The small model that the playthings look into and write with: trained once, for all of them."""
+"""The small model behind the interactive figures: trained once for all of them."""
 
 from typing import Any
 
@@ -16,21 +16,21 @@ from shared.sources import ROOT
 from shared.text.tokenizers import Tokenizer
 
 OPTIONS = ("--preset", "classroom", "--dataset", "playlets")
-"""Small enough to be trained by a build, on a text that needs no download."""
+"""Small enough to train during a build, on a text that needs no download."""
 RUN = DIRECTORY / "trained"
 RUN_NAME = RUN.relative_to(ROOT).as_posix()
-"""A run as any other, so that a reader can write with it: `--run build/docs-data/trained`."""
+"""An ordinary run, so that a reader can sample from it: `--run build/docs-data/trained`."""
 SOURCES = ("impls", "shared", "lessons/alone.py", "constraints.txt", "docs/producers/trained.py")
-"""Also of everything that is measured of this model."""
+"""Also the sources of everything that is measured on this model."""
 
 
 def trained() -> tuple[Checkpoint, Tokenizer]:
-    """The model, trained now if it is not there or its sources have changed.
+    """The model, trained first if it is missing or its sources have changed.
 
     Raises:
         RunError: it could not be trained.
     """
-    if newest_checkpoint(RUN) is None:  # somebody has removed it: what was noted of it goes too
+    if newest_checkpoint(RUN) is None:  # the run was removed: remove its record too
         (DIRECTORY / f"{PRODUCER.name}.json").unlink(missing_ok=True)
     if failures := make([PRODUCER], DIRECTORY):
         raise RunError(failures[0])
@@ -38,9 +38,9 @@ def trained() -> tuple[Checkpoint, Tokenizer]:
 
 
 def measure() -> dict[str, Any]:
-    """Train in NumPy, which is always there. Any backend can go on from its weights."""
+    """Train in NumPy, which is always installed. Any backend can load the weights."""
     if run_alone(train, [*OPTIONS, "--out", str(RUN), "--overwrite"]) != OK:
-        raise RunError("its training did not come to its end")
+        raise RunError("its training did not finish")
     checkpoint, _ = load_trained("numpy", RUN)
     assert checkpoint.training is not None
     return {"run": RUN_NAME, "val_loss": checkpoint.training.val_loss}
@@ -49,8 +49,8 @@ def measure() -> dict[str, Any]:
 def train(options: list[str]) -> int:
     """Train as `python -m impls.numpy.train` does, on one core. Returns the exit status.
 
-    For products as small as these a second core brings next to nothing; and where another program
-    wants it, too, the threads wait for each other, and the training takes ten times as long.
+    For products this small, a second core gains next to nothing. If another program uses that core,
+    the threads wait for each other, and training takes ten times as long.
     """
     with threadpool_limits(1):
         return train_main("numpy", options)

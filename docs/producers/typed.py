@@ -1,4 +1,4 @@
-"""One text as the three backends write it: what each wrote, and when each token was there."""
+"""One text as the three backends write it, with the time of every token."""
 
 import time
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ SAMPLING = SampleConfig(max_new_tokens=180, temperature=0.7, seed=9)
 REPEATS = 5
 """How often the text is written. The first time, a backend may compile."""
 SECONDS = 18
-"""How long the slowest is to take on the page."""
+"""How long the slowest takes on the page."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Written:
 
     tokens: list[int]
     seconds: list[float]
-    """For every token, how long it took when least disturbed: the shortest of all repeats."""
+    """For every token, its shortest time over all repeats."""
 
 
 def measure() -> dict[str, Any]:
-    """Let each backend write the same text with a process of its own.
+    """Let each backend write the same text in a separate process.
 
     Raises:
         RunError: there is no trained model.
@@ -69,15 +69,15 @@ def write(backend: str, checkpoint: Checkpoint, prompt: Int[np.ndarray, " T0"]) 
 
 
 def describe(texts: dict[str, str], written: dict[str, Written], cached: int) -> dict[str, Any]:
-    """What each backend wrote, when, and how often slower than that it is to be typed.
+    """What each backend wrote, when, and the factor by which the page slows it down.
 
     Args:
-        texts: what was written, a character for each token.
-        written: the same as tokens, with their times.
-        cached: how many tokens after the first cost one position, because the window still has
-            room. Each one after these costs a full forward.
+        texts: the texts, one character per token.
+        written: the texts as tokens, with their times.
+        cached: the number of tokens after the first that cost one position each, because they fit
+            in the window. Each later token costs a full forward.
     """
-    rooms = {
+    backends = {
         name: {
             "text": texts[name],
             "at": [float(f"{at:.5g}") for at in accumulate(found.seconds)],
@@ -88,11 +88,11 @@ def describe(texts: dict[str, str], written: dict[str, Written], cached: int) ->
         for name, found in written.items()
     }
     slowest = max(sum(found.seconds) for found in written.values())
-    return {"rooms": rooms, "slowed": float(f"{SECONDS / slowest:.2g}")}
+    return {"backends": backends, "slowed": float(f"{SECONDS / slowest:.2g}")}
 
 
 def speed(seconds: list[float]) -> float:
-    """Tokens per second, of tokens that took so long each."""
+    """Tokens per second, from the time of each token."""
     return len(seconds) / sum(seconds)
 
 

@@ -1,4 +1,4 @@
-"""The jax room: the GPT in JAX, with flax nnx and optax."""
+"""The jax backend: the GPT in JAX, with flax nnx and optax."""
 
 if __name__ == "jax":  # a copy of this folder may have any other name
     raise ImportError(

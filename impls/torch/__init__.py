@@ -1,4 +1,4 @@
-"""The torch room: the GPT in PyTorch."""
+"""The torch backend: the GPT in PyTorch."""
 
 if __name__ == "torch":  # a copy of this folder may have any other name
     raise ImportError(

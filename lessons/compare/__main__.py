@@ -1,7 +1,7 @@
 """Train all three backends from the same weights on the same batches: python -m lessons.compare
 
-One after the other, each in a process of its own, so that a time per step is that of a backend that
-has the machine for itself. Standard output is the comparison; progress goes to standard error.
+One after another, each in a separate process, so that each backend is timed with the machine to
+itself. Standard output is the comparison; progress goes to standard error.
 """
 
 import sys
@@ -27,7 +27,7 @@ from shared.text.tokenizers import Tokenizer
 
 PROGRAM = "python -m lessons.compare"
 MILESTONES = 6
-"""Into how many parts the table divides the training."""
+"""The number of parts into which the table divides the training."""
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,19 @@ class Options:
     steps: int = 300
     """Optimizer steps of each backend. The learning rate's schedule is fitted to them."""
     dataset: Annotated[str, arg(metavar="|".join((*DATASETS, "FILE")))] = "auto"
-    """auto: tinyshakespeare where it can be had, else playlets. FILE: any UTF-8 text."""
+    """auto: tinyshakespeare if available, otherwise playlets. FILE: any UTF-8 text."""
     preset: Annotated[str, arg(metavar="|".join(preset_names()))] = DEFAULT_PRESET
     """The recipe."""
     seed: int = 1337
-    """Decides the initial weights and the order of the batches."""
+    """Seed of the initial weights and of the order of the batches."""
     prompt: str = "\n"
-    """The text that each sample goes on from."""
+    """The text that each sample continues."""
     max_new_tokens: int = 200
     """Length of a sample."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Compare as the command line says. Returns the exit status."""
+    """Compare as the command line asks. Returns the exit status."""
     return run_command(lambda: _compare(argv))
 
 
@@ -83,7 +83,7 @@ def _prepare(options: Options) -> tuple[Task, Tokenizer, str]:
 
 
 def side_by_side(reports: dict[str, Report]) -> Table:
-    """The measurements, a backend to a column."""
+    """The measurements, one backend per column."""
     table = Table(
         title="The same weights, the same batches, three implementations",
         caption="Losses in nats per token. JAX compiles in its first step, counted only there.",
@@ -112,7 +112,7 @@ def milestones(steps: int) -> list[int]:
 
 
 def samples(reports: dict[str, Report], tokenizer: Tokenizer, prompt: str) -> list[str]:
-    """Each backend's text, under a line that says how far they are the same."""
+    """Each backend's text, under a line that says how much of it is the same."""
     same = len(list(_common_beginning([report.sample for report in reports.values()])))
     shortest = min(len(report.sample) for report in reports.values())
     intro = "After the same prompt, with the same seed, all write the same"

@@ -18,7 +18,7 @@ from shared.text.datasets import TokenData, batch
 
 @dataclass(frozen=True)
 class Task:
-    """What every backend is given: the same weights, batches and prompt."""
+    """The same weights, batches and prompt, for every backend."""
 
     config: GPTConfig
     weights: Mapping[str, np.ndarray]
@@ -30,7 +30,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Report:
-    """What a backend made of it."""
+    """The results of a backend."""
 
     losses: list[float]
     """Of every step's batch, before its update, in nats per token."""
@@ -47,7 +47,7 @@ class Report:
 
 
 def train_backend(backend: str, task: Task) -> Report:
-    """Train `backend` on `task`. Meant to have the machine for itself: see `lessons.alone`.
+    """Train `backend` on `task`. Needs the machine to itself: see `lessons.alone`.
 
     Raises:
         UserError: the backend cannot be loaded, or its loss is no longer finite.

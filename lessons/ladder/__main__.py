@@ -1,6 +1,6 @@
 """`python -m lessons.ladder`: how far the exercise is, and what comes next.
 
-Exit status: 0 at the top, 1 on the way, 2 for a backend that cannot be found.
+Exit status: 0 at the top, 1 on the way, 2 if the backend cannot be found.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         *("--solution", "--backend"),
         default="impls.exercise",
         metavar="FOLDER|PACKAGE",
-        help="who climbs: a folder or the import path of a package (default: impls.exercise)",
+        help="your solution: a folder or the import path of a package (default: impls.exercise)",
     )
     options = parser.parse_args(argv)
     return run_command(lambda: _main(options.solution))

@@ -1,4 +1,4 @@
-"""What a learner is told at a rung."""
+"""The help for a rung."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ class Hint:
     """It says where to look and what often goes wrong, never the line to write."""
 
     about: str
-    """What the rung is, in a few words."""
+    """A short description of the rung."""
     where: str
     """Files and functions of impls/exercise."""
     hint: str

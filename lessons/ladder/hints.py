@@ -1,4 +1,4 @@
-"""For every rung: what it is, where it is written, and a hint for who is stuck."""
+"""For every rung: a description, the place of its code, and a hint."""
 
 from lessons.ladder.hint import Hint
 from lessons.ladder.hints_forward import FORWARD, LOSS

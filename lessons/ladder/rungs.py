@@ -31,18 +31,18 @@ WINDOW = BASE.block_size
 
 @dataclass(frozen=True)
 class Rung:
-    """One step: some values that must be the reference's."""
+    """One step: some values that must equal the reference's."""
 
     section: str
     name: str
     names: tuple[str, ...]
-    """The values, in the order in which they come about."""
+    """The values, in the order in which they are computed."""
     look: Callable[[Subject, str], Any]
     limit: float
     shape: str = ""
     """Names of the axes."""
     needs: str = ""
-    """A method beyond the protocol, without which there is nothing to look at."""
+    """A method beyond the protocol that this rung needs."""
 
     @property
     def about(self) -> str:
@@ -67,7 +67,7 @@ SHAPES = {
 
 
 def axes(tap: str) -> str:
-    """The names of a tap's axes; those of a block are the stream's."""
+    """The names of a tap's axes; by default the stream's."""
     parts = tap.split(".")
     return SHAPES.get(".".join(parts[2:] if parts[0] == "h" else parts), "B T C")
 

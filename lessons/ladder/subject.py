@@ -1,4 +1,4 @@
-"""What the rungs look at: everything that a backend computes, each when first asked for."""
+"""The values that the rungs check: all results of a backend, computed on first use."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,11 +16,11 @@ from shared.taps import STEPS, collect, recorded_as, tap_names
 
 
 class Missing(Exception):
-    """Something ran to its end and did not give what it should have given."""
+    """A call finished without its expected result."""
 
 
 class Copies(dict[str, Any]):
-    """A record that keeps values as they were: who changes an array later changes his own."""
+    """Stores copies, so that later in-place edits do not alter the record."""
 
     def __setitem__(self, name: str, value: Any) -> None:
         super().__setitem__(name, value.copy() if isinstance(value, np.ndarray) else value)
@@ -28,14 +28,14 @@ class Copies(dict[str, Any]):
 
 @dataclass(frozen=True)
 class Partial:
-    """Named values in the order in which they come about, as far as they did."""
+    """Named values in the order in which they were computed, up to a failure."""
 
     values: dict[str, Any]
     order: Sequence[str]
     error: BaseException | None
-    """What ended it."""
+    """The exception that ended it."""
     missing: str
-    """What to say of a value that was passed over."""
+    """The message for a value that was skipped."""
 
     def __getitem__(self, name: str) -> Any:
         if name in self.values:
@@ -50,7 +50,7 @@ class Partial:
 
 
 class Subject:
-    """A backend that is looked at."""
+    """The backend under test."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -62,7 +62,7 @@ class Subject:
         return self.backend.build(case.config, random_weights(case), dtype="float64")
 
     def offers(self, case: Case, method: str) -> bool:
-        """Whether the model lets one look at something that is not in the protocol."""
+        """Whether the model has a method that is not in the protocol."""
         return callable(getattr(self.model(case), method, None))
 
     def _trace(self, case: Case) -> Partial:
@@ -103,7 +103,7 @@ class Subject:
         return result, trainer.state()
 
     def text(self, case: Case, config: SampleConfig, length: int) -> np.ndarray:
-        """What follows a prompt of some length."""
+        """The text after a prompt of some length."""
         prompt = np.concatenate(random_batch(case.config, seed=7)[0])[:length]
         tokens = islice(self.model(case).generate(prompt, config), config.max_new_tokens)
         return whole_numbers(tokens)
@@ -127,9 +127,9 @@ class Subject:
 
 
 def whole_numbers(tokens: Iterable[Any]) -> np.ndarray:
-    """Tokens as an array. Raises `Missing` for what is no token."""
+    """Tokens as an array. Raises `Missing` if one is not a token."""
     kept = []
-    for token in tokens:  # each as it comes: the model must not be fed with a wrong one
+    for token in tokens:  # check each at once: the model must not get a wrong one
         if isinstance(token, bool) or not isinstance(token, int | np.integer):
             raise Missing(f"a token must be a whole number; found {token!r:.40}")
         kept.append(int(token))
@@ -137,10 +137,10 @@ def whole_numbers(tokens: Iterable[Any]) -> np.ndarray:
 
 
 def run(compute: Callable[[dict[str, Any]], None], order: Sequence[str], missing: str) -> Partial:
-    """Run `compute` and keep what it has recorded, whatever ends it."""
+    """Run `compute` and keep its record, even if it fails."""
     record = Copies()
     try:
         compute(record)
-    except (Exception, SystemExit) as error:  # the code is a learner's: anything may come
+    except (Exception, SystemExit) as error:  # a learner's code may raise anything
         return Partial(record, order, error, missing)
     return Partial(record, order, None, missing)

@@ -1,4 +1,4 @@
-"""Whether a rung is climbed, and if not, what to tell the learner."""
+"""Whether a rung is climbed, and if not, the message for the learner."""
 
 import traceback
 from dataclasses import dataclass, field
@@ -16,18 +16,18 @@ RIGHT, OPEN, WRONG, ABSENT, BROKEN = "right", "open", "wrong", "absent", "broken
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a rung."""
+    """The verdict on a rung."""
 
     rung: Rung
     state: str
-    """RIGHT; OPEN, for nothing is there yet; WRONG; ABSENT, for the backend does not offer it;
-    BROKEN, for its files cannot even be imported."""
+    """RIGHT; OPEN: not written yet; WRONG; ABSENT: the backend does not offer it; BROKEN: its files
+    cannot be imported."""
     error: float = 0.0
     """The largest relative error."""
     shape: tuple[int, ...] = ()
     """The expected shape, of the first value that is not right or else of the first."""
     found: list[tuple[str, str]] = field(default_factory=list)
-    """What to tell of a failure: a word and what it is about."""
+    """The message of a failure: pairs of a word and an explanation."""
 
 
 class Unlike(Exception):
@@ -37,7 +37,7 @@ class Unlike(Exception):
 def judge(rung: Rung, reference: Subject, subject: Subject, folder: Path | None) -> Verdict:
     """Compare the rung's values one by one, up to the first that is not right.
 
-    `folder` is where the learner's files are: exceptions are located in them.
+    `folder` has the learner's files, in which exceptions are located.
     """
     if rung.needs and not subject.offers(MAIN, rung.needs):
         return Verdict(rung, ABSENT)
@@ -56,7 +56,7 @@ def judge(rung: Rung, reference: Subject, subject: Subject, folder: Path | None)
         except NotImplementedError as error:
             told = [("to do", str(error) or "not implemented"), *place(error, folder)[:1]]
             return Verdict(rung, OPEN, shape=expected.shape, found=told)
-        except (Exception, SystemExit) as error:  # whatever a learner's code may raise
+        except (Exception, SystemExit) as error:  # a learner's code may raise anything
             return Verdict(rung, WRONG, shape=expected.shape, found=raised(error, folder))
     return Verdict(rung, RIGHT, largest, shape)
 
@@ -88,7 +88,7 @@ def check(rung: Rung, name: str, expected: np.ndarray, found: Any, reference: Su
 
 
 def check_whole(what: list, expected: np.ndarray, found: np.ndarray) -> float:
-    """Whole numbers must be the same, every one."""
+    """Whole numbers must all be equal."""
     if expected.ndim == 0:
         if found != expected:
             raise Unlike(*what, ("found", f"{found}, expected at most {expected}"))
@@ -104,7 +104,7 @@ def check_whole(what: list, expected: np.ndarray, found: np.ndarray) -> float:
 def differences(
     rung: Rung, name: str, expected: np.ndarray, found: np.ndarray, reference: Subject
 ) -> list[tuple[str, str]]:
-    """The entry with the largest error, and what is conspicuous about the whole."""
+    """The entry with the largest error, and anything conspicuous about the whole."""
     difference = np.abs(found - expected)
     at = tuple(int(i) for i in np.unravel_index(difference.argmax(), difference.shape))
     error, share = relative_error(found, expected), float((difference > 0).mean())
@@ -155,7 +155,7 @@ def place(error: BaseException, folder: Path | None) -> list[tuple[str, str]]:
 
 
 def show_path(path: Path) -> str:
-    """Relative to where the learner stands, if it lies below."""
+    """The path relative to the current directory, if it lies below."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 

@@ -1,9 +1,9 @@
 """One training, several backends, one after the other: python -m lessons.relay
 
-Each backend goes on from the checkpoint that the one before it left on disk, in a process of its
-own, as `train --resume` does: weights, moments and step all come out of the files. Beside it the
-same training runs in every backend alone, from the first step to the last. If a checkpoint holds
-everything that training depends on, the relay cannot be told from these. Exit status 1: it can.
+Each backend continues from the checkpoint that the one before it left on disk, in a separate
+process, as `train --resume` does: weights, moments and step all come from the files. For
+comparison, the same training runs in every backend alone, from the first step to the last. If a
+checkpoint holds everything that training depends on, the results agree. Exit status 1: they do not.
 """
 
 import sys
@@ -57,34 +57,34 @@ its losses.
 
 Measured by this command on tinyshakespeare. In float64: 1e-11 or less after 60 steps (seeds 1337 to
 1341), 5.1e-11 after 200, 4.7e-11 after 600, all of it in key biases (conformance/limits.py says
-why). The smallest fault, weights rounded to float32 at a hand-over, makes 2.4e-07; moments that are
-dropped, or a step too many or too few, make 0.9 and more. In float32: 5.4e-07 or less with four of
-these seeds; with the fifth, 1340, the high learning rate lets rounding grow to 1.8e-04, and the
-command says that the backends alone differ as much."""
+why). The smallest fault, weights rounded to float32 at a hand-over, causes 2.4e-07; moments that
+are dropped, or a step too many or too few, cause 0.9 and more. In float32: 5.4e-07 or less with
+four of these seeds; with the fifth, 1340, the high learning rate lets rounding grow to 1.8e-04, and
+the command says that the backends alone differ as much."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """Who trains, and what."""
+    """The backends, and the training."""
 
     order: Annotated[tuple[str, ...], arg(metavar="BACKEND BACKEND …")] = ("torch", "jax", "numpy")
     """The backends, a leg each. One may run several."""
     steps: int = 60
     """Optimizer steps of the whole relay. The learning rate's schedule is fitted to them."""
     dtype: Dtype = "float64"
-    """float64: weights and moments are compared. float32: losses, for there weights may differ."""
+    """float64 compares weights and moments; float32 compares losses, as weights may differ."""
     dataset: Annotated[str, arg(metavar="|".join((*DATASETS, "FILE")))] = "auto"
-    """auto: tinyshakespeare where it can be had, else playlets. FILE: any UTF-8 text."""
+    """auto: tinyshakespeare if available, otherwise playlets. FILE: any UTF-8 text."""
     preset: Annotated[str, arg(metavar="|".join(preset_names()))] = "classroom"
     """The recipe."""
     seed: int = 1337
-    """Decides the initial weights and the order of the batches."""
+    """Seed of the initial weights and of the order of the batches."""
     out: Directory | None = None
-    """Keep the runs in this directory. None: they are thrown away."""
+    """Keep the runs in this directory. By default they are deleted."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the relay as the command line says. Returns the exit status."""
+    """Run the relay as the command line asks. Returns the exit status."""
     return run_command(lambda: _relay(argv))
 
 
@@ -92,7 +92,7 @@ def _relay(argv: Sequence[str] | None) -> int:
     options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
     legs = divide(options.order, options.steps)
     for backend in options.order:
-        load_backend(backend)  # one that cannot be had is better missed now than in the last leg
+        load_backend(backend)  # a missing backend should fail now, not in the last leg
     with directory(options.out) as out:
         relay, alone = run_all(out, legs, options)
     judged = [
@@ -116,7 +116,7 @@ def _relay(argv: Sequence[str] | None) -> int:
 
 @contextmanager
 def directory(out: Path | None) -> Iterator[Path]:
-    """`out`, or a directory that is removed in the end. Raises `RunError` for one in use."""
+    """`out`, or a temporary directory. Raises `RunError` if `out` is in use."""
     if out is None:
         with tempfile.TemporaryDirectory(prefix="minigpt-relay-") as temporary:
             yield Path(temporary)
@@ -132,10 +132,10 @@ def directory(out: Path | None) -> Iterator[Path]:
 def run_all(
     out: Path, legs: Sequence[Leg], options: Options
 ) -> tuple[list[Snapshot], dict[str, list[Snapshot]]]:
-    """Run the relay, and every backend of it alone, each in a process of its own.
+    """Run the relay, and every backend of it alone, each in a separate process.
 
     Returns:
-        What there was after every leg: in the relay, and at the same steps in each backend alone.
+        The state after every leg: in the relay, and at the same steps in each backend alone.
     """
     beginning = training_options(legs, options)
     dataset, note = text_for(out, options.dataset)
@@ -156,16 +156,16 @@ def run_all(
 
 
 def training_options(legs: Sequence[Leg], options: Options) -> list[str]:
-    """What `python -m impls.NAME.train` is told in the beginning. --resume knows it all by then.
+    """The options of `python -m impls.NAME.train` at the start. --resume reads them from the files.
 
-    Raises `ConfigError` for what no training can be.
+    Raises `ConfigError` if they are invalid.
     """
     config = replace(
         load_preset(options.preset).train,
         steps=options.steps,
         seed=options.seed,
         eval_interval=options.steps,
-        checkpoint_interval=legs[0].last,  # all runs can be compared where a leg ends
+        checkpoint_interval=legs[0].last,  # so that all runs can be compared at the end of a leg
     )
     given = ("steps", "seed", "eval_interval", "checkpoint_interval")
     values = {name: getattr(config, name) for name in given}
@@ -174,7 +174,7 @@ def training_options(legs: Sequence[Leg], options: Options) -> list[str]:
 
 
 def text_for(out: Path, name: str) -> tuple[str, str]:
-    """What to train on, and a line about it: of a long text only its beginning, kept in `out`.
+    """The text to train on, and a line about it. Of a long text only the beginning, kept in `out`.
 
     Every run evaluates on all of its validation split, which would take longer than the relay.
 
@@ -193,7 +193,7 @@ def text_for(out: Path, name: str) -> tuple[str, str]:
 
 
 def largest(judged: Iterable[Mapping[str, Difference]]) -> Difference:
-    """The largest difference of all legs, to whatever backend."""
+    """The largest difference of all legs, to any backend."""
     return max((found for row in judged for found in row.values()), key=by_size)
 
 
@@ -206,7 +206,7 @@ def render(
     judged: Sequence[Mapping[str, Difference]],
     dtype: Dtype,
 ) -> Table:
-    """A leg to a row, and how far it ends from the runs in one backend."""
+    """One row per leg, and how far it ends from the runs in one backend."""
     what = "weights and moments" if dtype == "float64" else "losses so far"
     table = Table(
         title="One training handed from backend to backend, and the same in each alone",
@@ -226,7 +226,7 @@ def render(
 
 
 def agreement(worst: Difference, last: Difference, dtype: Dtype) -> list[str]:
-    """What a relay shows that was as good as any run alone. `last`: of its last tensors."""
+    """The conclusion if the relay agrees with the runs alone. `last`: of its last tensors."""
     key_bias = (
         " (Of this tensor the middle third, the key bias, has gradient zero: AdamW divides what "
         "rounding leaves there by its own size.)"
@@ -239,7 +239,7 @@ def agreement(worst: Difference, last: Difference, dtype: Dtype) -> list[str]:
             f"The losses of all steps agree to {worst.size:.1e}, {limit}.",
             f"Weights and moments may differ in float32. Here they do by {last.size:.1e}, in "
             f"{last.where}.{key_bias}",
-            "That it is rounding and nothing that was lost, --dtype float64 shows.",
+            "--dtype float64 shows that this is rounding, and that nothing was lost.",
         ]
     return [
         f"All weights and moments agree to {worst.size:.1e}, {limit}: nobody can tell that this "
@@ -254,7 +254,7 @@ def disagreement(
     alone: Mapping[str, Sequence[Snapshot]],
     dtype: Dtype,
 ) -> list[str]:
-    """Where the relay left the others, and what that may mean."""
+    """Where the relay diverged from the others, and possible reasons."""
     limit = LIMITS[dtype]
     number = next(i for i, row in enumerate(judged) if largest([row]).size > limit)
     taker = legs[number].backend

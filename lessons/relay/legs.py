@@ -1,4 +1,4 @@
-"""The legs of a relay: what one backend trains of it, and what there is when it hands over."""
+"""The legs of a relay: the part that one backend trains, and the state at its end."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -23,18 +23,18 @@ from shared.runs.stopping import StopRequest
 
 @dataclass(frozen=True)
 class Leg:
-    """What one backend does of the relay."""
+    """One backend's part of the relay."""
 
     backend: str
     first: int
     """Its first step, counted from 1."""
     last: int
-    """Its last, after which it hands over."""
+    """Its last step, after which it hands over."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far the relay is from a run in one backend."""
+    """The difference between the relay and a run in one backend."""
 
     size: float
     """The largest |a − b| divided by the largest |a| or |b|: of a tensor, or of a loss."""
@@ -53,7 +53,7 @@ class Snapshot:
 
 
 class StopAfter(ProgressDisplay):
-    """Asks for a stop once a step is done, as Ctrl-C would."""
+    """Requests a stop after a step, as Ctrl-C does."""
 
     def __init__(self, step: int, stop: StopRequest) -> None:
         self._step, self._stop = step, stop
@@ -64,7 +64,7 @@ class StopAfter(ProgressDisplay):
 
 
 def divide(order: Sequence[str], steps: int) -> list[Leg]:
-    """Legs of equal length; what is left over falls to the last one.
+    """Legs of equal length; the last one also gets the remainder.
 
     Raises:
         UsageError: fewer than two legs, or more legs than steps.
@@ -82,7 +82,7 @@ def divide(order: Sequence[str], steps: int) -> list[Leg]:
 def train_until(step: int, backend: str, run_path: Path, given: Sequence[str]) -> None:
     """`python -m impls.BACKEND.train --out RUN_PATH GIVEN`, with a Ctrl-C after `step`.
 
-    Raises `UserError` for all that this command line refuses.
+    Raises `UserError` for everything that this command line refuses.
     """
     options, checkpoint = parse_train(
         backend, [f"--out={run_path}", *given], lambda asked: load_trained(backend, asked.out)[0]
@@ -100,7 +100,7 @@ def train_until(step: int, backend: str, run_path: Path, given: Sequence[str]) -
 
 
 def snapshot(run: Path, step: int) -> Snapshot:
-    """What a run had after a step. Raises `CheckpointError` where it cannot be read."""
+    """The state of a run after a step. Raises `CheckpointError` if it cannot be read."""
     checkpoint = load_checkpoint(checkpoint_path(run, step))
     moments = {
         f"{letter} of {name}": value
@@ -117,12 +117,12 @@ def snapshot(run: Path, step: int) -> Snapshot:
 
 
 def distance(a: Snapshot, b: Snapshot, dtype: Dtype) -> Difference:
-    """How far apart two runs are in what is judged."""
+    """How far apart the compared values of two runs are."""
     return apart(a.tensors, b.tensors) if dtype == "float64" else apart(a.losses, b.losses)
 
 
 def apart(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> Difference:
-    """The largest difference; infinite where one side lacks something."""
+    """The largest difference; infinite if one side lacks something."""
     if lacking := sorted(a.keys() ^ b.keys()):
         return Difference(math.inf, lacking[0])
     return max((Difference(relative_error(a[name], b[name]), name) for name in a), key=by_size)

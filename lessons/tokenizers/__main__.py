@@ -1,7 +1,7 @@
 """The four tokenizers, on one text and on a whole corpus: python -m lessons.tokenizers
 
-First the lesson: what becomes of --text. Then the showdown: a GPT is trained on the tokens of each,
-one after the other, each in a process of its own. Standard output is the result.
+First the lesson: --text as tokens. Then the showdown: a GPT is trained on the tokens of each, one
+after another, each in a separate process. Standard output is the result.
 """
 
 import sys
@@ -27,24 +27,24 @@ PROGRAM = "python -m lessons.tokenizers"
 
 @dataclass(frozen=True)
 class Options:
-    """What to cut into tokens, and how long to train on them."""
+    """The texts, and how long to train on them."""
 
     text: str = "Hello, naïve king of 42 zebras 🦓"
     """The text of the lesson."""
     dataset: Annotated[str, arg(metavar="|".join((*DATASETS, "FILE")))] = "auto"
-    """auto: tinyshakespeare where it can be had, else playlets. FILE: any UTF-8 text."""
+    """auto: tinyshakespeare if available, otherwise playlets. FILE: any UTF-8 text."""
     steps: int = 400
     """Optimizer steps on the tokens of each tokenizer. 0: no training."""
     preset: Annotated[str, arg(metavar="|".join(preset_names()))] = DEFAULT_PRESET
-    """The recipe. Its own tokenizer and size of vocabulary do not count."""
+    """The recipe. Its tokenizer and vocabulary size are ignored."""
     backend: BackendName = "torch"
-    """Who trains."""
+    """The backend to train with."""
     seed: int = 1337
-    """Decides the initial weights and the order of the batches."""
+    """Seed of the initial weights and of the order of the batches."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Compare as the command line says. Returns the exit status."""
+    """Compare as the command line asks. Returns the exit status."""
     return run_command(lambda: _compare(argv))
 
 
@@ -60,7 +60,7 @@ def _compare(argv: Sequence[str] | None) -> int:
         train = replace(preset.train, steps=options.steps, seed=options.seed)
         preset = replace(preset, train=train)
         block_size = GPTConfig(**(preset.model | {"vocab_size": 1})).block_size
-        load_backend(options.backend)  # before anything is printed: is it there?
+        load_backend(options.backend)  # check the dataset before printing anything
     tokenizers = {kind: fit_tokenizer(dataset, kind) for kind in TOKENIZERS}
     corpus = {kind: encode_corpus(dataset, tokenizers[kind], block_size) for kind in TOKENIZERS}
     same_output_everywhere()

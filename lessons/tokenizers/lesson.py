@@ -1,4 +1,4 @@
-"""One text through the four tokenizers: its pieces, their ids, and what comes back."""
+"""One text through the four tokenizers: its pieces, their ids, and the decoded text."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -19,10 +19,10 @@ INTRODUCTION = {
 
 
 def lesson(tokenizers: Mapping[str, Tokenizer], text: str, width: int) -> Iterator[str]:
-    """The lines of the lesson, at most `width` columns wide but for the texts themselves.
+    """The lines of the lesson, at most `width` columns wide except for the texts themselves.
 
     Raises:
-        TokenizerError: the text is no Unicode, so that not even its bytes are known.
+        TokenizerError: the text is not valid Unicode, so that it has no bytes.
     """
     tokenizers["byte"].check(text)
     yield f"The text: {escape_controls(text)}"
@@ -44,7 +44,7 @@ def lesson(tokenizers: Mapping[str, Tokenizer], text: str, width: int) -> Iterat
 
 
 def pieces_over_ids(tokenizer: Tokenizer, ids: Int[ndarray, " T"], width: int) -> Iterator[str]:
-    """Lines in pairs, the tokens and below each its id, broken where `width` columns are full."""
+    """Lines in pairs, the tokens and below each its id, wrapped to `width` columns."""
     upper, lower = "", ""
     for token in ids.tolist():
         piece, number = show_token(tokenizer, token), str(token)

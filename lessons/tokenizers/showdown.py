@@ -1,4 +1,4 @@
-"""The showdown: what four tokenizers make of one corpus, and what a model learns from it."""
+"""The showdown: one corpus in four tokenizers, and a model trained on each."""
 
 import math
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ from shared.text.tokenizers import UNKNOWN, Tokenizer, split_words
 
 @dataclass(frozen=True)
 class Encoded:
-    """A corpus, as one tokenizer sees it. All but `train_bytes` is of the validation text."""
+    """A corpus in one tokenizer. All but `train_bytes` is about the validation text."""
 
     data: TokenData
     train_bytes: int
     """UTF-8 bytes of the training text."""
     words: int
-    """Words there are: runs of letters, digits and underscores."""
+    """The number of words: runs of letters, digits and underscores."""
     unknown_words: int
     """How many of them become "<unk>"."""
     unknown_bytes: int
-    """UTF-8 bytes of all that becomes "<unk>", among those that are predicted."""
+    """UTF-8 bytes of all predicted text that becomes "<unk>"."""
     covered: float
     """Share of the characters that survive encoding and decoding."""
 
@@ -40,11 +40,11 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Trained:
-    """What training on the tokens of one tokenizer gave."""
+    """The results of training on the tokens of one tokenizer."""
 
     parameters: int
     bytes_seen: float
-    """Of text, in all batches together."""
+    """Bytes of text, in all batches together."""
     loss: float
     """On the whole validation text, in nats per token."""
 
@@ -78,7 +78,7 @@ def _is_word(piece: str) -> bool:
 
 
 def train_on(corpus: Encoded, tokenizer: Tokenizer, preset: Preset, backend: str) -> Trained:
-    """Train the preset's model on one tokenizer's tokens, in a process of its own.
+    """Train the preset's model on one tokenizer's tokens, in a separate process.
 
     Raises:
         UserError: the backend cannot be loaded, or its loss is no longer finite.
@@ -99,7 +99,7 @@ def train_on(corpus: Encoded, tokenizer: Tokenizer, preset: Preset, backend: str
 def showdown(
     vocabulary: dict[str, int], corpus: dict[str, Encoded], trained: dict[str, Trained]
 ) -> Table:
-    """The measurements, a tokenizer to a column. `trained` is empty if nothing was trained."""
+    """The measurements, one tokenizer per column. `trained` is empty if nothing was trained."""
     table = Table(title="The showdown on the corpus")
     for heading in ("", *corpus):
         table.add_column(heading, justify="right" if heading else "left")
@@ -143,7 +143,7 @@ def _share(share: float) -> str:
 def explanation(
     corpus: dict[str, Encoded], trained: dict[str, Trained], preset: Preset
 ) -> list[str]:
-    """How to read the table, a paragraph each."""
+    """How to read the table, in paragraphs."""
     paragraphs = [
         "A word is a run of letters and digits; the text between them makes tokens, too. Char "
         "knows the characters of the whole corpus, word and bpe have learned from the training "
@@ -157,7 +157,7 @@ def explanation(
         f"for {preset.train.steps:,} steps of {preset.train.batch_size} × {block_size} tokens. So "
         "its blocks do equal work; but the longer the tokens, the more text they see, in every "
         "window and in all.",
-        "Do not compare nats per token: who guesses longer tokens guesses more at once. Compare "
+        "Do not compare nats per token: to guess a longer token is to guess more text. Compare "
         "bits per byte (lower is better), which is nats per token × tokens / (ln 2 × bytes): all "
         "have to guess the same bytes of validation text.",
     ]
@@ -173,6 +173,6 @@ def explanation(
         paragraphs.append(
             f"No model can guess all of this text in less than "
             f"{corpus['byte'].bits_per_byte(floor):.4f} bits per byte: the floor, known because "
-            f"the text was drawn from a grammar. Below it is only who leaves bytes out (*)."
+            f"the text was drawn from a grammar. Only models that omit bytes (*) get below."
         )
     return paragraphs

@@ -57,6 +57,8 @@ OTHER_NAMES = {
     "--num-tokens": "--max-new-tokens",
 }
 """Options by the names that other programs have for them."""
+TEXTS = ("--prompt", "--text")
+"""Options whose value is no name; what is wrong with an empty one, their commands say."""
 NARROWEST = 40
 """Columns of a help text."""
 
@@ -381,7 +383,7 @@ def _refuse_empty(words: Sequence[str]) -> None:
     """An empty value is a variable of the shell that was not set; as a path it would be "."."""
     for before, word in pairwise(["", *words]):
         option = re.sub("^(--.+)=$", r"\1", word) if word else before
-        if (not word or option != word) and option != "--prompt":
+        if (not word or option != word) and option not in TEXTS:
             raise UsageError(f"{option or 'an argument'} is empty")
 
 

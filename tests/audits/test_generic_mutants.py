@@ -1,4 +1,4 @@
-"""Mutants that operators make: what is made, which are drawn, and what is said of survivors."""
+"""Generic mutants: the mutations, the sample, and the report of survivors."""
 
 import io
 from collections import Counter
@@ -189,7 +189,7 @@ def test_a_sample_that_cannot_be_drawn_is_an_error(
 
 
 def test_the_suite_stops_at_the_first_check_that_falls() -> None:
-    """Also before it: a mutant that cannot be imported has fallen, and has not got away."""
+    """Also before it: a mutant that cannot be imported counts as killed."""
     source = mutate(None, "numpy")["optim.py"]
     wrong = source.replace("self.count += 1", "self.count += 2")
     broken = source.replace("import math", "import no_such_module")
@@ -207,7 +207,7 @@ def test_the_suite_stops_at_the_first_check_that_falls() -> None:
 def test_a_process_that_dies_is_no_verdict_until_it_is_the_mutant_s_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What earlier mutants have left behind may kill a process: the next is then judged again."""
+    """Leftovers of earlier mutants may kill a process: the next mutant is then judged again."""
     monkeypatch.setattr(workers, "work", dies_after_two)
     tasks: list[Task] = [("swap_qk", "numpy"), ("fatal", "numpy"), ("swap_qk", "torch")]
     verdicts = [(v.mutant, v.backend, v.fallen) for v in judge_all(tasks, processes=1)]
@@ -228,7 +228,7 @@ def dies_after_two(pipe: Connection, directory: Path, first: bool) -> None:
 
 
 def test_places_count_as_the_library_does() -> None:
-    """An occurrence that is left alone is counted, too: else another place would be mutated."""
+    """Skipped occurrences are counted, too: otherwise another place would be mutated."""
     source = "x: f[1] = 2\n"
     sources = {"x.py": source}
     numbers = [p for p in places(sources) if p.operator == "core/NumberReplacer"]

@@ -1,4 +1,4 @@
-"""The catalogue of planted bugs fits today's sources, and the engine tells a bug from health."""
+"""The catalogue of planted bugs fits the sources, and the engine tells bugs from healthy code."""
 
 from pathlib import Path
 from time import monotonic
@@ -15,12 +15,12 @@ from audits.mutants.mutant import Edit, Mutant
 from audits.mutants.workers import judge_all
 from shared.protocol import BACKENDS
 
-PLANTED = [(mutant, room) for mutant in CATALOGUE.values() for room in mutant.edits]
+PLANTED = [(mutant, backend) for mutant in CATALOGUE.values() for backend in mutant.edits]
 
 
-@pytest.mark.parametrize(("mutant", "room"), PLANTED, ids=lambda x: getattr(x, "name", x))
-def test_every_bug_can_be_planted_and_compiles(mutant: Mutant, room: str) -> None:
-    healthy, sources = plant.mutate(None, room), plant.mutate(mutant, room)
+@pytest.mark.parametrize(("mutant", "backend"), PLANTED, ids=lambda x: getattr(x, "name", x))
+def test_every_bug_can_be_planted_and_compiles(mutant: Mutant, backend: str) -> None:
+    healthy, sources = plant.mutate(None, backend), plant.mutate(mutant, backend)
     assert sources != healthy
     for name, source in sources.items():
         compile(source, name, "exec")
@@ -28,8 +28,8 @@ def test_every_bug_can_be_planted_and_compiles(mutant: Mutant, room: str) -> Non
 
 def test_there_are_enough_and_their_names_are_their_own() -> None:
     assert len(CATALOGUE) == sum(len(theme.MUTANTS) for theme in THEMES) >= 40
-    for room in BACKENDS:
-        assert sum(room in mutant.edits for mutant in CATALOGUE.values()) >= 30
+    for backend in BACKENDS:
+        assert sum(backend in mutant.edits for mutant in CATALOGUE.values()) >= 30
     for mutant in CATALOGUE.values():
         assert mutant.name.isidentifier()
         assert mutant.story
@@ -131,7 +131,7 @@ def test_a_mutant_that_hangs_has_fallen_and_leaves_no_errors() -> None:
 
 
 def test_a_mutant_leaves_its_errors() -> None:
-    """Of the rows that it did not pass, and no others."""
+    """Only of the rows that it did not pass."""
     (verdict,) = judge_all([("weights_rounded", "numpy")], processes=1)
     assert 1e-10 < verdict.errors["logits"] < 1e-6
     assert verdict.errors["weights kept"] > 0

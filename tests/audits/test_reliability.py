@@ -1,4 +1,4 @@
-"""A small share of `nox -s reliability`; and each of its checks is shown what it must not pass."""
+"""A small share of `nox -s reliability`; and bad input for each of its checks."""
 
 import json
 import os
@@ -47,13 +47,13 @@ def report(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory) -> Unbroken:
-    """A training in NumPy that nothing happened to. Only to be read."""
+    """An uninterrupted training in NumPy. Read-only."""
     return train_unbroken("numpy", tmp_path_factory.mktemp("unbroken"))
 
 
 @pytest.fixture
 def run(unbroken, tmp_path) -> Path:
-    """The directory of one that ended as well."""
+    """The directory of another one that ended in the same way."""
     return shutil.copytree(unbroken.run, tmp_path / "run")
 
 
@@ -295,7 +295,7 @@ def test_what_is_unknown_must_be_said(monkeypatch):
 
 def test_a_terminal_that_is_commanded_is_found_out(monkeypatch):
     assert check_terminal("a\x1b[2J\x9b\r\tb\n") == "shown without controls"
-    escaped = "shared.commands.terminal.escape_controls"
+    escaped = "shared.commands.sampling.escape_controls"
     monkeypatch.setattr(escaped, lambda text: text.replace("\x1b", "?"))
     with pytest.raises(Fault, match="a terminal is sent"):
         check_terminal("\x9b1A")
@@ -307,7 +307,7 @@ def test_a_terminal_that_is_commanded_is_found_out(monkeypatch):
 
 
 def test_a_loss_is_shown_with_the_command_that_repeats_it(report, monkeypatch, capsys):
-    monkeypatch.setattr("shared.commands.terminal.escape_controls", str)
+    monkeypatch.setattr("shared.commands.sampling.escape_controls", str)
     assert command_line.main(["--only", "strings", "--strings", "40", "--seed", "3"]) == 1
     again = capsys.readouterr().out.split("again: ")[1].partition("\n")[0]
     program = "python -m audits.reliability --only strings --seed 3 --case "

@@ -172,7 +172,7 @@ def test_a_result_counts_as_long_as_its_sources_are_the_same(
         path.write_text(before)
 
 
-# Lessons, command lines, and what only one of them needs.
+# Lessons, command lines, and modules that only one of them needs.
 NOT_DECISIVE = {"__init__", "attention_steps", "bigram", "sample", "trace", "train"}
 
 
@@ -187,7 +187,7 @@ def test_every_module_of_a_backend_is_decisive_or_known_not_to_be(backend: str) 
 
 @pytest.fixture
 def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """The command with a store and a README of its own; trainings only note their names."""
+    """The command with a temporary store and README; trainings only record their names."""
     trained: list[tuple[str, str]] = []
 
     def train(preset: str, backend: str, dataset: str) -> Result:

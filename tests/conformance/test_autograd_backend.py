@@ -1,4 +1,4 @@
-"""A backend that shares no framework and no line with the three passes the suite, all of it."""
+"""A backend that shares no framework and no code with the three passes the whole suite."""
 
 import json
 import subprocess
@@ -10,11 +10,11 @@ from shared.sources import ROOT
 
 NAME = "tests.autograd_backend"
 EXTRAS = ("bigram", "attention steps")
-"""What it does not have: the lesson's models besides the GPT."""
+"""The models of the lesson that it lacks."""
 
 
 def test_it_passes_and_offers_all_that_a_gpt_needs(tmp_path: Path) -> None:
-    """Beside NumPy, in a process of its own. Of what was skipped, nothing but the extras."""
+    """With NumPy, in a separate process. Only the extras are skipped."""
     command = [sys.executable, "-m", "pytest", "-q", "conformance", "-p", "no:cacheprovider"]
     done = subprocess.run(
         [*command, "--backend", "numpy", "--backend", NAME, "--report", str(tmp_path)],

@@ -27,7 +27,7 @@ def altered(at: tuple[int, ...], value: float) -> np.ndarray:
     return array
 
 
-# What is compared
+# Comparisons
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -85,11 +85,11 @@ def test_the_error_is_relative_to_the_largest_value() -> None:
     assert math.isnan(relative_error(np.array([math.inf]), np.array([math.inf])))
 
 
-# Who is to blame
+# Backends at fault
 
 
 def pairs(names: str, wrong: str) -> Errors:
-    """Errors of 1 between those in `wrong` and everybody, 0 among the others."""
+    """Errors of 1 between those in `wrong` and all others, otherwise 0."""
     return Errors(
         {
             (a, b): float(a in wrong or b in wrong)
@@ -163,7 +163,7 @@ def test_distances_of_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert distances("same text", "float64") == (None, None)
 
 
-# Who is judged
+# Backends to judge
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The judge of the conformance suite, what it remembers, and the table it is shown in."""
+"""The judge of the conformance suite, its ledger, and the table."""
 
 import math
 from itertools import pairwise
@@ -45,7 +45,7 @@ def judge(ledger: Ledger) -> Judge:
 
 
 class Tracing:
-    """A model that has nothing but its trace."""
+    """A model that has only a trace."""
 
     def __init__(self, config: GPTConfig, trace: dict[str, np.ndarray]) -> None:
         self.config, self.values = config, trace

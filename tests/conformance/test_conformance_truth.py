@@ -1,4 +1,4 @@
-"""What the suite compares with: float64 and known results, other processes, and tests not run."""
+"""References of the suite: float64 and known values; other processes, and tests not run."""
 
 import itertools
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ def test_rounded_weights_are_what_a_float32_model_holds() -> None:
         np.testing.assert_array_equal(value.astype(np.float32), value)
 
 
-# A value known to be right
+# Known values
 
 KNOWN = np.array([1.0, -2.0, 0.0])
 
@@ -98,7 +98,7 @@ def test_what_is_not_the_truth_is_refused(found: np.ndarray) -> None:
 
 @pytest.mark.parametrize("truth", [np.full(3, np.nan), np.array([])], ids=["NaN", "empty"])
 def test_a_truth_that_is_none_is_refused(truth: np.ndarray) -> None:
-    """Even by a backend that gives the same: NaN on both sides is no agreement."""
+    """Even by a backend that gives the same: NaN on both sides is not agreement."""
     with pytest.raises(Disagreement):
         check(truth.copy(), truth)
 

@@ -1,4 +1,4 @@
-"""The fuzz finds what only a sequence of calls shows, spares the healthy, and keeps its time."""
+"""The fuzz finds bugs that need a sequence of calls, passes healthy backends, and ends in time."""
 
 import os
 import re
@@ -20,7 +20,7 @@ Fuzz = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def fuzz(tmp_path: Path) -> Fuzz:
-    """Runs NumPy against a guest, in a process and a directory of its own."""
+    """Runs NumPy against a guest, in a separate process and directory."""
     write_guests(tmp_path)
     path = os.pathsep.join([str(ROOT), str(tmp_path)])
 

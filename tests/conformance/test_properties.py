@@ -1,4 +1,4 @@
-"""What no number shows: a change of the weights that changes nothing."""
+"""A change of the weights that must not change the result."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from shared.protocol import load_backend
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_the_key_bias_changes_nothing(norm: str) -> None:
-    """It moves all scores of a row alike, and softmax does not notice. So its gradient is zero."""
+    """It shifts all scores of a row equally, which softmax ignores. So its gradient is zero."""
     case = Case("key bias", replace(BASE, norm=norm))
     key, keys = "transformer.h.1.attn.c_attn.bias", slice(BASE.n_embd, 2 * BASE.n_embd)
     weights = random_weights(case)

@@ -1,4 +1,4 @@
-"""Anybody's backend before the judges, and the report they leave: as a new user would see it."""
+"""The suite on a user's backend, and its report, as a new user sees them."""
 
 import json
 import shlex
@@ -40,7 +40,7 @@ class Run:
 
 
 class Suite:
-    """A part of the suite, run as its own process on guests."""
+    """A part of the suite, run in a separate process on guests."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -75,7 +75,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
     return Suite(directory)
 
 
-# What is found. A healthy guest besides, so that one of three can stand alone.
+# Findings. With a healthy guest, so that one of three can be the outlier.
 
 
 def test_a_bug_is_blamed_and_located(suite: Suite) -> None:
@@ -130,11 +130,11 @@ def test_one_that_raises_is_blamed(suite: Suite) -> None:
     assert run.check("logits")["failed"] == ["guest.raises"]
 
 
-# What is not offered
+# Missing capabilities
 
 
 def test_what_is_not_offered_has_not_passed(suite: Suite) -> None:
-    """The guest lacks `generate` and a bigram: NumPy is left, with nobody to be compared with."""
+    """The guest lacks `generate` and a bigram: only NumPy is left, and nothing to compare with."""
     run = suite.judge("healthy")
     assert run.status == 0
     assert run.report["backends"]["guest.healthy"]["not_offered"] == ["generate", "decode"]

@@ -1,4 +1,4 @@
-"""`nox -s browser` says in one line what is missing, and then runs what it is asked to run."""
+"""`nox -s browser` says in one line what is missing; otherwise it runs the requested tests."""
 
 import subprocess
 from pathlib import Path
@@ -11,7 +11,7 @@ from docs.browser import __main__ as browser
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with a browser, its driver and a site; its programs stand in `bin`."""
+    """A machine with a browser, its driver and a site; its programs are in `bin`."""
     for program in ("chromium", "chromedriver"):
         path = tmp_path / "bin" / program
         path.parent.mkdir(exist_ok=True)

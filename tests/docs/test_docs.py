@@ -1,4 +1,4 @@
-"""The site: its pages, what is in them, and what happens where something is wrong or missing."""
+"""The site: its pages and their contents, and pages with mistakes or missing figures."""
 
 import json
 import re
@@ -24,12 +24,13 @@ from docs.producers import losses
 from docs.producers.drawing import INK
 from docs.serve import open_server
 from shared.errors import UserError
+from shared.protocol import BACKENDS
 from shared.sources import ROOT
 
 DOCS = ROOT / "docs"
 PAGES = sorted((DOCS / "pages").glob("*.md"))
 
-# MyST uses what Sphinx will take away in two versions; both are pinned.
+# MyST uses functions that Sphinx will remove in two versions; both are pinned.
 pytestmark = pytest.mark.filterwarnings("ignore:.*Check CHANGES for Sphinx")
 
 MAY_BE_MISSING = (
@@ -40,7 +41,7 @@ MAY_BE_MISSING = (
     "before the sources changed",
     "not run yet",
 )
-"""Complaints that are about figures and pages to come, and not about what is wrong."""
+"""Complaints about missing figures and pages, which are not mistakes."""
 
 
 # The pages
@@ -55,7 +56,7 @@ PARTS = {
     "a question": r"^```\{question\}$",
     "links to papers": r"\]\(https://",
 }
-"""What every page of the lesson has, as it is written."""
+"""The parts of every page of the lesson, in its source."""
 
 
 def test_the_pages_are_numbered_as_they_are_read() -> None:
@@ -77,7 +78,7 @@ def test_a_page_has_all_its_parts(page: Path) -> None:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """The real site, built with the figures that are there, and what is missing in it."""
+    """The real site, built with the existing figures, and a list of what is missing."""
     out = tmp_path_factory.mktemp("site") / "site"
     return out, build_site(DOCS, out, may_run=False)
 
@@ -138,7 +139,7 @@ def test_columns_are_tabs_that_a_screen_reader_understands(pages: dict[str, Any]
         assert [tab.text for tab in tabs] == ["NumPy", "PyTorch", "JAX"]
         assert all(page.find(id=tab["aria-controls"]) for tab in tabs)
         assert all(pre["aria-label"] and pre["tabindex"] == "0" for pre in three.find_all("pre"))
-    assert "self.ln_1 = nn.LayerNorm(" in threes[0].select_one(".room-torch pre").text
+    assert "self.ln_1 = nn.LayerNorm(" in threes[0].select_one(".backend-torch pre").text
 
 
 def test_equations_are_mathml_in_a_font_of_the_site(site: Path, pages: dict[str, Any]) -> None:
@@ -148,7 +149,7 @@ def test_equations_are_mathml_in_a_font_of_the_site(site: Path, pages: dict[str,
     assert 50_000 < (site / "_static" / "STIXTwoMath.woff").stat().st_size < 300_000
 
 
-# Pages that are wrong
+# Pages with mistakes
 
 
 def build_page(directory: Path, page: str, **options: Any) -> list[str]:
@@ -172,7 +173,7 @@ WRONG = {
     "```{conformance} logits, vibes\n```": "there is no check 'vibes'",
     "```{run-figure} horoscope\n```": "there is no producer 'horoscope'",
     "```{try} T\n:command: nox -s tango\n```": "there is no nox session 'tango'",
-    "```{question}\nWhy?\n```": "a line of --- is to stand before the answer",
+    "```{question}\nWhy?\n```": "put a line of --- before the answer",
     "```{did-for-you}\n- NumPy: nothing\n```": "a list of three",
     "$\\nosuchcommand{x}$": "nosuchcommand",
 }
@@ -211,7 +212,7 @@ CHECK: dict[str, Any] = {
 
 @pytest.fixture
 def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A report of one check, by sources as they are today."""
+    """A report of one check, for the current sources."""
     path = tmp_path / "conformance.json"
     report = {"started": "2026-01-02 03:04:05", "fingerprint": "today", "verdict": "passed"}
     path.write_text(json.dumps(report | {"checks": [CHECK]}))
@@ -277,9 +278,8 @@ def test_the_whole_report_is_shown_with_what_its_limits_stand_between(
 def test_what_a_bug_fells_is_that_of_the_last_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fallen, passed = {"test_forward.py::test_taps": "why"}, ["test_door.py::test_bad_tokens"]
-    rooms = ("numpy", "torch", "jax")
-    found = [Verdict("layer_norm_eps", room, fallen, passed) for room in rooms]
+    fallen, passed = {"test_forward.py::test_taps": "why"}, ["test_inputs.py::test_bad_tokens"]
+    found = [Verdict("layer_norm_eps", backend, fallen, passed) for backend in BACKENDS]
     monkeypatch.setattr(verdicts, "REPORT", tmp_path / "mutants.json")
     monkeypatch.setattr(verdicts, "fingerprint", lambda: "today")
     page = "```{mutant} layer_norm_eps\n```"

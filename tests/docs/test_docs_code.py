@@ -1,4 +1,4 @@
-"""What pages take from the code: excerpts, corresponding lines, commands and figures."""
+"""The parts of pages that come from code: excerpts, aligned lines, commands and figures."""
 
 import re
 from pathlib import Path
@@ -13,10 +13,8 @@ from docs.extensions.code.excerpts import ExcerptError, find_excerpt
 from docs.extensions.code.highlighting import highlighted_lines
 from docs.extensions.proofs.proof import checks_named
 from shared.errors import BackendError, UserError
+from shared.protocol import BACKENDS
 from shared.sources import ROOT, fingerprint
-
-ROOMS = ("numpy", "torch", "jax")
-
 
 # Excerpts
 
@@ -25,10 +23,10 @@ def text_of(path: str, name: str, **options: Any) -> list[str]:
     return [line.text for line in find_excerpt(path, name, **options).lines]
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_forward_is_found_in_every_room(room: str) -> None:
-    first, *_, last = text_of(f"impls/{room}/model.py", "MLP.forward")
-    assert first.startswith("def __call__(" if room == "jax" else "def forward(")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_forward_is_found_in_every_backend(backend: str) -> None:
+    first, *_, last = text_of(f"impls/{backend}/model.py", "MLP.forward")
+    assert first.startswith("def __call__(" if backend == "jax" else "def forward(")
     assert last == "    return self.c_proj(x)"
 
 
@@ -78,17 +76,17 @@ def test_what_is_not_there_is_named(path: str, name: str, said: str) -> None:
 
 
 def placed(name: str, file: str = "model.py") -> dict[str, list[Placed]]:
-    excerpts = {room: find_excerpt(f"impls/{room}/{file}", name) for room in ROOMS}
-    return place({room: units(excerpt) for room, excerpt in excerpts.items()})
+    excerpts = {backend: find_excerpt(f"impls/{backend}/{file}", name) for backend in BACKENDS}
+    return place({backend: units(excerpt) for backend, excerpt in excerpts.items()})
 
 
-def counterparts(rooms: dict[str, list[Placed]], room: str, text: str) -> dict[str, list[str]]:
-    """The lines of the other rooms that belong to the one with this text."""
-    (own,) = [p for p in rooms[room] if text in p.unit.lines[-1].text]
+def counterparts(found: dict[str, list[Placed]], backend: str, text: str) -> dict[str, list[str]]:
+    """The lines of the other backends that belong to the one with this text."""
+    (own,) = [p for p in found[backend] if text in p.unit.lines[-1].text]
     return {
         other: [p.unit.lines[-1].text.strip() for p in some if p.links & own.links]
-        for other, some in rooms.items()
-        if other != room
+        for other, some in found.items()
+        if other != backend
     }
 
 
@@ -97,38 +95,38 @@ NAMES = ("CausalSelfAttention.forward", "GPT.__init__", "MLP", "Block", "cross_e
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_line_is_shown_once_and_in_order(name: str) -> None:
-    for room, some in placed(name).items():
+    for backend, some in placed(name).items():
         lines = [line for p in some for line in p.unit.lines]
-        assert tuple(lines) == find_excerpt(f"impls/{room}/model.py", name).lines
+        assert tuple(lines) == find_excerpt(f"impls/{backend}/model.py", name).lines
         rows = [p.row for p in some]
-        assert rows == sorted(set(rows)), "two units of a room in one row"
+        assert rows == sorted(set(rows)), "two units of a backend in one row"
 
 
 def test_the_same_value_corresponds_however_it_is_computed() -> None:
-    rooms = placed("CausalSelfAttention.forward")
-    found = counterparts(rooms, "numpy", "att = np.where(mask")
+    backends = placed("CausalSelfAttention.forward")
+    found = counterparts(backends, "numpy", "att = np.where(mask")
     assert [line[:24] for line in found["torch"]] == ["att = scores.masked_fill"]
     assert [line[:14] for line in found["jax"]] == ["att = jnp.wher"]
-    found = counterparts(rooms, "jax", "k, v = cache.extend")
+    found = counterparts(backends, "jax", "k, v = cache.extend")
     assert [line[:24] for line in found["numpy"]] == ["k, v = cache.extend(k, v"]
-    found = counterparts(rooms, "torch", ") -> Float")
+    found = counterparts(backends, "torch", ") -> Float")
     assert [len(lines) for lines in found.values()] == [1, 1]
     found = counterparts(placed("MLP"), "torch", "def forward")
     assert [line[:12] for line in found["jax"]] == ["def __call__"]
 
 
 def test_an_array_corresponds_to_the_part_of_it_that_is_assigned() -> None:
-    rooms = placed("average_by_loop", "attention_steps.py")
-    found = counterparts(rooms, "numpy", "y[:, t] = ")
+    backends = placed("average_by_loop", "attention_steps.py")
+    found = counterparts(backends, "numpy", "y[:, t] = ")
     assert found["torch"][0].startswith("y[:, t] = ")
     assert found["jax"][0].startswith("y = y.at[:, t].set(")
 
 
-def test_what_only_one_room_does_has_no_counterpart() -> None:
-    rooms = placed("CausalSelfAttention.forward")
-    fused = counterparts(rooms, "torch", "y = functional.scaled_dot_product_attention")
+def test_what_only_one_backend_does_has_no_counterpart() -> None:
+    backends = placed("CausalSelfAttention.forward")
+    fused = counterparts(backends, "torch", "y = functional.scaled_dot_product_attention")
     assert fused == {"numpy": [], "jax": []}
-    assert counterparts(rooms, "numpy", "self.saved = ") == {"torch": [], "jax": []}
+    assert counterparts(backends, "numpy", "self.saved = ") == {"torch": [], "jax": []}
 
 
 def test_one_call_corresponds_to_all_that_it_stands_for() -> None:
@@ -176,12 +174,12 @@ def test_commands_are_found() -> None:
     assert commands_of(page) == ["nox -s compare", "nox -s lint"]
 
 
-# What commands print
+# The output of commands
 
 
 @pytest.fixture
 def printing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A place of its own, and sources whose fingerprint the test says."""
+    """A temporary directory, and sources with a fingerprint chosen by the test."""
     now = {"fingerprint": "one"}
     monkeypatch.setattr(runs, "DIRECTORY", tmp_path / "printed")
     monkeypatch.setattr(runs, "fingerprint", lambda sources: now["fingerprint"])
@@ -218,7 +216,7 @@ def test_a_command_that_fails_is_an_error() -> None:
 
 
 class Counting:
-    """Something to measure, which counts how often it is."""
+    """Something to measure, which counts its measurements."""
 
     def __init__(self, source: Path) -> None:
         self.times = 0

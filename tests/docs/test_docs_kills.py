@@ -1,4 +1,4 @@
-"""The kill matrix: what the last run of the mutants found, as a table."""
+"""The kill matrix: the last run of the mutants as a table."""
 
 from pathlib import Path
 from typing import Any
@@ -10,25 +10,25 @@ from audits.mutants import report
 from audits.mutants.catalogue import CATALOGUE
 from audits.mutants.judging import Verdict
 from docs.extensions.proofs import kills
+from shared.protocol import BACKENDS
 from tests.docs.test_docs import build_page
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*Check CHANGES for Sphinx")
 
-TAPS, LOSS, DOOR = (
+TAPS, LOSS, INPUTS = (
     "test_forward.py::test_taps",
     "test_loss.py::test_loss",
-    "test_door.py::test_bad_tokens",
+    "test_inputs.py::test_bad_tokens",
 )
-ROOMS = ("numpy", "torch", "jax")
-HEALTHY = [Verdict("healthy", room, {}, [TAPS, LOSS, DOOR]) for room in ROOMS]
+HEALTHY = [Verdict("healthy", backend, {}, [TAPS, LOSS, INPUTS]) for backend in BACKENDS]
 
 
 def run_of_all(**changed: Verdict) -> list[Verdict]:
-    """Every mutant killed by the taps, in every room that it is planted in."""
+    """Every mutant killed by the taps, in every backend that it is planted in."""
     verdicts = [
-        Verdict(name, room, {TAPS: "why"}, [LOSS])
+        Verdict(name, backend, {TAPS: "why"}, [LOSS])
         for name, mutant in CATALOGUE.items()
-        for room in mutant.edits
+        for backend in mutant.edits
     ]
     own = {(v.mutant, v.backend): v for v in changed.values()}
     return HEALTHY + [own.get((v.mutant, v.backend), v) for v in verdicts]
@@ -39,16 +39,17 @@ def cells_of(page: Any, mutant: str) -> list[str]:
     return [cell.text for cell in row.find_all("td")]
 
 
-def test_a_cell_says_in_which_rooms_a_check_killed() -> None:
+def test_a_cell_says_in_which_backends_a_check_killed() -> None:
     swapped = Verdict("swap_qk", "torch", {TAPS: "", LOSS: ""}, [])
     verdicts = run_of_all(swapped=swapped)
     page = BeautifulSoup(kills.matrix(verdicts), "html.parser")
     heads = [head.text for head in page.select("thead th[scope=col]")]
-    assert heads == ["bad tokens", "taps", "loss"]
-    assert [head.text for head in page.select("th[scope=colgroup]")] == ["door", "forward", "loss"]
-    assert cells_of(page, "swap_qk") == ["", "NPJ", "P"]
+    assert heads == ["taps", "bad tokens", "loss"]
+    groups = [head.text for head in page.select("th[scope=colgroup]")]
+    assert groups == ["forward", "inputs", "loss"]
+    assert cells_of(page, "swap_qk") == ["NPJ", "", "P"]
     only_numpy = next(name for name, m in CATALOGUE.items() if set(m.edits) == {"numpy"})
-    assert cells_of(page, only_numpy) == ["", "N", "·"]
+    assert cells_of(page, only_numpy) == ["N", "", "·"]
     classes = [cell.get("class") for cell in page.select("tbody td") if cell.text in ("P", "NPJ")]
     assert ["k2"] in classes
     assert ["k7"] in classes
@@ -56,7 +57,7 @@ def test_a_cell_says_in_which_rooms_a_check_killed() -> None:
     assert row["data-story"] == CATALOGUE["swap_qk"].story
     assert (row["data-torch"], row["data-jax"]) == ("2 of 2", "1 of 2")
     planted = len(verdicts) - len(HEALTHY)
-    assert [cell.text for cell in page.select("tfoot td")] == ["0", str(planted), "1"]
+    assert [cell.text for cell in page.select("tfoot td")] == [str(planted), "0", "1"]
     assert f"{planted} of {planted} planted bugs were killed" in page.caption.text
     assert [row.th.text for row in page.select("tbody tr[data-story]")] == list(CATALOGUE)
     titles = [head.text for head in page.select("th[scope=rowgroup]")]
@@ -77,7 +78,7 @@ MATRIX = "```{kill-matrix}\n```"
 
 @pytest.fixture
 def reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A report of the sources as they are today."""
+    """A report of the current sources."""
     monkeypatch.setattr(report, "REPORT", tmp_path / "mutants.json")
     monkeypatch.setattr(report, "fingerprint", lambda: "today")
     report.write_report("today", run_of_all())
@@ -100,7 +101,7 @@ def test_what_is_missing_or_old_is_told(
         (line,) = build_page(tmp_path, MATRIX)
         return line.partition("WARNING: ")[2]
 
-    wanted = sum(len(mutant.edits) for mutant in CATALOGUE.values()) + len(ROOMS)
+    wanted = sum(len(mutant.edits) for mutant in CATALOGUE.values()) + len(BACKENDS)
     monkeypatch.setattr(report, "fingerprint", lambda: "tomorrow")
     assert told() == "what fell was measured before the sources changed: run nox -s mutants"
     report.write_report("tomorrow", HEALTHY)

@@ -1,4 +1,4 @@
-"""The notebook: committed without outputs, run by the build, and shown with what it printed."""
+"""The notebook: committed without outputs, run by the build, and shown with its output."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ from docs.producers import road
 from shared.errors import BackendError
 from shared.sources import ROOT
 
-# MyST uses what Sphinx will take away in two versions; both are pinned.
+# MyST uses functions that Sphinx will remove in two versions; both are pinned.
 pytestmark = pytest.mark.filterwarnings("ignore:.*Check CHANGES for Sphinx")
 
 
@@ -108,7 +108,7 @@ def small(*outputs: dict[str, Any]) -> Any:
 
 @pytest.fixture
 def build_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Builds the page of the small notebook. Gives it and what the build complains of."""
+    """Builds the page of the small notebook. Returns it with the complaints of the build."""
 
     def build_page(product: Product | None) -> tuple[Any, list[str]]:
         monkeypatch.setattr(notebook, "read", lambda producer: product)

@@ -1,6 +1,6 @@
-"""The playthings of the site: the numbers behind them, and how they get onto a page.
+"""The interactive figures of the site: their numbers, and their elements on a page.
 
-Whether the scripts show these numbers is tested in a browser, in docs/browser/.
+docs/browser/ tests in a browser that the scripts show these numbers.
 """
 
 import json
@@ -32,9 +32,9 @@ BACKENDS = ("numpy", "torch")
 
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> tuple[Checkpoint, Tokenizer]:
-    """A small untrained model in place of the trained one, and all in this process.
+    """A small untrained model in place of the trained one, all in this process.
 
-    JAX compiles for seconds. It is the same protocol, and in the browser all three are looked at.
+    Without JAX, which compiles for seconds; the browser tests cover all three backends.
     """
     written = "".join((*attention.SENTENCES, *next_tokens.PROMPTS, typed.PROMPT))
     tokenizer = build_tokenizer("char", written)
@@ -53,7 +53,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> tuple[Checkpoint, Tokenizer]:
 
 @pytest.fixture
 def small_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A few steps of a tiny model in this process, kept in a directory of their own."""
+    """A few steps of a tiny model in this process, in a temporary directory."""
     path = tmp_path / "text.txt"
     path.write_text(TEXT, encoding="utf-8")
     monkeypatch.setattr(trained, "OPTIONS", ("--dataset", str(path), *SMALL))
@@ -158,22 +158,22 @@ def test_the_typed_text_is_what_generate_gives(
     checkpoint, tokenizer = model
     built = load_backend("numpy").build(checkpoint.config, checkpoint.weights)
     tokens = list(built.generate(tokenizer.encode(typed.PROMPT), sampling))
-    assert tuple(data["rooms"]) == BACKENDS
-    for room in data["rooms"].values():
-        assert room["text"] == tokenizer.decode(tokens)
-        assert len(room["at"]) == len(room["text"]) == 40
-        assert room["at"] == sorted(room["at"])
-        assert room["tokens_per_second"] == pytest.approx(40 / room["at"][-1], rel=1e-4)
-    slowest = max(room["at"][-1] for room in data["rooms"].values())
+    assert tuple(data["backends"]) == BACKENDS
+    for backend in data["backends"].values():
+        assert backend["text"] == tokenizer.decode(tokens)
+        assert len(backend["at"]) == len(backend["text"]) == 40
+        assert backend["at"] == sorted(backend["at"])
+        assert backend["tokens_per_second"] == pytest.approx(40 / backend["at"][-1], rel=1e-4)
+    slowest = max(backend["at"][-1] for backend in data["backends"].values())
     assert data["slowed"] * slowest == pytest.approx(typed.SECONDS, rel=0.06)
 
 
 def test_speeds_with_the_cache_and_without_are_told_apart() -> None:
     written = {"numpy": typed.Written([1, 2, 3, 4, 5], [0.5, 0.1, 0.1, 0.25, 0.25])}
-    (room,) = typed.describe({"numpy": "abcde"}, written, cached=2)["rooms"].values()
-    assert room["at"] == [0.5, 0.6, 0.7, 0.95, 1.2]
-    assert room["with_cache"] == pytest.approx(10)
-    assert room["without"] == pytest.approx(4)
+    (backend,) = typed.describe({"numpy": "abcde"}, written, cached=2)["backends"].values()
+    assert backend["at"] == [0.5, 0.6, 0.7, 0.95, 1.2]
+    assert backend["with_cache"] == pytest.approx(10)
+    assert backend["without"] == pytest.approx(4)
 
 
 # On the page

@@ -1,4 +1,4 @@
-"""What the build minds: dead links and commands that fail; with --strict, all missing or old."""
+"""Errors of the build: dead links and failing commands; with --strict, missing or old figures."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +17,7 @@ from docs.producers import losses
 from docs.runs import Printed
 from shared.errors import UserError
 
-# MyST uses what Sphinx will take away in two versions; both are pinned.
+# MyST uses functions that Sphinx will remove in two versions; both are pinned.
 pytestmark = pytest.mark.filterwarnings("ignore:.*Check CHANGES for Sphinx")
 
 FIGURE = "```{run-figure} losses\n```"
@@ -31,7 +31,7 @@ NOTEBOOK = """{"cells": [{"cell_type": "markdown", "id": "a", "metadata": {}, "s
 
 @pytest.fixture
 def build_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """Builds a site of a page and a notebook, in a house where nothing was ever measured."""
+    """Builds a site of a page and a notebook, without any measurements."""
     monkeypatch.setattr(figures, "read", lambda producer: None)
     monkeypatch.setattr(proof, "REPORT", tmp_path / "conformance.json")
     monkeypatch.setattr(verdicts, "REPORT", tmp_path / "mutants.json")

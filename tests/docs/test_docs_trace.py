@@ -1,4 +1,4 @@
-"""The trace page: what is measured for it, the diagram, and the lines of code that it names."""
+"""The trace page: its measurements, the diagram, and the lines of code."""
 
 import re
 from typing import Any
@@ -31,7 +31,7 @@ IDS = np.array([3, 1, 4, 1, 5])
 each_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 
 
-# What is measured
+# The measurements
 
 
 @each_config
@@ -45,10 +45,10 @@ def test_every_tap_is_described_and_its_letters_are_its_shape(config: GPTConfig)
         assert [sizes[letter] for letter in tap["letters"]] == tap["shape"], name
         assert tap["shape"] == list(traces["numpy"][name].shape)
         assert tap["sentence"]
-        for room, value in ((room, traces[room][name]) for room in BACKENDS):
-            assert tap["rooms"][room]["max"] == value.max()
-            assert tap["rooms"][room]["apart"]["relative"] <= 1e-12
-            shown = tap["values"][room]
+        for backend, value in ((backend, traces[backend][name]) for backend in BACKENDS):
+            assert tap["backends"][backend]["max"] == value.max()
+            assert tap["backends"][backend]["apart"]["relative"] <= 1e-12
+            shown = tap["values"][backend]
             shown = tap["values"][shown] if isinstance(shown, str) else shown
             np.testing.assert_allclose(shown, value.ravel(), rtol=1e-4, atol=1e-14)
 
@@ -119,10 +119,10 @@ COMPUTED = {
 
 
 @each_config
-@pytest.mark.parametrize("room", BACKENDS)
-def test_the_lines_of_a_tap_compute_it(config: GPTConfig, room: str) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_lines_of_a_tap_compute_it(config: GPTConfig, backend: str) -> None:
     for kind in dict.fromkeys(map(kind_of, tap_names(config))):
-        excerpt = tap_lines(room, kind, config)
+        excerpt = tap_lines(backend, kind, config)
         source = (ROOT / excerpt.path).read_text(encoding="utf-8").splitlines()
         name = kind.rpartition(".")[2]
         assert COMPUTED.get(name, f"self.{name}(") in "".join(line.text for line in excerpt.lines)
@@ -131,8 +131,8 @@ def test_the_lines_of_a_tap_compute_it(config: GPTConfig, room: str) -> None:
 
 
 def test_lines_come_with_those_that_they_change() -> None:
-    def texts(room: str, kind: str, config: GPTConfig) -> list[str]:
-        return [line.text.partition("  #")[0] for line in tap_lines(room, kind, config).lines]
+    def texts(backend: str, kind: str, config: GPTConfig) -> list[str]:
+        return [line.text.partition("  #")[0] for line in tap_lines(backend, kind, config).lines]
 
     gpt2, original = CONFIGS["gpt2"], CONFIGS["original"]
     merged = ["y = att @ v", 'y = self.tap("y", merge_heads(y))']
@@ -145,10 +145,10 @@ def test_lines_come_with_those_that_they_change() -> None:
         tap_lines("numpy", "mlp.gate", gpt2)
 
 
-def test_the_lines_of_the_three_rooms_are_hidden_until_they_are_asked_for() -> None:
+def test_the_lines_of_the_three_backends_are_hidden_until_they_are_asked_for() -> None:
     page = BeautifulSoup(lines_of("attn.scores", CONFIGS["gpt2"]), "html.parser")
     assert page.div.has_attr("hidden")
-    assert [room.text for room in page.select(".room")] == ["NumPy", "PyTorch", "JAX"]
+    assert [backend.text for backend in page.select(".backend")] == ["NumPy", "PyTorch", "JAX"]
     assert page.text.count("math.sqrt(q.shape[-1])") == 3
 
 
@@ -163,8 +163,8 @@ MEASURED: dict[str, Any] = {
 
 
 def test_times_are_drawn_and_told() -> None:
-    rooms = {name: MEASURED | {"step": 0.024 * i} for i, name in enumerate(BACKENDS, start=1)}
-    drawing = timing.draw({"tokens_per_step": 768, "rooms": rooms})
+    backends = {name: MEASURED | {"step": 0.024 * i} for i, name in enumerate(BACKENDS, start=1)}
+    drawing = timing.draw({"tokens_per_step": 768, "backends": backends})
     assert "numpy takes 24.0 ms, of which the products alone would take 17.0" in drawing.alt
     assert "1.71 times as long, 32,000 tokens per second" in drawing.alt
     assert "jax takes 72.0 ms" in drawing.alt

@@ -1,4 +1,4 @@
-"""The picture of the three columns in README.md: small, described, and of the code as it is."""
+"""The picture of the three columns in README.md: small, described, and of the current code."""
 
 from dataclasses import replace
 from io import BytesIO

@@ -1,6 +1,6 @@
-"""The rules of the house: how long a file may be, that shapes are checked, that NumPy is alone.
+"""Rules of the repository: the length of files, checked shapes, NumPy without frameworks.
 
-Who may import whom is in pyproject.toml.
+The import rules are in pyproject.toml.
 """
 
 import importlib
@@ -16,11 +16,10 @@ from jaxtyping import TypeCheckError
 
 from shared.config import GPTConfig, SampleConfig, TrainConfig
 from shared.layout import init_weights, tensor_shapes
-from shared.protocol import load_backend
+from shared.protocol import BACKENDS, load_backend
 from shared.sources import ROOT
 from shared.taps import tap_names
 
-ROOMS = ("numpy", "torch", "jax")
 HOUSE = ("impls", "shared", "conformance", "lessons", "audits", "docs", "tests")
 FRAMEWORKS = {"torch", "jax", "jaxlib", "flax", "optax"}
 
@@ -58,26 +57,26 @@ def test_numpy_trains_where_no_framework_is_installed() -> None:
     assert float(done.stdout) == pytest.approx(np.log(5), abs=0.1)
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_python_started_inside_impls_says_what_is_wrong(room: str) -> None:
-    done = run_python("-c", f"import {room}", cwd=ROOT / "impls")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_python_started_inside_impls_says_what_is_wrong(backend: str) -> None:
+    done = run_python("-c", f"import {backend}", cwd=ROOT / "impls")
     assert done.returncode == 1
     message = done.stderr.strip().splitlines()[-1]
     assert message.startswith("ImportError:")
-    assert f"imported as '{room}' and hides the real package of that name" in message
+    assert f"imported as '{backend}' and hides the real package of that name" in message
     assert "from the top of the repository" in message
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_copy_under_another_name_is_a_backend_of_its_own(room: str, tmp_path: Path) -> None:
-    """`cp -r impls/torch my_raw`: what is changed in the copy is what is run."""
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_copy_under_another_name_is_a_backend_of_its_own(backend: str, tmp_path: Path) -> None:
+    """`cp -r impls/torch my_raw`: changes in the copy take effect."""
     copy = tmp_path / "my_raw"
-    shutil.copytree(ROOT / "impls" / room, copy)
+    shutil.copytree(ROOT / "impls" / backend, copy)
     model = copy / "model.py"
     model.write_text(f"{model.read_text(encoding='utf-8')}\nCHANGED = 1\n", encoding="utf-8")
     look = (
         "import sys; from shared.protocol import load_backend; load_backend('my_raw'); "
-        f"print(sys.modules['my_raw.model'].CHANGED, 'impls.{room}.model' in sys.modules)"
+        f"print(sys.modules['my_raw.model'].CHANGED, 'impls.{backend}.model' in sys.modules)"
     )
     done = run_python("-c", f"import sys; sys.path[:0] = ['.', {str(tmp_path)!r}]; {look}")
     assert done.stdout.split() == ["1", "False"], done.stderr
@@ -118,33 +117,33 @@ def checking(request: pytest.FixtureRequest) -> None:
         pytest.skip("pytest was started without -p tests.runtime_checks; nox -s tests has it")
 
 
-def zeros(room: str, *shape: int) -> Any:
-    module = importlib.import_module({"jax": "jax.numpy"}.get(room, room))
+def zeros(backend: str, *shape: int) -> Any:
+    module = importlib.import_module({"jax": "jax.numpy"}.get(backend, backend))
     return module.zeros(shape)
 
 
 @pytest.mark.usefixtures("checking")
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_wrong_shape_is_caught_in_every_room(room: str) -> None:
-    model = importlib.import_module(f"impls.{room}.model")
-    assert model.merge_heads(zeros(room, 2, 1, 3, 4)).shape == (2, 3, 4)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_wrong_shape_is_caught_in_every_backend(backend: str) -> None:
+    model = importlib.import_module(f"impls.{backend}.model")
+    assert model.merge_heads(zeros(backend, 2, 1, 3, 4)).shape == (2, 3, 4)
     with pytest.raises(TypeCheckError):
-        model.merge_heads(zeros(room, 2, 3, 4))
-    targets = zeros(room, 2, 4)
+        model.merge_heads(zeros(backend, 2, 3, 4))
+    targets = zeros(backend, 2, 4)
     targets = targets.astype(int) if hasattr(targets, "astype") else targets.long()
     with pytest.raises(TypeCheckError):  # dimensions of one name must agree
-        model.cross_entropy(zeros(room, 2, 3, 5), targets)
+        model.cross_entropy(zeros(backend, 2, 3, 5), targets)
 
 
 @pytest.mark.usefixtures("checking")
-@pytest.mark.parametrize("room", ROOMS)
-def test_every_room_keeps_to_its_annotations(room: str) -> None:
-    """All that the protocol offers, once: an annotation that is not true raises."""
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_backend_keeps_to_its_annotations(backend: str) -> None:
+    """Everything in the protocol, once: a wrong annotation raises."""
     sizes = {"vocab_size": 7, "block_size": 4, "n_layer": 1, "n_head": 2, "n_embd": 8}
     other = {"norm": "post", "position": "sinusoidal", "activation": "gelu_erf"}
     tokens = np.arange(12).reshape(3, 4) % 7
     for config in (GPTConfig(**sizes, **other), GPTConfig(**sizes, tie_weights=True)):
-        model = load_backend(room).build(config, init_weights(config, seed=0))
+        model = load_backend(backend).build(config, init_weights(config, seed=0))
         assert model.logits(tokens).shape == (3, 4, 7)
         assert set(model.trace(tokens)) == set(tap_names(config))
         assert model.loss(tokens, tokens) == pytest.approx(np.log(7), abs=0.1)

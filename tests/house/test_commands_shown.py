@@ -1,6 +1,6 @@
-"""Every command that a docstring or a page of docs/ shows is run here, or listed with the reason.
+"""Run every command in a docstring or on a page of docs/, or list it with a reason.
 
-Those in the blocks of README.md have tests/house/test_readme.py.
+tests/house/test_readme.py runs the commands in README.md.
 """
 
 import ast
@@ -21,7 +21,7 @@ from tests.house.test_readme import commands as commands_of_readme
 PACKAGES = ("impls", "shared", "conformance", "lessons", "audits", "docs")
 
 BY_CI = {"conformance.gate", "docs.build"}
-"""Modules that continuous integration runs as they are."""
+"""Modules that continuous integration runs unchanged."""
 
 TOO_LONG = {
     "conformance.noise": "ten runs of the suite, a quarter of an hour",
@@ -30,7 +30,7 @@ TOO_LONG = {
 }
 
 SENTENCES = {"python -m impls.BACKEND.train --out RUN_PATH GIVEN", "python -m MODULE …"}
-"""What only looks like a command."""
+"""Text that only looks like a command."""
 
 
 def strings(tree: ast.AST) -> Iterator[str]:
@@ -81,7 +81,7 @@ COMMANDS = shown()
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with two texts and a small run of every backend, and one to go on with."""
+    """A directory with two texts, a small run of every backend, and one to resume."""
     directory = tmp_path_factory.mktemp("shown")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(directory)
@@ -107,10 +107,10 @@ def test_the_command_works(
     runs: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(runs)
-    # A room's session is its command line, after the suite.
+    # A backend's session is its command line, after the suite.
     command = re.sub(r"nox -s (train|sample)-(\w+)(?: --)?", r"python -m impls.\2.\1", command)
     words = shlex.split(command, comments=True)
-    if words[0] == "nox":  # no session is run from within a test: it is there, and so are its files
+    if words[0] == "nox":  # tests run no sessions: check only that it exists, and its files
         check_command(shlex.join(words))
         _, options = nox_sessions(words)
         assert all((ROOT / option).exists() for option in options if option.endswith(".py"))
@@ -121,6 +121,6 @@ def test_the_command_works(
         return
     if module.endswith(".train") and not {"--help", "--resume"} & set(words):
         words += [*SMALL, "--dataset", "text.txt", "--overwrite"]
-    status = 1 if module == "lessons.ladder" else 0  # nobody has begun the exercise yet
+    status = 1 if module == "lessons.ladder" else 0  # the exercise is not begun
     assert run_module(words, monkeypatch) == status
     assert any(capsys.readouterr())

@@ -1,4 +1,4 @@
-"""The jobs: what is handed to whom, what is installed, and when conformance need not run again."""
+"""The sessions: their arguments, their installations, and when conformance is skipped."""
 
 import importlib.util
 import re
@@ -34,7 +34,7 @@ def sessions(noxfile: ModuleType) -> dict[str, Any]:
 
 
 class FakeSession:
-    """Remembers what it is told to run."""
+    """Records its commands."""
 
     def __init__(self, tmp_path: Path, *posargs: str) -> None:
         self.posargs = list(posargs)
@@ -135,7 +135,7 @@ def test_a_part_of_the_suite_does_not_count_as_the_suite(
         ("jax", {"torch"}),
     ],
 )
-def test_a_room_installs_no_other_framework(
+def test_a_backend_installs_no_other_framework(
     sessions: dict[str, Any], backend: str, foreign: set[str], tmp_path: Path
 ) -> None:
     session = FakeSession(tmp_path)
@@ -198,7 +198,7 @@ def test_continuous_integration_runs_the_command_of_the_readme() -> None:
 
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A small house, a stamp of its own, and a suite that only counts how often it ran."""
+    """A small repository, a temporary stamp, and a suite that only counts its runs."""
     for name in gate.COVERED:
         path = tmp_path / name if "." in name else tmp_path / name / "a.py"
         path.parent.mkdir(parents=True, exist_ok=True)

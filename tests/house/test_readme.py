@@ -1,4 +1,4 @@
-"""Every command that README.md shows is run here, on a small model, in the order shown."""
+"""Run every command of README.md, on a small model, in the order shown."""
 
 import re
 import shlex
@@ -36,7 +36,7 @@ def commands() -> list[list[str]]:
 
 
 def test_every_command_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    """Trainings are cut to a few steps of a small model; then the later ones find their runs."""
+    """Trainings take a few steps of a small model, so that later commands find their runs."""
     monkeypatch.chdir(tmp_path)
     write_texts()
     small = [*SMALL, "--dataset", "text.txt"]
@@ -51,7 +51,7 @@ def test_every_command_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
         texts.append(capsys.readouterr().out)
         return status
 
-    monkeypatch.setattr(show, "judge", partial(judge, first=True))  # up to the first that falls
+    monkeypatch.setattr(show, "judge", partial(judge, first=True))  # up to the first that fails
     run: dict[str, Callable[[str, list[str]], int]] = {"train": train, "sample": sample}
     for words in commands():
         if "nox" not in " ".join(words):

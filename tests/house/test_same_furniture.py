@@ -1,4 +1,4 @@
-"""The three rooms have the same furniture: same classes, functions, arguments and local names.
+"""The three backends have the same furniture: same classes, functions, arguments and local names.
 
 Each file becomes an outline, one line for every class, function, argument and assigned name:
 
@@ -6,8 +6,8 @@ Each file becomes an outline, one line for every class, function, argument and a
     CausalSelfAttention.forward(cache)      its argument
     CausalSelfAttention.forward: att        a name assigned in it
 
-Take away the lines that are declared as differences, and the three outlines must be equal. A
-declared difference that is no longer one is an error, too.
+Without the lines declared as differences, the three outlines must be equal. A declared difference
+that no longer exists is an error, too.
 """
 
 import ast
@@ -16,20 +16,20 @@ from fnmatch import fnmatchcase
 
 import pytest
 
+from shared.protocol import BACKENDS
 from shared.sources import ROOT
 
 IMPLS = ROOT / "impls"
-ROOMS = ("numpy", "torch", "jax")
 
 WITH_NAMES = {"model.py", "attention_steps.py"}
-"""Files that are also compared inside of the functions. The others do their work differently."""
+"""Files that are also compared inside functions. The others differ too much."""
 
 IN_PLACE = {
     "gradients are left on the parameters": ["forward_backward"],
     "the weights change in place": [f"train_step({x})" for x in ("gpt", "optimizer", "grad_clip")],
 }
 
-# file: room: why it differs: lines of its outline, * for any part of one
+# file: backend: why it differs: lines of its outline, * for any part of one
 DIFFERENCES: dict[str, dict[str, dict[str, list[str]]]] = {
     "model.py": {
         "numpy": {
@@ -65,7 +65,7 @@ DIFFERENCES: dict[str, dict[str, dict[str, list[str]]]] = {
             "the optimizer holds the learning rate": ["set_learning_rate"],
         },
         "jax": {
-            "it is built anew in each step": ["build_optimizer(learning_rate)"],
+            "it is built again in each step": ["build_optimizer(learning_rate)"],
             "optax asks a function which tensors decay": ["decays"],
             "optax keeps the moments inside of a chain": ["adam_state"],
         },
@@ -121,7 +121,7 @@ DIFFERENCES: dict[str, dict[str, dict[str, list[str]]]] = {
                 *("Model.__init__(graphdef)", "Model.__init__(params)", "Model.__init__(device)"),
             ],
             "arrays move to the device": ["swap_layout", "to_numpy", "from_numpy"],
-            "every integer type compiles anew": ["one_type"],
+            "every integer type compiles again": ["one_type"],
         },
     },
     "bigram.py": {
@@ -129,7 +129,7 @@ DIFFERENCES: dict[str, dict[str, dict[str, list[str]]]] = {
         "torch": {"what autograd goes through backwards": ["Bigram._loss"]},
         "jax": {
             "what is compiled is a function of arrays": ["loss_function", "train_step"],
-            "every integer type compiles anew": ["widened"],
+            "every integer type compiles again": ["widened"],
         },
     },
     "attention_steps.py": {
@@ -144,11 +144,11 @@ DIFFERENCES: dict[str, dict[str, dict[str, list[str]]]] = {
 }
 
 
-def outline(room: str, file: str) -> list[str]:
-    """The lines of a file, with the room's own names for common things made common."""
-    tree = ast.parse((IMPLS / room / file).read_text(encoding="utf-8"))
+def outline(backend: str, file: str) -> list[str]:
+    """The lines of a file, with the backend's own names for common things made common."""
+    tree = ast.parse((IMPLS / backend / file).read_text(encoding="utf-8"))
     lines = _lines(tree, "", names=file in WITH_NAMES)
-    return [line.replace(room.capitalize(), "") for line in lines]
+    return [line.replace(backend.capitalize(), "") for line in lines]
 
 
 def _lines(node: ast.Module | ast.ClassDef, prefix: str, *, names: bool) -> Iterator[str]:
@@ -187,35 +187,35 @@ def belongs_to(line: str, declared: str) -> bool:
     return any(fnmatchcase(line, pattern) for pattern in (declared, f"{declared}[.(:]*"))
 
 
-def common_lines(room: str, file: str) -> list[str]:
-    declared = [line for lines in DIFFERENCES[file][room].values() for line in lines]
+def common_lines(backend: str, file: str) -> list[str]:
+    declared = [line for lines in DIFFERENCES[file][backend].values() for line in lines]
     return [
         line
-        for line in outline(room, file)
+        for line in outline(backend, file)
         if not any(belongs_to(line, difference) for difference in declared)
     ]
 
 
 @pytest.mark.parametrize("file", DIFFERENCES)
-@pytest.mark.parametrize("room", ["numpy", "jax"])
-def test_the_rooms_are_alike_but_for_declared_differences(file: str, room: str) -> None:
-    assert common_lines(room, file) == common_lines("torch", file)
+@pytest.mark.parametrize("backend", ["numpy", "jax"])
+def test_the_backends_are_alike_but_for_declared_differences(file: str, backend: str) -> None:
+    assert common_lines(backend, file) == common_lines("torch", file)
 
 
 @pytest.mark.parametrize("file", DIFFERENCES)
 def test_every_declared_difference_is_one(file: str) -> None:
-    outlines = {room: outline(room, file) for room in ROOMS}
-    for room, reasons in DIFFERENCES[file].items():
+    outlines = {backend: outline(backend, file) for backend in BACKENDS}
+    for backend, reasons in DIFFERENCES[file].items():
         for line in (line for lines in reasons.values() for line in lines):
-            found = [own for own in outlines[room] if fnmatchcase(own, line)]
-            assert found, f"{room}: {line} is declared but not there"
+            found = [own for own in outlines[backend] if fnmatchcase(own, line)]
+            assert found, f"{backend}: {line} is declared but not there"
             for own in found:
-                everywhere = all(own in outlines[other] for other in ROOMS)
-                assert not everywhere, f"{room}: {own} is declared but in every room"
+                everywhere = all(own in outlines[other] for other in BACKENDS)
+                assert not everywhere, f"{backend}: {own} is declared but in every backend"
 
 
-def test_all_files_that_the_rooms_share_are_compared() -> None:
-    files = [{path.name for path in (IMPLS / room).glob("*.py")} for room in ROOMS]
+def test_all_files_that_the_backends_share_are_compared() -> None:
+    files = [{path.name for path in (IMPLS / backend).glob("*.py")} for backend in BACKENDS]
     alike = {"__init__.py", "train.py", "sample.py"}  # a few lines each
     assert set.intersection(*files) - alike <= set(DIFFERENCES)
 

@@ -1,4 +1,4 @@
-"""`python -m lessons.attention`: the weights in the picture are the model's, and nothing else."""
+"""`python -m lessons.attention`: the weights in the picture are the model's."""
 
 import re
 from pathlib import Path
@@ -27,7 +27,7 @@ def random_maps(layers: int, heads: int, length: int) -> np.ndarray:
 
 @pytest.fixture
 def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """What would have been saved."""
+    """The figure that would have been saved."""
     saved: list[Figure] = []
     monkeypatch.setattr(attention_picture, "save_figure", lambda _, figure: saved.append(figure))
     return saved

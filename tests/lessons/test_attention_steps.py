@@ -1,4 +1,4 @@
-"""From averaging to self-attention, as printed: the numbers, and what must hold between them."""
+"""From averaging to self-attention, as printed: the numbers, and the relations between them."""
 
 import re
 import types
@@ -16,7 +16,7 @@ from tests.command_line import error_of
 
 
 def test_every_step_is_shown_with_shapes_and_numbers(capsys):
-    """By all rooms alike, but for where the code is, and for rounding in the last bit."""
+    """The same in all backends, except for the path of the code and for rounding."""
     shown = {}
     for backend in BACKENDS:
         assert main(["--backend", backend]) == 0
@@ -44,7 +44,7 @@ def test_every_step_is_shown_with_shapes_and_numbers(capsys):
         assert what in parts[4]
 
 
-# What does not hold is said
+# Failures are reported
 
 
 def broken(backend, change):

@@ -29,7 +29,7 @@ LESSONS = {
     "untrained walk": (walk.main, "--untrained"),
     "walk": (walk.main, f"{RUN} --text soft"),
 }
-"""The commands, with options that would do."""
+"""The commands, with valid options."""
 
 BAD = [
     ("attention", "--prompt ''", "the prompt is empty"),

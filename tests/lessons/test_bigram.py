@@ -1,4 +1,4 @@
-"""The bigram baseline's command line, in the three rooms."""
+"""The bigram baseline's command line, in the three backends."""
 
 import math
 import re
@@ -21,14 +21,14 @@ LOSS = re.compile(r"(\d\.\d{4})(?: +([+-]\d\.\d{4}))?")
 
 
 def lesson(capsys, backend: str, *options: str) -> tuple[str, list[list[tuple[float, float]]]]:
-    """What the command prints, and of each line of its table twice (loss, difference)."""
+    """The output, and from each line of its table twice (loss, difference)."""
     assert main(["--backend", backend, *options]) == 0
     out = capsys.readouterr().out
     lines = out.partition("\n\n")[0].splitlines()[2:]
     return out, [[(float(loss), float(d or 0)) for loss, d in LOSS.findall(line)] for line in lines]
 
 
-def room_counts(ids: np.ndarray) -> np.ndarray:
+def numpy_counts(ids: np.ndarray) -> np.ndarray:
     return load_backend("numpy").count_bigrams(ids, len(set(TEXT)))
 
 
@@ -37,10 +37,10 @@ def test_training_approaches_counting(backend: str, text: str, capsys) -> None:
     options = ["--dataset", text, "--steps", "100", "--batch-size", "4"]
     _, (guessing, counted, *trained) = lesson(capsys, backend, *options)
     ids = build_tokenizer("char", TEXT).encode(TEXT)
-    counts = room_counts(ids[: 9 * len(ids) // 10])
+    counts = numpy_counts(ids[: 9 * len(ids) // 10])
     with np.errstate(divide="ignore"):
         expected = mean_loss(np.log(frequencies(counts)), counts)
-    smooth = mean_loss(log_frequencies(counts), room_counts(ids[9 * len(ids) // 10 :]))
+    smooth = mean_loss(log_frequencies(counts), numpy_counts(ids[9 * len(ids) // 10 :]))
     assert [loss for loss, _ in counted] == pytest.approx([expected, smooth], abs=1e-4)
     assert [loss for loss, _ in guessing] == pytest.approx([math.log(len(set(TEXT)))] * 2, abs=1e-4)
     gaps = [training[1] for training, _ in trained]
@@ -83,9 +83,9 @@ def test_every_tokenizer_has_its_table(kind: str, size: int, text: str, capsys) 
 def test_the_counts_give_the_loss_of_a_whole_text(backend: str) -> None:
     ids = np.random.default_rng(0).integers(5, size=300)
     table = np.random.default_rng(1).standard_normal((6, 6))
-    room = load_backend(backend)
-    expected = room.bigram(table, TrainConfig(), "float64").loss(ids[None, :-1], ids[None, 1:])
-    assert mean_loss(table, room.count_bigrams(ids, 6)) == pytest.approx(expected, rel=1e-12)
+    loaded = load_backend(backend)
+    expected = loaded.bigram(table, TrainConfig(), "float64").loss(ids[None, :-1], ids[None, 1:])
+    assert mean_loss(table, loaded.count_bigrams(ids, 6)) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -1,4 +1,4 @@
-"""The comparison and the benchmark: the same for all, measured apart, and short about bad input."""
+"""The comparison and the benchmark: equal tasks, separate measurements, short errors."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def task() -> Task:
     )
 
 
-# A process of its own
+# A separate process
 
 
 def double_in_another_process(x: int) -> tuple[int, int]:
@@ -123,7 +123,7 @@ def test_the_command_prints_the_comparison_and_nothing_else(
 ) -> None:
     text = tmp_path / "text.txt"
     text.write_text("To be, or not to be. " * 100, encoding="utf-8")
-    # As NumPy thrice: in processes of their own the backends are compared for README.md.
+    # NumPy three times: tests of README.md compare the backends in separate processes.
     monkeypatch.setattr(comparison, "run_alone", lambda function, _, task: function("numpy", task))
     options = ["--preset", "classroom", "--steps", "2", "--max-new-tokens", "5", "--prompt", "To"]
     assert comparison.main([*options, "--dataset", str(text)]) == 0
@@ -146,7 +146,7 @@ def test_the_products_of_the_default_preset_are_what_the_literature_says() -> No
 
 
 def test_no_product_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is run is what is counted: one product, and two more for its backward."""
+    """The counted products are those that run: one, and two more for its backward."""
     done = []
     matmul = np.matmul
 

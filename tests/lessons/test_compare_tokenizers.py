@@ -1,4 +1,4 @@
-"""The tokenizer lesson and the showdown: what is shown was measured, and no loss is hidden."""
+"""The tokenizer lesson and the showdown: correct numbers, and no hidden losses."""
 
 import math
 import re
@@ -123,8 +123,8 @@ def test_a_validation_text_may_begin_with_half_a_character_s_worth_of_bytes() ->
 
 
 def test_bits_per_byte(fitted: dict[str, Tokenizer]) -> None:
-    """Guessing among 256 bytes costs 8 bits; and what one knows of a text does not change with
-    the tokens that it is counted in."""
+    """Guessing among 256 bytes costs 8 bits, and the information in a text does not depend on the
+    tokens that it is counted in."""
     byte = encode_corpus(dataset(), fitted["byte"], block_size=8)
     assert byte.bits_per_byte(math.log(256)) == pytest.approx(8)
     assert byte.spelled_bits_per_byte(1.0) == byte.bits_per_byte(1.0)

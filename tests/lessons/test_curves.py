@@ -1,4 +1,4 @@
-"""`python -m lessons.curves`: several runs in one plot, in a unit in which they can be compared."""
+"""`python -m lessons.curves`: several runs in one plot, in a comparable unit."""
 
 import math
 import re
@@ -25,7 +25,7 @@ FLOOR = 500.0  # nats, of a text of some 250 characters
 
 @pytest.fixture
 def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """What is saved, besides being saved."""
+    """Records the figures that are saved."""
     saved: list[Figure] = []
     save = plots.save_figure
 

@@ -1,4 +1,4 @@
-"""The exercise and its ladder: with no solution, partial ones, a whole one and wrong ones."""
+"""The exercise and its ladder: without a solution, with partial, complete and wrong ones."""
 
 import ast
 import re
@@ -20,7 +20,7 @@ ROOT = IMPLS.parent
 
 @pytest.fixture
 def solution(tmp_path, monkeypatch) -> Path:
-    """Where a solution can be put. It is forgotten after the test."""
+    """A directory for a solution, which is unloaded after the test."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.chdir(tmp_path)
@@ -38,7 +38,7 @@ def climb(solution: Path) -> tuple[list[str], Verdict]:
 
 
 def advised(verdict: Verdict) -> list[tuple[str, str]]:
-    """The gaps that the ladder sends one to: by its advice, and by the line it stopped at."""
+    """The gaps that the ladder points to: by its advice, and by the line where it stopped."""
     parts = verdict.rung.where.split(";")
     return [
         (file, name)
@@ -82,7 +82,7 @@ def test_every_rung_has_a_hint_and_every_hint_a_rung() -> None:
     assert [(rung.section, rung.name) for rung in RUNGS] == list(HINTS)
 
 
-# How far one comes
+# Progress
 
 
 def test_the_untouched_exercise_stands_at_the_foot(capsys) -> None:
@@ -189,7 +189,7 @@ def test_a_mistake_is_found_where_it_is(solution: Path, name: str) -> None:
 def test_an_exception_is_shown_with_its_line_and_no_traceback(solution: Path, capsys) -> None:
     assemble(solution, GAPS)
     change(solution / "nn.py", "    y *= 0.5\n", "    y *= undefined\n")
-    assert command.main(["--solution", "my_gpt"]) == 1  # a folder where one stands
+    assert command.main(["--solution", "my_gpt"]) == 1  # a folder in the current directory
     shown = capsys.readouterr()
     line = (solution / "nn.py").read_text().splitlines().index("    y *= undefined") + 1
     assert f"my_gpt/nn.py:{line}, in gelu_tanh" in shown.out
@@ -228,7 +228,7 @@ def test_a_solution_that_is_none(name: str, capsys) -> None:
 
 
 def test_somebody_elses_backend_can_climb(capsys) -> None:
-    """One that offers the protocol only is told what could not be looked at."""
+    """A backend with only the protocol learns which values could not be checked."""
     assert command.main(["--backend", "numpy"]) == 0
     shown = capsys.readouterr().out
     assert shown.count("not offered") == 2

@@ -1,4 +1,4 @@
-"""The relay: it agrees with every backend alone, and it notices what a hand-over loses."""
+"""The relay agrees with every backend alone, and detects losses in a hand-over."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -44,7 +44,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def damage(monkeypatch: pytest.MonkeyPatch, handover: Handover) -> None:
-    """Let every leg but the first begin with what `handover` makes of the state on disk."""
+    """Let every leg but the first start from `handover` of the state on disk."""
 
     def damaged(*given) -> Preparation:
         ready = prepare(*given)
@@ -171,7 +171,7 @@ def test_what_only_one_side_has_is_infinitely_far() -> None:
     assert apart(one, two) == apart(two, one) == Difference(np.inf, "b")
 
 
-# What is run
+# The runs
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The guided walk: what it shows is what the model computes, and what it cannot show it says."""
+"""The guided walk shows the values of the model, and says what it cannot show."""
 
 import re
 from pathlib import Path
@@ -136,7 +136,7 @@ def test_without_a_run_one_can_walk_through_fresh_weights(capsys):
     assert re.search(r"token +a +\\x1b +\[ +3 +1 +m +\\n +b", out)
 
 
-# Where there is more than can be shown
+# More values than fit
 
 
 def test_a_text_beyond_the_window_is_walked_from_its_end(trained, capsys):

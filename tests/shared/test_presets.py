@@ -1,4 +1,4 @@
-"""The presets: each says whose choices it is, and can be trained."""
+"""The presets: each names the source of its hyperparameters, and can be trained."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ def test_every_preset_says_whose_choices_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_can_be_trained_as_it_is(name: str) -> None:
-    """Two steps; what all of them come to is what `python -m audits.results` measures."""
+    """Two steps; `python -m audits.results` measures the whole trainings."""
     words = (f"Speaker {i}: the {i % 7} things of which {i % 11} are said.\n" for i in range(150))
     Path("text.txt").write_text("".join(words))
     options = ["--preset", name, "--dataset", "text.txt", "--steps", "2", "--out", "run"]
@@ -38,7 +38,7 @@ def test_every_preset_can_be_trained_as_it_is(name: str) -> None:
 
 
 def test_the_classroom_preset_beats_the_bigram(tmp_path: Path) -> None:
-    """The whole command in NumPy. How long it takes is measured by `nox -s results`."""
+    """The whole command in NumPy. `nox -s results` measures its time."""
     result = train_preset("classroom", "numpy", "playlets", tmp_path / "run")
     assert result.steps == load_preset("classroom").train.steps
     assert result.floor < result.val_loss < MARGIN * result.bigram

@@ -1,4 +1,4 @@
-"""Weights on their way in and out, precisions, and the door."""
+"""Weights on their way in and out, precisions, and input validation."""
 
 from audits.mutants.mutant import ADAPTER, FORWARD, Edit, Mutant
 
@@ -144,12 +144,12 @@ MUTANTS = [
     ),
     of(
         "trace_not_checked",
-        "the door closed for logits and left open for the trace",
+        "inputs checked for logits and not for the trace",
         everywhere=Edit(FILE, f"{CHECK}        taps", "        taps"),
     ),
     of(
         "gradients_not_checked",
-        "the door closed for the loss and left open for its gradients",
+        "inputs checked for the loss and not for its gradients",
         numpy=Edit(FILE, f"{CHECK_BOTH}        loss = ", "        loss = "),
         torch=Edit(FILE, f"{CHECK_BOTH}        loss = ", "        loss = "),
         jax=Edit(FILE, f"{CHECK_BOTH}{IDS}        loss, grads", f"{IDS}        loss, grads"),

@@ -35,7 +35,7 @@ MERGE_HEADS = {
 
 def order(letters: str) -> dict[str, Edit]:
     """The three parts of c_attn under other names."""
-    return {room: Edit(MODEL, old, old.replace("q, k, v", letters)) for room, old in SPLIT.items()}
+    return {name: Edit(MODEL, old, old.replace("q, k, v", letters)) for name, old in SPLIT.items()}
 
 
 def scale(divisor: str, fused: str) -> dict[str, tuple[Edit, ...]]:
@@ -48,7 +48,7 @@ def scale(divisor: str, fused: str) -> dict[str, tuple[Edit, ...]]:
 
 def instead(texts: dict[str, str], **new: str) -> dict[str, Edit]:
     """One replacement in each backend's own words."""
-    return {room: Edit(MODEL, texts[room], text) for room, text in new.items()}
+    return {backend: Edit(MODEL, texts[backend], text) for backend, text in new.items()}
 
 
 MUTANTS = [
@@ -113,8 +113,8 @@ MUTANTS = [
         "mask_with_zero",
         "masked scores set to 0 instead of −inf: the future keeps exp(0) of the weight",
         **{
-            room: Edit(MODEL, old, old.replace("-math.inf", "0.0").replace("-jnp.inf", "0.0"))
-            for room, old in HIDE.items()
+            backend: Edit(MODEL, old, old.replace("-math.inf", "0.0").replace("-jnp.inf", "0.0"))
+            for backend, old in HIDE.items()
         },
     ),
     Mutant.of(

@@ -27,8 +27,8 @@ def of(name: str, story: str, **edits: Edit | tuple[Edit, ...]) -> Mutant:
 
 def window(cut: str) -> dict[str, Edit]:
     return {
-        room: Edit(FILE, old, old.replace("tokens[-block_size:]", cut))
-        for room, old in SLIDE.items()
+        backend: Edit(FILE, old, old.replace("tokens[-block_size:]", cut))
+        for backend, old in SLIDE.items()
     }
 
 

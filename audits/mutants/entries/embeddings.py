@@ -22,7 +22,7 @@ EMBED = "self.wte(tokens) + self.wpe(positions)"
 
 
 def positions(**new: str) -> dict[str, Edit]:
-    return {room: Edit(MODEL, POSITIONS[room], text) for room, text in new.items()}
+    return {backend: Edit(MODEL, POSITIONS[backend], text) for backend, text in new.items()}
 
 
 MUTANTS = [
@@ -39,7 +39,7 @@ MUTANTS = [
         "position_ignores_cache",
         "with a cache every new token stands at position 0",
         DECODING,
-        **{room: Edit(MODEL, old, old.replace("start + ", "")) for room, old in POSITIONS.items()},
+        **{name: Edit(MODEL, old, old.replace("start + ", "")) for name, old in POSITIONS.items()},
     ),
     Mutant.of(
         "position_not_added",
@@ -80,8 +80,8 @@ MUTANTS = [
         "wavelengths_twice",
         "the exponent's 2i doubled although c counts in steps of two already",
         **{
-            room: Edit(MODEL, f"10000.0 ** {old}", f"10000.0 ** {old.replace('(c', '(2 * c')}")
-            for room, old in WAVELENGTH.items()
+            backend: Edit(MODEL, f"10000.0 ** {old}", f"10000.0 ** {old.replace('(c', '(2 * c')}")
+            for backend, old in WAVELENGTH.items()
         },
     ),
     Mutant.of(

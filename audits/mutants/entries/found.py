@@ -111,7 +111,7 @@ MUTANTS = [
         "divided by the temperature in two places: at 1 it is the same",
         DECODING,
         **{
-            room: Edit(GENERATE, text, f"{text} / {text[2:]}") for room, text in TEMPERATURE.items()
+            name: Edit(GENERATE, text, f"{text} / {text[2:]}") for name, text in TEMPERATURE.items()
         },
     ),
     Mutant.of(

@@ -23,7 +23,7 @@ SPLIT = {
 
 def replaced(texts: dict[str, str], old: str, new: str) -> dict[str, Edit]:
     """The same slip in each backend's own words."""
-    return {room: Edit(STEPS, text, text.replace(old, new)) for room, text in texts.items()}
+    return {backend: Edit(STEPS, text, text.replace(old, new)) for backend, text in texts.items()}
 
 
 MUTANTS = [
@@ -32,8 +32,8 @@ MUTANTS = [
         "step 1: the sum of the past divided by T, not by how many positions are in it",
         CHAPTERS,
         **{
-            room: Edit(STEPS, text, text.replace("mean", "sum") + " / T")
-            for room, text in MEAN.items()
+            backend: Edit(STEPS, text, text.replace("mean", "sum") + " / T")
+            for backend, text in MEAN.items()
         },
     ),
     Mutant.of(

@@ -25,8 +25,8 @@ def of(name: str, story: str, **edits: Edit | tuple[Edit, ...]) -> Mutant:
 def build(**lines: str) -> dict[str, Edit]:
     """A line at the start of `build`."""
     return {
-        room: Edit(BACKEND, BUILD[room], f"    {line}\n{BUILD[room]}")
-        for room, line in lines.items()
+        backend: Edit(BACKEND, BUILD[backend], f"    {line}\n{BUILD[backend]}")
+        for backend, line in lines.items()
     }
 
 
@@ -183,8 +183,8 @@ MUTANTS = [
         "a short text is given the last positions of the window",
         SHAPES,
         **{
-            room: Edit("model.py", line, line.replace("start", f"({LAST})", 1))
-            for room, line in POSITIONS.items()
+            backend: Edit("model.py", line, line.replace("start", f"({LAST})", 1))
+            for backend, line in POSITIONS.items()
         },
     ),
     of(
@@ -249,13 +249,13 @@ MUTANTS = [
         "second_trainer_goes_on",
         "a model keeps its trainer: the next training begins with the moments of the last one",
         **{
-            room: Edit(
+            backend: Edit(
                 BACKEND,
                 f"return {trainer}(self, config)",
                 f"self.once = getattr(self, 'once', None) or {trainer}(self, config)\n"
                 "        return self.once",
             )
-            for room, trainer in TRAINERS.items()
+            for backend, trainer in TRAINERS.items()
         },
     ),
     of(

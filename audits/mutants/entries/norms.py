@@ -50,7 +50,7 @@ def by_hand(
 def fixed(epsilon: str) -> dict[str, Edit]:
     """Another epsilon than the configuration's in all three norms; in JAX two share a line."""
     times = {"numpy": 3, "torch": 3, "jax": 2}
-    return {room: Edit(MODEL, EPSILON, epsilon, times=n) for room, n in times.items()}
+    return {backend: Edit(MODEL, EPSILON, epsilon, times=n) for backend, n in times.items()}
 
 
 def renamed(text: str, names: dict[str, str]) -> str:

@@ -1,8 +1,8 @@
-"""Which lines of the rooms correspond: those that do the same under the same name.
+"""Which lines of the backends correspond: those that do the same under the same name.
 
-An excerpt is taken apart into its statements, and of each only that is kept which the rooms have in
-common: the name it assigns, the tap it feeds, the condition it asks. What is left are three short
-sequences, and `difflib` lays them beside each other.
+An excerpt is split into statements, and each statement is reduced to what the backends have in
+common: the name it assigns, the tap it feeds, the condition it tests. `difflib` then aligns the
+three short sequences that are left.
 """
 
 import ast
@@ -15,7 +15,7 @@ from docs.extensions.code.excerpts import Excerpt, Line, is_docstring
 Key = tuple[str, ...]
 
 ROOT_KEY: Key = ("the excerpt itself",)
-"""Of the first line: the same function may have another name in another room."""
+"""The key of the first line: a function may have different names in different backends."""
 NOT_BODY = (ROOT_KEY, ("docstring",))
 
 
@@ -29,12 +29,12 @@ class Unit:
 
 @dataclass(frozen=True)
 class Placed:
-    """A unit and where it stands in the table of all rooms."""
+    """A unit and its place in the table of all backends."""
 
     unit: Unit
     row: int
     links: frozenset[int]
-    """Units of other rooms that have one of these, too, do the same."""
+    """Units that share one of these do the same in different backends."""
 
 
 def units(excerpt: Excerpt) -> list[Unit]:
@@ -43,7 +43,7 @@ def units(excerpt: Excerpt) -> list[Unit]:
     found: list[Unit] = []
     key: Key = ROOT_KEY
     lines: list[Line] = []
-    waiting: list[Line] = []  # empty lines and comments: whose they are, the next line tells
+    waiting: list[Line] = []  # empty lines and comments belong to the statement that follows
     for line in excerpt.lines:
         text = line.text.strip()
         if line.number not in keys and (not text or text.startswith("#")):
@@ -58,27 +58,27 @@ def units(excerpt: Excerpt) -> list[Unit]:
     return [*found, Unit(key, tuple(lines + waiting))]
 
 
-def place(rooms: Mapping[str, Sequence[Unit]]) -> dict[str, list[Placed]]:
-    """Lay the units of the rooms beside each other, as rows of one table.
+def place(backends: Mapping[str, Sequence[Unit]]) -> dict[str, list[Placed]]:
+    """Align the units of the backends as rows of one table.
 
-    A room that does it all in one statement (torch calls a library where the others compute) has
-    that statement beside the first of theirs, linked with all of them.
+    If a backend needs one statement for it all (torch calls a library where the others compute),
+    that statement is beside the first of theirs, and linked with all of them.
     """
-    sizes = {room: len(_body(some)) for room, some in rooms.items()}
-    alone = {room for room, size in sizes.items() if size == 1 < max(sizes.values())}
+    sizes = {backend: len(_body(some)) for backend, some in backends.items()}
+    alone = {backend for backend, size in sizes.items() if size == 1 < max(sizes.values())}
     rows: list[Key] = []
     where: dict[str, dict[int, int]] = {}
-    for room, some in rooms.items():
-        keys = [unit.key for unit in some if room not in alone or unit.key in NOT_BODY]
+    for backend, some in backends.items():
+        keys = [unit.key for unit in some if backend not in alone or unit.key in NOT_BODY]
         rows, moved, own = _merge(rows, keys)
         where = {other: {i: moved[r] for i, r in at.items()} for other, at in where.items()}
-        numbers = [i for i, unit in enumerate(some) if room not in alone or unit.key in NOT_BODY]
-        where[room] = dict(zip(numbers, own, strict=True))
+        numbers = [i for i, unit in enumerate(some) if backend not in alone or unit.key in NOT_BODY]
+        where[backend] = dict(zip(numbers, own, strict=True))
     body = [row for row, key in enumerate(rows) if key not in NOT_BODY]
     placed = {}
-    for room, some in rooms.items():
-        at = where[room]
-        placed[room] = [
+    for backend, some in backends.items():
+        at = where[backend]
+        placed[backend] = [
             Placed(unit, at[i], frozenset({at[i]}))
             if i in at
             else Placed(unit, body[0], frozenset(body))
@@ -92,7 +92,7 @@ def _body(some: Sequence[Unit]) -> list[Unit]:
 
 
 def _merge(rows: list[Key], keys: list[Key]) -> tuple[list[Key], dict[int, int], list[int]]:
-    """Add a room to the table.
+    """Add a backend to the table.
 
     Returns the rows of the new table, where the old ones are now, and where each of `keys` is.
     """
@@ -114,7 +114,7 @@ def _merge(rows: list[Key], keys: list[Key]) -> tuple[list[Key], dict[int, int],
 
 
 def _keys_by_line(excerpt: Excerpt) -> dict[int, Key]:
-    """The first line of every statement, and of every `else`, with what stands there."""
+    """The first line of every statement, and of every `else`, with its node."""
     shown = {line.number for line in excerpt.lines}
     keys: dict[int, Key] = {}
     for part in ast.walk(excerpt.node):
@@ -131,7 +131,7 @@ def _keys_by_line(excerpt: Excerpt) -> dict[int, Key]:
 
 
 def _key(node: ast.stmt) -> Key:
-    """What a statement has in common with its counterpart in another room."""
+    """What a statement has in common with its counterpart in another backend."""
     match node:
         case ast.FunctionDef(name=name):
             return ("def", "forward" if name == "__call__" else name)
@@ -151,7 +151,7 @@ def _key(node: ast.stmt) -> Key:
 
 
 def _whole(target: ast.expr) -> ast.expr:
-    """y for y[:, t]: JAX gives the whole array anew. But record["k"] stays what it is."""
+    """y for y[:, t]: JAX assigns the whole array. But record["k"] stays as it is."""
     while isinstance(target, ast.Subscript) and not isinstance(target.slice, ast.Constant):
         target = target.value
     return target

@@ -1,7 +1,7 @@
 """The architecture as a picture that is drawn from a model's config: every named value is a button.
 
-Everything is in em, so that it grows with the letters in it. The stream runs down on the left; what
-is computed on the side branches off from it and is added to it again.
+All sizes are in em, so the picture scales with its text. The residual stream runs down on the left;
+branches leave it to the right and are added to it again.
 """
 
 import html
@@ -28,7 +28,7 @@ def architecture(config: GPTConfig, names: dict[str, str]) -> str:
 
     Args:
         config: the model's.
-        names: for every tap what its button is called by a screen reader.
+        names: the label of each tap's button, for a screen reader.
     """
     return _Picture(config, names).draw()
 
@@ -100,7 +100,7 @@ class _Picture:
         self.y += 0.3
 
     def attention(self, prefix: str, *, from_stream: bool) -> None:
-        """From q, k and v to what is added to the stream. v waits until the weights are there."""
+        """From q, k and v to the sum that is added to the stream; v joins after the weights."""
         fork = self.y - 0.45
         centres = [x + HEAD_WIDTH / 2 for x in HEADS]
         if from_stream:
@@ -140,7 +140,7 @@ class _Picture:
     # Rows
 
     def on_stream(self, tap: str, label: str, words: str, *, last: bool = False) -> None:
-        """A box through which the stream goes."""
+        """A box on the stream."""
         self.words(words, STREAM + STREAM_WIDTH / 2 + 0.4)
         if not last:
             self.down(STREAM)
@@ -148,7 +148,7 @@ class _Picture:
         self.y += ROW
 
     def on_branch(self, tap: str, label: str, words: str) -> None:
-        """A box beside the stream, which goes on."""
+        """A box beside the stream, which passes it by."""
         self.words(words, WORDS)
         self.stream_goes_on()
         self.tap(tap, label, BRANCH, BRANCH_WIDTH)
@@ -159,12 +159,12 @@ class _Picture:
         self.line((STREAM, self.y - ROW + HEIGHT), (STREAM, self.y + ROW))
 
     def branch_off(self) -> None:
-        """The stream's value goes into the box of this row, too."""
+        """An arrow from the stream into the box of this row."""
         middle = self.y + HEIGHT / 2
         self.arrow((STREAM, middle), (BRANCH, middle))
 
     def join(self) -> None:
-        """What the box of this row holds is added to the stream."""
+        """The value of this row's box, added to the stream."""
         middle = self.y + HEIGHT / 2
         self.arrow((BRANCH, middle), (STREAM + 0.65, middle))
         self.lines.append(
@@ -187,11 +187,11 @@ class _Picture:
         )
 
     def part(self, label: str, x: float, width: float) -> None:
-        """A part that is no value."""
+        """A label that is not a value."""
         self.boxes.append(f'<span class="part" style="{self.place(x, width)}">{label}</span>')
 
     def words(self, text: str, x: float) -> None:
-        """How the value is made, beside its box."""
+        """How the value is computed, beside its box."""
         if text:
             style = self.place(x, WIDTH - x)
             self.boxes.append(f'<span class="how" style="{style}">{text}</span>')

@@ -1,4 +1,4 @@
-"""`{three}`: the same function in the three rooms. `{excerpt}`: one of what stands only once."""
+"""`{three}`: the same function in the three backends. `{excerpt}`: shared code."""
 
 import html
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from docs.extensions.code.alignment import ROOT_KEY, Placed, place, units
 from docs.extensions.code.excerpts import Excerpt, ExcerptError, find_excerpt
 from docs.extensions.code.highlighting import code_block, highlighted_lines, line_element
 from docs.extensions.code.panes import Pane, place_element, three_panes
-from docs.extensions.directive import ROOMS, SiteDirective, raw
+from docs.extensions.directive import BACKENDS, SiteDirective, raw
 
 NOTHING = "nothing"
-"""Instead of a name: there is nothing to show in this room, and the content says why."""
+"""Given instead of a name if the backend has no such code; the content says why."""
 
 
 def yes_or_no(argument: str | None) -> bool:
-    """The value of an option that is yes or no."""
+    """Parse the value of a yes-or-no option."""
     return directives.choice(argument, ("yes", "no", "true", "false")) in ("yes", "true")
 
 
@@ -30,37 +30,37 @@ class Three(SiteDirective):
     :with: CausalSelfAttention.backward
     ```
 
-    `:file:` is model.py unless said otherwise. `:numpy:`, `:torch:` and `:jax:` give a room's own
-    name for it, or several, or "nothing" (then the content says why); `:numpy-file:` and so on its
-    own file. `:with:` names what is shown of NumPy alone, below.
+    `:file:` defaults to model.py. `:numpy:`, `:torch:` and `:jax:` give a backend's own name for
+    it, or several, or "nothing" (then the content says why); `:numpy-file:` and so on its own file.
+    `:with:` names what is shown of NumPy alone, below.
     """
 
     option_spec: ClassVar = {
         "file": directives.unchanged_required,
         "docstring": yes_or_no,
         "with": directives.unchanged_required,
-        **dict.fromkeys(ROOMS, directives.unchanged_required),
-        **{f"{room}-file": directives.unchanged_required for room in ROOMS},
+        **dict.fromkeys(BACKENDS, directives.unchanged_required),
+        **{f"{backend}-file": directives.unchanged_required for backend in BACKENDS},
     }
 
     def run(self) -> list[nodes.Node]:
         try:
-            found = {room: self.excerpts(room) for room in ROOMS}
-            below = self.of_room("numpy", self.options["with"]) if "with" in self.options else []
+            found = {backend: self.excerpts(backend) for backend in BACKENDS}
+            below = self.of_backend("numpy", self.options["with"]) if "with" in self.options else []
         except ExcerptError as error:
             return self.wrong(str(error))
-        empty = [room for room, some in found.items() if not some]
+        empty = [backend for backend, some in found.items() if not some]
         if empty and not self.content:
             return self.wrong(f"{{three}}: say in the content why {empty[0]} has nothing")
-        rooms = {
-            room: [unit for excerpt in some for unit in units(excerpt)]
-            for room, some in found.items()
+        backends = {
+            backend: [unit for excerpt in some for unit in units(excerpt)]
+            for backend, some in found.items()
             if some
         }
-        placed = place(rooms)
+        placed = place(backends)
         panes = [
-            pane_of(room, found[room], placed[room]) if room in placed else self.no_code(room)
-            for room in ROOMS
+            pane_of(name, found[name], placed[name]) if name in placed else self.no_code(name)
+            for name in BACKENDS
         ]
         rows = 1 + max(unit.row for some in placed.values() for unit in some)
         identifier = f"three-{self.number()}"
@@ -68,27 +68,27 @@ class Three(SiteDirective):
         shown = [raw(three_panes(panes, identifier, label, rows))]
         return [*shown, *(below_of(excerpt) for excerpt in below)]
 
-    def excerpts(self, room: str) -> list[Excerpt]:
-        """What the room shows: one definition or several; none where there is nothing."""
-        names = self.options.get(room, self.argument)
-        return [] if names == NOTHING else self.of_room(room, names)
+    def excerpts(self, backend: str) -> list[Excerpt]:
+        """The definitions that the backend shows; none if it has no such code."""
+        names = self.options.get(backend, self.argument)
+        return [] if names == NOTHING else self.of_backend(backend, names)
 
-    def of_room(self, room: str, names: str) -> list[Excerpt]:
+    def of_backend(self, backend: str, names: str) -> list[Excerpt]:
         """Raises `ExcerptError` if one is not there."""
-        file = self.options.get(f"{room}-file", self.options.get("file", "model.py"))
+        file = self.options.get(f"{backend}-file", self.options.get("file", "model.py"))
         docstring = self.options.get("docstring", True)
         return [
-            find_excerpt(f"impls/{room}/{file}", name.strip(), docstring=docstring)
+            find_excerpt(f"impls/{backend}/{file}", name.strip(), docstring=docstring)
             for name in names.split(",")
         ]
 
-    def no_code(self, room: str) -> Pane:
+    def no_code(self, backend: str) -> Pane:
         text = html.escape(" ".join(self.content))
-        return Pane(room, "", f'<p class="no-code">{text}</p>')
+        return Pane(backend, "", f'<p class="no-code">{text}</p>')
 
 
 class OneExcerpt(SiteDirective):
-    """One definition, of what all rooms share: `{excerpt} shared/schedule.py learning_rate`."""
+    """One definition from shared code: `{excerpt} shared/schedule.py learning_rate`."""
 
     required_arguments = 1
     optional_arguments = 1
@@ -104,7 +104,7 @@ class OneExcerpt(SiteDirective):
         return [raw(one_pane(excerpt, excerpt.place))]
 
 
-def pane_of(room: str, excerpts: Sequence[Excerpt], placed: Sequence[Placed]) -> Pane:
+def pane_of(backend: str, excerpts: Sequence[Excerpt], placed: Sequence[Placed]) -> Pane:
     """A column: its units, each in its row, with the rows that do the same in the others."""
     source = [line.text for unit in placed for line in unit.unit.lines]
     coloured = iter(highlighted_lines(source))
@@ -119,11 +119,11 @@ def pane_of(room: str, excerpts: Sequence[Excerpt], placed: Sequence[Placed]) ->
             f'data-line="{numbers}">{lines}</span>'
         )
     places = ", ".join(excerpt.place for excerpt in excerpts)
-    return Pane(room, places, code_block(parts, f"{ROOMS[room]}, {places}"))
+    return Pane(backend, places, code_block(parts, f"{BACKENDS[backend]}, {places}"))
 
 
 def below_of(excerpt: Excerpt) -> nodes.raw:
-    """What NumPy has besides, under the three."""
+    """NumPy's additional code, below the three columns."""
     return raw(
         one_pane(
             excerpt,
@@ -139,7 +139,7 @@ def one_pane(excerpt: Excerpt, title: str, place: str = "") -> str:
     where = place_element(place) if place else ""
     return (
         f'<section class="pane one wide" aria-label="{html.escape(title)}"><div class="pane-head">'
-        f'<span class="room">{html.escape(title)}</span>{where}'
+        f'<span class="backend">{html.escape(title)}</span>{where}'
         f'<button type="button" class="copy" hidden>copy</button></div>'
         f"{code_block(lines, place or title)}</section>"
     )

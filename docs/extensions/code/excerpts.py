@@ -9,25 +9,25 @@ from shared.errors import UserError
 from shared.sources import ROOT
 
 LEFT_OUT = "backward"
-"""The method that an excerpt of a class leaves out: only NumPy has it, and shows it by itself."""
+"""The method omitted from an excerpt of a class: only NumPy has it, and shows it separately."""
 
 
 class ExcerptError(UserError):
-    """A page asks for code that is not there."""
+    """A page asks for code that does not exist."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a source, without the indentation that the whole excerpt has."""
+    """A line of a source, without the indentation common to the whole excerpt."""
 
     number: int
-    """In its file, from 1."""
+    """The line number in its file, from 1."""
     text: str
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A piece of a source, as it stands there today."""
+    """A piece of a source file."""
 
     path: str
     """From the top of the repository, with slashes."""
@@ -45,13 +45,13 @@ def find_excerpt(path: str, name: str, *, docstring: bool = True, root: Path = R
 
     Args:
         path: the file, from the top of the repository.
-        name: "softmax", "LayerNorm", "LayerNorm.forward" (JAX's `__call__` is meant, too), or a
-            name that the module assigns.
+        name: "softmax", "LayerNorm", "LayerNorm.forward" (also finds JAX's `__call__`), or a name
+            that the module assigns.
         docstring: whether docstrings are shown.
         root: the top of the repository.
 
     Raises:
-        ExcerptError: there is no such file, or nothing of that name in it.
+        ExcerptError: there is no such file, or it has no such name.
     """
     file = root / path
     if not file.is_file():
@@ -70,7 +70,7 @@ def find_excerpt(path: str, name: str, *, docstring: bool = True, root: Path = R
     hidden = set(_left_out(node)) | (set() if docstring else set(_docstrings(node)))
     lines = source.splitlines()
     shown = [Line(n, lines[n - 1][node.col_offset :]) for n in numbers if n not in hidden]
-    while not shown[-1].text.strip():  # what stood between it and the method left out
+    while not shown[-1].text.strip():  # the empty lines before the omitted method
         shown.pop()
     return Excerpt(path, node, tuple(shown))
 
@@ -100,7 +100,7 @@ def _left_out(node: ast.stmt) -> Iterator[int]:
 
 
 def _docstrings(node: ast.stmt) -> Iterator[int]:
-    """The lines of all docstrings, but for those that are all a function consists of."""
+    """The lines of all docstrings, except where a docstring is the whole body."""
     for part in ast.walk(node):
         if not isinstance(part, ast.FunctionDef | ast.ClassDef) or len(part.body) == 1:
             continue
@@ -109,7 +109,7 @@ def _docstrings(node: ast.stmt) -> Iterator[int]:
 
 
 def is_docstring(node: ast.stmt) -> bool:
-    """Whether a statement is nothing but a text."""
+    """Whether a statement is only a string."""
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)

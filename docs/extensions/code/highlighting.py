@@ -1,4 +1,4 @@
-"""Code as HTML, line by line: Pygments colours it, and shapes in comments are marked."""
+"""Code as HTML, line by line: coloured by Pygments, with the shapes in comments marked."""
 
 import html
 import re
@@ -12,11 +12,11 @@ _COMMENT = re.compile(r'(<span class="c1">)(.*?)(</span>)')
 _SHAPE = re.compile(r"\[[A-Z][^\]<]*\]")
 
 HANGING = 4
-"""A line that is too long goes on this far to the right of where it began, in characters."""
+"""The extra indent of a wrapped line, in characters."""
 
 
 def highlighted_lines(lines: Sequence[str]) -> list[str]:
-    """Each line of Python as HTML for itself: every element that it opens, it closes."""
+    """Each line of Python as separate HTML: every element is closed on its line."""
     lexer = PythonLexer(stripnl=False)
     text = highlight("\n".join(lines) + "\n", lexer, HtmlFormatter(nowrap=True))
     coloured = text.splitlines()[: len(lines)]
@@ -30,7 +30,7 @@ def _mark_shapes(comment: re.Match[str]) -> str:
 
 
 def line_element(source: str, coloured: str) -> str:
-    """A line that may be broken, and then goes on further to the right."""
+    """A line that may wrap, with a hanging indent."""
     indent = len(source) - len(source.lstrip()) + HANGING
     return f'<span class="line" style="--indent:{indent}ch">{coloured or " "}\n</span>'
 

@@ -1,32 +1,32 @@
-"""Three panes: beside each other where there is room for it, else behind tabs.
+"""Three panes: side by side if there is room for them, otherwise behind tabs.
 
-Without a script all three are shown, on a narrow screen below each other.
+Without JavaScript all three are shown; on a narrow screen, one below the other.
 """
 
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from docs.extensions.directive import ROOMS
+from docs.extensions.directive import BACKENDS
 
 
 @dataclass(frozen=True)
 class Pane:
-    """What one room shows."""
+    """What one backend shows."""
 
-    room: str
+    backend: str
     place: str
-    """Where it stands: a file and a line, or "" for nothing."""
+    """The file and line of the code, or ""."""
     body: str
     """HTML."""
 
 
 def three_panes(panes: Sequence[Pane], identifier: str, label: str, rows: int = 1) -> str:
-    """The panes and their tabs. A body that has rows says which row each of its parts is in."""
+    """The panes and their tabs. A body with rows gives the row of each of its parts."""
     tabs = "".join(
-        f'<button type="button" role="tab" id="{identifier}-{pane.room}-tab" '
-        f'aria-controls="{identifier}-{pane.room}" aria-selected="false">{ROOMS[pane.room]}'
-        f"</button>"
+        f'<button type="button" role="tab" id="{identifier}-{pane.backend}-tab" '
+        f'aria-controls="{identifier}-{pane.backend}" aria-selected="false">'
+        f"{BACKENDS[pane.backend]}</button>"
         for pane in panes
     )
     return (
@@ -38,16 +38,17 @@ def three_panes(panes: Sequence[Pane], identifier: str, label: str, rows: int = 
 
 
 def place_element(place: str) -> str:
-    """A path that may be broken behind its slashes."""
+    """A path that may wrap after its slashes."""
     return f'<code class="place">{html.escape(place).replace("/", "/<wbr>")}</code>'
 
 
 def _pane(pane: Pane, identifier: str) -> str:
     place = place_element(pane.place) if pane.place else ""
     copy = '<button type="button" class="copy" hidden>copy</button>' if pane.place else ""
+    name = BACKENDS[pane.backend]
     return (
-        f'<section class="pane room-{pane.room}" id="{identifier}-{pane.room}" '
-        f'data-room="{ROOMS[pane.room]}" aria-label="{ROOMS[pane.room]}">'
-        f'<div class="pane-head"><span class="room">{ROOMS[pane.room]}</span>{place}{copy}</div>'
+        f'<section class="pane backend-{pane.backend}" id="{identifier}-{pane.backend}" '
+        f'data-backend="{name}" aria-label="{name}">'
+        f'<div class="pane-head"><span class="backend">{name}</span>{place}{copy}</div>'
         f"{pane.body}</section>"
     )

@@ -8,14 +8,14 @@ from docs.extensions.code.excerpts import Excerpt, ExcerptError, Line, find_exce
 from shared.config import GPTConfig
 
 MODULES = {"fc": "c_fc", "act": "activation", "h": "block"}
-"""Names of modules, where they aren't those of their taps."""
+"""Modules with other names than their taps."""
 
 
-def tap_lines(room: str, kind: str, config: GPTConfig) -> Excerpt:
+def tap_lines(backend: str, kind: str, config: GPTConfig) -> Excerpt:
     """The statement that computes `kind` ("attn.q", "ln_1", "h", …).
 
-    It calls the module of that name, or `tap` with it. If a tapped value changes what the statement
-    before has made (`y = att @ v`, for one), that statement comes first.
+    The statement calls the module of that name, or `tap` with it. If it changes the value of the
+    statement before (such as `y = att @ v`), that statement is included.
 
     Raises:
         ExcerptError: there is no such statement, or more than one.
@@ -27,7 +27,7 @@ def tap_lines(room: str, kind: str, config: GPTConfig) -> Excerpt:
         where = "trace"
     else:
         where = f"{'Block' if name in ('ln_1', 'attn', 'ln_2', 'mlp') else 'GPT'}.forward"
-    path = f"impls/{room}/{'trace' if where == 'trace' else 'model'}.py"
+    path = f"impls/{backend}/{'trace' if where == 'trace' else 'model'}.py"
     function = find_excerpt(path, where)
     statements = list(_simple(function.node, config))
     found = [i for i, statement in enumerate(statements) if _computes(statement, name)]
@@ -43,7 +43,7 @@ def tap_lines(room: str, kind: str, config: GPTConfig) -> Excerpt:
 
 
 def _simple(node: ast.stmt, config: GPTConfig) -> Iterator[ast.stmt]:
-    """The statements inside that are not compound. Of pre- and post-norm only the one that is."""
+    """The simple statements inside. Of pre- and post-norm, only the configured one."""
     if isinstance(node, ast.If) and ast.unparse(node.test) == "self.norm == 'pre'":
         inside = node.body if config.norm == "pre" else node.orelse
     else:
@@ -53,9 +53,9 @@ def _simple(node: ast.stmt, config: GPTConfig) -> Iterator[ast.stmt]:
 
 
 def _computes(statement: ast.stmt, name: str) -> bool:
-    """Whether a statement makes the value of this name."""
+    """Whether a statement computes the value of this name."""
     if name == "logits":
-        return isinstance(statement, ast.Return)  # they are the model's own output
+        return isinstance(statement, ast.Return)  # the model returns them
     if name == "probs":
         return "record['probs'] =" in ast.unparse(statement)
     module = MODULES.get(name, name)
@@ -64,7 +64,7 @@ def _computes(statement: ast.stmt, name: str) -> bool:
 
 
 def _tapped(statement: ast.stmt, name: str) -> ast.expr | None:
-    """What goes through `self.tap` under this name in a statement; None if nothing does."""
+    """The value passed to `self.tap` under this name in a statement, or None."""
     for part in ast.walk(statement):
         match part:
             case ast.Call(func=ast.Attribute(attr="tap"), args=[ast.Constant(value=tap), value]):
@@ -78,14 +78,14 @@ def _names(node: ast.AST) -> set[str]:
 
 
 def _assigned(statement: ast.stmt) -> set[str]:
-    """The names that a statement gives a value to; not those of which it changes a part."""
+    """The names that a statement assigns, except those that it changes only in part."""
     targets = statement.targets if isinstance(statement, ast.Assign) else []
     whole = [target for target in targets if isinstance(target, ast.Name | ast.Tuple)]
     return {name for target in whole for name in _names(target)}
 
 
 def _excerpt(function: Excerpt, statements: list[ast.stmt]) -> Excerpt:
-    """These statements alone, each without its indentation."""
+    """Only these statements, each without its indentation."""
     texts = {line.number: line.text for line in function.lines}
     lines: list[Line] = []
     for statement in statements:

@@ -1,1 +1,1 @@
-"""What has been proven, on the pages: conformance figures, planted bugs, the kill matrix."""
+"""Evidence on the pages: conformance figures, planted bugs, the kill matrix."""

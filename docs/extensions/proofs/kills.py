@@ -10,7 +10,7 @@ from audits.mutants import report
 from audits.mutants.catalogue import CATALOGUE, THEMES
 from audits.mutants.elsewhere import told
 from audits.mutants.judging import Verdict
-from docs.extensions.directive import ROOMS, SiteDirective, raw
+from docs.extensions.directive import BACKENDS, SiteDirective, raw
 
 HOW = "nox -s mutants"
 HEALTHY = "healthy"
@@ -21,7 +21,7 @@ class Check:
     """A column."""
 
     name: str
-    """test_forward.py::test_taps; or "process", where that did not survive."""
+    """test_forward.py::test_taps; or "process" if the process died."""
 
     @property
     def chapter(self) -> str:
@@ -36,7 +36,7 @@ class Check:
 
 
 class KillMatrix(SiteDirective):
-    """The whole of the last run of the mutants."""
+    """The last run of all mutants."""
 
     optional_arguments = 0
     has_content = False
@@ -49,8 +49,8 @@ class KillMatrix(SiteDirective):
         if found.stale:
             notes += self.missing(f"what fell was measured before the sources changed: run {HOW}")
         judged = {(v.mutant, v.backend) for v in found.verdicts}
-        wanted = {(name, room) for name in CATALOGUE for room in CATALOGUE[name].edits}
-        wanted |= {(HEALTHY, room) for room in ROOMS}
+        wanted = {(name, backend) for name in CATALOGUE for backend in CATALOGUE[name].edits}
+        wanted |= {(HEALTHY, backend) for backend in BACKENDS}
         if absent := wanted - judged:
             notes += self.missing(f"not measured: {len(absent)} of {len(wanted)}; run {HOW}")
         for verdict in found.verdicts:
@@ -65,9 +65,9 @@ class KillMatrix(SiteDirective):
 
 
 def matrix(verdicts: Sequence[Verdict]) -> str:
-    """The table, in a box that scrolls, and below it a place for what a row says."""
+    """The table, in a box that scrolls, and below it a place for the details of a row."""
     every = dict.fromkeys(check for v in verdicts for check in (*v.passed, *v.fallen))
-    checks = sorted(map(Check, every), key=lambda check: check.name)  # as the suite runs them
+    checks = sorted(map(Check, every), key=lambda check: check.name)  # the order of the suite
     by_task = {(v.mutant, v.backend): v for v in verdicts}
     mutants = [v for v in verdicts if v.mutant != HEALTHY]
     killed = sum(v.killed for v in mutants)
@@ -76,7 +76,7 @@ def matrix(verdicts: Sequence[Verdict]) -> str:
         f"<td>{sum(check.name in verdict.fallen for verdict in mutants)}</td>" for check in checks
     )
     key = "".join(
-        f'<span class="k{1 << i}"></span> {name} ' for i, name in enumerate(ROOMS.values())
+        f'<span class="k{1 << i}"></span> {name} ' for i, name in enumerate(BACKENDS.values())
     )
     return (
         f'<div class="kills wide" data-play="kills"><p class="key">Killed in: {key}'
@@ -92,7 +92,7 @@ def matrix(verdicts: Sequence[Verdict]) -> str:
 
 
 def _heads(checks: Sequence[Check]) -> str:
-    """Chapters of the suite, and below them its checks, written upwards."""
+    """Chapters of the suite, and below them its checks, written vertically."""
     chapters: dict[str, int] = {}
     for check in checks:
         chapters[check.chapter] = chapters.get(check.chapter, 0) + 1
@@ -110,7 +110,7 @@ def _heads(checks: Sequence[Check]) -> str:
 
 
 def _edge(checks: Sequence[Check], i: int) -> str:
-    """Where a chapter begins, there is a line."""
+    """Draw a line where a chapter begins."""
     return "edge" if i == 0 or checks[i].chapter != checks[i - 1].chapter else ""
 
 
@@ -118,7 +118,7 @@ def _theme(theme: object, by_task: dict[tuple[str, str], Verdict], checks: Seque
     """The rows of a part of the catalogue."""
     title = (theme.__doc__ or "").strip().removesuffix(".")
     rows = "".join(
-        _row(name, {room: by_task[name, room] for room in ROOMS if (name, room) in by_task}, checks)
+        _row(name, {b: by_task[name, b] for b in BACKENDS if (name, b) in by_task}, checks)
         for name in (mutant.name for mutant in getattr(theme, "MUTANTS", ()))
     )
     span = f'colspan="{len(checks) + 1}"'
@@ -127,10 +127,10 @@ def _theme(theme: object, by_task: dict[tuple[str, str], Verdict], checks: Seque
 
 
 def _row(name: str, verdicts: dict[str, Verdict], checks: Sequence[Check]) -> str:
-    """A bug: in which rooms each check saw it, as letters and as a class for the colours."""
+    """A bug: for each check, the backends in which it saw the bug, as letters and colours."""
     counts = "".join(
-        f' data-{room}="{len(v.fallen)} of {len(v.fallen) + len(v.passed)}"'
-        for room, v in verdicts.items()
+        f' data-{backend}="{len(v.fallen)} of {len(v.fallen) + len(v.passed)}"'
+        for backend, v in verdicts.items()
     )
     label = html.escape(name).replace("_", "_<wbr>")
     cells = "".join(_cell(check, verdicts) for check in checks)
@@ -141,14 +141,14 @@ def _row(name: str, verdicts: dict[str, Verdict], checks: Sequence[Check]) -> st
 
 
 def _cell(check: Check, verdicts: dict[str, Verdict]) -> str:
-    killed = [room for room in ROOMS if room in verdicts and check.name in verdicts[room].fallen]
+    killed = [b for b in BACKENDS if b in verdicts and check.name in verdicts[b].fallen]
     if killed:
-        bits = sum(1 << list(ROOMS).index(room) for room in killed)
+        bits = sum(1 << list(BACKENDS).index(backend) for backend in killed)
         return f'<td class="k{bits}">{_letters(killed)}</td>'
     seen = any(check.name in verdict.passed for verdict in verdicts.values())
     return "<td>·</td>" if seen else "<td></td>"
 
 
-def _letters(rooms: Iterable[str]) -> str:
-    """NPJ, the first letters of the rooms' names."""
-    return "".join(ROOMS[room][0] for room in rooms)
+def _letters(backends: Iterable[str]) -> str:
+    """NPJ, the first letters of the backends' names."""
+    return "".join(BACKENDS[backend][0] for backend in backends)

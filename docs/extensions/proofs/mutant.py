@@ -1,4 +1,4 @@
-"""`{mutant} swap_qk`: a bug to plant, where it stands in each room, and what falls then."""
+"""`{mutant} swap_qk`: a bug to plant, its place in each backend, and the checks that fail."""
 
 import html
 import re
@@ -16,16 +16,16 @@ from audits.mutants.mutant import Mutant
 from audits.mutants.plant import MutantError, diff
 from docs.extensions.code.highlighting import code_block, line_element
 from docs.extensions.code.panes import Pane, three_panes
-from docs.extensions.directive import ROOMS, SiteDirective, raw
+from docs.extensions.directive import BACKENDS, SiteDirective, raw
 
 HOW = "nox -s mutants"
 
 
 class PlantedBug(SiteDirective):
-    """The story of a mutant, its diff, the command that plants it, and which checks fell.
+    """The story of a mutant, its diff, the command that plants it, and which checks failed.
 
-    `:backend:` is where the command plants it: torch, or the first room that has such a bug. The
-    content, if there is any, says what to look at.
+    The command plants it in `:backend:`, by default torch, or the first backend that has the bug.
+    The content, if there is any, says what to look at.
     """
 
     required_arguments = 1
@@ -37,7 +37,7 @@ class PlantedBug(SiteDirective):
             mutant = find(self.argument)
             first = "torch" if "torch" in mutant.edits else next(iter(mutant.edits))
             backend = check_backend(self.options.get("backend", first))
-            panes = [self.pane(mutant, room) for room in ROOMS]
+            panes = [self.pane(mutant, name) for name in BACKENDS]
         except MutantError as error:
             return self.wrong(str(error))
         if backend not in mutant.edits:
@@ -53,13 +53,13 @@ class PlantedBug(SiteDirective):
         box += self.what_fell(mutant)
         return [box]
 
-    def pane(self, mutant: Mutant, room: str) -> Pane:
-        """The lines of one room that change."""
-        if room not in mutant.edits:
-            return Pane(room, "", '<p class="no-code">has no place for this bug</p>')
-        files = dict.fromkeys(edit.file for edit in mutant.edits[room])
-        place = ", ".join(f"impls/{room}/{file}" for file in files)
-        return Pane(room, place, code_block(_changes(mutant, room), f"{place}, changed"))
+    def pane(self, mutant: Mutant, backend: str) -> Pane:
+        """The lines that change in one backend."""
+        if backend not in mutant.edits:
+            return Pane(backend, "", '<p class="no-code">has no place for this bug</p>')
+        files = dict.fromkeys(edit.file for edit in mutant.edits[backend])
+        place = ", ".join(f"impls/{backend}/{file}" for file in files)
+        return Pane(backend, place, code_block(_changes(mutant, backend), f"{place}, changed"))
 
     def what_fell(self, mutant: Mutant) -> list[nodes.Node]:
         """The checks that saw it, from the last run of all mutants."""
@@ -67,12 +67,12 @@ class PlantedBug(SiteDirective):
         of_all = found.verdicts if found is not None else []
         verdicts = {v.backend: v for v in of_all if v.mutant == mutant.name}
         if set(verdicts) != set(mutant.edits):
-            absent = ", ".join(ROOMS[room] for room in mutant.edits if room not in verdicts)
+            absent = ", ".join(BACKENDS[name] for name in mutant.edits if name not in verdicts)
             return self.missing(f"which checks fall in {absent} was not measured: run {HOW}")
         notes = []
         if found is not None and found.stale:
             notes = self.missing(f"what fell was measured before the sources changed: run {HOW}")
-        rows = "".join(_row(room, verdicts[room]) for room in ROOMS if room in verdicts)
+        rows = "".join(_row(name, verdicts[name]) for name in BACKENDS if name in verdicts)
         listing = (
             f'<details class="fell"><summary>Which checks fall</summary><div class="table-wrapper" '
             f'tabindex="0" role="group" aria-label="checks that fall"><table class="docutils">'
@@ -82,9 +82,9 @@ class PlantedBug(SiteDirective):
         return [*notes, raw(listing)]
 
 
-def _changes(mutant: Mutant, room: str) -> Iterable[str]:
-    """The diff as lines of HTML, without the indentation that all of them have."""
-    lines = [line for line in diff(mutant, room) if not line.startswith(("---", "+++"))]
+def _changes(mutant: Mutant, backend: str) -> Iterable[str]:
+    """The diff as lines of HTML, without their common indentation."""
+    lines = [line for line in diff(mutant, backend) if not line.startswith(("---", "+++"))]
     bare = iter(
         textwrap.dedent("\n".join(line[1:] for line in lines if line[0] in "+-")).split("\n")
     )
@@ -97,12 +97,13 @@ def _changes(mutant: Mutant, room: str) -> Iterable[str]:
         yield f'<span class="{kind}">{line_element(text, html.escape(text))}</span>'
 
 
-def _row(room: str, verdict: Verdict) -> str:
+def _row(backend: str, verdict: Verdict) -> str:
     fallen, passed = list(verdict.fallen), verdict.passed
     names = ", ".join(f"<code>{html.escape(_short(check))}</code>" for check in fallen)
     return (
-        f'<tr><th scope="row">{ROOMS[room]}</th><td>{len(fallen)} of {len(fallen) + len(passed)}'
-        f"</td><td>{names or 'none: it survived'}</td></tr>"
+        f'<tr><th scope="row">{BACKENDS[backend]}</th>'
+        f"<td>{len(fallen)} of {len(fallen) + len(passed)}</td>"
+        f"<td>{names or 'none: it survived'}</td></tr>"
     )
 
 

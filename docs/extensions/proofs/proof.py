@@ -1,6 +1,6 @@
-"""`{conformance} logits, taps`: what the last report says about this part of the model.
+"""`{conformance} logits, taps`: the results of these checks in the last report.
 
-`{conformance} everything` is the whole report, with what the limits stand between.
+`{conformance} everything` is the whole report, with the noise and the mutants around each limit.
 """
 
 import html
@@ -13,7 +13,7 @@ from docutils import nodes
 from conformance import gate
 from conformance.limits import ORDER
 from conformance.reporting.table import number
-from docs.extensions.directive import ROOMS, SiteDirective, raw
+from docs.extensions.directive import BACKENDS, SiteDirective, raw
 
 REPORT = gate.STAMP.with_name("conformance.json")
 HOW = "nox -s conformance"
@@ -38,8 +38,8 @@ class Conformance(SiteDirective):
             return self.missing(f"not measured: run {HOW}")
         rows = [row for row in report["checks"] if row["check"] in wanted]
         absent = [name for name in wanted if name not in {row["check"] for row in rows}]
-        judged = {room for row in rows for room in row["errors"]}
-        absent += [name for room, name in ROOMS.items() if rows and room not in judged]
+        judged = {backend for row in rows for backend in row["errors"]}
+        absent += [name for backend, name in BACKENDS.items() if rows and backend not in judged]
         notes = []
         if report.get("fingerprint") != gate.fingerprint():
             notes += self.missing(f"these figures are older than the sources: run {HOW}")
@@ -51,7 +51,7 @@ class Conformance(SiteDirective):
 
 
 def checks_named(argument: str) -> list[str]:
-    """The names in a list with commas, of which "AdamW, 1 step" has one of its own."""
+    """The names in a comma-separated list; "AdamW, 1 step" contains a comma itself."""
     parts, names = [part.strip() for part in argument.split(",")], []
     while parts:
         two = ", ".join(parts[:2])
@@ -61,7 +61,7 @@ def checks_named(argument: str) -> list[str]:
 
 
 def read_report() -> dict[str, Any] | None:
-    """The last report; None if there is none that can be read."""
+    """The last report; None if there is none, or it cannot be read."""
     try:
         report = json.loads(REPORT.read_text(encoding="utf-8"))
         needed = report["started"], report["verdict"], report["checks"]
@@ -71,9 +71,9 @@ def read_report() -> dict[str, Any] | None:
 
 
 def table(rows: Sequence[dict[str, Any]], started: str, whole: bool = False) -> str:
-    """One row for each check and precision; with `whole` also between what the limit stands."""
+    """One row for each check and precision; with `whole`, also noise and smallest mutant."""
     around = ["noise", "limit", "smallest mutant"] if whole else ["limit"]
-    columns = [*ROOMS.values(), *around, ""]
+    columns = [*BACKENDS.values(), *around, ""]
     head = "".join(f'<th scope="col">{name}</th>' for name in columns)
     body = "".join(_row(row, whole) for row in rows)
     return (
@@ -89,7 +89,7 @@ def table(rows: Sequence[dict[str, Any]], started: str, whole: bool = False) -> 
 
 def _row(row: dict[str, Any], whole: bool) -> str:
     around = ["noise", "limit", "smallest_mutant"] if whole else ["limit"]
-    values = [*(row["errors"].get(room) for room in ROOMS), *(row[key] for key in around)]
+    values = [*(row["errors"].get(name) for name in BACKENDS), *(row[key] for key in around)]
     cells = "".join(f"<td>{_number(value)}</td>" for value in values)
     passed = row["verdict"] == "passed"
     verdict = "✓ passed" if passed else f"✗ {row['verdict']}"
@@ -100,5 +100,5 @@ def _row(row: dict[str, Any], whole: bool) -> str:
 
 
 def _number(value: float | str | None) -> str:
-    """The report has "inf" where JSON has no number for it."""
+    """The report has "inf" because JSON has no number for it."""
     return "–" if value is None else number(float(value))

@@ -1,4 +1,4 @@
-"""Checkpoints and crashes: one is there whole or not at all."""
+"""Checkpoints and crashes: a checkpoint exists completely or not at all."""
 
 import errno
 import itertools
@@ -24,11 +24,11 @@ def listing(directory):
 
 
 class Crash(BaseException):
-    """What SIGKILL would be if one could look at the disk afterwards."""
+    """Stands in for SIGKILL, so that the test can inspect the disk afterwards."""
 
 
 def fail(patch, error, fails, *functions):
-    """Raise at each call of these functions whose number `fails` says so of."""
+    """Raise at each call of these functions for whose number `fails` is true."""
     calls = itertools.count()
 
     def failing(function):
@@ -72,7 +72,7 @@ def test_a_save_that_fails_anywhere_changes_nothing(tmp_path, monkeypatch, error
 
 
 def test_a_crash_anywhere_leaves_one_whole_checkpoint(tmp_path, monkeypatch):
-    """Nobody cleans up after a crash: the rest of the disk is as it was at that moment."""
+    """After a crash there is no cleanup: the disk stays as it was at that moment."""
     run = tmp_path / "run"
     places = (os, "fsync"), (Path, "rename"), (shutil, "rmtree")
     for stop in itertools.count():

@@ -1,7 +1,7 @@
 """Checkpoints that are missing or hostile: refused in one line, and nothing else is touched.
 
-Damage is the matter of conformance/shared/test_shared_damage.py, any corruption at all that of
-audits/reliability/corruptions.py.
+conformance/shared/test_shared_damage.py tests damage, and audits/reliability/corruptions.py any
+corruption at all.
 """
 
 import json
@@ -26,7 +26,7 @@ def saved(tmp_path):
 
 
 def refused(path, *fragments):
-    """Loading is refused in one line that holds every fragment."""
+    """Loading is refused in one line that contains every fragment."""
     with pytest.raises(CheckpointError) as caught:
         load_checkpoint(path)
     message = str(caught.value)
@@ -84,7 +84,7 @@ def edited_header(checkpoint):
 
 
 def test_what_only_the_library_notices(saved):
-    """Two tensors in one place: names, shapes and the total size are all as they should be."""
+    """Two tensors in one place: names, shapes and the total size are right."""
     with edited_header(saved) as header:
         ln_1, ln_2 = (header[f"transformer.h.0.ln_{i}.weight"] for i in (1, 2))
         ln_1["data_offsets"] = ln_2["data_offsets"]

@@ -1,4 +1,4 @@
-"""What cannot be used is refused: one or two lines, status 2, and nothing written or lost."""
+"""Unusable input is refused: one or two lines, status 2, and nothing written or lost."""
 
 import os
 import re
@@ -178,7 +178,7 @@ def test_a_run_is_neither_lost_nor_mixed_with_another(capsys, text):
     capsys.readouterr()
     before = Path("run/metrics.jsonl").read_bytes()
     assert "already holds a run" in error_of(capsys, train_main("numpy", options))
-    # Told to overwrite, but with an input that cannot be: the old run stays.
+    # With --overwrite and an invalid input, the old run stays.
     for bad in (["--dataset", "bible"], ["--n-head", "3"], ["--device", "toaster"]):
         error_of(capsys, train_main("numpy", [*options, "--overwrite", *bad]))
     assert Path("run/metrics.jsonl").read_bytes() == before

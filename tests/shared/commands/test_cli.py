@@ -1,4 +1,4 @@
-"""The command lines of training and sampling, as somebody at a keyboard meets them."""
+"""The command lines of training and sampling, as a user at a keyboard sees them."""
 
 import json
 import re
@@ -170,7 +170,7 @@ def test_a_training_that_blows_up(capsys, text):
     assert "Warning" not in shown
 
 
-# What is printed
+# The output
 
 
 def test_training_speaks_on_standard_error_only(capsys, text):
@@ -200,7 +200,7 @@ def test_standard_output_is_prompt_and_text(capsys, trained):
     assert shown.err == ""
     assert shown.out.startswith("ROMEO:\n")
     assert len(shown.out) == len("ROMEO:\n") + 12 + len("\n")
-    # Sample i is the one of seed + i, whoever asks for it; and the checkpoint is the run's newest.
+    # Sample i is that of seed + i in every call; and the checkpoint is the run's newest.
     checkpoint = str(newest_checkpoint(trained))
     several = ["--num-samples", "2", "--run", checkpoint]
     assert sample_main("numpy", [*options, "--seed", "2", *several]) == 0
@@ -258,14 +258,14 @@ def test_a_terminal_gets_no_commands_from_a_model(capsys, monkeypatch):
 
 
 def test_errors_are_for_users_only(monkeypatch):
-    """A fault of the program's own keeps its traceback."""
+    """A bug in the program keeps its traceback."""
     monkeypatch.setattr("shared.commands.train.parse_train", lambda *_: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         train_main("numpy", [])
 
 
 def test_hints_in_a_nox_session_name_that_session(monkeypatch):
-    """Its environment has the packages; the Python of the user's shell may not."""
+    """Its environment has the packages; the user's own Python may lack them."""
     assert program("torch", "sample") == "python -m impls.torch.sample"
     monkeypatch.setenv("NOX_CURRENT_SESSION", "train-torch")
     assert program("torch", "sample") == "nox -s sample-torch --"

@@ -1,4 +1,4 @@
-"""The table of the next token. Its numbers are held to by the gate, in test_shared_sampling.py."""
+"""The table of the next token. test_shared_sampling.py in the suite checks its numbers."""
 
 import importlib
 import re
@@ -11,12 +11,12 @@ from shared.protocol import BACKENDS
 from tests.command_line import TEXT, error_of
 
 
-@pytest.mark.parametrize("room", BACKENDS)
-def test_an_edge_belongs_to_the_token_after_it(room: str) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_edge_belongs_to_the_token_after_it(backend: str) -> None:
     """Intervals include their lower end: u = k/32 draws token k of 32 equally likely ones."""
-    importlib.import_module(f"impls.{room}.model")  # which switches float64 on in JAX
-    sample_token = importlib.import_module(f"impls.{room}.generate").sample_token
-    library = importlib.import_module({"jax": "jax.numpy"}.get(room, room))
+    importlib.import_module(f"impls.{backend}.model")  # which switches float64 on in JAX
+    sample_token = importlib.import_module(f"impls.{backend}.generate").sample_token
+    library = importlib.import_module({"jax": "jax.numpy"}.get(backend, backend))
     logits = library.zeros(32, dtype=library.float64)
     for token in range(32):
         assert sample_token(logits, token / 32, SampleConfig(1)) == token

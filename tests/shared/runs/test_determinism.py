@@ -1,5 +1,5 @@
-"""Determinism: the page docs/determinism.md names a test for each of its claims, and the claims
-that no other test holds are held here.
+"""Determinism: docs/determinism.md names a test for each of its claims; those without another test
+are tested here.
 
 `nox -s tests -- tests/shared/runs/test_determinism.py -rP` shows the numbers that the page gives.
 """
@@ -34,7 +34,7 @@ OLD_PROCESSOR = {
     "ONEDNN_MAX_CPU_ISA": "SSE41",
     "XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2",  # JAX
 }
-"""Makes all three libraries compute as on a processor of 2008. They add in another order there."""
+"""Makes all three libraries compute as on a processor of 2008, with another order of sums."""
 
 # A model of a size at which the libraries use more than one thread.
 TRAIN = """
@@ -66,11 +66,11 @@ for backend in ("numpy", "torch", "jax"):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> Path:
-    """The same trainings by all backends: twice as usual, and once on another machine, as far as
-    this one can play one: with a single CPU (on Linux) that knows little (on x86)."""
+    """The same trainings by all backends: twice as usual, and once on a simulated other machine,
+    with a single CPU (on Linux) of an old type (on x86)."""
     out = tmp_path_factory.mktemp("determinism")
     usual = {name: value for name, value in os.environ.items() if name not in THREADS}
-    usual["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that have nothing to do leave the CPUs to others
+    usual["OMP_WAIT_POLICY"] = "PASSIVE"  # idle threads leave the CPUs to others
     cpus = "one" if hasattr(os, "sched_setaffinity") else "all"
     started = [
         start(out / "usual", usual, "all", "float32", "float64"),
@@ -84,7 +84,7 @@ def runs(tmp_path_factory) -> Path:
 
 
 def start(out: Path, environment: dict[str, str], *given: str) -> subprocess.Popen[str]:
-    """Begin TRAIN in a process of its own."""
+    """Start TRAIN in a separate process."""
     out.mkdir()
     command = [sys.executable, "-c", TRAIN, str(out), *given]
     return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
@@ -101,7 +101,7 @@ def test_a_training_repeated_in_another_process_is_the_same_to_the_bit(runs, bac
     assert np.shape(json.loads((first / "losses.json").read_text())) == (5, 2)
 
 
-# But for rounding
+# Except for rounding
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -117,9 +117,9 @@ def test_threads_and_processor_change_rounding_alone(runs, backend):
     assert errors[worst] <= limit_of("AdamW, 20 steps", "float64")
 
 
-# Where texts part
+# Where texts diverge
 
-ROOMS = ("numpy", "torch")
+PAIR = ("numpy", "torch")
 
 
 def borders(model: Model, prompt: np.ndarray) -> np.ndarray:
@@ -135,7 +135,7 @@ def test_texts_part_only_where_a_uniform_falls_between_two_roundings(monkeypatch
     case = next(case for case in CASES if case.name == "gpt2")
     prompt = random_batch(case.config)[0][0]
     weights = random_weights(case)
-    models = {name: load_backend(name).build(case.config, weights) for name in ROOMS}
+    models = {name: load_backend(name).build(case.config, weights) for name in PAIR}
     cdf = {name: borders(model, prompt) for name, model in models.items()}
 
     def first_token(name: str, u: float) -> int:
@@ -149,10 +149,10 @@ def test_texts_part_only_where_a_uniform_falls_between_two_roundings(monkeypatch
     middles = (np.append(0, upper[:-1]) + lower) / 2
     for token, u in enumerate(middles):
         if lower[token] - u > 1e-6:
-            assert {first_token(name, u) for name in ROOMS} == {token}
+            assert {first_token(name, u) for name in PAIR} == {token}
     parted = 0
     for token in np.flatnonzero(upper > lower):
-        drawn = {first_token(name, float(lower[token] + upper[token]) / 2) for name in ROOMS}
+        drawn = {first_token(name, float(lower[token] + upper[token]) / 2) for name in PAIR}
         assert drawn <= {token, token + 1}
         parted += len(drawn) == 2
     assert parted > 0
@@ -192,7 +192,7 @@ def test_every_test_that_is_named_exists():
 
 
 def test_every_section_of_the_page_is_a_list_of_claims():
-    """What stands under a heading is one sentence that introduces the list, and the list."""
+    """Below a heading there is one introductory sentence, and a list."""
     for section in PAGE.split("\n## ")[1:]:
         _title, *blocks = section.strip().split("\n\n")
         assert len(blocks) == 2, blocks

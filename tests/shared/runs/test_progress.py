@@ -1,4 +1,4 @@
-"""What one sees of a training: lines or a bar, and the picture of its losses."""
+"""The display of a training: lines or a bar, and the picture of its losses."""
 
 import sys
 

@@ -93,12 +93,12 @@ def contents(run: RunDirectory) -> dict[str, str]:
 
 
 class Killed(BaseException):
-    """What no cleaning up survives, as with SIGKILL."""
+    """An exception without any cleanup, as with SIGKILL."""
 
 
 @pytest.mark.parametrize("saved", [False, True])
 def test_a_replacement_may_be_killed_between_any_two_changes(tmp_path, monkeypatch, saved):
-    """Every rename and every removal is a place to die; the next claim finds one whole run."""
+    """Crash at every rename and every removal; the next claim finds one complete run."""
 
     def replace_run(run: RunDirectory) -> None:
         with run.claim(overwrite=True):

@@ -1,4 +1,4 @@
-"""Signals: requests to stop while a training runs, and nothing new outside of it."""
+"""Signals: requests to stop while a training runs, and unchanged handlers outside."""
 
 import os
 import signal

@@ -22,7 +22,7 @@ STAND_IN = b"First Citizen:\nBefore we proceed any further, hear me speak.\n" * 
 
 @pytest.fixture
 def places(tmp_path, monkeypatch) -> tuple[Path, Path]:
-    """An empty data directory and an empty cache, and a server that nobody runs."""
+    """An empty data directory and an empty cache, and an address without a server."""
     data, cache = tmp_path / "data", tmp_path / "cache"
     data.mkdir()
     monkeypatch.setenv("MINIGPT_DATA_DIR", str(data))
@@ -101,7 +101,7 @@ def test_a_download_is_kept(places, stand_in, serve, monkeypatch):
 @pytest.mark.parametrize(
     "answer",
     [
-        None,  # nobody listens
+        None,  # no server listens
         {"body": b"not found", "status": 404},
         {"body": STAND_IN, "delay": 1.5},
         {"body": STAND_IN[:100], "size": len(STAND_IN)},

@@ -27,8 +27,8 @@ def derivations(text: str) -> tuple[float, int]:
     """The log probability with which the grammar writes a text, and in how many ways.
 
     The inside algorithm, from the top down: for a name and a place in the text, every place where
-    what the name writes can end. It sums over all derivations, and knows nothing of the one by
-    which the text was written.
+    an expansion of the name can end. It sums over all derivations, and does not know the one that
+    wrote the text.
     """
 
     @functools.cache
@@ -87,7 +87,7 @@ def test_what_the_grammar_does_not_write_has_no_derivation(was, becomes):
 
 
 def test_the_parser_counts_every_derivation(monkeypatch):
-    """The proof of unambiguity is worth something only if an ambiguity would be seen."""
+    """The proof of unambiguity only counts if it would find an ambiguity."""
     before = first_scenes(3)
     onset = GRAMMAR["onset"]
     twice = Symbol(tuple(p / 2 for p in onset.probabilities) * 2, onset.bodies * 2)
@@ -106,7 +106,7 @@ def test_scenes_are_drawn_with_the_probabilities_of_the_grammar():
 
 
 def entropy(start: str) -> float:
-    """Expected -ln p of what a name writes: the solution of one linear equation per name."""
+    """Expected -ln p of a name's expansions: the solution of one linear equation per name."""
     names = list(GRAMMAR)
     slots = np.zeros((len(names), len(names)))  # expected number of slots of each name
     own = np.zeros(len(names))

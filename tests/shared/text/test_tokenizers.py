@@ -1,6 +1,6 @@
 """The four tokenizers: any ids as a stream, the same ids in any process, panics of the library.
 
-That texts of all of Unicode come back is the matter of audits/reliability/strings.py.
+audits/reliability/strings.py tests that texts of all of Unicode come back.
 """
 
 import json
@@ -57,7 +57,7 @@ def test_the_same_text_gives_the_same_ids_in_another_process():
 
 
 class PanicException(BaseException):
-    """What a panic of the library arrives as: no `Exception`, and this is all that one can see."""
+    """Like a panic of the library, which is not an `Exception`."""
 
 
 @pytest.mark.parametrize(("raised", "seen"), [(PanicException, TokenizerError), (SystemExit,) * 2])
