@@ -35,7 +35,7 @@ from lessons.relay.legs import (
 )
 from shared.commands.options import Directory, parse
 from shared.commands.sampling import escape_controls
-from shared.commands.terminal import run_command, say
+from shared.commands.terminal import end_of_checks, run_command, say
 from shared.config import Dtype, load_preset, preset_names
 from shared.errors import RunError
 from shared.files import explained
@@ -139,6 +139,8 @@ def run_all(
         What there was after every leg: in the relay, and at the same steps in each backend alone.
     """
     beginning = training_options(legs, options)
+    load_dataset(options.dataset)  # or why it cannot be had
+    end_of_checks()
     dataset, note = text_for(out, options.dataset)
     say(f"data: {escape_controls(note)}")
     beginning.append(f"--dataset={dataset}")
