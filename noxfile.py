@@ -6,12 +6,17 @@ with no more than the packages it claims to need.
 """
 
 import hashlib
+import importlib.metadata
 import json
 import os
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nox
+from filelock import FileLock, Timeout  # of virtualenv, which nox depends on
 
 nox.needs_version = ">=2026.10.20"
 nox.options.sessions = ["lint", "tests"]
@@ -24,16 +29,23 @@ PYPROJECT = nox.project.load_toml(HERE / "pyproject.toml")
 
 BACKENDS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
 ENVIRONMENTS = {
-    "all": ("all", "test", "docs", "browser"),
-    "oracles": ("oracles",),
-    "numpy": ("numpy",),
-    "torch": ("torch",),
-    "jax": ("jax",),
+    "env-all": ("all", "test", "docs", "browser"),
+    "env-oracles": ("oracles",),
+    "env-numpy": ("numpy",),
+    "env-torch": ("torch",),
+    "env-jax": ("jax",),
+    "lint": ("shared", "lint"),
 }
 """Name of the environment: the dependency groups of pyproject.toml that it holds."""
 
 SECONDS_TO_SAVE = 60.0
 """After Ctrl-C a training saves a checkpoint. nox would kill it after 0.3 s."""
+
+SECONDS_TO_STOP = 10.0
+"""After Ctrl-C the gate ends the processes of the suite."""
+
+CHECK_ONLY = "MINIGPT_CHECK_ONLY"
+"""With this variable a command that trains checks its options, and no more: see end_of_checks."""
 
 
 # Environments
@@ -44,74 +56,131 @@ def requirements(*groups: str) -> list[str]:
     return sorted(set(nox.project.dependency_groups(PYPROJECT, *groups)))  # groups overlap
 
 
-def install(session: nox.Session, *groups: str) -> None:
-    """Install dependency groups into the session's environment, unless they are there already.
+def install(session: nox.Session, name: str) -> None:
+    """Make one of ENVIRONMENTS, unless it is there already.
 
     What was installed is noted in the environment. One made for other requirements or another
-    Python, or only half, is emptied first: what is left over would hide what is missing.
+    Python, or only half, is emptied first: what is left over would hide what is missing. In one
+    that is complete, packages that have been changed by hand get their version back.
     """
-    wanted = json.dumps(
-        {
-            "python": sys.version,
-            "requirements": requirements(*groups),
-            "constraints": hashlib.sha256(CONSTRAINTS.read_bytes()).hexdigest(),
-        }
-    )
-    note = session.env_dir / "installed.json"
-    found = note.read_text(encoding="utf-8") if note.exists() else None
-    if found == wanted:
-        session.log("environment is up to date")
-        return
-    if found is not None:
-        session.log("requirements have changed: recreating the environment")
-        session.run_install(
-            *(sys.executable, "-m", "virtualenv", "--clear", str(session.env_dir)),
-            silent=True,
-            external=True,
+    with one_at_a_time(session, name):
+        where = directory(session, name)
+        wanted = json.dumps(
+            {
+                "python": sys.version,
+                "requirements": requirements(*ENVIRONMENTS[name]),
+                "constraints": hashlib.sha256(CONSTRAINTS.read_bytes()).hexdigest(),
+            }
         )
-    note.write_text("unfinished", encoding="utf-8")
-    session.log(f"installing {', '.join(groups)}: a minute or so, the first time only")
-    session.install("--constraint", str(CONSTRAINTS), *requirements(*groups))
-    note.write_text(wanted, encoding="utf-8")
+        note = where / "installed.json"
+        found = note.read_text(encoding="utf-8") if note.exists() else None
+        if found == wanted:
+            if changed := not_as_pinned(where):
+                session.log(f"not what constraints.txt says, installed again: {', '.join(changed)}")
+                pip_install(session, name, *changed)
+            else:
+                session.log("environment is up to date")
+            return
+        if found is not None:
+            session.log("requirements have changed: recreating the environment")
+        session.run_install(
+            *(sys.executable, "-m", "virtualenv", "--clear", str(where)), silent=True
+        )
+        session.log(f"installing {', '.join(ENVIRONMENTS[name])}: a minute or so, this time only")
+        pip_install(session, name, *requirements(*ENVIRONMENTS[name]))
+        note.write_text(wanted, encoding="utf-8")
+
+
+@contextmanager
+def one_at_a_time(session: nox.Session, name: str) -> Iterator[None]:
+    """Wait for another nox that is making the same environment.
+
+    The lock is beside the environment, not in it, where it would go when that is emptied. And nox
+    itself makes no environment: it would do so without a lock.
+    """
+    lock = FileLock(directory(session, name).with_suffix(".lock"))
+    try:
+        held = lock.acquire(blocking=False)
+    except Timeout:
+        session.log(f"waiting for another nox, which is installing {name}")
+        held = lock.acquire()
+    with held:
+        yield
+
+
+def not_as_pinned(where: Path) -> list[str]:
+    """Which lines of constraints.txt an environment contradicts."""
+    places = [*where.glob("lib/python*/site-packages"), where / "Lib" / "site-packages"]
+    found = {
+        re.sub("[-_.]+", "-", each.name.lower()): each.version.partition("+")[0]  # 2.13.0+cpu
+        for each in importlib.metadata.distributions(path=[str(place) for place in places])
+        if each.name
+    }
+    lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if "==" in line)
+    return [f"{key}=={pin}" for key, pin in pins.items() if found.get(key, pin) != pin]
+
+
+def pip_install(session: nox.Session, name: str, *packages: str) -> None:
+    pip = program(session, name, "python"), "-m", "pip", "install"
+    session.run_install(*pip, "--constraint", str(CONSTRAINTS), *packages, silent=True)
 
 
 def define_environment(name: str) -> None:
-    groups = ENVIRONMENTS[name]
-
     def env(session: nox.Session) -> None:
-        install(session, *groups)
+        install(session, name)
 
-    env.__doc__ = f"The environment for others: dependency groups {', '.join(groups)}."
-    nox.session(env, name=f"env-{name}", reuse_venv=True, default=False)
+    env.__doc__ = f"The environment for others: dependency groups {', '.join(ENVIRONMENTS[name])}."
+    nox.session(env, name=name, venv_backend="none", default=False)
+
+
+def directory(session: nox.Session, name: str) -> Path:
+    """Where one of ENVIRONMENTS is."""
+    return (session.cache_dir.parent / name).absolute()
+
+
+def program(session: nox.Session, name: str, command: str) -> str:
+    """A command that one of ENVIRONMENTS has."""
+    inside = f"Scripts/{command}.exe" if os.name == "nt" else f"bin/{command}"
+    return str(directory(session, name) / inside)
 
 
 def python(session: nox.Session, environment: str) -> str:
-    """The interpreter of one of ENVIRONMENTS."""
-    directory = session.cache_dir.parent / f"env-{environment}"
-    inside = "Scripts/python.exe" if os.name == "nt" else "bin/python"
-    return str(directory.absolute() / inside)
+    """The interpreter of the environment "env-" and this."""
+    return program(session, f"env-{environment}", "python")
 
 
 # Each backend
 
 
-def pass_conformance(session: nox.Session) -> None:
-    """Run the conformance suite, unless nothing has changed since it last passed.
+def train_proven(session: nox.Session, environment: str, module: str) -> None:
+    """Run a command that trains. First it only checks its options, then the conformance suite runs,
+    unless nothing has changed since it last passed.
 
     A call and not `requires=["conformance"]`: nox passes arguments after `--` to required sessions
     too, and `-- --steps 50` is meant for the training alone.
     """
-    session.run(python(session, "all"), "-m", "conformance.gate")
+    command = python(session, environment), "-m", module, *session.posargs
+    session.run(*command, env={CHECK_ONLY: "1"}, stderr=None, log=False)
+    if {"-h", "--help"} & set(session.posargs):
+        return
+    session.run(
+        *(python(session, "all"), "-m", "conformance.gate"),
+        *("--environment", str(directory(session, f"env-{environment}"))),
+        interrupt_timeout=SECONDS_TO_STOP,
+    )
+    session.run(*command, env={CHECK_ONLY: None}, stderr=None, interrupt_timeout=SECONDS_TO_SAVE)
+
+
+def run_suite(session: nox.Session) -> None:
+    """Run the whole conformance suite, though it may have passed before."""
+    gate = python(session, "all"), "-m", "conformance.gate", "--always"
+    session.run(*gate, interrupt_timeout=SECONDS_TO_STOP)
 
 
 def define_backend(backend: str) -> None:
     def train(session: nox.Session) -> None:
-        pass_conformance(session)
-        session.run(
-            *(python(session, backend), "-m", f"impls.{backend}.train", *session.posargs),
-            stderr=None,
-            interrupt_timeout=SECONDS_TO_SAVE,
-        )
+        train_proven(session, backend, f"impls.{backend}.train")
 
     def sample(session: nox.Session) -> None:
         session.run(
@@ -151,7 +220,7 @@ def conformance(session: nox.Session) -> None:
         options = [*suite, "--report", "build", *session.posargs]
         session.run(python(session, "all"), "-m", "pytest", *options)
     else:
-        session.run(python(session, "all"), "-m", "conformance.gate", "--always")
+        run_suite(session)
 
 
 @nox.session(venv_backend="none", requires=["env-oracles"])
@@ -191,23 +260,19 @@ def fuzz(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["env-all"])
 def compare(session: nox.Session) -> None:
     """Train all three from the same weights on the same batches, side by side."""
-    pass_conformance(session)
-    session.run(python(session, "all"), "-m", "lessons.compare", *session.posargs, stderr=None)
+    train_proven(session, "all", "lessons.compare")
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def relay(session: nox.Session) -> None:
     """Pass one training from backend to backend through files; it ends where each ends alone."""
-    pass_conformance(session)
-    session.run(python(session, "all"), "-m", "lessons.relay", *session.posargs, stderr=None)
+    train_proven(session, "all", "lessons.relay")
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def results(session: nox.Session) -> None:
     """Train every preset in every backend: the README's table. `-- --long`: also the long one."""
-    pass_conformance(session)
-    command = python(session, "all"), "-m", "audits.results", *session.posargs
-    session.run(*command, stderr=None, interrupt_timeout=SECONDS_TO_SAVE)
+    train_proven(session, "all", "audits.results")
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
@@ -221,7 +286,7 @@ def docs(session: nox.Session) -> None:
     """Build the lesson as a site, build/site. `-- --serve`: show it, `-- --strict`: all of it."""
     # A suite that fails is no reason to have no site: the pages show it, and --strict minds.
     gate = python(session, "all"), "-m", "conformance.gate"
-    session.run(*gate, success_codes=range(6))
+    session.run(*gate, success_codes=range(6), interrupt_timeout=SECONDS_TO_STOP)
     session.run(python(session, "all"), "-m", "docs.build", *session.posargs, stderr=None)
 
 
@@ -242,7 +307,7 @@ def tests(session: nox.Session) -> None:
     pytest = python(session, "all"), "-m", "pytest", "-p", "tests.runtime_checks"
     session.run(*pytest, *(session.posargs or ["-q", "-n", "2", "tests"]))
     if not session.posargs:
-        session.run(python(session, "all"), "-m", "conformance.gate", "--always")
+        run_suite(session)
         session.run(python(session, "all"), "-m", "audits.mutants", "--first", stderr=None)
 
 
@@ -256,15 +321,16 @@ def quick(session: nox.Session) -> None:
     session.run(python(session, "all"), "-m", "pytest", "-q", *suite, *choice, *session.posargs)
 
 
-@nox.session(reuse_venv=True)
+@nox.session(venv_backend="none")
 def lint(session: nox.Session) -> None:
     """Lint, formatting, types, and who may import whom."""
-    install(session, "shared", "lint")
-    session.run("ruff", "check", ".")
-    session.run("ruff", "format", "--check", ".")
-    session.run("mypy")
-    session.run("lint-imports")
+    install(session, "lint")
+    session.run(program(session, "lint", "ruff"), "check", ".")
+    session.run(program(session, "lint", "ruff"), "format", "--check", ".")
+    session.run(program(session, "lint", "mypy"))
+    session.run(program(session, "lint", "lint-imports"))
 
 
 for name in ENVIRONMENTS:  # last, so that `nox -l` lists the jobs first
-    define_environment(name)
+    if name != "lint":
+        define_environment(name)

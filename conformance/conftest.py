@@ -124,7 +124,9 @@ def pytest_collection_modifyitems(
     for item in items:  # with pytest-xdist: JAX compiles a case in one process only
         case = parameters_of(item).get("setting", (None,))[0]
         item.add_marker(pytest.mark.xdist_group(case.name if case else item.path.stem))
-    yield  # pytest regroups tests by parameter; sort after that
+    if recorder := config.stash.get(RECORDER, None):
+        recorder.collected = len(items)
+    yield  # -k and others deselect; and pytest regroups tests by parameter; sort after that
     first = {f"test_{chapter}": place for place, chapter in enumerate(ORDER)}
     items.sort(key=lambda item: first.get(item.path.stem, len(first)))
 

@@ -1,46 +1,100 @@
 """The gate before every training: the conformance suite, or the knowledge that it has passed.
 
 `python -m conformance.gate` runs the suite, unless it has passed with exactly these sources and
-installed versions before. `--always` runs it in any case.
+installed versions before. `--always` runs it in any case. With `--environment .nox/env-jax` the
+environment that is about to train must have the versions that the suite runs with.
 """
 
 import argparse
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from shared import sources
+from shared.commands.terminal import run_command, say
+from shared.errors import UserError
 from shared.sources import ROOT
 
 STAMP = ROOT / "build" / "conformance-passed.json"
+REPORT = STAMP.with_name("conformance.json")
 COVERED = (
     *("shared", "impls/numpy", "impls/torch", "impls/jax", "conformance", "audits/oracles"),
-    *("pyproject.toml", "constraints.txt"),
+    *("impls/__init__.py", "audits/__init__.py", "pyproject.toml", "constraints.txt"),
 )
 """Files and directories whose change may change the suite's verdict."""
 
+LARGE = "conformance/model/test_large.py"
+"""Runs with --large only."""
+
+VIRTUALENV = {"pip", "setuptools", "wheel"}
+"""What virtualenv installs, in a version of its own choice. Nothing that computes."""
+
+
+VERSIONS = """
+import importlib.metadata, json, platform
+found = {d.name.lower(): d.version for d in importlib.metadata.distributions() if d.name}
+print(json.dumps(found | {"Python": platform.python_version()}))
+"""
+"""What a Python is asked. It may lack whatever is not in the standard library."""
+
+
+class NotProven(UserError):
+    """No test has failed, and yet the suite does not prove what is about to be trained."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the suite if need be. Returns pytest's exit status; 0 if there was no need."""
+    """Run the suite if need be. Returns pytest's exit status; 0 if there was no need, 2 if no test
+    has failed and nothing is proven, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m conformance.gate", description=__doc__)
     parser.add_argument("--always", action="store_true", help="run it even if it has passed")
+    parser.add_argument(
+        "--environment", type=Path, metavar="DIR", help="the virtual environment that will train"
+    )
     options = parser.parse_args(argv)
-    before = fingerprint()
-    passed = when_passed(before)
-    if passed and not options.always:
-        print(f"conformance: passed on {passed}, nothing has changed since; skipped", flush=True)
-        return 0
-    STAMP.unlink(missing_ok=True)
-    status = run_suite()
-    if status == 0:  # of what was there at the start: what was edited meanwhile is not proven
-        record(before)
-    return status
+    return run_command(lambda: _pass(options.always, options.environment))
+
+
+def _pass(always: bool, environment: Path | None) -> int:
+    if environment is not None:
+        require_same_versions(environment)
+    with one_at_a_time():
+        before = fingerprint()
+        passed = when_passed(before)
+        if passed and not always:
+            say(f"conformance: passed on {passed}, nothing has changed since; skipped")
+            return 0
+        for outdated in (STAMP, REPORT):
+            outdated.unlink(missing_ok=True)
+        status = run_suite()
+        if status == 0:
+            require_proof(before)
+            record(before)
+        return status
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Wait for a run of the suite in another process: what it proves need not be proven again."""
+    STAMP.parent.mkdir(exist_ok=True)
+    lock = FileLock(STAMP.with_suffix(".lock"))
+    try:
+        held = lock.acquire(blocking=False)
+    except Timeout:
+        say("conformance: waiting for the suite that runs in another process")
+        held = lock.acquire()
+    with held:
+        yield
 
 
 def run_suite() -> int:
@@ -48,8 +102,85 @@ def run_suite() -> int:
     # Quietly: what a person wants to see before a training is the table.
     command = [sys.executable, "-m", "pytest", "-q", "conformance", "--report", "build"]
     # Most of the time JAX compiles, on one core. More than two processes compile the same twice.
-    command += ["-n", "2", "--dist", "loadgroup"]
-    return subprocess.run(command, cwd=ROOT).returncode
+    command += ["-p", "xdist", "-n", "2", "--dist", "loadgroup"]
+    # Nothing from outside of COVERED decides what is tested: no variable (PYTHONOPTIMIZE removes
+    # assertions), no other configuration, no conftest.py above the suite, no plugin.
+    command += ["-c", "pyproject.toml", "--confcutdir", "conformance"]
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PYTEST_") and name != "PYTHONOPTIMIZE"
+    }
+    suite = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=kept | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        stdin=subprocess.DEVNULL,
+        # A group of its own: Ctrl-C reaches this process alone, which ends all of them at once.
+        process_group=0 if os.name == "posix" else None,
+    )
+    try:
+        return suite.wait()
+    except BaseException:
+        if os.name == "posix":
+            os.killpg(suite.pid, signal.SIGKILL)
+        else:
+            suite.kill()
+        suite.wait()
+        raise
+
+
+def require_proof(before: str) -> None:
+    """Require that the run which has just ended well has run every test, on these sources.
+
+    Raises:
+        NotProven: it has not, or the sources have changed meanwhile.
+    """
+    try:
+        report = json.loads(REPORT.read_text(encoding="utf-8"))
+        collected, passed = report["collected"], report["tests"]["passed"]
+        ran = {test.partition("::")[0] for test in report["durations"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise NotProven("the suite has not left a report; nothing is proven") from None
+    suite = {path.relative_to(ROOT).as_posix() for path in sources.files_of(ROOT / "conformance")}
+    tests = {path for path in suite if path.rpartition("/")[2].startswith("test_")} - {LARGE}
+    if missing := sorted(tests - ran):
+        raise NotProven(f"{', '.join(missing)} has not run; nothing is proven")
+    if not passed == collected > 0:
+        raise NotProven(f"{passed} of {collected} tests have passed; nothing is proven")
+    if not before == report["fingerprint"] == fingerprint():
+        raise NotProven("sources have changed while the suite ran; nothing is proven")
+
+
+def require_same_versions(environment: Path) -> None:
+    """Require that an environment computes with what the suite runs with.
+
+    Raises:
+        NotProven: it has another version of something that both have; the message says of what.
+    """
+    inside = "Scripts/python.exe" if os.name == "nt" else "bin/python"
+    there, here = versions_of(environment.absolute() / inside), versions_of(Path(sys.executable))
+    shared = sorted((there.keys() & here.keys()) - VIRTUALENV)
+    different = [name for name in shared if there[name] != here[name]]
+    if different:
+        has, needed = (
+            ", ".join(f"{name} {found[name]}" for name in different) for found in (there, here)
+        )
+        raise NotProven(
+            f"{environment.name} has {has}, the suite runs with {needed}: delete the environment "
+            f"that is wrong, {environment} or {sys.prefix}, and nox makes it anew"
+        )
+
+
+def versions_of(python: Path) -> dict[str, str]:
+    """The versions of a Python and of all its packages. Raises `NotProven` if it does not run."""
+    try:
+        done = subprocess.run(
+            [python, "-c", VERSIONS], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        return dict(json.loads(done.stdout))
+    except (OSError, ValueError, subprocess.CalledProcessError):
+        raise NotProven(f"{python} does not say which packages it has") from None
 
 
 def fingerprint(root: Path = ROOT, covered: Sequence[str] = COVERED) -> str:
@@ -60,7 +191,9 @@ def fingerprint(root: Path = ROOT, covered: Sequence[str] = COVERED) -> str:
 
 def installed() -> list[str]:
     """Python, the platform, and every installed package with its version."""
-    packages = {f"{d.name.lower()}=={d.version}" for d in importlib.metadata.distributions()}
+    packages = {
+        f"{d.name.lower()}=={d.version}" for d in importlib.metadata.distributions() if d.name
+    }
     return [platform.python_version(), platform.platform(), *sorted(packages)]
 
 
@@ -86,4 +219,6 @@ def record(passed: str) -> None:
 
 
 if __name__ == "__main__":
+    for number in {"SIGTERM", "SIGHUP"} & set(dir(signal)):  # then the suite is to end, too
+        signal.signal(getattr(signal, number), signal.default_int_handler)
     sys.exit(main())

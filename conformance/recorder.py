@@ -47,6 +47,8 @@ class Recorder:
         """Duration by test function, over all its cases."""
         self.outcomes: Counter[str] = Counter()
         """The number of tests that "passed", "failed", or were "skipped" as not offered."""
+        self.collected = 0
+        """How many tests there are, before any were deselected."""
         self.fingerprint = ""
         """Of the sources at the start, if a report is requested."""
         self.failures: list[Failure] = []
@@ -64,16 +66,18 @@ class Recorder:
 
     def found(self) -> bytes:
         """The results of this process, for `merge` in another."""
-        return pickle.dumps((self.ledger, self.seconds, self.outcomes, self.failures, self.pending))
+        found = self.ledger, self.seconds, self.outcomes, self.failures
+        return pickle.dumps((*found, self.collected, self.pending))
 
     def merge(self, found: bytes) -> None:
         """Add the results of another process. Every process expects all tests and runs a part."""
-        ledger, seconds, outcomes, failures, pending = pickle.loads(found)
+        ledger, seconds, outcomes, failures, collected, pending = pickle.loads(found)
         self.ledger.merge(ledger)
         for test, value in seconds.items():
             self.seconds[test] += value
         self.outcomes += outcomes
         self.failures += failures
+        self.collected = max(self.collected, collected)
         if self.merged:
             pending = {test: rows for test, rows in pending.items() if test in self.pending}
         self.pending, self.merged = pending, True

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def fingerprint(sources: Iterable[str], root: Path = ROOT) -> str:
     """A hash of the names and contents of files and directories, given relative to `root`.
 
-    What Python makes itself (`__pycache__`) is left out.
+    What Python, an editor or a file manager leaves beside the sources is left out.
 
     Raises:
         FileNotFoundError: one of `sources` does not exist, or is a directory without a file.
@@ -27,10 +27,21 @@ def fingerprint(sources: Iterable[str], root: Path = ROOT) -> str:
 
 
 def files_of(top: Path) -> list[Path]:
-    """A file, or all files of a directory, sorted. Raises FileNotFoundError if there is none."""
+    """A file, or all source files of a directory, sorted. Raises FileNotFoundError if there is
+    none."""
     if top.is_file():
         return [top]
-    found = [path for path in top.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    found = [
+        path
+        for path in top.rglob("*")
+        if path.is_file() and not any(map(is_left_over, path.relative_to(top).parts))
+    ]
     if not found:
         raise FileNotFoundError(f"{top} does not exist or is empty; its fingerprint is needed")
     return sorted(found)
+
+
+def is_left_over(name: str) -> bool:
+    """Whether a file or directory of this name is no source: `__pycache__`, `.model.py.swp`,
+    `model.py~`, `#model.py#`, `.DS_Store`."""
+    return name == "__pycache__" or name.startswith((".", "#")) or name.endswith("~")

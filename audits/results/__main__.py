@@ -28,7 +28,7 @@ from audits.results.table import README, terminal_table, write_table
 from audits.results.training import train_preset
 from lessons.alone import run_alone
 from shared.commands.options import parse
-from shared.commands.terminal import escape_controls, run_command, say
+from shared.commands.terminal import end_of_checks, escape_controls, run_command, say
 from shared.config import load_preset, preset_names
 from shared.protocol import BACKENDS
 from shared.text.datasets import load_dataset
@@ -66,6 +66,7 @@ def _results(argv: Sequence[str] | None) -> int:
     ]
     backends = [name for name in BACKENDS if not options.backend or name in options.backend]
     dataset = load_dataset(options.dataset)
+    end_of_checks()
     say(f"data: {dataset.note}")
     results = read_results(RESULTS)
     wanted = []

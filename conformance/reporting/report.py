@@ -42,6 +42,7 @@ def report_of(recorder: Recorder, config: pytest.Config, exitstatus: int) -> dic
             for name, backend in panel.backends.items()
             for missing in [set(CAPABILITIES) - panel.claims(name)]
         },
+        "collected": recorder.collected,
         "tests": {key: recorder.outcomes[key] for key in ("passed", "failed", "skipped")},
         "checks": [check_of(row) for row in recorder.ledger.in_order()],
         "failures": [asdict(failure) for failure in recorder.failures],
@@ -57,6 +58,7 @@ def load_failure(name: str, error: Exception, config: pytest.Config) -> dict[str
         "fingerprint": gate.fingerprint(),
         "verdict": "failed",
         "backends": {},
+        "collected": 0,
         "tests": {"passed": 0, "failed": 0, "skipped": 0},
         "checks": [],
         "failures": [failure | {"check": "", "case": "", "dtype": ""}],

@@ -18,7 +18,7 @@ from tyro.conf import arg
 from lessons.alone import run_alone
 from lessons.compare.training import Report, Task, train_backend
 from shared.commands.options import UsageError, parse
-from shared.commands.terminal import escape_controls, run_command
+from shared.commands.terminal import end_of_checks, escape_controls, run_command
 from shared.config import DEFAULT_PRESET, GPTConfig, SampleConfig, load_preset, preset_names
 from shared.layout import init_weights
 from shared.protocol import BACKENDS
@@ -58,6 +58,7 @@ def _compare(argv: Sequence[str] | None) -> int:
     if not options.prompt:
         raise UsageError("the prompt is empty: there is no token to go on from")
     task, tokenizer, note = _prepare(options)
+    end_of_checks()
     progress, out = Console(stderr=True, highlight=False), Console(highlight=False)
     progress.print(escape(f"data: {note}"))
     reports = {}

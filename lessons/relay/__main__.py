@@ -34,7 +34,7 @@ from lessons.relay.legs import (
     train_until,
 )
 from shared.commands.options import Directory, parse
-from shared.commands.terminal import escape_controls, run_command, say
+from shared.commands.terminal import end_of_checks, escape_controls, run_command, say
 from shared.config import Dtype, load_preset, preset_names
 from shared.errors import RunError
 from shared.files import explained
@@ -138,6 +138,8 @@ def run_all(
         The state after every leg: in the relay, and at the same steps in each backend alone.
     """
     beginning = training_options(legs, options)
+    load_dataset(options.dataset)  # or why it cannot be had
+    end_of_checks()
     dataset, note = text_for(out, options.dataset)
     say(f"data: {escape_controls(note)}")
     beginning.append(f"--dataset={dataset}")

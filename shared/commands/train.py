@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.commands.options import RunOptions, SampleOptions, default_run, parse_train, program
 from shared.commands.prepare import Preparation, prepare
-from shared.commands.terminal import INTERRUPTED, OK, run_command, say
+from shared.commands.terminal import INTERRUPTED, OK, end_of_checks, run_command, say
 from shared.commands.trained import load_trained, newest
 from shared.errors import TokenizerError
 from shared.protocol import load_backend
@@ -30,6 +30,7 @@ def _train(backend: str, argv: Sequence[str] | None) -> int:
     run.check_writable_as(**mode)
     ready = prepare(backend, options, checkpoint)
     # Frameworks are slow to import: first everything that could be wrong without one.
+    end_of_checks()
     model = load_backend(backend).build(
         ready.config, ready.weights, dtype=options.run.dtype, device=options.run.device
     )

@@ -185,6 +185,7 @@ def test_the_report_says_with_what_it_was_made(suite: Suite) -> None:
     run = suite.judge("healthy")
     report = run.report
     assert report["verdict"] == "passed"
+    assert report["collected"] > sum(report["tests"].values()) > 0, "-k has deselected some"
     assert report["fingerprint"] == gate.fingerprint(), "of the sources that it speaks of"
     assert report["packages"]["numpy"]
     assert report["python"] == sys.version.split()[0]

@@ -1,18 +1,24 @@
-"""The sessions: their arguments, their installations, and when conformance is skipped."""
+"""The sessions: their arguments, the order of what they run, and what is installed."""
 
 import importlib.util
 import re
+import shutil
+import threading
 import tomllib
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from conformance import gate
+from audits.results import __main__ as results
 from docs.commands import nox_sessions
+from lessons.compare import __main__ as compare
+from lessons.relay import __main__ as relay
+from shared.commands.terminal import CHECK_ONLY
+from shared.commands.train import train_main
 from shared.protocol import BACKENDS
-from shared.sources import ROOT, files_of
+from shared.sources import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -38,55 +44,81 @@ class FakeSession:
 
     def __init__(self, tmp_path: Path, *posargs: str) -> None:
         self.posargs = list(posargs)
-        self.env_dir = tmp_path / ".nox" / "env"
         self.cache_dir = tmp_path / ".nox" / ".cache"
-        self.env_dir.mkdir(parents=True, exist_ok=True)
+        self.cache_dir.mkdir(parents=True, exist_ok=True)
         self.commands: list[list[str]] = []
         self.options: list[dict[str, Any]] = []
+        self.made: list[Path] = []
+        """The environments that were made, empty."""
         self.installed: list[tuple[str, ...]] = []
+        self.logged: list[str] = []
 
     def run(self, *command: str, **options: Any) -> None:
         self.commands.append(list(command))
         self.options.append(options)
 
-    run_install = run
+    def run_install(self, *command: str, **options: Any) -> None:
+        if command[2] == "virtualenv":
+            assert command[3] == "--clear"
+            self.made.append(Path(command[4]))
+            shutil.rmtree(self.made[-1], ignore_errors=True)
+            self.made[-1].mkdir()
+        else:
+            self.install(*command)
 
-    def install(self, *arguments: str) -> None:
-        self.installed.append(arguments)
+    def install(self, *command: str) -> None:
+        assert command[1:4] == ("-m", "pip", "install")
+        self.installed.append(command[4:])
 
     def log(self, message: str) -> None:
-        pass
+        self.logged.append(message)
 
 
 # The sessions
+
+
+def test_the_variable_is_the_one_that_commands_look_at(noxfile: ModuleType) -> None:
+    assert noxfile.CHECK_ONLY == CHECK_ONLY
 
 
 def test_pages_may_name_the_sessions_that_nox_has(sessions: dict[str, Any]) -> None:
     assert nox_sessions() == {name for name in sessions if not name.startswith("env-")}
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_training_runs_conformance_first_and_has_time_to_save_after_ctrl_c(
-    sessions: dict[str, Any], backend: str, tmp_path: Path
+TRAINING = [
+    *((f"train-{backend}", f"env-{backend}", f"impls.{backend}.train") for backend in BACKENDS),
+    *((name, "env-all", f"lessons.{name}") for name in ("compare", "relay")),
+    ("results", "env-all", "audits.results"),
+]
+
+
+@pytest.mark.parametrize(("name", "environment", "module"), TRAINING)
+def test_whatever_trains_checks_its_options_then_runs_conformance_and_has_time_to_save(
+    sessions: dict[str, Any], name: str, environment: str, module: str, tmp_path: Path
 ) -> None:
     session = FakeSession(tmp_path, "--steps", "50")
-    sessions[f"train-{backend}"](session)
-    first, training = session.commands
-    assert first == [str(tmp_path / ".nox/env-all/bin/python"), "-m", "conformance.gate"]
-    own = str(tmp_path / f".nox/env-{backend}/bin/python")
-    assert training == [own, "-m", f"impls.{backend}.train", "--steps", "50"]
-    assert session.options[-1]["interrupt_timeout"] >= 30
-    assert set(sessions[f"train-{backend}"].requires) == {"env-all", f"env-{backend}"}
-
-
-@pytest.mark.parametrize("name", ["compare", "relay", "results"])
-def test_whatever_trains_runs_conformance_first(
-    sessions: dict[str, Any], name: str, tmp_path: Path
-) -> None:
-    session = FakeSession(tmp_path)
     sessions[name](session)
-    assert session.commands[0][1:] == ["-m", "conformance.gate"]
-    assert len(session.commands) == 2
+    where = tmp_path / ".nox" / environment
+    command = [str(where / "bin/python"), "-m", module, "--steps", "50"]
+    gate = [str(tmp_path / ".nox/env-all/bin/python"), "-m", "conformance.gate"]
+    assert session.commands == [command, [*gate, "--environment", str(where)], command]
+    check, _, training = session.options
+    assert check["env"] == {CHECK_ONLY: "1"}
+    assert training["env"] == {CHECK_ONLY: None}, "the user's own is of no account"
+    assert training["interrupt_timeout"] >= 30
+    assert set(sessions[name].requires) == {"env-all", environment}
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+@pytest.mark.parametrize("name", [name for name, _, _ in TRAINING])
+def test_help_is_not_kept_waiting_by_conformance(
+    sessions: dict[str, Any], name: str, option: str, tmp_path: Path
+) -> None:
+    session = FakeSession(tmp_path, option)
+    sessions[name](session)
+    ((*_, last),) = session.commands
+    assert last == option
+    assert session.options[0]["env"] == {CHECK_ONLY: "1"}, "it cannot train without the suite"
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -124,6 +156,50 @@ def test_a_part_of_the_suite_does_not_count_as_the_suite(
     assert session.commands[0][1:] == ["-m", *run]
 
 
+COMMANDS = {
+    "train": lambda options: train_main("numpy", ["--out", "run", *options]),
+    "compare": compare.main,
+    "relay": lambda options: relay.main(["--order", "numpy", "numpy", "--out", "run", *options]),
+    "results": results.main,
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        (["--dataset", "playlets"], 0),
+        (["--dataset", "no-such-text"], 2),
+        (["--steps", "abc"], 2),
+        (["--preset", "no-such-preset"], 2),
+    ],
+    ids=["good", "no text", "no number", "no preset"],
+)
+def test_options_are_checked_without_training(
+    name: str,
+    options: list[str],
+    status: int,
+    empty_directory: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(CHECK_ONLY, "1")
+    assert COMMANDS[name](options) == status
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ") if status else err == ""
+    assert not list(Path().iterdir())
+
+
+def test_a_run_that_is_there_is_noticed_before_the_suite_runs(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(CHECK_ONLY, "1")
+    assert train_main("numpy", ["--out", str(trained)]) == 2
+    assert "already holds a run" in capsys.readouterr().err
+    assert train_main("numpy", ["--out", str(trained), "--resume"]) == 0
+
+
 # The environments
 
 
@@ -147,16 +223,16 @@ def test_a_backend_installs_no_other_framework(
 
 
 def test_an_environment_is_installed_once_and_emptied_for_other_requirements(
-    noxfile: ModuleType, tmp_path: Path
+    noxfile: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = FakeSession(tmp_path)
-    noxfile.install(session, "numpy")
-    noxfile.install(session, "numpy")
-    assert len(session.installed) == 1
-    assert not session.commands
-    noxfile.install(session, "numpy", "test")
-    assert "--clear" in session.commands[0]
-    assert len(session.installed) == 2
+    noxfile.install(session, "env-numpy")
+    noxfile.install(session, "env-numpy")
+    where = tmp_path / ".nox" / "env-numpy"
+    assert (session.made, len(session.installed)) == ([where], 1)
+    monkeypatch.setitem(noxfile.ENVIRONMENTS, "env-numpy", ("numpy", "test"))
+    noxfile.install(session, "env-numpy")
+    assert (session.made, len(session.installed)) == ([where, where], 2)
 
 
 def test_a_half_installed_environment_is_emptied_first(
@@ -169,10 +245,59 @@ def test_a_half_installed_environment_is_emptied_first(
     with monkeypatch.context() as patch:
         patch.setattr(session, "install", fail)
         with pytest.raises(KeyboardInterrupt):
-            noxfile.install(session, "numpy")
-    noxfile.install(session, "numpy")
-    assert "--clear" in session.commands[0]
+            noxfile.install(session, "env-numpy")
+    noxfile.install(session, "env-numpy")
+    assert len(session.made) == 2
     assert len(session.installed) == 1
+
+
+def test_what_was_changed_by_hand_gets_its_version_back(
+    noxfile: ModuleType, tmp_path: Path
+) -> None:
+    session = FakeSession(tmp_path)
+    noxfile.install(session, "env-torch")
+    packages = tmp_path / ".nox/env-torch/lib/python3.11/site-packages"
+    pins = dict(
+        line.split("==") for line in noxfile.CONSTRAINTS.read_text().splitlines() if "==" in line
+    )
+    for name, version in {
+        "numpy": "2.2.6",
+        "torch": f"{pins['torch']}+cpu",
+        "Typing_Extensions": pins["typing-extensions"],
+        "not-pinned": "1.0",
+    }.items():
+        metadata = packages / f"{name}-{version}.dist-info" / "METADATA"
+        metadata.parent.mkdir(parents=True)
+        metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    noxfile.install(session, "env-torch")
+    assert len(session.made) == 1, "what else the user has installed there stays"
+    assert session.installed[1][2:] == (f"numpy=={pins['numpy']}",)
+    assert f"numpy=={pins['numpy']}" in session.logged[-1]
+
+
+def test_two_at_once_do_not_make_the_same_environment_twice(
+    noxfile: ModuleType, tmp_path: Path
+) -> None:
+    first, second = FakeSession(tmp_path), FakeSession(tmp_path)
+    waiting = threading.Event()
+    second.log = lambda message: waiting.set() if "another nox" in message else None
+
+    def install(*arguments: str) -> None:
+        other.start()
+        assert waiting.wait(20)
+        first.installed.append(arguments)
+
+    first.install = install
+    other = threading.Thread(target=noxfile.install, args=(second, "env-numpy"))
+    noxfile.install(first, "env-numpy")
+    other.join(20)
+    assert (len(first.made), len(first.installed)) == (1, 1)
+    assert (second.made, second.installed) == ([], [])
+
+
+def test_nox_makes_no_environment_itself(sessions: dict[str, Any]) -> None:
+    """It would not wait for another nox that is making the same."""
+    assert {session.venv_backend for session in sessions.values()} == {"none"}
 
 
 def test_every_dependency_is_pinned_to_one_version() -> None:
@@ -191,97 +316,3 @@ def test_continuous_integration_runs_the_command_of_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     (command,) = [line for line in readme if re.search(r"\bnox -s .*tests$", line)]
     assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
-
-
-# The gate
-
-
-@pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A small repository, a temporary stamp, and a suite that only counts its runs."""
-    for name in gate.COVERED:
-        path = tmp_path / name if "." in name else tmp_path / name / "a.py"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("a = 1\n")
-    house = SimpleNamespace(path=tmp_path, runs=0, status=0, stamp=tmp_path / "build/stamp.json")
-
-    def run_suite() -> int:
-        house.runs += 1
-        return house.status
-
-    original = gate.fingerprint
-    monkeypatch.setattr(gate, "fingerprint", lambda: original(tmp_path))
-    monkeypatch.setattr(gate, "installed", lambda: ["3.11.7", "numpy==2.4.6"])
-    monkeypatch.setattr(gate, "run_suite", run_suite)
-    monkeypatch.setattr(gate, "STAMP", house.stamp)
-    return house
-
-
-def test_conformance_runs_once_and_is_skipped_with_one_line(
-    house: SimpleNamespace, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert gate.main([]) == 0
-    assert capsys.readouterr().out == ""
-    assert gate.main([]) == 0
-    assert house.runs == 1
-    out = capsys.readouterr().out
-    assert out.count("\n") == 1
-    assert "skipped" in out
-    gate.main(["--always"])
-    assert house.runs == 2
-
-
-@pytest.mark.parametrize("name", [*gate.COVERED, "an installed package"])
-def test_a_change_of_anything_covered_runs_it_again(
-    house: SimpleNamespace, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gate.main([])
-    path = house.path / name
-    if path.is_dir():
-        path /= "a.py"
-    if path.is_file():
-        path.write_text("a = 2\n")
-    else:
-        monkeypatch.setattr(gate, "installed", lambda: ["3.11.7", "numpy==2.4.7"])
-    gate.main([])
-    assert house.runs == 2
-
-
-def test_a_failure_is_passed_on_and_not_noted(house: SimpleNamespace) -> None:
-    gate.main([])
-    house.status = 1
-    assert gate.main(["--always"]) == 1
-    assert not house.stamp.exists()
-    assert gate.main([]) == 1
-    assert house.runs == 3
-
-
-def test_what_was_edited_during_the_run_is_not_proven(
-    house: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def run_and_edit() -> int:
-        house.runs += 1
-        (house.path / "impls" / "numpy" / "a.py").write_text(f"edited = {house.runs}\n")
-        return 0
-
-    monkeypatch.setattr(gate, "run_suite", run_and_edit)
-    gate.main([])
-    gate.main([])
-    assert house.runs == 2
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"passed": "yes"}', "\x00\xff"])
-def test_an_unreadable_stamp_is_none(house: SimpleNamespace, content: str) -> None:
-    house.stamp.parent.mkdir()
-    house.stamp.write_bytes(content.encode("latin-1"))
-    assert gate.main([]) == 0
-    assert house.runs == 1
-    assert gate.when_passed(gate.fingerprint()) is not None
-
-
-def test_the_gate_covers_the_real_sources() -> None:
-    covered = {
-        path.relative_to(ROOT).as_posix() for name in gate.COVERED for path in files_of(ROOT / name)
-    }
-    for path in ("impls/numpy/model.py", "shared/presets/nanogpt-cpu.toml", "pyproject.toml"):
-        assert path in covered

@@ -1,0 +1,227 @@
+"""The gate, run as it is on a small house: nothing but the suite itself makes it believe."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance import gate
+from shared.sources import ROOT
+
+PASSES = "def test_passes(recorder): pass\n"
+DESELECT = "def pytest_collection_modifyitems(items): items[:] = items[:1]\n"
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project with two tests, and three backends of which all are NumPy's."""
+    root = tmp_path_factory.mktemp("template") / "root"
+    bare = shutil.ignore_patterns("test_*.py", "fuzz", "__pycache__")
+    for name in ("shared", "conformance", "audits/oracles"):
+        shutil.copytree(ROOT / name, root / name, ignore=bare)
+    for backend in ("numpy", "torch", "jax"):
+        shutil.copytree(ROOT / "impls" / "numpy", root / "impls" / backend, ignore=bare)
+    for name in ("pyproject.toml", "constraints.txt", "impls/__init__.py", "audits/__init__.py"):
+        shutil.copy(ROOT / name, root / name)
+    for name in ("one", "two"):
+        (root / "conformance" / f"test_{name}.py").write_text(PASSES)
+    return root
+
+
+@pytest.fixture
+def house(template: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(template, tmp_path / "house"))
+
+
+def run_gate(house: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "conformance.gate", *options],
+        cwd=house,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+
+
+def stamp(house: Path) -> Path:
+    return house / gate.STAMP.relative_to(ROOT)
+
+
+def test_of_two_at_once_one_runs_the_suite_and_the_other_waits(house: Path) -> None:
+    command = [sys.executable, "-m", "conformance.gate"]
+    options = {"cwd": house, "stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "text": True}
+    both = [subprocess.Popen(command, **options) for _ in range(2)]
+    errs = sorted(run.communicate(timeout=100)[1] for run in both)
+    assert [run.returncode for run in both] == [0, 0]
+    assert errs[0] == ""
+    assert "waiting for the suite that runs in another process" in errs[1]
+    assert "skipped" in errs[1]
+    assert errs[1].count("\n") == 2
+    assert stamp(house).exists()
+    report = json.loads((house / "build" / "conformance.json").read_text())
+    assert report["collected"] == report["tests"]["passed"] == 2
+
+
+def test_nothing_outside_hides_a_test_that_fails(house: Path) -> None:
+    """Each of these alone would have pytest end well."""
+    (house / "conformance" / "test_two.py").write_text(f"{PASSES}def test_fails(): assert False\n")
+    (house / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\n")
+    (house / "conftest.py").write_text(DESELECT)
+    (house / "deselect.py").write_text(DESELECT)
+    outside = {"PYTEST_ADDOPTS": "--collect-only", "PYTEST_PLUGINS": "deselect"}
+    done = run_gate(house, **outside, PYTHONPATH=".", PYTHONOPTIMIZE="1")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "1 failed, 2 passed" in done.stdout
+    assert not stamp(house).exists()
+
+
+def test_what_is_not_pytest_proves_nothing(house: Path) -> None:
+    (house / "pytest.py").write_text("raise SystemExit(0)\n")
+    done = run_gate(house)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "the suite has not left a report" in done.stderr
+    assert not stamp(house).exists()
+
+
+def test_a_suite_without_tests_is_a_failure(house: Path) -> None:
+    for path in house.glob("conformance/test_*.py"):
+        path.unlink()
+    assert run_gate(house).returncode == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert not stamp(house).exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signals, no process groups")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=str)
+def test_ctrl_c_ends_all_processes_with_one_line(house: Path, number: int) -> None:
+    slow = (
+        "import os, pathlib, time\n"
+        "def test_slow():\n"
+        "    pathlib.Path(f'{os.getpid()}.pid').touch()\n"
+        "    time.sleep(60)\n"
+    )
+    for name in ("one", "two"):
+        (house / "conformance" / f"test_{name}.py").write_text(slow)
+    with subprocess.Popen(
+        [sys.executable, "-m", "conformance.gate"],
+        cwd=house,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        deadline = time.monotonic() + 60
+        while len(list(house.glob("*.pid"))) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        run.send_signal(number)
+        _, err = run.communicate(timeout=20)  # to its end: nobody is left who could write to it
+    assert run.returncode == 130
+    assert err.strip() == "stopped"
+    assert not stamp(house).exists()
+
+
+# What the report must say
+
+
+REPORT = {
+    "fingerprint": "now",
+    "collected": 3,
+    "tests": {"passed": 3, "failed": 0, "skipped": 0},
+    "durations": {"conformance/test_one.py::test_a": 0.1, "conformance/a/test_two.py::test_b": 0.1},
+}
+DESELECTED = REPORT | {"tests": {"passed": 2, "failed": 0, "skipped": 0}}
+SKIPPED = REPORT | {"tests": {"passed": 2, "failed": 0, "skipped": 1}}
+NOTHING = REPORT | {"collected": 0, "tests": {"passed": 0}}
+IGNORED = REPORT | {"durations": {"conformance/test_one.py::test_a": 0.1}}
+
+
+@pytest.mark.parametrize(
+    ("report", "now", "message"),
+    [
+        (REPORT, "now", ""),
+        (DESELECTED, "now", "2 of 3 tests have passed"),
+        (SKIPPED, "now", "2 of 3 tests have passed"),
+        (NOTHING, "now", "0 of 0 tests have passed"),
+        (IGNORED, "now", "conformance/a/test_two.py has not run"),
+        (REPORT, "later", "sources have changed while the suite ran"),
+        (REPORT | {"fingerprint": "then"}, "now", "sources have changed while the suite ran"),
+        ({}, "now", "the suite has not left a report"),
+    ],
+)
+def test_only_the_whole_suite_is_a_proof(
+    report: dict[str, Any],
+    now: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in (
+        "test_one.py",
+        "a/test_two.py",
+        "a/data.py",
+        "a/.test_two.py.swp",
+        gate.LARGE[12:],
+    ):
+        path = tmp_path / "conformance" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    monkeypatch.setattr(gate, "ROOT", tmp_path)
+    monkeypatch.setattr(gate, "REPORT", tmp_path / "report.json")
+    monkeypatch.setattr(gate, "fingerprint", lambda: now)
+    gate.REPORT.write_text(json.dumps(report))
+    with pytest.raises(gate.NotProven, match=message) if message else nullcontext():
+        gate.require_proof("now")
+
+
+# The environment that trains
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Callable[..., Path]:
+    """Makes an environment whose Python says that it has these packages."""
+
+    def make(**versions: str) -> Path:
+        python = tmp_path / "env-numpy" / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.write_text(f"#!/bin/sh\necho '{json.dumps(versions)}'\n")
+        python.chmod(0o755)
+        return python.parent.parent
+
+    return make
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a Python that is a shell script")
+def test_no_training_with_other_versions_than_the_suite_runs_with(
+    environment: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = gate.versions_of(Path(sys.executable))
+    where = environment(**(mine | {"numpy": "2.2.6", "pip": "1.0", "only-there": "3"}))
+    assert gate.main(["--environment", str(where)]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert f"env-numpy has numpy 2.2.6, the suite runs with numpy {mine['numpy']}: " in err
+    assert f"delete the environment that is wrong, {where} or " in err
+    assert "pip" not in err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a Python that is a shell script")
+def test_the_same_versions_will_do(environment: Callable[..., Path]) -> None:
+    mine = gate.versions_of(Path(sys.executable))
+    assert {"Python", "numpy", "torch"} <= set(mine)
+    gate.require_same_versions(environment(numpy=mine["numpy"], Python=mine["Python"], extra="1.0"))
+
+
+def test_an_environment_that_does_not_run_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert gate.main(["--environment", str(tmp_path)]) == 2
+    assert "does not say which packages it has" in capsys.readouterr().err
