@@ -16,9 +16,9 @@ from shared.errors import TokenizerError
 from shared.text import tokenizers
 from shared.text.datasets import Dataset
 from shared.text.fine_tuning import note_of_unknown_words, refuse_unknown_characters
-from shared.text.tokenizers import Tokenizer, build_tokenizer
+from shared.text.tokenizers import TOKENIZERS, Tokenizer, build_tokenizer
 
-KINDS = ("byte", "char", "word", "bpe")
+KINDS = TOKENIZERS
 # Several scripts, a combining mark, an emoji of three code points, line ends of all kinds, and
 # special tokens of other programs.
 TRICKY = (

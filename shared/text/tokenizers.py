@@ -200,8 +200,6 @@ def build_tokenizer(kind: str, text: str, vocab_size: int | None = None) -> Toke
         TokenizerError: for a kind or size that cannot be, and for a text with no words or
             characters, or with halves of surrogate pairs.
     """
-    if kind not in TOKENIZERS:
-        raise TokenizerError(f"there is no tokenizer {kind!r}; there are: {', '.join(TOKENIZERS)}")
     if vocab_size is not None and vocab_size >= 2**31:
         raise TokenizerError(f"vocab_size is {vocab_size}; it must be below 2^31")
     _check_unicode(text)
@@ -214,8 +212,11 @@ def build_tokenizer(kind: str, text: str, vocab_size: int | None = None) -> Toke
             return Tokenizer(_build_char(text, vocab_size))
         case "word":
             return Tokenizer(_build_word(text, DEFAULT_WORDS if vocab_size is None else vocab_size))
-        case _:
+        case "bpe":
             return Tokenizer(_build_bpe(text, DEFAULT_BPE if vocab_size is None else vocab_size))
+        case _:
+            known = ", ".join(TOKENIZERS)
+            raise TokenizerError(f"there is no tokenizer {kind!r}; there are: {known}")
 
 
 def _build_byte(vocab_size: int | None) -> hf.Tokenizer:
