@@ -1,9 +1,9 @@
 """Where every head of a model looks: python -m lessons.attention --prompt "To be, or not"
 
 Runs the prompt through a trained model, and attention_picture.py draws the attention weights,
-softmax(q·kᵀ / √D), of every layer and head into one picture. Row t of a map shows how much the token
-at t reads from each column s: its weights sum to 1. Above the diagonal is the future, which stays
-empty.
+softmax(q·kᵀ / √D), of every layer and head into one picture. Row t of a map shows how much the
+token at t reads from each column s: its weights sum to 1. Above the diagonal is the future, which
+stays empty.
 """
 
 import sys

@@ -266,7 +266,7 @@ def check_dtype(dtype: str) -> None:
 
 
 def check_tokens(config: GPTConfig, tokens: np.ndarray, targets: np.ndarray | None = None) -> None:
-    """The door: every backend lets in only what every backend understands alike.
+    """Input validation: every backend accepts only what all backends understand alike.
 
     Out-of-range ids, for one, are an error in NumPy and torch, but clamp or become NaN in JAX.
 
