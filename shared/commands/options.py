@@ -5,24 +5,18 @@ option on the line beats, is that of the preset asked for; with `--resume`, that
 `--init-from`, the model is the checkpoint's and the training the preset's.
 """
 
-import contextlib
-import io
 import os
-import re
-import shlex
-import shutil
-import sys
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field, fields, replace
-from itertools import dropwhile, pairwise, takewhile
 from pathlib import Path
 from typing import Annotated, TypeVar, cast
 
 import tyro
-from rich.text import Text
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Suppress, arg
 
 from shared.checkpoints.checkpoint import Checkpoint
+from shared.commands.complaints import UsageError as UsageError
+from shared.commands.complaints import short_complaints
 from shared.config import (
     DEFAULT_PRESET,
     Dtype,
@@ -33,7 +27,7 @@ from shared.config import (
     load_preset,
     preset_names,
 )
-from shared.errors import RunError, UserError
+from shared.errors import RunError
 from shared.protocol import BACKENDS
 from shared.text.datasets import DATASETS
 from shared.text.tokenizers import DEFAULT_BPE, DEFAULT_WORDS, TOKENIZERS
@@ -45,29 +39,8 @@ BackendName = Annotated[str, arg(metavar="|".join((*BACKENDS, "MODULE")))]
 NOX_SESSIONS = ("train", "sample")
 """The command lines that noxfile.py has sessions for, one per backend."""
 
-OTHER_NAMES = {
-    "--lr": "--learning-rate",
-    "--max-iters": "--steps",
-    "--epochs": "--steps",
-    "--context-length": "--block-size",
-    "--num-layers": "--n-layer",
-    "--num-heads": "--n-head",
-    "--d-model": "--n-embd",
-    "--wd": "--weight-decay",
-    "--num-tokens": "--max-new-tokens",
-}
-"""Options by the names that other programs have for them."""
-TEXTS = ("--prompt", "--text")
-"""Options whose value is no name; what is wrong with an empty one, their commands say."""
-NARROWEST = 40
-"""Columns of a help text."""
-
 FLAT = (OmitArgPrefixes,)
 """--n-layer, not --model.n-layer."""
-
-
-class UsageError(UserError):
-    """A command line that does not say what to do."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +180,7 @@ def parse_train(
     prog = program(backend, "train")
     # A first look, for what decides the defaults of all other options. No preset is called "".
     first = RunOptions(default_run(backend), preset="")
-    with _short_complaints(prog, argv):
+    with short_complaints(prog, argv):
         asked, _ = tyro.cli(
             RunOptions,
             args=argv,
@@ -280,7 +253,7 @@ def parse(
     description: str,
 ) -> Options:
     """Read a command line into the dataclass `options`. Raises as `parse_train` does."""
-    with _short_complaints(prog, argv):
+    with short_complaints(prog, argv):
         return tyro.cli(
             options,
             args=argv,
@@ -357,56 +330,3 @@ def _refuse_changes(
             new, old = getattr(given, option.name), getattr(before, option.name)
             if new != old and option.name not in may_change:
                 raise RunError(f"{option.name} is {old} in {where} and cannot become {new}: {why}")
-
-
-@contextlib.contextmanager
-def _short_complaints(prog: str, argv: Sequence[str] | None) -> Iterator[None]:
-    """What tyro would say in a box, before it exits with status 2, as a `UsageError`."""
-    words = sys.argv[1:] if argv is None else argv
-    _refuse_empty(words)
-    if shutil.get_terminal_size().columns < NARROWEST:
-        os.environ["COLUMNS"] = str(NARROWEST)  # tyro never ends in fewer
-    complaint = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(complaint):
-            yield
-    except SystemExit as end:
-        if not end.code:  # after --help
-            raise
-        message = _without_box(complaint.getvalue())
-        if hint := _hint(words):
-            message = message.partition(". Perhaps")[0] + hint
-        raise UsageError(f"{message}\nAll options: {prog} --help") from None
-
-
-def _refuse_empty(words: Sequence[str]) -> None:
-    """An empty value is a variable of the shell that was not set; as a path it would be "."."""
-    for before, word in pairwise(["", *words]):
-        option = re.sub("^(--.+)=$", r"\1", word) if word else before
-        if (not word or option != word) and option not in TEXTS:
-            raise UsageError(f"{option or 'an argument'} is empty")
-
-
-def _hint(words: Sequence[str]) -> str:
-    """What may have been meant by words that tyro refused."""
-    for option, value in pairwise(words):
-        if option == "--prompt" and value.startswith("-"):
-            meant = shlex.quote(f"--prompt={value}")
-            return f" A prompt that begins with - is given as {meant}"
-    names = [word.partition("=")[0] for word in words]
-    others = [OTHER_NAMES[name] for name in names if name in OTHER_NAMES]
-    return f". Perhaps you meant {' or '.join(others)}" if others else ""
-
-
-def _without_box(boxed: str) -> str:
-    """One line from tyro's box: the text between its title and its first rule."""
-    lines = [line.strip("│ ") for line in Text.from_ansi(boxed).plain.splitlines()]
-
-    def is_rule(line: str) -> bool:
-        return not line.strip("─-╰╯ ")
-
-    message = " ".join(takewhile(lambda line: not is_rule(line), dropwhile(is_rule, lines[1:])))
-    similar = re.findall(r"^--\w[\w-]*", "\n".join(lines), re.MULTILINE)
-    if "Perhaps you meant:" in lines and similar:
-        message += f". Perhaps you meant {' or '.join(similar)}"
-    return message.removeprefix("Error parsing ")

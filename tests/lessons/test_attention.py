@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -135,8 +136,8 @@ def test_of_a_long_text_every_nth_token_is_named(figures: list[Figure]) -> None:
 
 
 def test_a_picture_is_written_whole_or_not_at_all(capsys, trained, tmp_path, monkeypatch) -> None:
-    def full(self: Figure, path: Path, **_: object) -> None:
-        path.write_bytes(b"half")
+    def full(self: Figure, file: BinaryIO, **_: object) -> None:
+        file.write(b"half")
         raise OSError(28, "No space left on device")
 
     old = tmp_path / "attention.png"

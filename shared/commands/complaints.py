@@ -1,0 +1,94 @@
+"""What is wrong with a command line, in one line, and what may have been meant."""
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import dropwhile, pairwise, takewhile
+
+from rich.text import Text
+
+from shared.errors import UserError
+
+OTHER_NAMES = {
+    "--lr": "--learning-rate",
+    "--max-iters": "--steps",
+    "--epochs": "--steps",
+    "--context-length": "--block-size",
+    "--num-layers": "--n-layer",
+    "--num-heads": "--n-head",
+    "--d-model": "--n-embd",
+    "--wd": "--weight-decay",
+    "--num-tokens": "--max-new-tokens",
+}
+"""Options by the names that other programs have for them."""
+TEXTS = ("--prompt", "--text")
+"""Options whose value is no name; what is wrong with an empty one, their commands say."""
+NARROWEST = 20
+"""Columns of a help text: in fewer, tyro never ends."""
+
+
+class UsageError(UserError):
+    """A command line that does not say what to do."""
+
+
+@contextlib.contextmanager
+def short_complaints(prog: str, argv: Sequence[str] | None) -> Iterator[None]:
+    """What tyro would say in a box, before it exits with status 2, as a `UsageError`."""
+    words = sys.argv[1:] if argv is None else argv
+    _refuse_empty(words)
+    complaint = io.StringIO()
+    columns = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = str(max(NARROWEST, shutil.get_terminal_size().columns))
+    try:
+        with contextlib.redirect_stderr(complaint):
+            yield
+    except SystemExit as end:
+        if not end.code:  # after --help
+            raise
+        message = _without_box(complaint.getvalue())
+        if hint := _hint(words):
+            message = message.partition(". Perhaps")[0] + hint
+        raise UsageError(f"{message}\nAll options: {prog} --help") from None
+    finally:
+        if columns is None:
+            del os.environ["COLUMNS"]
+        else:
+            os.environ["COLUMNS"] = columns
+
+
+def _refuse_empty(words: Sequence[str]) -> None:
+    """An empty value is a variable of the shell that was not set; as a path it would be "."."""
+    for before, word in pairwise(["", *words]):
+        option = re.sub("^(--.+)=$", r"\1", word) if word else before
+        if (not word or option != word) and option not in TEXTS:
+            raise UsageError(f"{option or 'an argument'} is empty")
+
+
+def _hint(words: Sequence[str]) -> str:
+    """What may have been meant by words that tyro refused."""
+    for option, value in pairwise(words):
+        if option == "--prompt" and value.startswith("-"):
+            meant = shlex.quote(f"--prompt={value}")
+            return f" A prompt that begins with - is given as {meant}"
+    names = [word.partition("=")[0] for word in words]
+    others = [OTHER_NAMES[name] for name in names if name in OTHER_NAMES]
+    return f". Perhaps you meant {' or '.join(others)}" if others else ""
+
+
+def _without_box(boxed: str) -> str:
+    """One line from tyro's box: the text between its title and its first rule."""
+    lines = [line.strip("│ ") for line in Text.from_ansi(boxed).plain.splitlines()]
+
+    def is_rule(line: str) -> bool:
+        return not line.strip("─-╰╯ ")
+
+    message = " ".join(takewhile(lambda line: not is_rule(line), dropwhile(is_rule, lines[1:])))
+    similar = re.findall(r"^--\w[\w-]*", "\n".join(lines), re.MULTILINE)
+    if "Perhaps you meant:" in lines and similar:
+        message += f". Perhaps you meant {' or '.join(similar)}"
+    return message.removeprefix("Error parsing ")
