@@ -31,7 +31,8 @@ from shared.config import (
     load_preset,
     preset_names,
 )
-from shared.errors import ConfigError, RunError
+from shared.errors import ConfigError
+from shared.files import explained, write_whole
 from shared.layout import init_weights
 from shared.protocol import BACKENDS, load_backend
 from shared.text.datasets import batch
@@ -142,15 +143,10 @@ def _bench(argv: Sequence[str] | None) -> int:
         measured[backend] = run_alone(measure, backend, config, preset.train, options.rounds)
     Console(highlight=False).print(render(measured))
     if options.json is not None:
-        _write(options.json, {backend: asdict(m) for backend, m in measured.items()})
+        content = {backend: asdict(m) for backend, m in measured.items()}
+        with explained("write", options.json):
+            write_whole(options.json, json.dumps(content, indent=2) + "\n")
     return 0
-
-
-def _write(path: Path, content: object) -> None:
-    try:
-        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror}") from error
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from shared import sources
 from shared.commands.terminal import run_command, say
 from shared.errors import UserError
+from shared.files import write_whole
 from shared.sources import ROOT
 
 STAMP = ROOT / "build" / "conformance-passed.json"
@@ -38,19 +39,18 @@ LARGE = "conformance/model/test_large.py"
 """Runs with --large only."""
 
 VIRTUALENV = {"pip", "setuptools", "wheel"}
-"""What virtualenv installs, in a version of its own choice. Nothing that computes."""
-
+"""Packages that virtualenv chooses the version of. They compute nothing."""
 
 VERSIONS = """
 import importlib.metadata, json, platform
 found = {d.name.lower(): d.version for d in importlib.metadata.distributions() if d.name}
 print(json.dumps(found | {"Python": platform.python_version()}))
 """
-"""What a Python is asked. It may lack whatever is not in the standard library."""
+"""Asks a Python, which may have no more than the standard library, for its packages."""
 
 
 class NotProven(UserError):
-    """No test has failed, and yet the suite does not prove what is about to be trained."""
+    """No test has failed, but the suite does not prove what is about to be trained."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -131,7 +131,7 @@ def run_suite() -> int:
 
 
 def require_proof(before: str) -> None:
-    """Require that the run which has just ended well has run every test, on these sources.
+    """Require that the run that has just passed ran every test, on these sources.
 
     Raises:
         NotProven: it has not, or the sources have changed meanwhile.
@@ -153,7 +153,7 @@ def require_proof(before: str) -> None:
 
 
 def require_same_versions(environment: Path) -> None:
-    """Require that an environment computes with what the suite runs with.
+    """Require that an environment has the versions that the suite runs with.
 
     Raises:
         NotProven: it has another version of something that both have; the message says of what.
@@ -168,7 +168,7 @@ def require_same_versions(environment: Path) -> None:
         )
         raise NotProven(
             f"{environment.name} has {has}, the suite runs with {needed}: delete the environment "
-            f"that is wrong, {environment} or {sys.prefix}, and nox makes it anew"
+            f"that is wrong, {environment} or {sys.prefix}, and nox recreates it"
         )
 
 
@@ -211,11 +211,8 @@ def when_passed(current: str) -> str | None:
 
 def record(passed: str) -> None:
     """Note that the suite has passed with this fingerprint."""
-    STAMP.parent.mkdir(exist_ok=True)
     now = datetime.now().astimezone().isoformat(sep=" ", timespec="minutes")
-    part = STAMP.with_suffix(".part")
-    part.write_text(json.dumps({"fingerprint": passed, "passed": now}), encoding="utf-8")
-    part.replace(STAMP)
+    write_whole(STAMP, json.dumps({"fingerprint": passed, "passed": now}))
 
 
 if __name__ == "__main__":

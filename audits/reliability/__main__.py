@@ -23,6 +23,7 @@ from audits.reliability.strings import try_strings
 from audits.reliability.trainings import try_kills
 from shared.commands.options import UsageError, parse
 from shared.commands.terminal import run_command
+from shared.files import write_whole
 from shared.sources import ROOT
 
 PROGRAM = "python -m audits.reliability"
@@ -119,7 +120,7 @@ def _try_all(argv: Sequence[str] | None) -> int:
         counts = {"seconds": round(seconds, 1), "tried": tried, "faults": faults}
         report = {"options": asdict(options), **counts, "rows": [row.to_json() for row in rows]}
         REPORT.parent.mkdir(exist_ok=True)
-        REPORT.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_whole(REPORT, json.dumps(report, indent=1) + "\n")
     return 1 if faults else 0
 
 

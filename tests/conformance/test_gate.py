@@ -1,4 +1,4 @@
-"""The gate, run as it is on a small house: nothing but the suite itself makes it believe."""
+"""The real gate on a small repository: only the suite itself can open it."""
 
 import json
 import os
@@ -131,7 +131,7 @@ def test_ctrl_c_ends_all_processes_with_one_line(house: Path, number: int) -> No
 
 
 def listen() -> None:
-    """A shell starts what it runs in the background deaf to Ctrl-C; these tests may be that."""
+    """Hear Ctrl-C, which a shell switches off for what it runs in the background."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

@@ -11,7 +11,7 @@ from shared.sources import ROOT, files_of
 
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A small house, a stamp of its own, and a suite that only counts how often it ran."""
+    """A small repository, a temporary stamp, and a suite that only counts its runs."""
     for name in gate.COVERED:
         path = tmp_path / name if "." in name else tmp_path / name / "a.py"
         path.parent.mkdir(parents=True, exist_ok=True)
