@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast, get_args, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 
 from shared.config import Dtype, GPTConfig, SampleConfig, TrainConfig
 from shared.errors import BackendError, ConfigError, InputError
@@ -108,7 +108,7 @@ class BigramBackend(Protocol):
         self, table: Float[np.ndarray, "V V"], config: TrainConfig, dtype: str = "float32"
     ) -> Bigram: ...
     def count_bigrams(
-        self, ids: Int[np.ndarray, " N"], vocab_size: int
+        self, ids: Integer[np.ndarray, " N"], vocab_size: int
     ) -> Int[np.ndarray, "V V"]: ...
 
 

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from audits.reliability import FaultKind, Result
 from audits.reliability.corruptions import try_corruptions
+from audits.reliability.hostile import try_hostile
 from audits.reliability.strings import try_strings
 from audits.reliability.trainings import try_kills
 from shared.commands.options import UsageError, parse
@@ -27,7 +28,7 @@ from shared.files import write_whole
 from shared.sources import ROOT
 
 PROGRAM = "python -m audits.reliability"
-Part = Literal["kills", "corruptions", "strings"]
+Part = Literal["kills", "corruptions", "strings", "hostile"]
 FAULT_KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
 REPORT = ROOT / "build" / "reliability.json"
 WIDTH = 120
@@ -133,6 +134,8 @@ def _results_of(part: Part, options: Options) -> list[Result]:
             return try_corruptions(options.corruptions, seed, processes, case)
         case "strings":
             return try_strings(options.strings, seed, case)
+        case "hostile":
+            return try_hostile(seed, case)
 
 
 def _show(console: Console, rows: Sequence[Row], seed: int) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from conformance.cases import BASE
@@ -52,8 +53,12 @@ def test_a_new_training(text: str) -> None:
     assert ready.tokenizer.decode(range(9)) == "".join(sorted(set(TEXT)))
     first = 0.02 * dice(9, 0).standard_normal((9, 4))
     same_bits(ready.weights["transformer.wte.weight"], first, "the first weights")
-    same_bits(ready.data.train, ready.tokenizer.encode(TEXT[:180]), "the part for training")
-    same_bits(ready.data.val, ready.tokenizer.encode(TEXT[180:]), "the part for validation")
+    same_bits(
+        ready.data.train, ready.tokenizer.encode(TEXT[:180], np.uint8), "the part for training"
+    )
+    same_bits(
+        ready.data.val, ready.tokenizer.encode(TEXT[180:], np.uint8), "the part for validation"
+    )
     record = ready.record
     assert (record.step, record.seed, record.train, record.val_loss) == (0, 9, TRAIN, None)
     assert (record.dataset, record.dataset_sha256) == (text, ready.dataset.sha256)

@@ -13,7 +13,7 @@ import tokenizers as library
 
 from conformance.truths.by_definition import fault_in, same_bits
 from shared.errors import TokenizerError
-from shared.text import tokenizers
+from shared.text import chunks
 from shared.text.datasets import Dataset
 from shared.text.fine_tuning import note_of_unknown_words, refuse_unknown_characters
 from shared.text.tokenizers import TOKENIZERS, Tokenizer, build_tokenizer
@@ -160,13 +160,13 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
             Tokenizer.load(path)
 
 
-@pytest.mark.parametrize("size", [tokenizers.CHUNK, 10])
+@pytest.mark.parametrize("size", [chunks.CHUNK, 10])
 @pytest.mark.parametrize("kind", KINDS)
 @fault_in("shared/text/tokenizers.py")
 def test_long_texts(kind: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cutting a long text into chunks, a few or as many as possible, does not change its ids."""
-    assert len(LONG) > 2 * tokenizers.CHUNK
-    monkeypatch.setattr(tokenizers, "CHUNK", size)
+    assert len(LONG) > 2 * chunks.CHUNK
+    monkeypatch.setattr(chunks, "CHUNK", size)
     tokenizer = build_tokenizer(kind, LONG[:2000], 300 if kind == "bpe" else None)
     known = LONG if kind != "char" else "".join(c for c in LONG if c in LONG[:2000])
     ids = tokenizer.encode(known).tolist()
@@ -180,6 +180,44 @@ def test_long_texts(kind: str, size: int, monkeypatch: pytest.MonkeyPatch) -> No
     if kind == "word":
         text = build_tokenizer("word", known)
         assert text.decode(text.encode(known)) == known, "words of every chunk"
+
+
+@pytest.mark.parametrize("kind", ["word", "bpe"])
+@fault_in("shared/text/tokenizers.py")
+def test_no_token_crosses_a_seam(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random texts of characters that programs disagree about, cut as often as possible."""
+    parts = [
+        *"ab zA09_'\n\r\t  .,;-#`~^{}/中é٣²👩",
+        *"\x0b\x1c\x85\xa0\u180e\u2028\u3000\u0301\ufeff",
+    ]
+    parts += ["'s", "'ll", "\r\n", "\n\n"]
+    rng = np.random.default_rng(3)
+    texts = ["".join(rng.choice(parts, rng.integers(60))) for _ in range(800)]
+    tokenizer = build_tokenizer(kind, "".join(texts), 600 if kind == "bpe" else None)
+    whole = library.Tokenizer.from_str(tokenizer.to_json())
+    monkeypatch.setattr(chunks, "CHUNK", 2)
+    for text in texts:
+        assert tokenizer.encode(text).tolist() == whole.encode(text).ids, repr(text)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@fault_in("shared/text/tokenizers.py")
+def test_ids_in_a_smaller_type(kind: str) -> None:
+    """Two bytes a token instead of eight, and the same ids."""
+    tokenizer = build_tokenizer(kind, TRICKY)
+    ids = tokenizer.encode(TRICKY)
+    same_bits(tokenizer.encode(TRICKY, np.uint16), ids.astype(np.uint16), kind)
+
+
+@fault_in("shared/text/tokenizers.py")
+def test_one_long_word() -> None:
+    """Merging takes time by the square of a word's length, so a word without end is cut."""
+    text = "ab" * 3 * chunks.CHUNK
+    tokenizer = build_tokenizer("bpe", text, 300)
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    pieces = list(chunks.chunks(text, "bpe"))
+    assert "".join(pieces) == text
+    assert max(map(len, pieces)) <= chunks.CHUNK + chunks.LONGEST
 
 
 @fault_in("shared/text/tokenizers.py")

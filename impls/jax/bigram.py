@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Integer
 
 from shared.config import TrainConfig
 from shared.schedule import learning_rate
@@ -81,7 +81,7 @@ def train_step(
     return optax.apply_updates(table, updates), optimizer_state, loss
 
 
-def count_bigrams(ids: Int[np.ndarray, " N"], vocab_size: int) -> Int[np.ndarray, "V V"]:
+def count_bigrams(ids: Integer[np.ndarray, " N"], vocab_size: int) -> Int[np.ndarray, "V V"]:
     """How often token b follows token a, at [a, b]."""
     ids = jnp.asarray(ids.astype(np.int64))
     counts = jnp.zeros((vocab_size, vocab_size), jnp.int64).at[ids[:-1], ids[1:]].add(1)

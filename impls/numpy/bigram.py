@@ -4,7 +4,7 @@
 """
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 
 from shared.config import TrainConfig
 from shared.schedule import learning_rate
@@ -48,7 +48,7 @@ class Bigram:
         return loss
 
 
-def count_bigrams(ids: Int[np.ndarray, " N"], vocab_size: int) -> Int[np.ndarray, "V V"]:
+def count_bigrams(ids: Integer[np.ndarray, " N"], vocab_size: int) -> Int[np.ndarray, "V V"]:
     """How often token b follows token a, at [a, b]."""
     ids = ids.astype(np.int64)  # the products below overflow smaller integers
     pairs = ids[:-1] * vocab_size + ids[1:]

@@ -5,7 +5,7 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 from torch import nn
 
 from shared.config import TrainConfig
@@ -55,7 +55,7 @@ class Bigram:
         return loss
 
 
-def count_bigrams(ids: Int[np.ndarray, " N"], vocab_size: int) -> Int[np.ndarray, "V V"]:
+def count_bigrams(ids: Integer[np.ndarray, " N"], vocab_size: int) -> Int[np.ndarray, "V V"]:
     """How often token b follows token a, at [a, b]."""
     ids = torch.from_numpy(np.array(ids, np.int64))
     pairs = ids[:-1] * vocab_size + ids[1:]

@@ -12,6 +12,7 @@ from shared.checkpoints.checkpoint import Checkpoint, TrainingRecord
 from shared.checkpoints.tensors import signed
 from shared.commands.memory import check_memory
 from shared.commands.options import TrainOptions
+from shared.commands.terminal import announced
 from shared.config import GPTConfig
 from shared.errors import RunError
 from shared.layout import init_weights
@@ -50,11 +51,12 @@ def prepare(backend: str, options: TrainOptions, checkpoint: Checkpoint | None) 
 
 
 def _new(backend: str, options: TrainOptions) -> Preparation:
-    dataset = load_dataset(options.data.dataset)
-    tokenizer = fit_tokenizer(dataset, options.data.tokenizer, options.data.vocab_size)
+    dataset = _read(options)
+    with announced(f"building the {options.data.tokenizer} tokenizer"):
+        tokenizer = fit_tokenizer(dataset, options.data.tokenizer, options.data.vocab_size)
     config = options.model.config(tokenizer.vocab_size)
     check_memory(config, options.train, options.run.dtype)
-    data = encode_dataset(dataset, tokenizer, config.block_size)
+    data = _encode(dataset, tokenizer, config.block_size)
     weights = init_weights(config, options.train.seed, options.run.dtype)
     record = _record(backend, options, dataset)
     return Preparation(config, weights, dataset, tokenizer, data, record, None)
@@ -66,10 +68,10 @@ def _fine_tuned(backend: str, options: TrainOptions, checkpoint: Checkpoint) -> 
     source = str(options.run.init_from)
     if tokenizer is None:
         raise RunError(f"{source} cannot be started from: it has no tokenizer.json")
-    dataset = load_dataset(options.data.dataset)
+    dataset = _read(options)
     refuse_unknown_characters(tokenizer, dataset, source)
     check_memory(config, options.train, options.run.dtype)
-    data = encode_dataset(dataset, tokenizer, config.block_size)
+    data = _encode(dataset, tokenizer, config.block_size)
     record = replace(
         _record(backend, options, dataset),
         init_from=source,
@@ -89,14 +91,14 @@ def _resumed(backend: str, options: TrainOptions, checkpoint: Checkpoint) -> Pre
         raise RunError(
             f"{options.run.out} has done {before.step} steps; --steps {options.train.steps} is less"
         )
-    dataset = load_dataset(options.data.dataset)
+    dataset = _read(options)
     if dataset.sha256 != before.dataset_sha256:
         raise RunError(
             f"{options.data.dataset} is not the text that {options.run.out} was trained on: its "
             f"sha256 is {dataset.sha256[:12]}…, that of {before.dataset} was "
             f"{before.dataset_sha256[:12]}…"
         )
-    data = encode_dataset(dataset, tokenizer, checkpoint.config.block_size)
+    data = _encode(dataset, tokenizer, checkpoint.config.block_size)
     start = TrainState(before.step, dict(checkpoint.weights), moments)
     record = replace(
         _record(backend, options, dataset),
@@ -105,6 +107,16 @@ def _resumed(backend: str, options: TrainOptions, checkpoint: Checkpoint) -> Pre
     )
     config, weights = checkpoint.config, checkpoint.weights
     return Preparation(config, weights, dataset, tokenizer, data, record, start)
+
+
+def _read(options: TrainOptions) -> Dataset:
+    with announced(f"reading {options.data.dataset}"):
+        return load_dataset(options.data.dataset)
+
+
+def _encode(dataset: Dataset, tokenizer: Tokenizer, block_size: int) -> TokenData:
+    with announced(f"encoding {len(dataset.text):,} characters"):
+        return encode_dataset(dataset, tokenizer, block_size)
 
 
 def _record(backend: str, options: TrainOptions, dataset: Dataset) -> TrainingRecord:

@@ -8,8 +8,10 @@ import io
 import os
 import signal
 import sys
+import threading
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from shared.commands.streams import flush_or_drop, keep_streams
 from shared.errors import UserError
@@ -21,6 +23,7 @@ better before the conformance suite, which takes minutes, than after it."""
 OK, USER_ERROR = 0, 2
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 128 + signal.SIGPIPE
+PATIENCE = 2.0
 
 TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 """Unicode's classes of characters that turn the direction of writing (UAX #9, table 4)."""
@@ -72,6 +75,18 @@ def _commands(c: str) -> bool:
     if unicodedata.category(c) == "Cc":
         return c not in "\t\n"
     return unicodedata.bidirectional(c) in TURNS
+
+
+@contextmanager
+def announced(what: str) -> Iterator[None]:
+    """Name what is being done, if it takes longer than `PATIENCE` seconds."""
+    timer = threading.Timer(PATIENCE, say, [f"{what} …"])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def end_of_checks() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Integer
 
 from shared.errors import DatasetError
 from shared.files import check_regular
@@ -67,8 +67,9 @@ class TokenData:
     for nothing comes before it: a validation loss is over tokens 1 to len(val) - 1.
     """
 
-    train: Int[np.ndarray, " N"]
-    val: Int[np.ndarray, " M"]
+    train: Integer[np.ndarray, " N"]
+    val: Integer[np.ndarray, " M"]
+    """Both in the smallest unsigned type that holds all ids."""
     val_bytes: int
     """UTF-8 bytes of the validation text that are predicted: all but the first token's."""
     floor: float | None
@@ -133,7 +134,9 @@ def encode_dataset(dataset: Dataset, tokenizer: Tokenizer, block_size: int) -> T
             whole text.
     """
     tokenizer.check(dataset.text)
-    train, val = tokenizer.encode(dataset.train_text), tokenizer.encode(dataset.val_text)
+    dtype = np.min_scalar_type(tokenizer.vocab_size - 1)  # most texts: a byte or two per token
+    train = tokenizer.encode(dataset.train_text, dtype)
+    val = tokenizer.encode(dataset.val_text, dtype)
     for part, ids in (("training", train), ("validation", val)):
         if len(ids) < block_size + 1:
             raise DatasetError(
@@ -148,7 +151,7 @@ def encode_dataset(dataset: Dataset, tokenizer: Tokenizer, block_size: int) -> T
 
 
 def batch(
-    train_ids: Int[np.ndarray, " N"], *, batch_size: int, block_size: int, seed: int, step: int
+    train_ids: Integer[np.ndarray, " N"], *, batch_size: int, block_size: int, seed: int, step: int
 ) -> tuple[Int[np.ndarray, "B T"], Int[np.ndarray, "B T"]]:
     """The tokens of a training step, and the tokens that follow them, both int64.
 
@@ -157,25 +160,25 @@ def batch(
     """
     starts = generator(seed, BATCHES, step).integers(len(train_ids) - block_size, size=batch_size)
     positions = starts[:, None] + np.arange(block_size)
-    ids = train_ids.astype(np.int64, copy=False)
-    return ids[positions], ids[positions + 1]
+    return train_ids[positions].astype(np.int64), train_ids[positions + 1].astype(np.int64)
 
 
 def validation_windows(
-    val_ids: Int[np.ndarray, " M"], block_size: int, batch_size: int
+    val_ids: Integer[np.ndarray, " M"], block_size: int, batch_size: int
 ) -> Iterator[tuple[Int[np.ndarray, "b t"], Int[np.ndarray, "b t"]]]:
     """Windows side by side over the whole validation split: every target exactly once.
 
     Yields tokens and targets [B, T], int64, as long as there are windows of block_size; the last
     such batch may have fewer rows. The remaining r < T tokens, if any, come last as [1, r].
     """
-    tokens, targets = val_ids[:-1].astype(np.int64), val_ids[1:].astype(np.int64)
+    tokens, targets = val_ids[:-1], val_ids[1:]
     whole = len(tokens) - len(tokens) % block_size
     rows = tokens[:whole].reshape(-1, block_size), targets[:whole].reshape(-1, block_size)
     for first in range(0, len(rows[0]), batch_size):
-        yield rows[0][first : first + batch_size], rows[1][first : first + batch_size]
+        last = first + batch_size
+        yield rows[0][first:last].astype(np.int64), rows[1][first:last].astype(np.int64)
     if whole < len(tokens):
-        yield tokens[None, whole:], targets[None, whole:]
+        yield tokens[None, whole:].astype(np.int64), targets[None, whole:].astype(np.int64)
 
 
 def _auto() -> Dataset:

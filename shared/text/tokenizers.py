@@ -10,19 +10,21 @@ nothing are errors instead of silent losses, and the spelling of a special token
 import codecs
 import json
 import operator
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, SupportsIndex
 
 import numpy as np
 import tokenizers as hf
-from jaxtyping import Int
+from jaxtyping import Int, Integer
+from numpy.typing import DTypeLike
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from shared.errors import TokenizerError
 from shared.files import write_whole
+from shared.text.chunks import chunks, slices
 
 TOKENIZERS = ("byte", "char", "word", "bpe")
 
@@ -32,11 +34,6 @@ DEFAULT_BPE = 1024
 
 CHARACTER = r"[\s\S]"  # "." would not match a newline
 WORD = r"\w+|\s|[^\w\s]"  # no piece can read "<unk>", so that spelling stays text
-
-# The library keeps offsets and strings for every token, 400 bytes each: a long text is encoded in
-# chunks. No token of any of the four crosses a newline between two visible characters.
-CHUNK = 1 << 16
-_SEAM = re.compile(r"(?<=[!-~]\n)(?=[!-~])")
 
 
 def _byte_characters() -> list[str]:
@@ -78,14 +75,34 @@ class Tokenizer:
         to_bytes = _spelled_bytes if self.kind in ("byte", "bpe") else str.encode
         self._pieces = [to_bytes(token) for token in sorted(vocabulary, key=vocabulary.__getitem__)]
 
-    def encode(self, text: str) -> Int[np.ndarray, " T"]:
-        """The ids of a text, int64. Raises `TokenizerError` where `check` does."""
+    def encode(self, text: str, dtype: DTypeLike = np.int64) -> Integer[np.ndarray, " T"]:
+        """The ids of a text, in an integer type that has all of them.
+
+        Raises `TokenizerError` where `check` does.
+        """
         self.check(text)
+        if self.kind == "byte":
+            return np.frombuffer(text.encode(), dtype=np.uint8).astype(dtype, copy=False)
+        if (
+            self.kind == "char"
+        ):  # the library would take 400 bytes a character, and 20 times as long
+            ids = np.empty(len(text), dtype)
+            for start, part in slices(text):
+                codes = np.frombuffer(part.encode("utf-32-le"), dtype="<u4")
+                ids[start : start + len(part)] = self._id_of_code[codes]
+            return ids
         encoded = (
-            np.array(self._library.encode(chunk, add_special_tokens=False).ids, dtype=np.int64)
-            for chunk in _chunks(text)
+            np.array(self._library.encode(chunk, add_special_tokens=False).ids, dtype)
+            for chunk in chunks(text, self.kind)
         )
-        return np.concatenate([np.empty(0, dtype=np.int64), *encoded])
+        return np.concatenate([np.empty(0, dtype), *encoded])
+
+    @cached_property
+    def _id_of_code(self) -> Int[np.ndarray, " U"]:
+        """Of "char": the id of every character, by its code point."""
+        ids = np.zeros(1 + max(map(ord, self._vocabulary)), dtype=np.int64)
+        ids[[ord(character) for character in self._vocabulary]] = list(self._vocabulary.values())
+        return ids
 
     def decode(self, ids: Iterable[SupportsIndex]) -> str:
         """The text of a sequence of ids; bytes that are no UTF-8 become U+FFFD.
@@ -111,7 +128,7 @@ class Tokenizer:
         """Raise `TokenizerError`, with the character and its place, if a text cannot be encoded."""
         if self.kind != "char":
             _check_unicode(text)
-        elif unknown := set(text) - self._vocabulary.keys():
+        elif unknown := _characters(text) - self._vocabulary.keys():
             where = _first(text, unknown)
             raise TokenizerError(f"the char tokenizer does not know {_at(text, where)}")
 
@@ -131,7 +148,7 @@ class Tokenizer:
         """How many bytes of UTF-8 the first token of a text stands for; 0 if it has none."""
         if not text:
             return 0
-        chunk = next(_chunks(text))
+        chunk = next(chunks(text, "word" if self.kind == "word" else "bpe"))
         if self.kind == "word":  # "<unk>" is not as long as what it stands for
             return len(next(split_words(chunk)).encode())
         return len(self.piece(self.encode(chunk)[0]))
@@ -229,7 +246,7 @@ def _build_byte(vocab_size: int | None) -> hf.Tokenizer:
 
 
 def _build_char(text: str, vocab_size: int | None) -> hf.Tokenizer:
-    characters = sorted(set(text))
+    characters = sorted(_characters(text))
     _check_fixed_size("char", vocab_size, len(characters))
     return _word_level({c: i for i, c in enumerate(characters)}, CHARACTER)
 
@@ -263,7 +280,7 @@ def _build_bpe(text: str, vocab_size: int) -> hf.Tokenizer:
         initial_alphabet=BYTE_CHARACTERS,  # without it, bytes that the text lacks vanish silently
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_chunks(text), trainer)
+    tokenizer.train_from_iterator(chunks(text, "bpe"), trainer)
     return tokenizer
 
 
@@ -334,24 +351,19 @@ def _spelled_bytes(token: str) -> bytes:
     return token.encode()
 
 
-def _chunks(text: str) -> Iterator[str]:
-    start = 0
-    for seam in _SEAM.finditer(text):
-        if seam.start() - start >= CHUNK:
-            yield text[start : seam.start()]
-            start = seam.start()
-    yield text[start:]
+def _characters(text: str) -> set[str]:
+    return set[str]().union(*(set(part) for _, part in slices(text)))
 
 
 def split_words(text: str) -> Iterator[str]:
     """The pieces that "word" makes of a text: words, and every space and punctuation mark alone."""
     split = pre_tokenizers.Split(hf.Regex(WORD), "isolated")
-    for chunk in _chunks(text):
+    for chunk in chunks(text, "word"):
         yield from (word for word, _ in split.pre_tokenize_str(chunk))
 
 
 def _check_unicode(text: str) -> None:
-    if surrogates := {character for character in set(text) if "\ud800" <= character <= "\udfff"}:
+    if surrogates := {c for c in _characters(text) if "\ud800" <= c <= "\udfff"}:
         where = _first(text, surrogates)
         raise TokenizerError(f"half a surrogate pair is no character: {_at(text, where)}")
 

@@ -286,7 +286,7 @@ def test_what_is_unknown_must_be_said(monkeypatch):
     assert check_tokenizer("char", "Bq\u0416") == "said what is unknown"
     assert check_tokenizer("word", "soft zebra") == "said what is unknown"
     monkeypatch.setattr(tokenizer_of("char"), "check", lambda text: None)
-    with pytest.raises(Exception, match=r"UNK"):
+    with pytest.raises(Fault, match="was encoded"):
         check_tokenizer("char", "\u0416")
     monkeypatch.setattr(tokenizer_of("word"), "unknown_words", lambda text: Counter())
     with pytest.raises(Fault, match="became"):

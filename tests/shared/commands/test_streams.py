@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from shared.checkpoints.checkpoint import newest_checkpoint
+from shared.commands import prepare
 from shared.commands.terminal import say
+from shared.commands.train import train_main
 from shared.runs.metrics import read_metrics
 from shared.sources import ROOT
 from tests.command_line import SMALL
@@ -86,3 +89,24 @@ def test_a_training_does_not_fail_for_its_picture(text, tmp_path, setting):
     assert len(notes) == 1, ended.stderr
     assert f"{run}/loss.png was not drawn: " in notes[0]
     assert (ended.returncode, newest_checkpoint(run)) == (0, run / "checkpoints" / "000006")
+
+
+def test_what_takes_long_is_named(text, monkeypatch, capsys):
+    monkeypatch.setattr("shared.commands.terminal.PATIENCE", 0.01)
+    for name in ("load_dataset", "fit_tokenizer", "encode_dataset"):
+        work = getattr(prepare, name)
+
+        def slow(*arguments: object, work=work) -> object:
+            time.sleep(0.2)
+            return work(*arguments)
+
+        monkeypatch.setattr(prepare, name, slow)
+    monkeypatch.chdir(Path(text).parent)
+    assert train_main("numpy", [*SMALL, "--dataset", text, "--out", "run"]) == 0
+    shown = capsys.readouterr().err
+    for what in (
+        f"reading {text} …",
+        "building the char tokenizer …",
+        "encoding 2,280 characters …",
+    ):
+        assert what in shown.splitlines()
