@@ -1,22 +1,22 @@
 """metrics.jsonl: what a run measured, one line for every step."""
 
-import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
-from math import inf
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+import msgspec
 
 from shared.errors import RunError
-from shared.files import check_regular, explained, write_whole
+from shared.files import check_regular, explained, replacing
 
 
 @dataclass(frozen=True)
 class Metrics:
     """One line. None where there is nothing to tell: row 0 is the untrained model."""
 
-    step: int
+    step: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
     """Updates done so far."""
     loss: float | None = None
     """Mean loss of this update's batch, before the update, in nats per token."""
@@ -32,7 +32,9 @@ class Metrics:
     """Of this update alone: evaluating and saving are not counted."""
 
 
-NAMES = {field.name for field in fields(Metrics)}
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Metrics)  # refuses NaN, infinity and values of another type
+WRONG = (msgspec.MsgspecError, RecursionError)
 
 
 def read_metrics(path: Path) -> list[Metrics]:
@@ -43,7 +45,7 @@ def read_metrics(path: Path) -> list[Metrics]:
     Raises:
         RunError: the file cannot be read, or another line is not a row of metrics.
     """
-    return _parse(path, _read_lines(path)[:-1])
+    return _parse(path, _read(path)[0])
 
 
 def keep_metrics(path: Path, last_step: int) -> list[Metrics]:
@@ -52,7 +54,7 @@ def keep_metrics(path: Path, last_step: int) -> list[Metrics]:
     Raises:
         RunError: as `read_metrics`, or the file cannot be written.
     """
-    *lines, cut_short = _read_lines(path)
+    lines, cut_short = _read(path)
     rows = _parse(path, lines)
     kept = [row for row in rows if row.step <= last_step]
     if len(kept) < len(rows) or cut_short or not path.exists():
@@ -60,43 +62,35 @@ def keep_metrics(path: Path, last_step: int) -> list[Metrics]:
     return kept
 
 
-def _read_lines(path: Path) -> list[str]:
+def _read(path: Path) -> tuple[bytes, bytes]:
+    """The whole lines of the file, and what is left of one that was cut short."""
     if not path.exists():
-        return [""]
+        return b"", b""
     with explained("read", path):
         check_regular(path)
-        return path.read_bytes().decode(errors="replace").split("\n")
+        lines, newline, cut_short = path.read_bytes().rpartition(b"\n")
+        return lines + newline, cut_short
 
 
-def _parse(path: Path, lines: list[str]) -> list[Metrics]:
-    decode = json.JSONDecoder().decode  # json.loads would look for its options a million times
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            table = decode(line)
-        except (ValueError, RecursionError):
-            table = None
-        if not _is_row(table):
-            raise RunError(f"{path}, line {number}, is not a row of metrics")
-        rows.append(Metrics(**table))
-    return rows
+def _parse(path: Path, lines: bytes) -> list[Metrics]:
+    try:
+        return _decoder.decode_lines(lines)
+    except WRONG:
+        wrong = (n for n, line in enumerate(lines.split(b"\n"), start=1) if not _is_row(line))
+        raise RunError(f"{path}, line {next(wrong, 1)}, is not a row of metrics") from None
 
 
-def _is_row(table: Any) -> bool:
-    """Whether a JSON value is an object of `Metrics` fields, each None or a finite number."""
-    return (
-        type(table) is dict
-        and table.keys() <= NAMES
-        and type(table.get("step")) is int
-        and 0 <= table["step"] < 2**63
-        and all(v is None or (type(v) in (float, int) and -inf < v < inf) for v in table.values())
-    )
+def _is_row(line: bytes) -> bool:
+    try:
+        return not line.strip() or bool(_decoder.decode(line))
+    except WRONG:
+        return False
 
 
 def write_metrics(path: Path, rows: Iterable[Metrics]) -> None:
     """Replace the whole file. Raises `RunError` where it cannot be written."""
-    with explained("write", path):
-        write_whole(path, "".join(map(_line, rows)))
+    with explained("write", path), replacing(path) as file:
+        file.write(_encoder.encode_lines(rows))
 
 
 def append_metrics(path: Path, row: Metrics) -> None:
@@ -107,17 +101,13 @@ def append_metrics(path: Path, row: Metrics) -> None:
     """
     with explained("write", path), open(path, "rb+", opener=_no_link) as file:
         file.seek(0, os.SEEK_END)
-        file.write(_line(row).encode())
+        file.write(_encoder.encode_lines([row]))
 
 
 def sync_metrics(path: Path) -> None:
     """Make the rows outlive the machine, too: called before a checkpoint that counts on them."""
     with explained("write", path), open(path, "rb+", opener=_no_link) as file:
         os.fsync(file.fileno())
-
-
-def _line(row: Metrics) -> str:
-    return json.dumps(vars(row), allow_nan=False) + "\n"
 
 
 def _no_link(path: str, flags: int) -> int:
