@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from shared.checkpoints.untrusted import parse_object, reason, refuse, regular_file, show
+from shared.memory import GIB, physical_memory
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -135,6 +136,9 @@ def read_header(directory: Path, name: str, n_layer: int, *, empty: bool = False
     if size != expected:
         what = "truncated" if size < expected else "too long"
         refuse(file, f"{what}: expected {expected} bytes, found {size}")
+    memory = physical_memory()
+    if memory is not None and size > memory:  # a sparse file may claim anything
+        refuse(file, f"{size / GIB:,.0f} GiB of tensors; this machine has {memory / GIB:,.0f} GiB")
     return Header({key: spec for key, (spec, _) in entries.items()}, metadata)
 
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from shared.checkpoints.checkpoint import Checkpoint, TrainingRecord
 from shared.checkpoints.tensors import signed
-from shared.commands.memory import check_memory
 from shared.commands.options import TrainOptions
 from shared.commands.terminal import announced
 from shared.config import GPTConfig
 from shared.errors import RunError
 from shared.layout import init_weights
+from shared.memory import check_memory
 from shared.protocol import TrainState
 from shared.text.datasets import Dataset, TokenData, encode_dataset, fit_tokenizer, load_dataset
 from shared.text.fine_tuning import refuse_unknown_characters
@@ -91,6 +91,7 @@ def _resumed(backend: str, options: TrainOptions, checkpoint: Checkpoint) -> Pre
         raise RunError(
             f"{options.run.out} has done {before.step} steps; --steps {options.train.steps} is less"
         )
+    check_memory(checkpoint.config, options.train, options.run.dtype)
     dataset = _read(options)
     if dataset.sha256 != before.dataset_sha256:
         raise RunError(

@@ -42,9 +42,6 @@ def run_command(command: Callable[[], int]) -> int:
     except UserError as error:
         say(f"error: {error}")
         return USER_ERROR
-    except MemoryError as error:
-        say(f"error: not enough memory: {error}")
-        return USER_ERROR
     except KeyboardInterrupt:
         say("\nstopped")
         return INTERRUPTED
@@ -53,8 +50,19 @@ def run_command(command: Callable[[], int]) -> int:
     except OSError as error:  # a full disk behind standard output, a name too long
         say(f"error: {error}")
         return USER_ERROR
+    except (MemoryError, RuntimeError) as error:
+        if not _lacks_memory(error):
+            raise
+        say(f"error: not enough memory: {str(error).partition(chr(10))[0]}")
+        return USER_ERROR
     finally:
         flush_or_drop(sys.stdout)
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """PyTorch and JAX raise a `RuntimeError` where NumPy and Python raise `MemoryError`."""
+    signs = ("can't allocate memory", "out of memory", "RESOURCE_EXHAUSTED")
+    return isinstance(error, MemoryError) or any(sign in str(error) for sign in signs)
 
 
 def say(text: str) -> None:

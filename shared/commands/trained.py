@@ -6,6 +6,7 @@ from pathlib import Path
 from shared.checkpoints.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint
 from shared.commands.options import default_run, program
 from shared.errors import CheckpointError, RunError
+from shared.memory import check_model_memory
 from shared.text.tokenizers import Tokenizer
 
 
@@ -15,10 +16,12 @@ def load_trained(backend: str, run: Path) -> tuple[Checkpoint, Tokenizer]:
     Raises:
         RunError: nothing was trained there (the message says how to), or no tokenizer was kept.
         CheckpointError: what is there is not a checkpoint as it was saved.
+        ConfigError: the model is larger than the memory.
     """
     checkpoint = _load_newest(_checkpoint_directory(backend, run))
     if checkpoint.tokenizer is None:
         raise RunError(f"{run} has no tokenizer.json: its tokens are not known")
+    check_model_memory(checkpoint.config, checkpoint.dtype)
     return checkpoint, checkpoint.tokenizer
 
 

@@ -1,7 +1,8 @@
 """Long texts in parts, so that neither memory nor the time until Ctrl-C grows with them."""
 
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 
 # The library keeps offsets and strings for every token, 400 bytes each: words and merges of a long
 # text are found in chunks. No token of either crosses a seam: white space after something else, or
@@ -31,3 +32,21 @@ def slices(text: str) -> Iterator[tuple[int, str]]:
     """A text in parts of `SLICE` characters, and where each begins."""
     for start in range(0, len(text), SLICE):
         yield start, text[start : start + SLICE]
+
+
+def interruptible(work: Callable[[], object]) -> None:
+    """Call a library that works for long without looking for Ctrl-C, which ends the waiting."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(0.5)  # without a limit, Windows would not notice Ctrl-C
+    if errors:
+        raise errors[0]

@@ -18,6 +18,7 @@ from shared.errors import DatasetError
 from shared.files import check_regular
 from shared.randomness import BATCHES, generator
 from shared.text.playlets import Playlets, generate
+from shared.text.token_files import LONG, kept_ids, kept_tokenizer
 from shared.text.tokenizers import Tokenizer, build_tokenizer
 
 DATASETS = ("auto", "tinyshakespeare", "playlets")
@@ -117,8 +118,14 @@ def fit_tokenizer(dataset: Dataset, kind: str, vocab_size: int | None = None) ->
     A char tokenizer has to know every character. Words and merges are learned, and nothing may be
     learned from the validation text. Raises `TokenizerError` as `build_tokenizer` does.
     """
-    text = dataset.text if kind == "char" else dataset.train_text
-    return build_tokenizer(kind, text, vocab_size)
+
+    def build() -> Tokenizer:
+        text = dataset.text if kind == "char" else dataset.train_text
+        return build_tokenizer(kind, text, vocab_size)
+
+    if len(dataset.text) < LONG:
+        return build()
+    return kept_tokenizer([dataset.sha256, kind, vocab_size], build)
 
 
 def encode_dataset(dataset: Dataset, tokenizer: Tokenizer, block_size: int) -> TokenData:
@@ -133,10 +140,7 @@ def encode_dataset(dataset: Dataset, tokenizer: Tokenizer, block_size: int) -> T
         TokenizerError: for a character that the tokenizer cannot encode; its place is that in the
             whole text.
     """
-    tokenizer.check(dataset.text)
-    dtype = np.min_scalar_type(tokenizer.vocab_size - 1)  # most texts: a byte or two per token
-    train = tokenizer.encode(dataset.train_text, dtype)
-    val = tokenizer.encode(dataset.val_text, dtype)
+    train, val = _encode_parts(dataset, tokenizer)
     for part, ids in (("training", train), ("validation", val)):
         if len(ids) < block_size + 1:
             raise DatasetError(
@@ -148,6 +152,27 @@ def encode_dataset(dataset: Dataset, tokenizer: Tokenizer, block_size: int) -> T
     if dataset.floor_nats is not None and not tokenizer.unknown_words(dataset.val_text):
         floor = dataset.floor_nats / (len(val) - 1)
     return TokenData(train, val, val_bytes, floor)
+
+
+def _encode_parts(
+    dataset: Dataset, tokenizer: Tokenizer
+) -> tuple[Integer[np.ndarray, " N"], Integer[np.ndarray, " M"]]:
+    dtype = np.min_scalar_type(tokenizer.vocab_size - 1)  # most texts: a byte or two per token
+
+    def train() -> Integer[np.ndarray, " N"]:
+        tokenizer.check(dataset.text)
+        return tokenizer.encode(dataset.train_text, dtype)
+
+    def val() -> Integer[np.ndarray, " M"]:
+        return tokenizer.encode(dataset.val_text, dtype)
+
+    if len(dataset.text) < LONG:
+        return train(), val()
+    made_from = [dataset.sha256, tokenizer.to_json()]
+    return (
+        kept_ids([*made_from, "train"], tokenizer.vocab_size, train),
+        kept_ids([*made_from, "val"], tokenizer.vocab_size, val),
+    )
 
 
 def batch(

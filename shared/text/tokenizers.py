@@ -24,7 +24,7 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from shared.errors import TokenizerError
 from shared.files import write_whole
-from shared.text.chunks import chunks, slices
+from shared.text.chunks import chunks, interruptible, slices
 
 TOKENIZERS = ("byte", "char", "word", "bpe")
 
@@ -280,7 +280,7 @@ def _build_bpe(text: str, vocab_size: int) -> hf.Tokenizer:
         initial_alphabet=BYTE_CHARACTERS,  # without it, bytes that the text lacks vanish silently
         show_progress=False,
     )
-    tokenizer.train_from_iterator(chunks(text, "bpe"), trainer)
+    interruptible(lambda: tokenizer.train_from_iterator(chunks(text, "bpe"), trainer))
     return tokenizer
 
 

@@ -1,0 +1,61 @@
+"""What a long text was made into, kept on disk: the next start reads it instead of making it again.
+
+A name has the hash of everything that it was made from, so a text that was changed finds nothing.
+The directory may be deleted at any time. What cannot be written is made again, and no error.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Integer
+
+from shared.errors import TokenizerError
+from shared.files import check_regular, replacing
+from shared.text.tokenizers import Tokenizer
+
+LONG = 1 << 22
+"""Characters from which a text is worth it: making its tokens takes seconds."""
+
+VERSION = 1
+"""To be raised when a tokenizer or its ids change for the same text."""
+
+
+def kept_tokenizer(made_from: list[object], make: Callable[[], Tokenizer]) -> Tokenizer:
+    """The tokenizer that `make` builds, or the one that was kept for `made_from`."""
+    file = _file(made_from, "tokenizer.json")
+    with suppress(TokenizerError):  # there is none, or it is damaged
+        return Tokenizer.load(file)
+    tokenizer = make()
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        tokenizer.save(file)
+    return tokenizer
+
+
+def kept_ids(
+    made_from: list[object], vocab_size: int, make: Callable[[], Integer[np.ndarray, " N"]]
+) -> Integer[np.ndarray, " N"]:
+    """The ids that `make` returns, or those that were kept, mapped into memory."""
+    file = _file(made_from, "npy")
+    with suppress(OSError, ValueError, EOFError):
+        check_regular(file)
+        ids: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+        if ids.ndim == 1 and ids.dtype.kind == "u" and ids.max(initial=0) < vocab_size:
+            return ids
+    ids = make()
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(file) as whole:
+            np.save(whole, ids)
+    return ids
+
+
+def _file(made_from: list[object], kind: str) -> Path:
+    import pooch  # type: ignore[import-untyped]  # here: it takes 0.4 s, and few texts are long
+
+    name = hashlib.sha256(json.dumps([VERSION, *made_from]).encode()).hexdigest()
+    return Path(pooch.os_cache("minigpt")) / "tokens" / f"{name}.{kind}"

@@ -1,0 +1,71 @@
+"""Too little memory is one line: said before anything is tried, or when a framework finds out."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.checkpoints.checkpoint import save_checkpoint
+from shared.checkpoints.tensors import read_header
+from shared.commands.sample import sample_main
+from shared.commands.terminal import run_command
+from shared.config import GPTConfig
+from shared.errors import CheckpointError
+from shared.layout import init_weights
+from shared.text.tokenizers import build_tokenizer
+
+TOKENIZER = build_tokenizer("char", "\nab")
+
+
+def numpy_asks() -> int:
+    import numpy as np
+
+    return int(np.ones(2**50)[0])
+
+
+def torch_asks() -> int:
+    import torch
+
+    return int(torch.ones(2**45)[0])
+
+
+def jax_asks() -> int:
+    import jax.numpy as jnp
+
+    return int(jnp.ones(2**45)[0])
+
+
+@pytest.mark.parametrize("ask", [numpy_asks, torch_asks, jax_asks])
+def test_what_a_framework_cannot_have_is_one_line(ask, capsys) -> None:
+    assert run_command(ask) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: not enough memory: ")
+
+
+def test_other_errors_of_a_framework_are_not_hidden() -> None:
+    def fail() -> int:
+        raise RuntimeError("shapes do not match")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        run_command(fail)
+
+
+def test_a_table_of_sinusoids_that_does_not_fit(tmp_path: Path, capsys) -> None:
+    """A checkpoint of 20 kB can ask for any number of positions."""
+    config = GPTConfig(3, 2**40, 1, 1, 8, position="sinusoidal")
+    save_checkpoint(tmp_path / "model", config, init_weights(config, 0), tokenizer=TOKENIZER)
+    assert sample_main("numpy", ["--run", str(tmp_path / "model"), "--prompt", "a"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "takes at least 32,768 GiB of memory" in line
+
+
+def test_a_sparse_file_that_claims_more_than_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = GPTConfig(3, 8, 1, 1, 8)
+    save_checkpoint(tmp_path / "model", config, init_weights(config, 0))
+    size = (tmp_path / "model" / "model.safetensors").stat().st_size
+    monkeypatch.setattr("shared.checkpoints.tensors.physical_memory", lambda: size)
+    read_header(tmp_path / "model", "model.safetensors", 1)
+    monkeypatch.setattr("shared.checkpoints.tensors.physical_memory", lambda: size - 1)
+    with pytest.raises(CheckpointError, match="this machine has 0 GiB"):
+        read_header(tmp_path / "model", "model.safetensors", 1)
