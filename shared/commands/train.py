@@ -29,11 +29,11 @@ def _train(backend: str, argv: Sequence[str] | None) -> int:
     mode = {"resume": options.run.resume, "overwrite": options.run.overwrite}
     run.check_writable_as(**mode)
     ready = prepare(backend, options, checkpoint)
-    # Frameworks are slow to import: first everything that could be wrong without one.
-    end_of_checks()
+    # Frameworks are slow to import: what can be checked without one was checked above.
     model = load_backend(backend).build(
         ready.config, ready.weights, dtype=options.run.dtype, device=options.run.device
     )
+    end_of_checks()
     _describe(ready, options.run.device, run)
     done = ready.start.step if ready.start else 0
     with (
