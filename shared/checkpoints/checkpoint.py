@@ -3,6 +3,7 @@
     config.json            GPT-2's keys and ours; `dtype`; `format_version`
     model.safetensors      the weights, under GPT-2's names
     tokenizer.json         of the `tokenizers` library
+    tokenizer_config.json  tells Transformers to use it as it is; of models that GPT-2 can express
     training.json          step, seed, dataset, TrainConfig, versions
     optimizer.safetensors  the moments, as "m.NAME" and "v.NAME"; only resuming needs them
 
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from shared.checkpoints import gpt2_format, parts
+from shared.checkpoints import gpt2_format, hub, parts
 from shared.checkpoints import tensors as tensor_files
 from shared.checkpoints.directories import (
     checkpoint_path,
@@ -60,6 +61,10 @@ class Checkpoint:
     training: TrainingRecord | None
     moments: dict[str, dict[str, np.ndarray]] | None
     """AdamW: {"m": …, "v": …} by tensor name. SGD: empty. None: one cannot resume from here."""
+    end_of_text: frozenset[int] = frozenset()
+    """Tokens after which there is nothing more to write. Ours have none: their texts never end."""
+    stored_as: str | None = None
+    """The type that the weights have in files by others: "float16", widened to `dtype`."""
 
 
 def save_checkpoint(
@@ -109,8 +114,8 @@ def save_checkpoint(
 def load_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint directory: ours, or one of GPT-2's from the hub.
 
-    From the hub: safetensors in float32 or float64 (half precision is refused, not converted), with
-    or without "transformer." in the names; mask buffers and a second copy of a tied lm_head are
+    From the hub: safetensors, one file or several, with or without "transformer." in the names;
+    half precision is widened to float32, mask buffers and a second copy of a tied lm_head are
     dropped.
 
     Raises:
@@ -121,14 +126,15 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     _check_is_checkpoint(directory)
     content = read_bytes(directory, parts.CONFIG, parts.JSON_LIMIT)
     table = parse_object(directory / parts.CONFIG, content)
-    ours = parts.check_version(directory / parts.CONFIG, table)
+    parts.check_version(directory / parts.CONFIG, table)
     config = gpt2_format.config_from_json(directory / parts.CONFIG, table)
-    header = tensor_files.read_header(directory, parts.MODEL, config.n_layer)
-    if ours or parts.has_hashes(header):
+    headers = hub.read_headers(directory, config.n_layer)
+    own = headers.get(directory / parts.MODEL)
+    if own is not None and parts.has_hashes(own):
         dtype = parts.check_dtype(directory / parts.CONFIG, table.get("dtype"))
-        checkpoint = _load_own(directory, config, parts.file_hash(content), header, dtype)
+        checkpoint = _load_own(directory, config, parts.file_hash(content), own, dtype)
     else:
-        checkpoint = _load_hub(directory, config, header)
+        checkpoint = _load_hub(directory, config, headers, table)
     _check_parts(directory, checkpoint)
     return checkpoint
 
@@ -147,6 +153,8 @@ def _load_own(
     tokenizer, training, moments = None, None, None
     if parts.TOKENIZER in hashes:
         tokenizer = _read_tokenizer(directory, hashes)
+    if parts.TOKENIZER_CONFIG in hashes and parts.exists(directory, parts.TOKENIZER_CONFIG):
+        parts.read_part(directory, parts.TOKENIZER_CONFIG, parts.JSON_LIMIT, hashes)
     if parts.TRAINING in hashes:
         content = parts.read_part(directory, parts.TRAINING, parts.JSON_LIMIT, hashes)
         training = TrainingRecord.from_json(directory / parts.TRAINING, content)
@@ -157,14 +165,24 @@ def _load_own(
     return Checkpoint(config, weights, dtype, tokenizer, training, moments)
 
 
-def _load_hub(directory: Path, config: GPTConfig, header: Header) -> Checkpoint:
+def _load_hub(
+    directory: Path, config: GPTConfig, headers: Mapping[Path, Header], table: Mapping[str, Any]
+) -> Checkpoint:
     """Weights, and the tokenizer if one is there; nothing of how they were trained."""
-    weights = parts.read_hub_weights(directory / parts.MODEL, header, tensor_shapes(config), config)
-    dtype = next(iter(weights.values())).dtype.name
-    tokenizer = None
-    if parts.exists(directory, parts.TOKENIZER):
-        tokenizer = _read_tokenizer(directory, None)
-    return Checkpoint(config, weights, dtype, tokenizer, None, None)
+    weights, stored_as = hub.read_weights(directory, headers, config)
+    tokenizer = hub.read_tokenizer(directory)
+    if tokenizer is not None and tokenizer.vocab_size < config.vocab_size:
+        tokenizer.pad(config.vocab_size)
+    return Checkpoint(
+        config,
+        weights,
+        next(iter(weights.values())).dtype.name,
+        tokenizer,
+        training=None,
+        moments=None,
+        end_of_text=hub.end_of_text(directory, table, config),
+        stored_as=stored_as,
+    )
 
 
 def _read_back(directory: Path) -> None:
@@ -201,6 +219,8 @@ def _encode(path: Path, checkpoint: Checkpoint) -> dict[str, bytes]:
             most = f"at most {parts.TOKENIZER_LIMIT} are kept; choose a smaller vocab_size"
             refuse(path / parts.TOKENIZER, f"too large: {len(content)} bytes; {most}")
         files[parts.TOKENIZER] = content
+        if gpt2_format.is_gpt2(checkpoint.config):
+            files[parts.TOKENIZER_CONFIG] = parts.encode_tokenizer_config(checkpoint.config)
     if checkpoint.training is not None:
         files[parts.TRAINING] = checkpoint.training.to_json()
     hashes = {name: parts.file_hash(content) for name, content in files.items()}
@@ -232,11 +252,12 @@ def _check_is_checkpoint(directory: Path) -> None:
         names = {entry.name for entry in directory.iterdir()}
     except OSError as error:
         refuse(directory, f"cannot be read: {reason(error)}")
-    if parts.MODEL not in names and "pytorch_model.bin" in names:
+    if not {parts.MODEL, hub.INDEX} & names and any(n.startswith("pytorch_model") for n in names):
         refuse(
             directory,
             f"holds pytorch_model.bin but no {parts.MODEL}: pickled weights can run any program, "
-            f"so they are never read; convert them to safetensors",
+            f"so they are never read; if you trust them, convert them with Transformers: "
+            f"AutoModelForCausalLM.from_pretrained(…).save_pretrained(…)",
         )
 
 

@@ -15,6 +15,7 @@ from shared.config import GPTConfig
 from shared.errors import ConfigError
 
 _ACTIVATIONS = {"gelu_tanh": "gelu_new", "gelu_erf": "gelu", "relu": "relu"}
+_SAME = {"gelu_pytorch_tanh": "gelu_new", "gelu_fast": "gelu_new"}  # other programs of one function
 
 # GPT-2 has switches for variants of attention. Our model is the one with these settings.
 _FIXED = {
@@ -127,7 +128,7 @@ def canonical_names(
 
 def _activation(file: Path, name: object) -> Any:
     for ours, theirs in _ACTIVATIONS.items():
-        if name == theirs:
+        if isinstance(name, str) and _SAME.get(name, name) == theirs:
             return ours
-    known = ", ".join(_ACTIVATIONS.values())
+    known = ", ".join([*_ACTIVATIONS.values(), *_SAME])
     refuse(file, f"activation_function: expected one of {known}, found {show(name)}")

@@ -27,7 +27,8 @@ MODEL = "model.safetensors"
 TOKENIZER = "tokenizer.json"
 TRAINING = "training.json"
 OPTIMIZER = "optimizer.safetensors"
-FILES = frozenset((CONFIG, MODEL, TOKENIZER, TRAINING, OPTIMIZER))
+TOKENIZER_CONFIG = "tokenizer_config.json"
+FILES = frozenset((CONFIG, MODEL, TOKENIZER, TOKENIZER_CONFIG, TRAINING, OPTIMIZER))
 
 FORMAT_VERSION = 1
 JSON_LIMIT = 64 * 1024
@@ -40,6 +41,13 @@ def encode_config(config: GPTConfig, dtype: str) -> bytes:
     """config.json."""
     table = gpt2_format.config_to_json(config)
     table |= {"dtype": dtype, "format_version": FORMAT_VERSION}
+    return (json.dumps(table, indent=2) + "\n").encode()
+
+
+def encode_tokenizer_config(config: GPTConfig) -> bytes:
+    """tokenizer_config.json. Without it, Transformers take the tokenizer of every GPT-2 for a BPE,
+    and add an <|endoftext|> for which the model has no embedding."""
+    table = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": config.block_size}
     return (json.dumps(table, indent=2) + "\n").encode()
 
 
@@ -120,32 +128,7 @@ def read_weights(file: Path, header: Header, shapes: Shapes, dtype: str) -> dict
     """The weights of a checkpoint of ours."""
     tensor_files.check_manifest(file, header.tensors, shapes, dtype)
     weights = tensor_files.read_arrays(file, shapes)
-    if not has_hashes(header):
-        refuse(
-            file,
-            f"the content hash is missing, though {CONFIG} says that we wrote this (if another "
-            f"program did, take format_version out of {CONFIG})",
-        )
     tensor_files.check_content(file, header, weights)
-    return weights
-
-
-def read_hub_weights(
-    file: Path, header: Header, shapes: Shapes, config: GPTConfig
-) -> dict[str, np.ndarray]:
-    """The weights of a file by others, under canonical names; float32 or float64, as they are."""
-    names = gpt2_format.canonical_names(file, header.tensors, config)
-    specs = {name: header.tensors[stored] for name, stored in names.items()}
-    embedding, head = "transformer.wte.weight", "lm_head.weight"
-    has_copy = config.tie_weights and head in names  # one matrix, stored twice
-    if has_copy:
-        shapes = {**shapes, head: shapes[embedding]}
-    double = embedding in specs and specs[embedding].dtype == tensor_files.CODES["float64"]
-    tensor_files.check_manifest(file, specs, shapes, "float64" if double else "float32")
-    stored = tensor_files.read_arrays(file, [names[name] for name in shapes])
-    weights = {name: stored.pop(names[name]) for name in shapes}
-    if has_copy and not np.array_equal(weights.pop(head), weights[embedding]):
-        refuse(file, f"tensor {head}: expected that of wte, to which {CONFIG} ties it")
     return weights
 
 

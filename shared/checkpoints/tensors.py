@@ -7,9 +7,10 @@ few, a header whose keys stand twice.
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,9 @@ Shapes = Mapping[str, tuple[int, ...]]
 CODES = {"float32": "F32", "float64": "F64"}
 """The dtypes that weights can have, by NumPy's name, and the format's name for them."""
 
+HALVES = {"F16": "float16", "BF16": "bfloat16"}
+"""The dtypes of files by others that are read as float32, which holds all their values."""
+
 # How long a header may be for each block of a model: at least six tensors of 50 characters, at most
 # 32 (twelve weights, their two moments, GPT-2's mask buffers) of 512.
 _LEAST_PER_BLOCK, _MOST_PER_BLOCK, _MOST_BESIDES = 300, 32 * 512, 8192
@@ -35,6 +39,12 @@ class TensorSpec:
 
     dtype: str
     shape: tuple[int, ...]
+    start: int = field(default=0, compare=False)
+    """Where in the file it begins."""
+
+    def widened(self) -> "TensorSpec":
+        """As it is read: half precision as float32."""
+        return replace(self, dtype="F32") if self.dtype in HALVES else self
 
     def __str__(self) -> str:
         return f"{self.dtype} [{', '.join(map(str, self.shape))}]"
@@ -131,7 +141,7 @@ def read_header(directory: Path, name: str, n_layer: int, *, empty: bool = False
     except OSError as error:
         refuse(file, f"cannot be read: {reason(error)}")
     metadata = _metadata(file, table.pop("__metadata__", {}))
-    entries = {key: _entry(file, key, entry) for key, entry in table.items()}
+    entries = {key: _entry(file, key, entry, 8 + length) for key, entry in table.items()}
     expected = 8 + length + max((end for _, end in entries.values()), default=0)
     if size != expected:
         what = "truncated" if size < expected else "too long"
@@ -142,10 +152,12 @@ def read_header(directory: Path, name: str, n_layer: int, *, empty: bool = False
     return Header({key: spec for key, (spec, _) in entries.items()}, metadata)
 
 
-def read_arrays(file: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
+def read_arrays(
+    file: Path, names: Iterable[str], halves: Mapping[str, TensorSpec] | None = None
+) -> dict[str, np.ndarray]:
     """The tensors of these names, whose header has been checked; every value is finite.
 
-    Raises `CheckpointError`.
+    Those in `halves` are widened to float32. Raises `CheckpointError`.
     """
     tensors = {}
     try:
@@ -153,11 +165,23 @@ def read_arrays(file: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
         # that shrinks meanwhile is an error, not a bus error.
         with safe_open(file, framework="np", backend="pread") as stored:
             for name in names:
-                tensors[name] = stored.get_tensor(name)
+                half = (halves or {}).get(name)
+                tensors[name] = _widen(file, half) if half else stored.get_tensor(name)
                 _check_finite(file, name, tensors[name])
     except (SafetensorError, OSError) as error:
         refuse(file, f"cannot be read: {reason(error)}")
     return tensors
+
+
+def _widen(file: Path, spec: TensorSpec) -> np.ndarray:
+    """A tensor in half precision as float32: NumPy has no bfloat16, which is its upper half."""
+    half = np.dtype("<f2" if spec.dtype == "F16" else "<u2")
+    array = np.fromfile(file, half, count=math.prod(spec.shape), offset=spec.start)
+    if array.size != math.prod(spec.shape):
+        refuse(file, "truncated while it was read")
+    if spec.dtype == "F16":
+        return array.reshape(spec.shape).astype(np.float32)
+    return (array.astype(np.uint32) << 16).view(np.float32).reshape(spec.shape)
 
 
 def _content_hash(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
@@ -189,15 +213,15 @@ def _metadata(file: Path, table: object) -> dict[str, str]:
     return table
 
 
-def _entry(file: Path, name: str, entry: object) -> tuple[TensorSpec, int]:
+def _entry(file: Path, name: str, entry: object, data: int) -> tuple[TensorSpec, int]:
     """One tensor's line in the header, and where its bytes end. The library checks the rest."""
     match entry:
         case {
             "dtype": str(dtype),
             "shape": [*shape],
-            "data_offsets": [int(), int(end)],
+            "data_offsets": [int(start), int(end)],
             **others,
         } if not others and all(type(size) is int for size in shape):
             plain = re.fullmatch(r"\w{1,9}", dtype, re.ASCII)  # it is shown in messages
-            return TensorSpec(dtype if plain else show(dtype), tuple(shape)), end
+            return TensorSpec(dtype if plain else show(dtype), tuple(shape), data + start), end
     refuse(file, f"tensor {show(name)}: expected dtype, shape, data_offsets, found {show(entry)}")

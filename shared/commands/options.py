@@ -129,6 +129,8 @@ class SampleOptions:
     """The text to go on from. The model sees its last block_size tokens."""
     num_samples: int = 1
     """How many texts to write, each after the prompt. Sample i is drawn with seed + i."""
+    ignore_eos: bool = False
+    """Go on after the token that ends a text. (Only GPT-2's from elsewhere have one.)"""
     top: int | None = None
     """Print the N most likely next tokens instead of text."""
     dtype: Dtype | None = None

@@ -34,7 +34,10 @@ def _sample(backend: str, argv: Sequence[str] | None) -> int:
     if options.top is not None:
         show_next_tokens(model, tokenizer, ids, options.sampling, options.top)
         return OK
-    samples = sample_texts(model, tokenizer, options.prompt, options.sampling, options.num_samples)
+    end = () if options.ignore_eos else checkpoint.end_of_text
+    samples = sample_texts(
+        model, tokenizer, options.prompt, options.sampling, options.num_samples, end
+    )
     write_samples(samples, options.prompt)
     return OK
 

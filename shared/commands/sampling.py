@@ -1,8 +1,9 @@
 """Writing text: from a prompt and a model to a stream of characters."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
+from itertools import takewhile
 
 from shared.commands.terminal import escape_controls
 from shared.config import SampleConfig
@@ -14,9 +15,15 @@ SEPARATOR = "---"
 
 
 def sample_texts(
-    model: Model, tokenizer: Tokenizer, prompt: str, config: SampleConfig, count: int
+    model: Model,
+    tokenizer: Tokenizer,
+    prompt: str,
+    config: SampleConfig,
+    count: int,
+    end_of_text: Container[int] = (),
 ) -> Iterator[Iterator[str]]:
-    """`count` texts, each in pieces as they come. The prompt is not repeated.
+    """`count` texts, each in pieces as they come, up to a token that ends it. The prompt is not
+    repeated.
 
     Raises:
         TokenizerError: the prompt has a character that the tokenizer does not know.
@@ -24,7 +31,7 @@ def sample_texts(
     ids = tokenizer.encode(prompt)
     for i in range(count):
         tokens = model.generate(ids, replace(config, seed=config.seed + i))
-        yield tokenizer.decode_stream(tokens)
+        yield tokenizer.decode_stream(takewhile(lambda token: token not in end_of_text, tokens))
 
 
 def write_samples(samples: Iterator[Iterator[str]], prompt: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from shared.checkpoints.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint
 from shared.commands.options import default_run, program
+from shared.commands.terminal import say
 from shared.errors import CheckpointError, RunError
 from shared.memory import check_model_memory
 from shared.text.tokenizers import Tokenizer
@@ -22,6 +23,8 @@ def load_trained(backend: str, run: Path) -> tuple[Checkpoint, Tokenizer]:
     if checkpoint.tokenizer is None:
         raise RunError(f"{run} has no tokenizer.json: its tokens are not known")
     check_model_memory(checkpoint.config, checkpoint.dtype)
+    if checkpoint.stored_as not in (None, checkpoint.dtype):
+        say(f"note: the weights are stored in {checkpoint.stored_as}, and read as float32")
     return checkpoint, checkpoint.tokenizer
 
 

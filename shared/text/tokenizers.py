@@ -177,6 +177,12 @@ class Tokenizer:
             raise TokenizerError(f"this is no tokenizer.json: {reason}") from error
         return cls(library_tokenizer)
 
+    def pad(self, vocab_size: int) -> None:
+        """Have `vocab_size` ids, as a model with a rounded number of them. The new ones write
+        nothing."""
+        self._pieces += [b""] * (vocab_size - self.vocab_size)
+        self.vocab_size = vocab_size
+
     def save(self, path: str | Path) -> None:
         """Write a tokenizer.json."""
         write_whole(Path(path), self.to_json())
