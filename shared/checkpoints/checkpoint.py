@@ -3,7 +3,8 @@
     config.json            GPT-2's keys and ours; `dtype`; `format_version`
     model.safetensors      the weights, under GPT-2's names
     tokenizer.json         of the `tokenizers` library
-    tokenizer_config.json  tells Transformers to use it as it is; of models that GPT-2 can express
+    tokenizer_config.json  these two are for Transformers, where the model is one that GPT-2 can
+    generation_config.json     express: use the tokenizer as it is, and stay within the window
     training.json          step, seed, dataset, TrainConfig, versions
     optimizer.safetensors  the moments, as "m.NAME" and "v.NAME"; only resuming needs them
 
@@ -153,8 +154,9 @@ def _load_own(
     tokenizer, training, moments = None, None, None
     if parts.TOKENIZER in hashes:
         tokenizer = _read_tokenizer(directory, hashes)
-    if parts.TOKENIZER_CONFIG in hashes and parts.exists(directory, parts.TOKENIZER_CONFIG):
-        parts.read_part(directory, parts.TOKENIZER_CONFIG, parts.JSON_LIMIT, hashes)
+    for name in parts.FOR_TRANSFORMERS:
+        if name in hashes and parts.exists(directory, name):
+            parts.read_part(directory, name, parts.JSON_LIMIT, hashes)
     if parts.TRAINING in hashes:
         content = parts.read_part(directory, parts.TRAINING, parts.JSON_LIMIT, hashes)
         training = TrainingRecord.from_json(directory / parts.TRAINING, content)
@@ -220,7 +222,7 @@ def _encode(path: Path, checkpoint: Checkpoint) -> dict[str, bytes]:
             refuse(path / parts.TOKENIZER, f"too large: {len(content)} bytes; {most}")
         files[parts.TOKENIZER] = content
         if gpt2_format.is_gpt2(checkpoint.config):
-            files[parts.TOKENIZER_CONFIG] = parts.encode_tokenizer_config(checkpoint.config)
+            files |= parts.encode_for_transformers(checkpoint.config)
     if checkpoint.training is not None:
         files[parts.TRAINING] = checkpoint.training.to_json()
     hashes = {name: parts.file_hash(content) for name, content in files.items()}

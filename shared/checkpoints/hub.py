@@ -28,7 +28,7 @@ from shared.layout import tensor_shapes
 from shared.text.tokenizers import Tokenizer
 
 INDEX = "model.safetensors.index.json"
-GENERATION, VOCABULARY, MERGES = "generation_config.json", "vocab.json", "merges.txt"
+VOCABULARY, MERGES = "vocab.json", "merges.txt"
 INDEX_LIMIT = 16 * 1024 * 1024
 MOST_FILES = 1000
 
@@ -131,9 +131,9 @@ def _gpt2_tokenizer(vocabulary: str, merges: str) -> Tokenizer:
 
 def end_of_text(directory: Path, table: Mapping[str, Any], config: GPTConfig) -> frozenset[int]:
     """The tokens that end a text, by generation_config.json or `table`, that of config.json."""
-    if parts.exists(directory, GENERATION):
-        content = read_bytes(directory, GENERATION, parts.JSON_LIMIT)
-        generation = parse_object(directory / GENERATION, content)
+    if parts.exists(directory, parts.GENERATION_CONFIG):
+        content = read_bytes(directory, parts.GENERATION_CONFIG, parts.JSON_LIMIT)
+        generation = parse_object(directory / parts.GENERATION_CONFIG, content)
         if generation.get("eos_token_id") is not None:
             table = generation
     found = table.get("eos_token_id")

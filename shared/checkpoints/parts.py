@@ -27,8 +27,9 @@ MODEL = "model.safetensors"
 TOKENIZER = "tokenizer.json"
 TRAINING = "training.json"
 OPTIMIZER = "optimizer.safetensors"
-TOKENIZER_CONFIG = "tokenizer_config.json"
-FILES = frozenset((CONFIG, MODEL, TOKENIZER, TOKENIZER_CONFIG, TRAINING, OPTIMIZER))
+TOKENIZER_CONFIG, GENERATION_CONFIG = "tokenizer_config.json", "generation_config.json"
+FOR_TRANSFORMERS = (TOKENIZER_CONFIG, GENERATION_CONFIG)
+FILES = frozenset((CONFIG, MODEL, TOKENIZER, TRAINING, OPTIMIZER, *FOR_TRANSFORMERS))
 
 FORMAT_VERSION = 1
 JSON_LIMIT = 64 * 1024
@@ -44,11 +45,20 @@ def encode_config(config: GPTConfig, dtype: str) -> bytes:
     return (json.dumps(table, indent=2) + "\n").encode()
 
 
-def encode_tokenizer_config(config: GPTConfig) -> bytes:
-    """tokenizer_config.json. Without it, Transformers take the tokenizer of every GPT-2 for a BPE,
-    and add an <|endoftext|> for which the model has no embedding."""
-    table = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": config.block_size}
-    return (json.dumps(table, indent=2) + "\n").encode()
+def encode_for_transformers(config: GPTConfig) -> dict[str, bytes]:
+    """The files that only Transformers read, for a model that GPT-2 can express.
+
+    Without the first they take every GPT-2's tokenizer for a BPE, and add an <|endoftext|> for which
+    the model has no embedding; without the second, `generate` and `pipeline` leave the window.
+    """
+    tables: dict[str, dict[str, object]] = {
+        TOKENIZER_CONFIG: {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": config.block_size,
+        },
+        GENERATION_CONFIG: {"max_length": config.block_size},
+    }
+    return {name: (json.dumps(table, indent=2) + "\n").encode() for name, table in tables.items()}
 
 
 def file_hash(content: bytes) -> str:
