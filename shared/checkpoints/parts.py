@@ -48,8 +48,8 @@ def encode_config(config: GPTConfig, dtype: str) -> bytes:
 def encode_for_transformers(config: GPTConfig) -> dict[str, bytes]:
     """The files that only Transformers read, for a model that GPT-2 can express.
 
-    Without the first they take every GPT-2's tokenizer for a BPE, and add an <|endoftext|> for which
-    the model has no embedding; without the second, `generate` and `pipeline` leave the window.
+    Without the first they take every GPT-2's tokenizer for a BPE, and add an <|endoftext|> that
+    the model has no embedding for; without the second, `generate` and `pipeline` leave the window.
     """
     tables: dict[str, dict[str, object]] = {
         TOKENIZER_CONFIG: {
