@@ -49,7 +49,7 @@ class File:
         edit = Edit(self.name, old, new.replace("…", old), times)
         return dict.fromkeys(backends, (edit,))
 
-    everywhere = partialmethod(edits, tuple(BACKENDS))
+    everywhere = partialmethod(edits, BACKENDS)
     eager = partialmethod(edits, ("numpy", "torch"))  # the backends that do not compile
     numpy = partialmethod(edits, ("numpy",))
     torch = partialmethod(edits, ("torch",))

@@ -65,11 +65,7 @@ MUTANTS = [
     + BACKEND.torch("dtype=getattr(torch, dtype))", "dtype=torch.float32)")
     + BACKEND.jax("GPT(config, jnp.dtype(dtype),", "GPT(config, jnp.dtype('float32'),"),
     bug("tokens_not_checked", "ids out of range let in: an exception here, a clamp or NaN there")
-    + BACKEND.everywhere(
-        "def logits(self, tokens: np.ndarray) -> np.ndarray:\n"
-        "        check_tokens(self.config, tokens)\n",
-        "def logits(self, tokens: np.ndarray) -> np.ndarray:\n",
-    ),
+    + BACKEND.everywhere("ndarray:\n        check_tokens(self.config, tokens)\n", "ndarray:\n"),
     bug("targets_not_checked", "targets let in unseen")
     + BACKEND.everywhere("(self.config, tokens, targets)", "(self.config, tokens)", times=2),
     bug(

@@ -1,10 +1,8 @@
 """Scores, mask, softmax and heads."""
 
-from functools import partial
+from audits.mutants.mutant import DECODING, LAYERS, MODEL, Mutant
 
-from audits.mutants.mutant import DECODING, FORWARD, LAYERS, MODEL, Mutant
-
-bug = partial(Mutant, chapters=FORWARD)
+bug = Mutant
 SCORES = "q @ k.mT / math.sqrt(q.shape[-1])"
 IS_FUTURE = "j[None, :] > start + i[:, None]"
 

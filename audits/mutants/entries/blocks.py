@@ -1,10 +1,8 @@
 """Residuals, activations and biases."""
 
-from functools import partial
+from audits.mutants.mutant import LAYERS, MODEL, Mutant
 
-from audits.mutants.mutant import FORWARD, LAYERS, MODEL, Mutant
-
-bug = partial(Mutant, chapters=FORWARD)
+bug = Mutant
 QUICK = 'type("QuickGELU", (nn.Module,), {"forward": lambda self, x: x * torch.sigmoid(1.702 * x)})'
 
 MUTANTS = [

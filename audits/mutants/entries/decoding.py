@@ -8,9 +8,7 @@ bug = partial(Mutant, chapters=DECODING)
 
 MUTANTS = [
     bug("cache_position_off_by_one", "a new token written over the last one's place in the cache")
-    + GENERATE.eager(
-        "    for position in range(", "    for past in cache:\n        past.length -= 1\n…"
-    )
+    + GENERATE.eager("    for position in", "    for past in cache:\n        past.length -= 1\n…")
     + GENERATE.jax("cache, position)", "cache, position - 1)"),
     bug("cache_not_cut", "the cache goes on being used when the window is full")
     + GENERATE.everywhere("if len(tokens) <= block_size:", "if True:"),

@@ -1,10 +1,8 @@
 """Tokens, positions and the tied head."""
 
-from functools import partial
+from audits.mutants.mutant import DECODING, LAYERS, MODEL, Mutant
 
-from audits.mutants.mutant import DECODING, FORWARD, LAYERS, MODEL, Mutant
-
-bug = partial(Mutant, chapters=FORWARD)
+bug = Mutant
 EMBED = "self.wte(tokens) + self.wpe(positions)"
 TABLE_TORCH = "nn.Embedding(config.vocab_size, config.n_embd"
 

@@ -1,13 +1,10 @@
 """Mistakes that were found in public code and that no other theme has."""
 
-from functools import partial
-
 from audits.mutants.entries.attention import SCORES
 from audits.mutants.entries.norms import MEAN, by_hand
 from audits.mutants.mutant import (
     BACKEND,
     DECODING,
-    FORWARD,
     GENERATE,
     LAYERS,
     MODEL,
@@ -16,7 +13,7 @@ from audits.mutants.mutant import (
     Mutant,
 )
 
-bug = partial(Mutant, chapters=FORWARD)
+bug = Mutant
 WIDTH = "math.sqrt(q.shape[1] * q.shape[-1])"  # √(H · D) = √C
 KTH = "ranked[min(config.top_k, len(ranked)) - 1]"
 FAST = f"((x * x).mean(axis=-1, keepdims=True) - {MEAN} ** 2 + EPSILON) ** 0.5"

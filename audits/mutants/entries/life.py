@@ -56,18 +56,14 @@ MUTANTS = [
         "trained_apart",
         "the trainer has weights of its own: the model validates and samples with the first ones",
     )
-    + BACKEND.jax(
-        "model.params, self.optimizer_state, loss", "self.params, self.optimizer_state, loss"
-    )
+    + BACKEND.jax("model.params, self.optimizer_state, ", "self.params, self.optimizer_state, ")
     + BACKEND.jax("model.params,\n            self.opt", "self.params,\n            self.opt")
     + BACKEND.jax("count = 0\n", "…        self.params = jax.tree.map(jnp.copy, model.params)\n")
     + BACKEND.jax("(self.count, self.model.weights()", "(self.count, to_numpy(self.params)")
     + BACKEND.jax("self.model.params = from_numpy(", "self.params = …"),
     bug("state_kept", "load_state keeps the arrays of the state: the next step writes into them")
-    + BACKEND.numpy(
-        'np.array(state.weights[key], dtype=parameter.value.dtype, order="C")',
-        "np.asarray(state.weights[key], dtype=parameter.value.dtype)",
-    )
+    + BACKEND.numpy("np.array(state.weights", "np.asarray(state.weights")
+    + BACKEND.numpy('parameter.value.dtype, order="C"', "parameter.value.dtype")
     + BACKEND.torch("from_numpy(swap_layout(key, state", "torch.…"),
     bug("state_handed_out", "state() hands out the moments themselves, which the next step changes")
     + BACKEND.numpy("{name: value.copy() for name, value in moment.items()}", "dict(moment)"),
@@ -91,10 +87,7 @@ MUTANTS = [
     bug("schedule_not_resumed", "the schedule begins again after a resume")
     + BACKEND.everywhere("        self.count = state.step\n", ""),
     bug("first_state_empty", "no moments in a state before the first step")
-    + BACKEND.torch(
-        'if self.config.optimizer == "adamw":\n            slots = self',
-        'if self.count and self.config.optimizer == "adamw":\n            slots = self',
-    ),
+    + BACKEND.torch('self.config.optimizer == "adamw":\n            slots', "self.count and …"),
     bug("taps_share_memory", "a trace hands out views of the same memory")
     + BACKEND.eager(".copy() for tap", " for tap"),
     bug("prompt_kept", "the prompt is read when the first token is asked for, not when it is given")

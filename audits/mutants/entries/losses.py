@@ -1,10 +1,8 @@
 """The loss and its gradient."""
 
-from functools import partial
+from audits.mutants.mutant import BACKEND, MODEL, STEP, TRACE, Mutant
 
-from audits.mutants.mutant import BACKEND, FORWARD, MODEL, STEP, TRACE, Mutant
-
-bug = partial(Mutant, chapters=FORWARD)
+bug = Mutant
 TORCH = "functional.cross_entropy(logits.flatten(0, 1), targets.flatten()"
 JAX = "optax.softmax_cross_entropy_with_integer_labels(logits, targets).mean()"
 ROLLED = "np.roll(targets, -1, axis=1)"

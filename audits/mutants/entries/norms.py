@@ -1,10 +1,8 @@
 """LayerNorm, and where in the block it stands."""
 
-from functools import partial
+from audits.mutants.mutant import LAYERS, MODEL, Edit, Edits, Mutant
 
-from audits.mutants.mutant import FORWARD, LAYERS, MODEL, Edit, Edits, Mutant
-
-bug = partial(Mutant, chapters=FORWARD)
+bug = Mutant
 DX = "(dx - mean(dx) - x * mean(dx * x))"
 
 # In words that torch and jax.numpy share.
