@@ -47,7 +47,7 @@ def test_the_museum_shows_bugs_of_the_catalogue() -> None:
 
 
 def test_sources_that_have_changed_are_noticed() -> None:
-    stale = Mutant.of("stale", "", numpy=Edit("model.py", "no such line", ""))
+    stale = Mutant("stale", "", {"numpy": (Edit("model.py", "no such line", ""),)})
     with pytest.raises(plant.MutantError, match=r"stale no longer fits impls/numpy/model\.py"):
         plant.mutate(stale, "numpy")
 
