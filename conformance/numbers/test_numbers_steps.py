@@ -41,7 +41,7 @@ import pytest
 from conformance.truths.truth import check_truth
 from shared.config import GPTConfig, TrainConfig
 from shared.layout import tensor_shapes
-from shared.protocol import Backend, Trainer
+from shared.protocol import Backend
 
 pytestmark = pytest.mark.needs("trainer")
 
@@ -135,48 +135,33 @@ def split(values: tuple[float, float, float]) -> dict[str, np.ndarray]:
     return {HEAD: np.array(values[:2])[:, None], BIAS: np.array(values[2:])}
 
 
-def check_step(backend: str, trainer: Trainer, step: Step, when: str) -> None:
-    """One step: its result, and the three numbers after it."""
-
-    def check(found: np.ndarray, truth: np.ndarray, what: str) -> None:
-        check_truth(backend, found, truth, LIMIT, f"{what} {when}", "mpmath")
-
-    result = trainer.step(TOKENS, np.full_like(TOKENS, step.target))
-    for what, found, truth in (
-        ("loss", result.loss, step.loss),
-        ("norm of the gradient", result.grad_norm, step.norm),
-        ("learning rate", result.learning_rate, step.learning_rate),
-    ):
-        check(np.array([found], np.float64), np.array([truth]), what)
-    state = trainer.state()
-    for name, truth in split(step.w).items():
-        check(state.weights[name], truth, name)
-    for letter, moments in state.moments.items():
-        for name, truth in split(getattr(step, letter)).items():
-            check(moments[name], truth, f"{letter} of {name}")
-
-
-def test_three_steps_of_adamw(backends: dict[str, Backend], backend_name: str) -> None:
-    """Corrections by 1 − βᵗ at t = 1, 2, 3; clipping in the first and third; decay of matrices
-    only, which is the whole update where the gradient is 0."""
-    trainer = backends[backend_name].build(CONFIG, start(), dtype="float64").trainer(ADAMW)
-    for t, step in enumerate(ADAMW_STEPS, 1):
-        check_step(backend_name, trainer, step, f"after {t}")
-        assert set(trainer.state().moments) == {"m", "v"}
-    shrunk = (1 - 0.1 / 2) * (1 - 0.2 / 2) * (1 - 0.11 / 2)
-    for name, value in trainer.state().weights.items():
-        if name not in (HEAD, BIAS):
+@pytest.mark.parametrize(
+    ("config", "steps"), [(ADAMW, ADAMW_STEPS), (SGD, SGD_STEPS)], ids=["adamw", "sgd"]
+)
+def test_steps(
+    backends: dict[str, Backend], backend_name: str, config: TrainConfig, steps: tuple[Step, ...]
+) -> None:
+    """AdamW: corrections by 1 − βᵗ at t = 1, 2, 3; clipping in the first and third; decay of
+    matrices only, which is the whole update where the gradient is 0. SGD: only the clipped gradient
+    times the rate, without moments and decay."""
+    trainer = backends[backend_name].build(CONFIG, start(), dtype="float64").trainer(config)
+    adamw = config.optimizer == "adamw"
+    shrunk = 1.0
+    for t, step in enumerate(steps, 1):
+        result, state = trainer.step(TOKENS, np.full_like(TOKENS, step.target)), trainer.state()
+        shrunk *= 1 - step.learning_rate / 2 if adamw else 1.0
+        assert set(state.moments) == (set("mv") if adamw else set())
+        found = {
+            "loss": (float(result.loss), step.loss),
+            "norm of the gradient": (float(result.grad_norm), step.norm),
+            "learning rate": (float(result.learning_rate), step.learning_rate),
+        }
+        for letter, tensors in {"w": state.weights, **state.moments}.items():
+            for name, truth in split(getattr(step, letter)).items():
+                found[f"{letter} of {name}"] = tensors[name], truth
+        for name in state.weights.keys() - {HEAD, BIAS}:
+            value = state.weights[name]
             truth = np.full(value.shape, shrunk if value.ndim == 2 else 1.0)
-            check_truth(backend_name, value, truth, LIMIT, f"{name}, whose gradient is 0")
-
-
-def test_two_steps_of_sgd(backends: dict[str, Backend], backend_name: str) -> None:
-    """Only the clipped gradient times the rate: no moments, and no decay."""
-    trainer = backends[backend_name].build(CONFIG, start(), dtype="float64").trainer(SGD)
-    for t, step in enumerate(SGD_STEPS, 1):
-        check_step(backend_name, trainer, step, f"after {t}")
-        assert trainer.state().moments == {}
-    for name, value in trainer.state().weights.items():
-        if name not in (HEAD, BIAS):
-            truth = np.ones(value.shape)
-            check_truth(backend_name, value, truth, LIMIT, f"{name}, whose gradient is 0")
+            found[f"{name}, whose gradient is 0,"] = value, truth
+        for what, (value, truth) in found.items():
+            check_truth(backend_name, value, truth, LIMIT, f"{what} after step {t}", "mpmath")

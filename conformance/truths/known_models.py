@@ -16,14 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from conformance.cases import CASES
+from conformance.cases import find_case
 from shared.config import GPTConfig
 from shared.layout import tensor_shapes
 
 COUNT = np.arange(33, dtype=np.int64).reshape(3, 11)
 TOKENS, TARGETS = COUNT**2 % 37, (3 * COUNT + 1) % 37
-
-CONFIGS = {case.name: case.config for case in CASES}
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Known:
 
 KNOWN = {
     "gpt2": Known(
-        CONFIGS["gpt2"],
+        find_case("gpt2").config,
         "transformers 5.23.0, GPT2LMHeadModel",
         loss=8.182609411211253,
         logits=(
@@ -56,7 +54,7 @@ KNOWN = {
         slope=-8.36809394145267,
     ),
     "original": Known(
-        CONFIGS["original"],
+        find_case("original").config,
         "torch 2.13.0, TransformerEncoderLayer",
         loss=8.277962875683821,
         logits=(
@@ -69,7 +67,7 @@ KNOWN = {
         slope=-1.3789164852115892,
     ),
     "erf": Known(
-        CONFIGS["erf"],
+        find_case("erf").config,
         "transformers 5.23.0, GPT2LMHeadModel",
         loss=15.517294069281613,
         logits=(
