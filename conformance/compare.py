@@ -114,11 +114,11 @@ def compare(values: Mapping[str, np.ndarray], limit: float, dtype: str | None) -
     check_comparable(values, dtype)
     pairs = {(a, b): relative_error(values[a], values[b]) for a, b in combinations(values, 2)}
     errors = Errors(pairs)
+    found, outlier = errors.by_backend(limit), errors.outlier(limit)
     if not all(error <= limit for error in pairs.values()):
-        outlier = errors.outlier(limit)
         culprits = (outlier,) if outlier else ()
-        raise Disagreement(describe(values, errors, limit), errors.by_backend(limit), culprits)
-    return errors.by_backend(limit)
+        raise Disagreement(describe(values, errors, limit), found, culprits)
+    return found
 
 
 PEERS = 2.0

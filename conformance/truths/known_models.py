@@ -35,8 +35,8 @@ class Known:
     logits: tuple[float, ...]
     """Of TOKENS, at the last position of the last row: the first five."""
     slope: float
-    """The derivative of the loss along `direction`: the sum of all gradients, with a factor for
-    every entry."""
+    """The derivative of the loss in a direction: the sum of all gradients, with a factor for every
+    entry."""
 
 
 KNOWN = {
@@ -95,14 +95,10 @@ def formula_weights(config: GPTConfig) -> dict[str, np.ndarray]:
     return weights
 
 
-def direction(config: GPTConfig) -> dict[str, np.ndarray]:
-    """cos(1), cos(4), cos(9), … over all tensors in the order of the manifest."""
-    return over_all_entries(config, np.cos)
-
-
 def slope(config: GPTConfig, grads: Mapping[str, np.ndarray]) -> float:
-    """The derivative along `direction` that these gradients give."""
-    along = direction(config)
+    """The derivative that these gradients give along cos(1), cos(4), cos(9), … over all tensors in
+    the order of the manifest."""
+    along = over_all_entries(config, np.cos)
     return sum(float((grads[name] * along[name]).sum()) for name in along)
 
 
