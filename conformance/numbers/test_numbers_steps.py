@@ -124,15 +124,12 @@ SGD_STEPS = (
 )
 
 
-def start() -> dict[str, np.ndarray]:
-    """h = (3/4, −1/2), b = 3/2; all else is 1, to show what decays."""
-    weights = {name: np.ones(shape) for name, shape in tensor_shapes(CONFIG).items()}
-    return weights | {HEAD: np.array([[3 / 4], [-1 / 2]]), BIAS: np.array([3 / 2])}
-
-
-def split(values: tuple[float, float, float]) -> dict[str, np.ndarray]:
-    """h₀, h₁, b as the two tensors that they are entries of."""
-    return {HEAD: np.array(values[:2])[:, None], BIAS: np.array(values[2:])}
+def tensors(three: tuple[float, float, float], others: float = 1.0) -> dict[str, np.ndarray]:
+    """All tensors: h₀, h₁, b are given, other matrices have entries `others` and other vectors 1.
+    Their gradients are 0, so they show what decays."""
+    shapes = tensor_shapes(CONFIG).items()
+    filled = {name: np.full(shape, others if len(shape) == 2 else 1.0) for name, shape in shapes}
+    return filled | {HEAD: np.array(three[:2])[:, None], BIAS: np.array(three[2:])}
 
 
 @pytest.mark.parametrize(
@@ -144,24 +141,22 @@ def test_steps(
     """AdamW: corrections by 1 − βᵗ at t = 1, 2, 3; clipping in the first and third; decay of
     matrices only, which is the whole update where the gradient is 0. SGD: only the clipped gradient
     times the rate, without moments and decay."""
-    trainer = backends[backend_name].build(CONFIG, start(), dtype="float64").trainer(config)
-    adamw = config.optimizer == "adamw"
-    shrunk = 1.0
+    model = backends[backend_name].build(CONFIG, tensors((3 / 4, -1 / 2, 3 / 2)), dtype="float64")
+    trainer, adamw, shrunk = model.trainer(config), config.optimizer == "adamw", 1.0
+
+    def check(found: np.ndarray | float, truth: np.ndarray | float, what: str) -> None:
+        check_truth(backend_name, found, truth, LIMIT, what, "mpmath")
+
     for t, step in enumerate(steps, 1):
         result, state = trainer.step(TOKENS, np.full_like(TOKENS, step.target)), trainer.state()
+        check(float(result.loss), step.loss, f"step {t}: loss")
+        check(float(result.grad_norm), step.norm, f"step {t}: norm")
+        check(float(result.learning_rate), step.learning_rate, f"step {t}: rate")
         shrunk *= 1 - step.learning_rate / 2 if adamw else 1.0
+        for name, truth in tensors(step.w, shrunk).items():
+            check(state.weights[name], truth, f"step {t}: {name}")
         assert set(state.moments) == (set("mv") if adamw else set())
-        found = {
-            "loss": (float(result.loss), step.loss),
-            "norm of the gradient": (float(result.grad_norm), step.norm),
-            "learning rate": (float(result.learning_rate), step.learning_rate),
-        }
-        for letter, tensors in {"w": state.weights, **state.moments}.items():
-            for name, truth in split(getattr(step, letter)).items():
-                found[f"{letter} of {name}"] = tensors[name], truth
-        for name in state.weights.keys() - {HEAD, BIAS}:
-            value = state.weights[name]
-            truth = np.full(value.shape, shrunk if value.ndim == 2 else 1.0)
-            found[f"{name}, whose gradient is 0,"] = value, truth
-        for what, (value, truth) in found.items():
-            check_truth(backend_name, value, truth, LIMIT, f"{what} after step {t}", "mpmath")
+        for letter, moments in state.moments.items():
+            for name in (HEAD, BIAS):
+                truth = tensors(getattr(step, letter))[name]
+                check(moments[name], truth, f"step {t}: {letter} of {name}")

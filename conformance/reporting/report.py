@@ -20,7 +20,6 @@ from conformance.reporting.table import number
 from shared.files import write_whole
 from shared.protocol import CAPABILITIES
 
-FORMAT = 1
 PACKAGES = ("numpy", "torch", "jax", "jaxlib", "flax", "optax", "pytest")
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
@@ -30,7 +29,6 @@ def report_of(recorder: Recorder, config: pytest.Config, exitstatus: int) -> dic
     panel = recorder.panel
     versions = {d.name: d.version for d in importlib.metadata.distributions()}
     return {
-        "format": FORMAT,
         "started": recorder.began.isoformat(sep=" ", timespec="seconds"),
         "seconds": round((datetime.now().astimezone() - recorder.began).total_seconds(), 1),
         "arguments": [str(argument) for argument in config.invocation_params.args],
