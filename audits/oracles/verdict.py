@@ -31,7 +31,6 @@ class Verdict:
         limit: float = LIMIT,
     ) -> None:
         """Raises `Disagreement` unless `found`, of the backend, is `truth`, of `source`."""
-        found, truth = (np.array([x]) if isinstance(x, float) else x for x in (found, truth))
         error = check_truth(self.backend, found, truth, limit, what or check, source)
         key = (f"{source}: {check}", self.backend)
         self.errors[key] = max(error, self.errors.get(key, 0.0))

@@ -26,11 +26,11 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project with two tests, and three backends of which all are NumPy's."""
     root = tmp_path_factory.mktemp("template") / "root"
     bare = shutil.ignore_patterns("test_*.py", "fuzz", "__pycache__")
-    for name in ("shared", "conformance", "audits/oracles"):
+    for name in ("shared", "conformance"):
         shutil.copytree(ROOT / name, root / name, ignore=bare)
     for backend in ("numpy", "torch", "jax"):
         shutil.copytree(ROOT / "impls" / "numpy", root / "impls" / backend, ignore=bare)
-    for name in ("pyproject.toml", "constraints.txt", "impls/__init__.py", "audits/__init__.py"):
+    for name in ("pyproject.toml", "constraints.txt", "impls/__init__.py"):
         shutil.copy(ROOT / name, root / name)
     for name in ("one", "two"):
         (root / "conformance" / f"test_{name}.py").write_text(PASSES)
