@@ -13,7 +13,7 @@ from docutils import nodes
 from conformance import gate
 from conformance.limits import ORDER
 from conformance.reporting.table import number
-from docs.extensions.directive import BACKENDS, SiteDirective, raw
+from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw
 
 REPORT = gate.STAMP.with_name("conformance.json")
 HOW = "nox -s conformance"
@@ -27,12 +27,12 @@ class Conformance(SiteDirective):
     optional_arguments = 0
     has_content = False
 
-    def run(self) -> list[nodes.Node]:
+    def shown(self) -> list[nodes.Node]:
         whole = self.argument == EVERYTHING
         wanted = list(ORDER) if whole else checks_named(self.argument)
         for name in wanted:
             if name not in ORDER:
-                return self.wrong(f"there is no check {name!r}; there are: {', '.join(ORDER)}")
+                raise PageError(f"there is no check {name!r}; there are: {', '.join(ORDER)}")
         report = read_report()
         if report is None:
             return self.missing(f"not measured: run {HOW}")
