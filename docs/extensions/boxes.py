@@ -7,7 +7,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 
 from docs import commands, runs
-from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw
+from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw, yes_or_no
 
 ANSWER = "---"
 """The line between a question and its answer."""
@@ -44,7 +44,7 @@ class Try(SiteDirective):
     optional_arguments = 0
     option_spec: ClassVar = {
         "command": directives.unchanged_required,
-        "shows": lambda argument: directives.choice(argument, ("yes", "no", "true")) != "no",
+        "shows": yes_or_no,
     }
 
     def shown(self) -> list[nodes.Node]:

@@ -51,22 +51,14 @@ def to_mathml(latex: str, *, block: bool) -> str:
     return mathml
 
 
-def visit_inline(self: HTML5Translator, node: nodes.math) -> None:
-    _write(self, node, block=False)
-
-
-def visit_block(self: HTML5Translator, node: nodes.math_block) -> None:
-    self.body.append('<div class="math">')
-    _write(self, node, block=True)
-
-
-def _write(self: HTML5Translator, node: nodes.Element, *, block: bool) -> None:
+def visit(self: HTML5Translator, node: nodes.math | nodes.math_block) -> None:
+    """Writes an equation. Called by Sphinx."""
+    block, mathml = isinstance(node, nodes.math_block), ""
     try:
-        self.body.append(to_mathml(node.astext(), block=block))
+        mathml = to_mathml(node.astext(), block=block)
     except Exception as error:  # the converter documents none
         logger.error("equation %r: %r", node.astext(), error, location=node)
-    if block:
-        self.body.append("</div>")
+    self.body.append(f'<div class="math">{mathml}</div>' if block else mathml)
     raise nodes.SkipNode
 
 
@@ -97,5 +89,5 @@ def write_font(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
+    app.add_html_math_renderer("mathml", (visit, None), (visit, None))
     app.connect("build-finished", write_font)

@@ -11,17 +11,12 @@ from docs.extensions.code.alignment import ROOT_KEY, Placed, place, units
 from docs.extensions.code.excerpts import Excerpt, find_excerpt
 from docs.extensions.code.highlighting import code_block, highlighted_lines, line_element
 from docs.extensions.code.panes import Pane, pane_head, three_panes
-from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw
+from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw, yes_or_no
 
 NOTHING = "nothing"
 """Given instead of a name if the backend has no such code; the content says why."""
 BY_HAND = "NumPy, by hand: the gradient, which autograd derives in the other two"
 """The title of NumPy's additional code, below the three columns."""
-
-
-def yes_or_no(argument: str | None) -> bool:
-    """Parse the value of a yes-or-no option."""
-    return directives.choice(argument, ("yes", "no", "true", "false")) in ("yes", "true")
 
 
 class Three(SiteDirective):

@@ -72,10 +72,10 @@ def read_report() -> dict[str, Any] | None:
 
 def table(rows: Sequence[dict[str, Any]], started: str, whole: bool = False) -> str:
     """One row for each check and precision; with `whole`, also noise and smallest mutant."""
-    around = ["noise", "limit", "smallest mutant"] if whole else ["limit"]
-    columns = [*BACKENDS.values(), *around, ""]
+    around = ["noise", "limit", "smallest_mutant"] if whole else ["limit"]
+    columns = [*BACKENDS.values(), *(key.replace("_", " ") for key in around), ""]
     head = "".join(f'<th scope="col">{name}</th>' for name in columns)
-    body = "".join(_row(row, whole) for row in rows)
+    body = "".join(_row(row, around) for row in rows)
     return (
         f'<div class="table-wrapper{" wide" if whole else ""}" tabindex="0" role="group" '
         'aria-label="conformance figures">'
@@ -87,8 +87,7 @@ def table(rows: Sequence[dict[str, Any]], started: str, whole: bool = False) -> 
     )
 
 
-def _row(row: dict[str, Any], whole: bool) -> str:
-    around = ["noise", "limit", "smallest_mutant"] if whole else ["limit"]
+def _row(row: dict[str, Any], around: Sequence[str]) -> str:
     values = [*(row["errors"].get(name) for name in BACKENDS), *(row[key] for key in around)]
     cells = "".join(f"<td>{_number(value)}</td>" for value in values)
     passed = row["verdict"] == "passed"
