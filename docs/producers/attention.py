@@ -1,6 +1,5 @@
 """Where every head of a trained model looks, as each of the three backends computes it."""
 
-from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -27,16 +26,10 @@ DTYPE = "float64"
 
 
 def measure() -> dict[str, Any]:
-    """Every backend's attention weights of every sentence, layer and head.
-
-    Raises:
-        RunError: there is no trained model.
-        BackendError: a backend is not installed.
-    """
+    """Every backend's attention weights of every sentence, layer and head."""
     checkpoint, tokenizer = trained.trained()
     texts = [tokenizer.encode(sentence) for sentence in SENTENCES]
-    weights = replace(checkpoint, tokenizer=None, training=None, moments=None)
-    maps = {name: run_alone(maps_of, name, weights, texts) for name in BACKENDS}
+    maps = {name: run_alone(maps_of, name, checkpoint, texts) for name in BACKENDS}
     return {
         "dtype": DTYPE,
         "limit": limit_of("taps", DTYPE),
@@ -65,7 +58,7 @@ def describe(tokens: list[str], maps: dict[str, Maps]) -> dict[str, Any]:
         "tokens": tokens,
         "weights": {
             backend: [
-                [[five_digits(head[t, : t + 1]) for t in range(len(head))] for head in layer]
+                [[five_digits(row[: t + 1]) for t, row in enumerate(head)] for head in layer]
                 for layer in found
             ]
             for backend, found in maps.items()
