@@ -11,10 +11,21 @@ from pathlib import Path
 
 from rich.console import Console
 
+from lessons.ladder import exercise
 from lessons.ladder.display import WIDTH, show
 from lessons.ladder.rungs import RUNGS
 from lessons.ladder.subject import Subject
-from lessons.ladder.verdict import ABSENT, BROKEN, OPEN, RIGHT, WRONG, Verdict, judge, raised
+from lessons.ladder.verdict import (
+    ABSENT,
+    BROKEN,
+    OPEN,
+    RIGHT,
+    WRONG,
+    Verdict,
+    judge,
+    raised,
+    show_path,
+)
 from shared.commands.terminal import run_command
 from shared.errors import BackendError
 from shared.protocol import load_backend
@@ -26,15 +37,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="nox -s exercise --", description=__doc__)
     parser.add_argument(
         *("--solution", "--backend"),
-        default="impls.exercise",
         metavar="FOLDER|PACKAGE",
-        help="your solution: a folder or the import path of a package (default: impls.exercise)",
+        help="your solution: a folder or the import path of a package (default: impls/exercise/, "
+        "which is written if it is not there)",
     )
     options = parser.parse_args(argv)
     return run_command(lambda: _main(options.solution))
 
 
-def _main(solution: str) -> int:
+def _main(solution: str | None) -> int:
+    if solution is None:
+        solution = show_path(exercise.FOLDER)
+        if not list(exercise.FOLDER.glob("*.py")):
+            exercise.write_exercise(exercise.FOLDER)
+            print(f"{solution} is written, for you to fill; Git ignores it.")
     verdicts = list(climb(solution))
     terminal = Console(highlight=False)
     console = Console(highlight=False, width=min(WIDTH, terminal.width))

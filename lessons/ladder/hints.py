@@ -146,12 +146,12 @@ SAMPLING = {
     ),
     "cached": Hint(
         "each new token costs one position",
-        "generate.py generate",
+        "generate.py decode",
         "Feed the prompt once, then every new token alone, [1, 1], with the same cache.",
     ),
     "past the window": Hint(
         "a text longer than block_size",
-        "generate.py generate",
+        "generate.py decode",
         "When more than block_size tokens are there, every one moves by a place, and nothing in "
         "the cache is right any more: compute the last block_size tokens without it.",
     ),

@@ -39,7 +39,7 @@ def judge(rung: Rung, reference: Subject, subject: Subject, folder: Path | None)
 
     `folder` has the learner's files, in which exceptions are located.
     """
-    if rung.needs and not subject.offers(MAIN, rung.needs):
+    if rung.inside and not subject.open:
         return Verdict(rung, ABSENT)
     largest, shape = 0.0, ()
     for name in rung.names:
