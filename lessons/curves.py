@@ -19,11 +19,11 @@ from rich.markup import escape
 from rich.table import Table
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
+from lessons.command import command
 from lessons.runs import Run, label_runs, read_run
-from shared.commands.options import UsageError, parse
-from shared.commands.terminal import escape_controls, run_command, say
+from shared.commands.options import UsageError
+from shared.commands.terminal import escape_controls, say
 
-PROGRAM = "python -m lessons.curves"
 NATS, BITS = "nats per token", "bits per byte"
 COLORS = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown", "tab:cyan")
 MARKERS = ("o", "s", "^", "D", "v")
@@ -41,15 +41,13 @@ class Options:
     """Losses in bits per byte, even where nats per token could be compared."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Draw as the command line asks. Returns the exit status."""
-    return run_command(lambda: _curves(argv))
-
-
-def _curves(argv: Sequence[str] | None) -> int:
-    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
+@command
+def main(options: Options) -> int:
+    """Draw as the options ask. Returns the exit status."""
     if not options.runs:
-        raise UsageError(f"name the runs to draw, such as: {PROGRAM} runs/numpy runs/torch")
+        raise UsageError(
+            "name the runs to draw, such as: python -m lessons.curves runs/numpy runs/torch"
+        )
     labels = label_runs(options.runs)
     runs = [read_run(path, label) for path, label in zip(options.runs, labels, strict=True)]
     bits = options.bits_per_byte or not equally_long_tokens(runs)

@@ -111,10 +111,8 @@ def _known_dataset(record: TrainingRecord) -> Dataset | None:
     """The text of a run, if its floor is known and it has not changed."""
     if record.dataset != FLOOR_KNOWN:
         return None
-    dataset = _load_once(record.dataset)
+    dataset = _load_once(record.dataset)  # several runs may be of it
     return dataset if dataset.sha256 == record.dataset_sha256 else None
 
 
-@cache
-def _load_once(name: str) -> Dataset:
-    return load_dataset(name)
+_load_once = cache(load_dataset)

@@ -96,7 +96,12 @@ PRODUCER = Producer(
     what="where the heads of a trained model look, in the three backends",
     sources=(
         *trained.SOURCES,
-        *("lessons/attention.py", "conformance/limits.py", "docs/producers/attention.py"),
+        *(
+            "lessons/attention.py",
+            "lessons/command.py",
+            "conformance/limits.py",
+            "docs/producers/attention.py",
+        ),
     ),
     measure=measure,
 )

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from textwrap import dedent, indent
 
-from lessons.ladder.gaps import BODIES, EDITS, GAPS, INIT, PLAINER
+from lessons.ladder.gaps import EDITS, GAPS, INIT, PLAINER
 from shared.files import explained
 from shared.sources import ROOT
 
@@ -45,9 +45,10 @@ def exercise(file: str, gaps: Collection[str]) -> str:
     for name, function in reversed(list(functions(tree))):  # from the end: line numbers stay
         key = f"{file} {name}"
         if key in gaps or key in PLAINER:
-            first = function.body[0]
-            body = indent(dedent(BODIES[key]).strip(), " " * first.col_offset)
-            lines[first.lineno - 1 : function.end_lineno] = body.splitlines()
+            first, body = function.body[0], dedent((GAPS | PLAINER)[key]).strip()
+            keep = bool(ast.get_docstring(function)) and not body.startswith('"')
+            start = first.end_lineno if keep else first.lineno - 1
+            lines[start : function.end_lineno] = indent(body, " " * first.col_offset).splitlines()
     if any("todo(" in line for line in lines):
         imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
         relative = [node.lineno - 1 for node in imports if getattr(node, "level", 0)]

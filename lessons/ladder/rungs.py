@@ -7,7 +7,7 @@ from typing import Any
 from conformance.cases import BASE, Case
 from conformance.judge import backward_order
 from conformance.limits import limit_of
-from lessons.ladder.hints import HINTS
+from lessons.ladder.hints import HINTS, Hint
 from lessons.ladder.subject import Subject
 from shared.config import SampleConfig, TrainConfig
 from shared.taps import tap_names
@@ -45,16 +45,8 @@ class Rung:
     """Whether it needs a backend that can be looked into."""
 
     @property
-    def about(self) -> str:
-        return HINTS[self.section, self.name].about
-
-    @property
-    def where(self) -> str:
-        return HINTS[self.section, self.name].where
-
-    @property
-    def hint(self) -> str:
-        return HINTS[self.section, self.name].hint
+    def help(self) -> Hint:
+        return HINTS[self.section, self.name]
 
 
 SHAPES = {

@@ -15,8 +15,8 @@ from shared.protocol import Backend, StepResult, TrainState
 from shared.taps import STEPS, collect, recorded_as, tap_names
 
 
-class Missing(Exception):
-    """A call finished without its expected result."""
+class Unlike(Exception):
+    """A value is not what was expected; the arguments are pairs of a word and an explanation."""
 
 
 class Copies(dict[str, Any]):
@@ -45,7 +45,7 @@ class Partial:
             last = recorded_as(name).rpartition(".")[2]
             tapped = last in ("embed", *STEPS["self_attention"])
             part = f'tap("{last}", …)' if tapped else f"the call of {last}"
-            raise Missing(self.missing.format(name=name, part=part))
+            raise Unlike(("found", self.missing.format(name=name, part=part)))
         raise self.error
 
 
@@ -136,11 +136,11 @@ class Subject:
 
 
 def whole_numbers(tokens: Iterable[Any]) -> np.ndarray:
-    """Tokens as an array. Raises `Missing` if one is not a token."""
+    """Tokens as an array. Raises `Unlike` if one is not a token."""
     kept = []
     for token in tokens:  # check each at once: the model must not get a wrong one
         if isinstance(token, bool) or not isinstance(token, int | np.integer):
-            raise Missing(f"a token must be a whole number; found {token!r:.40}")
+            raise Unlike(("found", f"a token must be a whole number; found {token!r:.40}"))
         kept.append(int(token))
     return np.array(kept, dtype=np.int64)
 

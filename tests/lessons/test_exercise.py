@@ -42,7 +42,7 @@ def climb(solution: Path) -> tuple[list[str], Verdict]:
 
 def advised(verdict: Verdict) -> list[str]:
     """The gaps that the ladder points to: by its advice, and by the line where it stopped."""
-    parts = verdict.rung.where.split(";")
+    parts = verdict.rung.help.where.split(";")
     return [
         gap
         for gap, (file, name) in ((gap, gap.split()) for gap in GAPS)
