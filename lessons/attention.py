@@ -7,7 +7,7 @@ stays empty.
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated
@@ -42,8 +42,7 @@ class Options(ModelOptions):
     prompt: str = tyro.MISSING
     """The text. The model sees its last block_size tokens."""
     backend: Annotated[str, arg(metavar="|".join((*BACKENDS, ALL, "MODULE")))] = "torch"
-    """The backend to compute with. all: all three, with the largest difference between them,
-    on what is by default in runs/torch."""
+    """The backend to compute with. all: all three, and their difference. Default run: torch's."""
     layer: int | None = None
     """Show this layer alone, counted from 0."""
     head: int | None = None
@@ -64,7 +63,7 @@ def main(options: Options) -> int:
     ids = encode_prompt(tokenizer, options.prompt, config.block_size)[-config.block_size :]
     dtype = options.dtype or checkpoint.dtype
     names = BACKENDS if options.backend == ALL else (options.backend,)
-    maps = {name: attention_maps(name, checkpoint, ids, dtype, options.device) for name in names}
+    maps = {name: attention_maps(replace(options, backend=name), checkpoint, ids) for name in names}
     # matplotlib takes half a second: check everything else first.
     from lessons.attention_picture import draw_attention
 
@@ -88,19 +87,16 @@ def chosen(what: str, index: int | None, count: int) -> list[int]:
 
 
 def attention_maps(
-    backend: str, checkpoint: Checkpoint, ids: Int[np.ndarray, " T"], dtype: str, device: str
+    options: ModelOptions, checkpoint: Checkpoint, ids: Int[np.ndarray, " T"]
 ) -> Maps:
-    """The attention weights of every layer and head on one text, by `backend`.
+    """The attention weights of every layer and head on one text, as the options ask.
 
     Raises:
         BackendError: there is no such backend, or its models have no `trace`.
     """
-    config = checkpoint.config
-    model = build_model(
-        *(backend, config, checkpoint.weights), dtype=dtype, device=device, needs="trace"
-    )
-    trace = model.trace(ids[None])
-    return np.stack([trace[f"h.{i}.attn.weights"][0] for i in range(config.n_layer)])
+    trace = build_model(options, checkpoint, needs="trace").trace(ids[None])
+    layers = range(checkpoint.config.n_layer)
+    return np.stack([trace[f"h.{i}.attn.weights"][0] for i in layers])
 
 
 def step_of(checkpoint: Checkpoint) -> str:

@@ -1,17 +1,17 @@
 """What the command lines of the lessons have in common."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from tyro.conf import arg
 
+from shared.checkpoints.checkpoint import Checkpoint
 from shared.commands.options import BackendName, Device, default_run, parse
 from shared.commands.terminal import run_command
-from shared.config import DEFAULT_PRESET, Dtype, GPTConfig, preset_names
+from shared.config import DEFAULT_PRESET, Dtype, preset_names
 from shared.errors import BackendError
 from shared.protocol import Model, claimed, load_backend
 from shared.text.datasets import DATASETS
@@ -68,21 +68,14 @@ class TrainingOptions:
     """Seed of the initial weights and of the order of the batches."""
 
 
-def build_model(
-    backend: str,
-    config: GPTConfig,
-    weights: Mapping[str, np.ndarray],
-    *,
-    dtype: str,
-    device: str,
-    needs: str,
-) -> Model:
-    """A model that can do what is needed, one of `shared.protocol.CAPABILITIES`.
+def build_model(options: ModelOptions, checkpoint: Checkpoint, needs: str) -> Model:
+    """A checkpoint's model, as the options ask.
 
-    Raises `BackendError` if it cannot.
+    Raises `BackendError` if it lacks what is needed, one of `shared.protocol.CAPABILITIES`.
     """
-    chosen = load_backend(backend)
-    model = chosen.build(config, weights, dtype=dtype, device=device)
-    if needs not in claimed(chosen, model):
-        raise BackendError(f"backend {backend!r} has no {needs}")
+    backend = load_backend(options.backend)
+    dtype = options.dtype or checkpoint.dtype
+    model = backend.build(checkpoint.config, checkpoint.weights, dtype=dtype, device=options.device)
+    if needs not in claimed(backend, model):
+        raise BackendError(f"backend {options.backend!r} has no {needs}")
     return model

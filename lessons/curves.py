@@ -6,7 +6,6 @@ with tokens of different lengths are drawn in bits per byte, because their losse
 comparable.
 """
 
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -71,11 +70,6 @@ def equally_long_tokens(runs: Sequence[Run]) -> bool:
     return max(lengths) - min(lengths) < 1e-6 * min(lengths)
 
 
-def scale_of(run: Run, *, bits: bool) -> float:
-    """The factor from nats per token to the unit of the plot."""
-    return 1 / (math.log(2) * run.bytes_per_token) if bits else 1.0
-
-
 def draw_curves(path: Path, runs: Sequence[Run], *, bits: bool) -> None:
     """Draw the runs, a colour each; those named first are wider, and can be seen under the others.
 
@@ -89,7 +83,7 @@ def draw_curves(path: Path, runs: Sequence[Run], *, bits: bool) -> None:
     figure, axes = plots.loss_figure(f"loss ({BITS if bits else NATS})", title)
     floors: dict[float, str] = {}
     for i, (run, color, marker) in enumerate(zip(runs, cycle(COLORS), cycle(MARKERS))):
-        scale, wider = scale_of(run, bits=bits), 3 * (1 - (i + 1) / len(runs))
+        scale, wider = run.scale(bits=bits), 3 * (1 - (i + 1) / len(runs))
         plots.draw_training(axes, run.rows, color=color, label=None, scale=scale)
         plots.draw_validation(
             axes,
@@ -117,11 +111,10 @@ def summary(runs: Sequence[Run], *, bits: bool) -> Table:
     for heading in ("steps", "last", "best", "at step", "over floor"):
         table.add_column(heading, justify="right")
     for run in runs:
-        scale = scale_of(run, bits=bits)
-        losses = {row.step: scale * row.val_loss for row in run.rows if row.val_loss is not None}
+        losses = run.losses(bits=bits)
         best = min(losses, key=losses.__getitem__)
         last = losses[max(losses)]
-        above = "?" if run.floor is None else f"{last / (scale * run.floor) - 1:.1%}"
+        above = "?" if run.floor is None else f"{last / (run.scale(bits=bits) * run.floor) - 1:.1%}"
         table.add_row(
             *(escape(escape_controls(text)) for text in (run.label, run.dataset, run.tokenizer)),
             *(f"{run.rows[-1].step:,}", f"{last:.4f}", f"{losses[best]:.4f}", f"{best:,}", above),
@@ -148,10 +141,7 @@ def remarks(runs: Sequence[Run], *, bits: bool) -> list[str]:
 
 def _distance(runs: Sequence[Run], *, bits: bool) -> list[str]:
     """How far apart the validation losses are at the steps that all runs evaluated."""
-    losses = [
-        {row.step: scale_of(run, bits=bits) * row.val_loss for row in run.rows if row.val_loss}
-        for run in runs
-    ]
+    losses = [run.losses(bits=bits) for run in runs]
     common = set.intersection(*map(set, losses))
     if not common:
         return ["No step was evaluated in all of these runs."]

@@ -49,12 +49,7 @@ def main(options: Options) -> int:
     configs = [SampleConfig(length, heat, seed=seed) for heat in options.temperatures]
     checkpoint, tokenizer = load_trained(options.backend, options.where)
     ids = encode_prompt(tokenizer, options.prompt, checkpoint.config.block_size)
-    model = build_model(
-        *(options.backend, checkpoint.config, checkpoint.weights),
-        dtype=options.dtype or checkpoint.dtype,
-        device=options.device,
-        needs="generate",
-    )
+    model = build_model(options, checkpoint, needs="generate")
     same_output_everywhere()
     out = Console(highlight=False)
     for line in introduction(tokenizer.vocab_size):

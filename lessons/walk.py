@@ -18,6 +18,7 @@ from tyro.conf import FlagCreatePairsOff
 
 from lessons.command import ModelOptions, build_model, command
 from lessons.printing import Lesson
+from shared.checkpoints.checkpoint import Checkpoint
 from shared.commands.next_tokens import SPACE, next_token_table, next_tokens, show_token
 from shared.commands.options import BackendName, UsageError
 from shared.commands.sample import encode_prompt
@@ -51,33 +52,20 @@ class Options(ModelOptions):
     """Fresh initial weights instead of a run; tokens are the characters of the text."""
 
 
-@dataclass(frozen=True)
-class Subject:
-    """The model and the text of the walk."""
-
-    name: str
-    config: GPTConfig
-    weights: dict[str, np.ndarray]
-    dtype: str
-    tokenizer: Tokenizer
-
-
 @command
 def main(options: Options) -> int:
     """Walk as the options ask. Returns the exit status."""
-    subject = _untrained(options) if options.untrained else _trained(options)
-    config, tokenizer = subject.config, subject.tokenizer
+    subject, checkpoint, tokenizer = (_untrained if options.untrained else _trained)(options)
+    config = checkpoint.config
     check_exists("layer", options.layer, config.n_layer)
     check_exists("head", options.head, config.n_head)
     ids = encode_prompt(tokenizer, options.text, config.block_size)[-config.block_size :]
-    backend, dtype = options.backend, options.dtype or subject.dtype
-    model = build_model(
-        *(backend, config, subject.weights), dtype=dtype, device=options.device, needs="trace"
-    )
+    model = build_model(options, checkpoint, needs="trace")
     labels = [show_token(tokenizer, token) for token in ids.tolist()]
     walk = Walk(config, model.trace(ids[None]), labels, options.layer, options.head)
     same_output_everywhere()
-    walk.lesson.say(f"A walk through {subject.name}, computed by {backend} in {dtype}.")
+    dtype = options.dtype or checkpoint.dtype
+    walk.lesson.say(f"A walk through {subject}, computed by {options.backend} in {dtype}.")
     walk.show_tokens(ids)
     walk.show_values()
     walk.lesson.heading("The next token")
@@ -90,23 +78,23 @@ def main(options: Options) -> int:
     return 0
 
 
-def _trained(options: Options) -> Subject:
+def _trained(options: Options) -> tuple[str, Checkpoint, Tokenizer]:
     try:
         checkpoint, tokenizer = load_trained(options.backend, options.where)
     except RunError as error:
         raise RunError(f"{error}\nor use fresh weights: --untrained") from None
     steps = f" after {checkpoint.training.step:,} steps" if checkpoint.training else ""
-    name = f"the model in {options.where}{steps}"
-    return Subject(name, checkpoint.config, checkpoint.weights, checkpoint.dtype, tokenizer)
+    return f"the model in {options.where}{steps}", checkpoint, tokenizer
 
 
-def _untrained(options: Options) -> Subject:
+def _untrained(options: Options) -> tuple[str, Checkpoint, Tokenizer]:
     if options.run is not None:
         raise UsageError("--untrained uses fresh weights; omit --run")
     tokenizer, preset = build_tokenizer("char", options.text), load_preset()
     config = GPTConfig(**(preset.model | {"vocab_size": tokenizer.vocab_size}))
     weights = init_weights(config, preset.train.seed)
-    return Subject(f"an untrained {preset.name}", config, weights, "float32", tokenizer)
+    checkpoint = Checkpoint(config, weights, "float32", tokenizer, training=None, moments=None)
+    return f"an untrained {preset.name}", checkpoint, tokenizer
 
 
 def check_exists(what: str, index: int, count: int) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from itertools import combinations
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Int
@@ -12,6 +12,7 @@ from docs.data import Producer
 from docs.producers import trained
 from lessons.alone import run_alone
 from lessons.attention import Maps, attention_maps
+from lessons.command import ModelOptions
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.commands.next_tokens import show_token
 from shared.protocol import BACKENDS
@@ -23,7 +24,7 @@ SENTENCES = (
     "Enter Eve and Finn.",
 )
 """In the manner of the text that the model was trained on, each within its window."""
-DTYPE = "float64"
+DTYPE: Final = "float64"
 
 
 def measure() -> dict[str, Any]:
@@ -52,7 +53,8 @@ def measure() -> dict[str, Any]:
 
 def maps_of(backend: str, checkpoint: Checkpoint, texts: list[Int[np.ndarray, " T"]]) -> list[Maps]:
     """The attention weights of every text, in float64."""
-    return [attention_maps(backend, checkpoint, ids, DTYPE, "cpu") for ids in texts]
+    options = ModelOptions(backend, dtype=DTYPE)
+    return [attention_maps(options, checkpoint, ids) for ids in texts]
 
 
 def describe(tokens: list[str], maps: dict[str, Maps]) -> dict[str, Any]:

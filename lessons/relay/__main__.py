@@ -8,8 +8,7 @@ checkpoint holds everything that training depends on, the results agree. Exit st
 
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -33,7 +32,7 @@ from lessons.relay.legs import (
     train_until,
 )
 from shared.commands.options import Directory
-from shared.commands.terminal import end_of_checks, escape_controls, say
+from shared.commands.terminal import end_of_checks, say
 from shared.config import load_preset
 from shared.errors import RunError
 from shared.files import explained
@@ -75,8 +74,11 @@ def main(options: Options) -> int:
     legs = divide(options.order, options.steps)
     for backend in options.order:
         load_backend(backend)  # a missing backend should fail now, not in the last leg
-    with directory(options.out) as out:
-        relay, alone = run_all(out, legs, options)
+    out = options.out
+    if out and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(f"{out} is not an empty directory; the relay needs one of its own")
+    with tempfile.TemporaryDirectory(prefix="minigpt-relay-") as temporary:
+        relay, alone = run_all(out or Path(temporary), legs, options)
     judged = [
         {name: apart(there.tensors, ends[i].tensors) for name, ends in alone.items()}
         for i, there in enumerate(relay)
@@ -87,21 +89,9 @@ def main(options: Options) -> int:
     console.print(render(legs, relay, judged))
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)
-    if options.out is not None:
-        say(f"the runs are in {escape_controls(str(options.out))}")
+    if out:
+        say(f"the runs are in {out}")
     return 0 if agrees else 1
-
-
-@contextmanager
-def directory(out: Path | None) -> Iterator[Path]:
-    """`out`, or a temporary directory. Raises `RunError` if `out` is in use."""
-    if out is None:
-        with tempfile.TemporaryDirectory(prefix="minigpt-relay-") as temporary:
-            yield Path(temporary)
-        return
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise RunError(f"{out} is not an empty directory; the relay needs one of its own")
-    yield out
 
 
 # Training
@@ -119,7 +109,7 @@ def run_all(
     load_dataset(options.dataset)  # or why it cannot be had
     end_of_checks()
     dataset, note = text_for(out, options.dataset)
-    say(f"data: {escape_controls(note)}")
+    say(f"data: {note}")
     beginning.append(f"--dataset={dataset}")
     relay = []
     for number, leg in enumerate(legs, start=1):
