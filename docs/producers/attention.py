@@ -1,7 +1,7 @@
 """Where every head of a trained model looks, as each of the three backends computes it."""
 
 from itertools import combinations
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Int
@@ -11,6 +11,7 @@ from docs.data import Producer
 from docs.producers import trained
 from lessons.alone import run_alone
 from lessons.attention import Maps, attention_maps
+from lessons.command import ModelOptions
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.commands.next_tokens import show_token
 from shared.protocol import BACKENDS
@@ -22,7 +23,7 @@ SENTENCES = (
     "Enter Eve and Finn.",
 )
 """In the manner of the text that the model was trained on, each within its window."""
-DTYPE = "float64"
+DTYPE: Final = "float64"
 
 
 def measure() -> dict[str, Any]:
@@ -45,7 +46,8 @@ def measure() -> dict[str, Any]:
 
 def maps_of(backend: str, checkpoint: Checkpoint, texts: list[Int[np.ndarray, " T"]]) -> list[Maps]:
     """The attention weights of every text, in float64."""
-    return [attention_maps(backend, checkpoint, ids, DTYPE, "cpu") for ids in texts]
+    options = ModelOptions(backend, dtype=DTYPE)
+    return [attention_maps(options, checkpoint, ids) for ids in texts]
 
 
 def describe(tokens: list[str], maps: dict[str, Maps]) -> dict[str, Any]:
@@ -89,7 +91,12 @@ PRODUCER = Producer(
     what="where the heads of a trained model look, in the three backends",
     sources=(
         *trained.SOURCES,
-        *("lessons/attention.py", "conformance/limits.py", "docs/producers/attention.py"),
+        *(
+            "lessons/attention.py",
+            "lessons/command.py",
+            "conformance/limits.py",
+            "docs/producers/attention.py",
+        ),
     ),
     measure=measure,
 )

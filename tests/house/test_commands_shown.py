@@ -107,6 +107,7 @@ def test_the_command_works(
     runs: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(runs)
+    monkeypatch.setattr("lessons.ladder.exercise.FOLDER", runs / "my_gpt")
     # A backend's session is its command line, after the suite.
     command = re.sub(r"nox -s (train|sample)-(\w+)(?: --)?", r"python -m impls.\2.\1", command)
     words = shlex.split(command, comments=True)

@@ -51,6 +51,7 @@ def test_every_command_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
         texts.append(capsys.readouterr().out)
         return status
 
+    monkeypatch.setattr("lessons.ladder.exercise.FOLDER", tmp_path / "my_gpt")
     monkeypatch.setattr(show, "judge", partial(judge, first=True))  # up to the first that fails
     run: dict[str, Callable[[str, list[str]], int]] = {"train": train, "sample": sample}
     for words in commands():

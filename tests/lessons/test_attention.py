@@ -12,6 +12,7 @@ from matplotlib.image import imread
 from conformance.cases import BASE, Case, random_batch, random_weights
 from lessons import attention_picture
 from lessons.attention import agreement, attention_maps, lesson, main
+from lessons.command import ModelOptions
 from shared.checkpoints.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint
 from shared.protocol import BACKENDS, load_backend
 from tests.command_line import error_of
@@ -42,7 +43,7 @@ def test_maps_are_the_models_own_by_layer_and_head(backend: str) -> None:
     weights = random_weights(Case("maps", BASE))
     tokens = random_batch(BASE, batch_size=1, length=7)[0]
     checkpoint = Checkpoint(BASE, weights, "float64", None, None, None)
-    maps = attention_maps(backend, checkpoint, tokens[0], "float64", "cpu")
+    maps = attention_maps(ModelOptions(backend, dtype="float64"), checkpoint, tokens[0])
     assert maps.shape == (2, 4, 7, 7)
     trace = load_backend("numpy").build(BASE, weights, dtype="float64").trace(tokens)
     for i, layer in enumerate(maps):

@@ -67,7 +67,6 @@ BAD = [
     ("relay", "--order numpy", "two backends or more"),
     ("relay", "--order", "two backends or more"),
     ("relay", "--steps 2", "a relay of 3 legs needs 3"),
-    ("relay", "--dtype float16", "float16"),
     ("relay", "--seed -1", "seed is -1"),
     ("relay", "--fast", "--fast"),
     ("temperatures", "--temperatures", "name a temperature or more"),

@@ -104,8 +104,8 @@ def test_bits_per_byte_where_tokens_are_not_equally_long() -> None:
     short, long = curve("a"), curve("b", bytes_per_token=4.0)
     assert curves.equally_long_tokens([short, curve("c")])
     assert not curves.equally_long_tokens([short, long])
-    assert curves.scale_of(long, bits=False) == 1
-    assert curves.scale_of(long, bits=True) == pytest.approx(1 / (4 * math.log(2)))
+    assert long.scale(bits=False) == 1
+    assert long.scale(bits=True) == pytest.approx(1 / (4 * math.log(2)))
 
 
 def test_what_is_drawn_is_what_was_measured(figures: list[Figure], tmp_path: Path) -> None:
