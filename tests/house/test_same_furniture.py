@@ -35,7 +35,7 @@ model.py    | torch       | GPT.__init__: self.lm_head.weight  | tied by assigni
 model.py    | jax | *.__init__(dtype)                | nnx makes float32 unless told otherwise
 model.py    | jax | *.__init__(rngs)                 | nnx layers draw their weights from it
 model.py    | jax | *.__init__: options, *.__init__: norm | what every nnx layer must be given
-model.py    | jax | SinusoidalEmbedding.*: *         | nnx would take a table in a module for weights
+model.py    | jax | SinusoidalEmbedding.*: *         | nnx would train a table in a module
 optim.py    | numpy       | AdamW, SGD                   | torch.optim and optax have the optimizers
 optim.py    | numpy       | clip_by_global_norm          | optax has the clipping
 optim.py    | numpy torch | build_optimizer(parameters)  | the optimizer holds the parameters
