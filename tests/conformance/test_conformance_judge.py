@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.cases import BASE, CASES
+from conformance.cases import BASE
 from conformance.compare import Disagreement
 from conformance.judge import Judge, backward_order
 from conformance.ledger import Ledger
@@ -78,13 +78,6 @@ def test_a_row_that_failed_stays_failed_and_one_without_a_comparison_has_not_pas
     assert ledger.row("logits", "float64").verdict == "failed"
 
 
-def test_a_comparison_of_nothing_is_a_failure(judge: Judge, ledger: Ledger) -> None:
-    for values in ({}, {"a": ONE}):
-        with pytest.raises(Disagreement, match="at least two"):
-            judge.agree("logits", values)
-    assert ledger.row("logits", "float64").verdict == "failed"
-
-
 @pytest.mark.parametrize("error", [math.nan, math.inf, 1.1e-10])
 def test_a_property_that_does_not_hold(judge: Judge, ledger: Ledger, error: float) -> None:
     with pytest.raises(Disagreement, match="b fails"):
@@ -126,13 +119,6 @@ def test_a_trace_must_be_complete(judge: Judge) -> None:
         assert raised.value.culprits == ("b",)
 
 
-def test_no_models_are_no_agreement(judge: Judge) -> None:
-    with pytest.raises(Disagreement, match="no backend"):
-        judge.taps_agree({}, ONE)
-    with pytest.raises(Disagreement, match="no backend"):
-        judge.tensors_agree("gradients", {}, {})
-
-
 def test_the_last_gradient_that_is_right_is_named(judge: Judge) -> None:
     right = {key: np.ones(shape) for key, shape in tensor_shapes(BASE).items()}
     models = {key: Tracing(BASE, {}) for key in "abc"}
@@ -151,26 +137,6 @@ def test_the_last_gradient_that_is_right_is_named(judge: Judge) -> None:
     alike = right | {order[0]: right[order[0]].T}
     with pytest.raises(Disagreement, match="has shape"):
         judge.tensors_agree("gradients", dict.fromkeys("abc", alike), models)
-
-
-@pytest.mark.parametrize("config", [case.config for case in CASES], ids=[c.name for c in CASES])
-def test_the_way_back_is_the_way_there_backwards(config: GPTConfig) -> None:
-    order = backward_order(config)
-    assert sorted(order) == sorted(tensor_shapes(config))
-    taps = tap_names(config)
-    norms = [key.removesuffix(".weight") for key in order if ".ln_" in key and "weight" in key]
-    places = [taps.index(norm.removeprefix("transformer.")) for norm in norms]
-    assert places == sorted(places, reverse=True)
-    layers = [key.removesuffix(".weight") for key in order]
-    norm, attention = (layers.index(f"transformer.h.0.{at}") for at in ("ln_1", "attn.c_attn"))
-    assert (norm < attention) == (config.norm == "post")
-
-
-def test_one_that_raises_is_remembered_as_the_one_asked(judge: Judge) -> None:
-    models: Any = {"a": Tracing(BASE, {}), "b": None}
-    with pytest.raises(AttributeError):
-        judge.each(models, lambda model: model.config)
-    assert judge.asked == "b"
 
 
 # The table
