@@ -1,4 +1,4 @@
-"""The real gate on a small repository: only the suite itself can open it."""
+"""The gate: on a small repository only the suite itself can open it; and when it is not asked."""
 
 import json
 import os
@@ -8,13 +8,15 @@ import subprocess
 import sys
 import time
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from conformance import gate
-from shared.sources import ROOT
+from shared.sources import ROOT, files_of
 
 PASSES = "def test_passes(recorder): pass\n"
 DESELECT = "def pytest_collection_modifyitems(items): items[:] = items[:1]\n"
@@ -203,3 +205,115 @@ def test_no_training_with_other_versions_than_the_suite_runs_with(
     assert f"env-numpy has numpy 2.2.6, the suite runs with numpy {mine['numpy']}: " in err
     assert f"delete the environment that is wrong, {where} or " in err
     assert "pip" not in err
+
+
+# When the suite need not run again
+
+
+@pytest.fixture
+def run_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """A suite that only counts its runs, in a small repository with a temporary stamp."""
+    for name in gate.COVERED:
+        path = tmp_path / name if "." in name else tmp_path / name / "a.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("a = 1\n")
+    run_suite = Mock(return_value=0)
+    for name, stand_in in {
+        "fingerprint": partial(gate.fingerprint, tmp_path),
+        "installed": lambda: ["3.11.7", "numpy==2.4.6"],
+        "run_suite": run_suite,
+        "require_proof": Mock(),
+        "STAMP": tmp_path / "build" / "stamp.json",
+        "REPORT": tmp_path / "build" / "report.json",
+    }.items():
+        monkeypatch.setattr(gate, name, stand_in)
+    return run_suite
+
+
+def test_conformance_runs_once_and_is_skipped_with_one_line(
+    run_suite: Mock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert gate.main([]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert gate.main([]) == 0
+    assert run_suite.call_count == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "skipped" in err
+    gate.main(["--always"])
+    assert run_suite.call_count == 2
+
+
+@pytest.mark.parametrize("name", gate.COVERED)
+def test_a_change_of_anything_covered_runs_it_again(
+    run_suite: Mock, tmp_path: Path, name: str
+) -> None:
+    gate.main([])
+    path = tmp_path / name
+    (path / "a.py" if path.is_dir() else path).write_text("a = 2\n")
+    gate.main([])
+    assert run_suite.call_count == 2
+
+
+def test_so_does_another_version_of_a_package(
+    run_suite: Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate.main([])
+    monkeypatch.setattr(gate, "installed", lambda: ["3.11.7", "numpy==2.4.7"])
+    gate.main([])
+    assert run_suite.call_count == 2
+
+
+def test_a_failure_is_passed_on_and_not_noted(run_suite: Mock) -> None:
+    gate.main([])
+    run_suite.return_value = 1
+    assert gate.main(["--always"]) == 1
+    assert not gate.STAMP.exists()
+    assert gate.main([]) == 1
+    assert run_suite.call_count == 3
+
+
+@pytest.mark.parametrize(
+    "name", [".model.py.swp", "model.py~", "#model.py#", ".DS_Store", "__pycache__/model.pyc"]
+)
+def test_what_an_editor_leaves_there_changes_nothing(
+    run_suite: Mock, tmp_path: Path, name: str
+) -> None:
+    gate.main([])
+    path = tmp_path / "impls" / "numpy" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("a = 2\n")
+    gate.main([])
+    assert run_suite.call_count == 1
+
+
+def test_without_proof_nothing_is_noted(
+    run_suite: Mock,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    gate.REPORT.parent.mkdir()
+    gate.REPORT.write_text("{}")
+    message = "2 of 3 tests have passed; nothing is proven"
+    monkeypatch.setattr(gate, "require_proof", Mock(side_effect=gate.NotProven(message)))
+    assert gate.main([]) == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
+    assert not gate.STAMP.exists()
+    assert not gate.REPORT.exists(), "the report of another run proves nothing"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"passed": "yes"}', "\x00\xff"])
+def test_an_unreadable_stamp_is_none(run_suite: Mock, content: str) -> None:
+    gate.STAMP.parent.mkdir()
+    gate.STAMP.write_bytes(content.encode("latin-1"))
+    assert gate.main([]) == 0
+    assert run_suite.call_count == 1
+    assert gate.when_passed(gate.fingerprint()) is not None
+
+
+def test_the_gate_covers_the_real_sources() -> None:
+    covered = {
+        path.relative_to(ROOT).as_posix() for name in gate.COVERED for path in files_of(ROOT / name)
+    }
+    for path in ("impls/numpy/model.py", "shared/presets/nanogpt-cpu.toml", "pyproject.toml"):
+        assert path in covered

@@ -33,11 +33,7 @@ def relative(path: Path) -> str:
 
 BLOCKED = """
 import sys
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {frameworks!r}:
-            raise ModuleNotFoundError(f"{{name}} is blocked", name=name)
-sys.meta_path.insert(0, Blocker())
+sys.modules |= dict.fromkeys({frameworks!r})
 import numpy as np
 from shared.protocol import load_backend
 from shared.config import GPTConfig, TrainConfig

@@ -2,7 +2,6 @@
 
 import importlib.util
 import re
-import shutil
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -39,32 +38,21 @@ def sessions(noxfile: ModuleType) -> dict[str, Any]:
     return dict(nox.registry.get())
 
 
-class FakeSession:
-    """Records its commands, and makes environments without packages."""
+def fake_session(tmp_path: Path, *posargs: str) -> Mock:
+    """It records its commands and runs none, except that environments are made, empty."""
 
-    def __init__(self, tmp_path: Path, *posargs: str) -> None:
-        self.posargs = list(posargs)
-        self.cache_dir = tmp_path / ".nox" / ".cache"
-        self.cache_dir.mkdir(parents=True, exist_ok=True)
-        self.commands: list[list[str]] = []
-        self.options: list[dict[str, Any]] = []
+    def run_install(*command: str, **options: Any) -> None:
+        if command[2] == "virtualenv":
+            Path(command[-1]).mkdir(parents=True, exist_ok=True)
 
-    def run(self, *command: str, **options: Any) -> None:
-        self.commands.append(list(command))
-        self.options.append(options)
+    session = Mock(posargs=list(posargs), cache_dir=tmp_path / ".nox" / ".cache")
+    session.run_install.side_effect = run_install
+    session.cache_dir.mkdir(parents=True, exist_ok=True)
+    return session
 
-    def run_install(self, *command: str, **options: Any) -> None:
-        self.run(*command)
-        if command[2:4] == ("virtualenv", "--clear"):
-            shutil.rmtree(command[4], ignore_errors=True)
-            Path(command[4]).mkdir()
 
-    def log(self, message: str) -> None:
-        pass
-
-    def made(self) -> int:
-        """How often an environment was made anew."""
-        return sum(command[2] == "virtualenv" for command in self.commands)
+def commands(session: Mock) -> list[list[str]]:
+    return [list(call.args) for call in session.run.call_args_list]
 
 
 # The sessions
@@ -85,38 +73,39 @@ def test_pages_may_name_the_sessions_that_nox_has(sessions: dict[str, Any]) -> N
 def test_whatever_trains_checks_its_options_then_runs_conformance_and_has_time_to_save(
     sessions: dict[str, Any], name: str, environment: str, module: str, tmp_path: Path
 ) -> None:
-    session = FakeSession(tmp_path, "--steps", "50")
+    session = fake_session(tmp_path, "--steps", "50")
     sessions[name](session)
     where = tmp_path / ".nox" / environment
     command = [str(where / "bin/python"), "-m", module, "--steps", "50"]
     gate = [str(tmp_path / ".nox/env-all/bin/python"), "-m", "conformance.gate"]
-    assert session.commands == [command, [*gate, "--environment", str(where)], command]
-    check, _, training = session.options
+    assert commands(session) == [command, [*gate, "--environment", str(where)], command]
+    check, _, training = (call.kwargs for call in session.run.call_args_list)
     assert check["env"] == {CHECK_ONLY: "1"}
     assert training["env"] == {CHECK_ONLY: None}, "the user's own is of no account"
     assert training["interrupt_timeout"] >= 30
     assert set(sessions[name].requires) == {"env-all", environment}
     for option in ("--help", "-h"):
-        session = FakeSession(tmp_path, option)
+        session = fake_session(tmp_path, option)
         sessions[name](session)
-        assert session.commands == [[*command[:3], option]], "conformance does not keep it waiting"
-        assert session.options[0]["env"] == {CHECK_ONLY: "1"}, "it cannot train without the suite"
+        assert commands(session) == [[*command[:3], option]], "conformance does not keep it waiting"
+        env = session.run.call_args.kwargs["env"]
+        assert env == {CHECK_ONLY: "1"}, "it cannot train without the suite"
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_samples_are_alone_on_standard_output(
     sessions: dict[str, Any], backend: str, tmp_path: Path
 ) -> None:
-    session = FakeSession(tmp_path, "--prompt", "ROMEO:")
+    session = fake_session(tmp_path, "--prompt", "ROMEO:")
     sessions[f"sample-{backend}"](session)
-    assert session.commands[-1][1:] == ["-m", f"impls.{backend}.sample", "--prompt", "ROMEO:"]
-    assert session.options[-1]["stderr"] is None
+    assert commands(session)[-1][1:] == ["-m", f"impls.{backend}.sample", "--prompt", "ROMEO:"]
+    assert session.run.call_args.kwargs["stderr"] is None
 
 
 def test_the_quick_check_is_of_files_that_exist(sessions: dict[str, Any], tmp_path: Path) -> None:
-    session = FakeSession(tmp_path)
+    session = fake_session(tmp_path)
     sessions["quick"](session)
-    files = [word for word in session.commands[0] if word.endswith(".py")]
+    files = [word for word in commands(session)[0] if word.endswith(".py")]
     assert files
     assert all((ROOT / file).is_file() for file in files)
 
@@ -133,9 +122,9 @@ def test_the_quick_check_is_of_files_that_exist(sessions: dict[str, Any], tmp_pa
 def test_a_part_of_the_suite_does_not_count_as_the_suite(
     sessions: dict[str, Any], tmp_path: Path, given: list[str], run: list[str]
 ) -> None:
-    session = FakeSession(tmp_path, *given)
+    session = fake_session(tmp_path, *given)
     sessions["conformance"](session)
-    assert session.commands[0][1:] == ["-m", *run]
+    assert commands(session)[0][1:] == ["-m", *run]
 
 
 COMMANDS = {
@@ -200,20 +189,23 @@ def test_a_backend_installs_no_other_framework(noxfile: ModuleType) -> None:
 def test_an_environment_is_made_once_and_again_after_ctrl_c_and_for_other_requirements(
     noxfile: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = FakeSession(tmp_path)
+    session = fake_session(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(noxfile, "pip_install", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             noxfile.install(session, "env-numpy")
+
+    def made() -> int:
+        return sum(call.args[2] == "virtualenv" for call in session.run_install.call_args_list)
+
     for _ in range(2):
         noxfile.install(session, "env-numpy")
-        assert session.made() == 2
-    assert session.commands[-1][1:6] == [
-        *("-m", "pip", "install", "--constraint", str(noxfile.CONSTRAINTS))
-    ]
+        assert made() == 2
+    pip = session.run_install.call_args.args[1:]
+    assert pip[:5] == ("-m", "pip", "install", "--constraint", str(noxfile.CONSTRAINTS))
     monkeypatch.setitem(noxfile.ENVIRONMENTS, "env-numpy", ("numpy", "test"))
     noxfile.install(session, "env-numpy")
-    assert session.made() == 3
+    assert made() == 3
 
 
 def test_every_dependency_is_pinned_to_one_version() -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from shared.commands.train import train_main
 from shared.config import GPTConfig, SampleConfig, TrainConfig, load_preset
 from shared.protocol import BACKENDS
 from shared.runs.metrics import read_metrics
+from shared.runs.stopping import SIGNALS, stop_on_signals
 from shared.sources import ROOT
 from tests.command_line import SMALL, error_of, start
 
@@ -125,6 +127,19 @@ def test_a_stopped_training_saves_and_says_where(text, tmp_path, number):
     assert f"python -m impls.numpy.train --out {out} --resume" in stderr
     assert load_checkpoint(checkpoint).moments is not None
     assert (out / "loss.png").exists()
+
+
+def test_signals_are_handled_as_before_outside_of_a_training():
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with stop_on_signals() as stop:
+        assert not stop
+        assert before != [signal.getsignal(number) for number in SIGNALS]
+    assert before == [signal.getsignal(number) for number in SIGNALS]
+
+
+def test_training_works_outside_the_main_thread(text):
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(train_main, "numpy", [*SMALL, "--dataset", text]).result() == 0
 
 
 def test_a_limit_is_no_failure_and_says_which_it_was(capsys, text):
