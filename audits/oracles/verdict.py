@@ -1,5 +1,6 @@
 """Compares the values of a backend with those of an outside program, and records the errors."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +14,15 @@ mildest bug that was tried, erf for tanh in GELU, leaves 1e-4. AdamW needs no wi
 both sides get the same gradients, with the same noise."""
 
 
+ERRORS: dict[tuple[str, str], float] = defaultdict(float)
+"""The largest error so far, by check and backend."""
+
+
 @dataclass
 class Verdict:
     """Judges one backend, and records the largest error of every check."""
 
     backend: str
-    errors: dict[tuple[str, str], float]
-    """By check and backend; shared by all tests of a run."""
 
     def agrees(
         self,
@@ -34,7 +37,7 @@ class Verdict:
         found, truth = (np.array([x]) if isinstance(x, float) else x for x in (found, truth))
         error = check_truth(self.backend, found, truth, limit, what or check, source)
         key = (f"{source}: {check}", self.backend)
-        self.errors[key] = max(error, self.errors.get(key, 0.0))
+        ERRORS[key] = max(error, ERRORS[key])
 
     def all_agree(
         self,
