@@ -1,6 +1,7 @@
 """Compares the values of a backend with those of an outside program, and records the errors."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ LIMIT = limit_of("logits", "float64")
 mildest bug that was tried, erf for tanh in GELU, leaves 1e-4. AdamW needs no wider limit than SGD:
 both sides get the same gradients, with the same noise."""
 
+
+Tensors = Mapping[str, np.ndarray]
 
 ERRORS: dict[tuple[str, str], float] = defaultdict(float)
 """The largest error so far, by check and backend."""
@@ -40,12 +43,7 @@ class Verdict:
         ERRORS[key] = max(error, ERRORS[key])
 
     def all_agree(
-        self,
-        check: str,
-        found: dict[str, np.ndarray],
-        truth: dict[str, np.ndarray],
-        source: str,
-        when: str = "",
+        self, check: str, found: Tensors, truth: Tensors, source: str, when: str = ""
     ) -> None:
         """Check that the names are equal and every tensor agrees, in the order of `truth`."""
         odd = sorted(set(found) ^ set(truth))
