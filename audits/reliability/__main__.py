@@ -144,7 +144,7 @@ def _show(rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         for each in sorted(row["found"], key=lambda each: len(each["case"]))[:MOST_SHOWN]:
             text = f"\n{each['kind']}: {each['how']}\nagain: {each['again']}"
-            console.print(Text(text, "bold red"))
+            console.print(Text(text, "bold red"), soft_wrap=True)
 
 
 if __name__ == "__main__":
