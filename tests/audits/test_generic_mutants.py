@@ -10,8 +10,7 @@ import pytest
 from cosmic_ray.mutating import mutate_code
 from rich.console import Console
 
-from audits.mutants import __main__ as matrix
-from audits.mutants import generic, sampling, workers
+from audits.mutants import generic, workers
 from audits.mutants.judging import Verdict
 from audits.mutants.mutant import Edit, Mutant
 from audits.mutants.operators import OPERATORS
@@ -57,6 +56,7 @@ def test_operators_do_what_their_examples_show(name: str) -> None:
 
 
 def test_what_cannot_matter_is_left_alone() -> None:
+    """Nor is it counted wrongly: then another place would be mutated."""
     found = [change({"box.py": SOURCE}, place) for place in places({"box.py": SOURCE})]
     for each in found:
         assert each is None or all(text in each.mutated for text in UNTOUCHED), each
@@ -69,15 +69,6 @@ def test_what_cannot_matter_is_left_alone() -> None:
         *("ours/DropStatement", "ours/MoveBound", "ours/ReplaceDtype", "ours/SwapArguments"),
     }
     assert {each.place.scope for each in found if each is not None} == {"Box", "Box.half"}
-
-
-def test_a_change_says_where_and_what() -> None:
-    source = "def f(x):\n    y = g(\n        x,\n        axis=-1,\n    )\n    return y\n"
-    found = [change({"f.py": source}, place) for place in places({"f.py": source})]
-    (dropped,) = (c for c in found if c is not None and c.place.operator == "ours/DropKeyword")
-    assert (dropped.place.start[0], dropped.place.scope) == (4, "f")
-    assert (dropped.old, dropped.new) == ("axis=-1,", "")
-    assert dropped.mutated == source.replace("        axis=-1,\n", "")
 
 
 SOURCES = {
@@ -102,19 +93,6 @@ def test_a_sample_is_a_function_of_sources_and_seed() -> None:
     assert fewer == [*drawn[:3], *drawn[4:]], "what is noted as equivalent is passed over"
     every = {place.site for place in places(SOURCES)}
     assert len(sample(SOURCES, 1000, "0", set())) == len(every)
-
-
-def test_only_the_model_is_mutated() -> None:
-    assert set(sources_of("numpy")) == {
-        "backend.py",
-        "cache.py",
-        "generate.py",
-        "model.py",
-        "nn.py",
-        "optim.py",
-        "step.py",
-        "trace.py",
-    }
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -161,31 +139,11 @@ def test_survivors_are_printed_and_too_many_are_an_error(monkeypatch: pytest.Mon
     assert f"  + {first.new.splitlines()[0]}\n" in text
     assert (status, text.splitlines()[-1]) == (0, "numpy: 19 of 20 killed, 95.0%")
     status, text = judged(monkeypatch, *names[2:])
-    assert (status, text.splitlines()[-1]) == (
-        *(1, "numpy: 18 of 20 killed, 90.0%; 95% is required"),
-    )
-
-
-def test_a_healthy_copy_that_falls_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    status, text = judged(monkeypatch, "*")
+    assert text.endswith("numpy: 18 of 20 killed, 90.0%; 95% is required\n")
     assert status == 1
+    status, text = judged(monkeypatch, "*")
     assert text.startswith("the healthy copy of numpy fails check: wrong\n")
-
-
-def test_the_command_line_asks_for_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    monkeypatch.setattr(matrix, "judge_sample", lambda *found: asked.append(found[:4]) or 1)
-    argv = ["--generic", "60", "--seed", "3", "--backend", "torch", "--processes", "1"]
-    assert matrix.main(argv) == 1
-    assert asked == [(60, 3, ("torch",), 1)]
-
-
-@pytest.mark.parametrize("argv", [["--generic", "-1"], ["--generic", "5", "swap_qk"]])
-def test_a_sample_that_cannot_be_drawn_is_an_error(
-    argv: list[str], capsys: pytest.CaptureFixture
-) -> None:
-    assert matrix.main(argv) == 2
-    assert capsys.readouterr().err.startswith("error: --generic takes how many")
+    assert status == 1
 
 
 def test_the_suite_stops_at_the_first_check_that_falls() -> None:
@@ -204,9 +162,7 @@ def test_the_suite_stops_at_the_first_check_that_falls() -> None:
     assert list(second.fallen) == ["suite"]
 
 
-def test_a_process_that_dies_is_no_verdict_until_it_is_the_mutant_s_own(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_process_that_dies_is_no_verdict_until_it_is_the_mutant_s_own(monkeypatch) -> None:
     """Leftovers of earlier mutants may kill a process: the next mutant is then judged again."""
     monkeypatch.setattr(workers, "work", dies_after_two)
     tasks: list[Task] = [("swap_qk", "numpy"), ("fatal", "numpy"), ("swap_qk", "torch")]
@@ -225,15 +181,3 @@ def dies_after_two(pipe: Connection, directory: Path, first: bool) -> None:
         if name == "fatal" or nth:
             return
         pipe.send(Verdict(name, backend, {"nth": str(nth)}))
-
-
-def test_places_count_as_the_library_does() -> None:
-    """Skipped occurrences are counted, too: otherwise another place would be mutated."""
-    source = "x: f[1] = 2\n"
-    sources = {"x.py": source}
-    numbers = [p for p in places(sources) if p.operator == "core/NumberReplacer"]
-    assert [place.occurrence for place in numbers] == [2, 3]
-    assert [sampling.change(sources, place).new for place in numbers] == [
-        "x: f[1] = 3",
-        "x: f[1] = 1",
-    ]

@@ -1,13 +1,11 @@
 """The catalogue of planted bugs fits the sources, and the engine tells bugs from healthy code."""
 
 from pathlib import Path
-from time import monotonic
-from types import SimpleNamespace
 
 import pytest
 
 from audits.mutants import __main__ as matrix
-from audits.mutants import catalogue, plant, report, show, workers
+from audits.mutants import plant, report, show
 from audits.mutants.catalogue import CATALOGUE, THEMES
 from audits.mutants.entries import museum
 from audits.mutants.judging import Verdict
@@ -32,9 +30,7 @@ def test_there_are_enough_and_their_names_are_their_own() -> None:
         assert sum(backend in mutant.edits for mutant in CATALOGUE.values()) >= 30
     for mutant in CATALOGUE.values():
         assert mutant.name.isidentifier()
-        assert mutant.story
-        assert "\n" not in mutant.story
-        assert set(mutant.edits) <= set(BACKENDS)
+        assert len(mutant.story.splitlines()) == 1
         assert mutant.edits
 
 
@@ -61,18 +57,19 @@ def test_mutants_live_outside_the_tree_under_their_own_name(tmp_path: Path) -> N
 
 def test_the_suite_kills_mutants_and_spares_the_healthy() -> None:
     """One process, so that the healthy copy is judged after the sick ones."""
-    tasks = [("swap_qk", "numpy"), ("tied_grad_forgets_one", "numpy"), (None, "numpy")]
-    swapped, tied, healthy = judge_all(tasks, processes=1)
+    names = ("swap_qk", "tied_grad_forgets_one", "weights_rounded", None)
+    swapped, tied, rounded, healthy = judge_all([(name, "numpy") for name in names], processes=1)
     assert healthy.fallen == {}
     assert len(healthy.passed) > 20
     assert "test_forward.py::test_taps" in swapped.fallen
     assert "test_forward.py::test_taps" in tied.passed
     assert "test_gradients.py::test_gradients" in tied.fallen
+    assert 1e-10 < rounded.errors["logits"] < 1e-6
+    assert rounded.errors["weights kept"] > 0
+    assert "bigram" not in rounded.errors, "only those of the rows that it did not pass"
 
 
-def test_the_matrix_fails_when_a_mutant_survives(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
+def test_the_matrix_fails_when_a_mutant_survives(monkeypatch, tmp_path, capsys) -> None:
     check = "test_forward.py::test_taps"
     alive = Verdict("swap_qk", "numpy", {}, [check])
     dead = Verdict("swap_qk", "torch", {check: "wrong"}, [])
@@ -80,18 +77,14 @@ def test_the_matrix_fails_when_a_mutant_survives(
     monkeypatch.setattr(matrix, "run", lambda *_: [alive, dead])
     assert matrix.main(["swap_qk"]) == 1
     assert "survived: swap_qk in numpy" in capsys.readouterr().out
-    found = report.read_report()
-    assert found == report.Report(report.fingerprint(), [alive, dead])
-    assert not found.stale
+    assert report.read_report() == report.Report(report.fingerprint(), [alive, dead])
     monkeypatch.setattr(matrix, "run", lambda *_: [dead])
     assert matrix.main(["swap_qk"]) == 0
     assert matrix.idle_checks([alive]) == [check]
     assert matrix.idle_checks([alive, dead]) == []
 
 
-def test_a_report_keeps_what_the_same_sources_have_shown(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_report_keeps_what_the_same_sources_have_shown(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(report, "REPORT", tmp_path / "mutants.json")
     assert report.read_report() is None
     swapped, other = Verdict("swap_qk", "numpy"), Verdict("swap_qk", "jax")
@@ -122,42 +115,7 @@ def test_smallest_errors_are_those_that_the_limits_speak_of(monkeypatch) -> None
     assert matrix.stale_limits(caught) == ['"logits": {"float64": 2.0e-05}']
 
 
-def test_a_mutant_that_hangs_has_fallen_and_leaves_no_errors() -> None:
-    worker = SimpleNamespace(task=("swap_qk", "numpy"), began=monotonic() - 2)
-    verdict = workers.fallen(worker, "no end")
-    assert verdict.fallen == {"process": "no end"}
-    assert matrix.smallest_errors([verdict]) == {}
-    assert 2 <= verdict.seconds < 60
-
-
-def test_a_mutant_leaves_its_errors() -> None:
-    """Only of the rows that it did not pass."""
-    (verdict,) = judge_all([("weights_rounded", "numpy")], processes=1)
-    assert 1e-10 < verdict.errors["logits"] < 1e-6
-    assert verdict.errors["weights kept"] > 0
-    assert "bigram" not in verdict.errors
-
-
-@pytest.mark.parametrize("program", [matrix, show])
-@pytest.mark.parametrize(
-    "argv", [["no_such_bug"], ["swap_qk", "--backend", "lisp"], ["--no-such-option"]]
-)
-def test_what_cannot_be_is_one_line_and_status_2(
-    program: object, argv: list[str], capsys: pytest.CaptureFixture
-) -> None:
-    assert program.main(argv) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("error: ")
-
-
 def test_bugs_are_listed_with_their_stories(capsys: pytest.CaptureFixture) -> None:
     assert show.main(["--list"]) == 0
     listed = capsys.readouterr().out
     assert all(name in listed for name in CATALOGUE)
-
-
-def test_a_bug_is_shown_in_the_source() -> None:
-    lines = plant.diff(catalogue.find("swap_qk"), "jax")
-    assert any(line.startswith("-        q, k, v = jnp.split") for line in lines)
-    assert any(line.startswith("+        k, q, v = jnp.split") for line in lines)
