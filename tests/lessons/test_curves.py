@@ -130,6 +130,7 @@ def test_runs_in_one_plot(capsys, trained, floor_known, figures) -> None:
     dataset = ["--dataset", str(trained.parent / "text.txt")]
     assert train_main("numpy", [*SMALL, *dataset, "--tokenizer", "word", "--out", "words"]) == 0
     capsys.readouterr()
+    figures.clear()  # the training's own
     assert curves.main([str(trained), str(again), "--out", "same.png"]) == 0
     same = capsys.readouterr()
     assert same.err == ""

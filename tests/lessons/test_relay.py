@@ -128,6 +128,14 @@ def run_of(value: float) -> Snapshot:
     return Snapshot({"transformer.wte.weight": np.array([1.0, value])}, {})
 
 
+@pytest.mark.parametrize(
+    ("alone", "message"),
+    [
+        ({"torch": 0.5, "jax": 0.5 + 1e-12}, "Something is lost where jax takes over."),
+        ({"torch": 0.5, "jax": 0.75}, "the backends alone are 2.5e-01 from each other there"),
+        ({"torch": 0.5}, "Something is lost"),
+    ],
+)
 def test_backends_that_differ_anyhow_are_no_lost_hand_over(alone, message) -> None:
     runs = {name: [run_of(0.25), run_of(value)] for name, value in alone.items()}
     relayed = run_of(0.25).tensors
