@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from conformance.cases import BASE
-from conformance.truths.by_definition import WEIGHTS, dice, fault_in, manifest, same_tensors
+from conformance.truths.by_definition import WEIGHTS, dice, manifest, same_tensors
 from shared.config import GPTConfig
 from shared.layout import init_weights, tensor_shapes
+
+pytestmark = pytest.mark.fault_in("shared/checkpoints/checkpoint.py")
 
 OPTIONS = {
     "tie_weights": (False, True),
@@ -42,22 +44,19 @@ COUNTS = [
 
 
 @pytest.mark.parametrize("config", COMBINATIONS, ids=range(16))
-@fault_in("shared/checkpoints/checkpoint.py")
 def test_tensor_shapes(config: GPTConfig) -> None:
     """Names, shapes and order, for every combination of what adds or removes a tensor."""
-    expected = manifest(config)
-    assert list(tensor_shapes(config).items()) == list(expected.items()), config
+    assert list(tensor_shapes(config).items()) == list(manifest(config).items())
 
 
 @pytest.mark.parametrize(("config", "count"), COUNTS)
-@fault_in("shared/checkpoints/checkpoint.py")
 def test_parameter_counts(config: GPTConfig, count: int) -> None:
     """Of models whose size is known."""
     assert sum(map(math.prod, tensor_shapes(config).values())) == count
 
 
 @pytest.mark.parametrize("config", [COMBINATIONS[0], COMBINATIONS[-1], replace(BASE, n_layer=3)])
-@fault_in("shared/layout.py")
+@pytest.mark.fault_in("shared/layout.py")
 def test_initial_weights(config: GPTConfig) -> None:
     """Drawn tensor by tensor from the weights' stream; bit for bit, also rounded to float32."""
     rng, expected = dice(7, WEIGHTS), {}
@@ -86,7 +85,7 @@ LITERALS = [
 ]
 
 
-@fault_in("shared/layout.py")
+@pytest.mark.fault_in("shared/layout.py")
 def test_some_initial_weights_are_these() -> None:
     """The first and the last of the smallest model, in digits; and their number, drawn alike."""
     weights = init_weights(GPTConfig(5, 4, 1, 1, 4), 1337, "float64")

@@ -4,42 +4,13 @@ Nothing here calls the functions under test. Philox is implemented from its pape
 manifests from the specification of shared/, so that they cannot share its mistakes.
 """
 
-import functools
-from collections.abc import Callable
-from typing import ParamSpec
-
 import numpy as np
-import pytest
 
 from conformance.compare import Disagreement
 from shared.config import GPTConfig
 
 WEIGHTS, BATCHES, SAMPLES, PLAYLETS = 0, 1, 2, 3
 WORD = 2**64
-
-Arguments = ParamSpec("Arguments")
-
-
-def fault_in(file: str) -> Callable[[Callable[Arguments, None]], Callable[Arguments, None]]:
-    """Decorate a test: the message of any failure begins with the file at fault."""
-
-    def decorate(test: Callable[Arguments, None]) -> Callable[Arguments, None]:
-        @functools.wraps(test)
-        def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
-            __tracebackhide__ = True
-            try:
-                test(*args, **kwargs)
-            except AssertionError as error:
-                error.args = (f"{file}: {error}",)
-                raise
-            except pytest.fail.Exception as error:  # `pytest.raises` saw no error
-                raise AssertionError(f"{file}: {error}") from None
-            except Exception as error:
-                raise AssertionError(f"{file}: {type(error).__name__}: {error}") from error
-
-        return run
-
-    return decorate
 
 
 def same_bits(found: object, expected: np.ndarray, what: str) -> None:
