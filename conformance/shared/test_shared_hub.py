@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 
 from conformance.cases import BASE
 from conformance.shared.test_shared_checkpoints import TOKENIZER, Tensors, draw
+from conformance.shared.test_shared_damage import BYTE, MODEL, ONE
 from conformance.truths.by_definition import same_tensors
 from shared.checkpoints.checkpoint import (
     checkpoint_path,
@@ -21,14 +22,10 @@ from shared.checkpoints.checkpoint import (
 )
 from shared.checkpoints.directories import REPLACED
 from shared.errors import CheckpointError
-from shared.text.tokenizers import build_tokenizer
 
 pytestmark = pytest.mark.fault_in("shared/checkpoints/")
 
 TIED = replace(BASE, tie_weights=True)
-ONE = np.ones(1, np.float32)
-BYTE = build_tokenizer("byte", "")
-MODEL = "model.safetensors"
 
 
 def hub(path: Path, tensors: Tensors, metadata: Any = None, **changes: object) -> Path:

@@ -91,17 +91,19 @@ def pictures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def run(
     path: Path,
-    model: Scripted | None = None,
+    model: Any = None,
     config: TrainConfig = CONFIG,
+    data: TokenData = DATA,
+    dtype: str = "float32",
     overwrite: bool = False,
     **how: Any,
 ) -> TrainingResult:
     record = TrainingRecord(
-        *(0, config.seed, "numbers", "0" * 64, config, "char", "none", "float32", None, {})
+        *(0, config.seed, "numbers", "0" * 64, config, "char", "none", dtype, None, {})
     )
     directory = RunDirectory(path)
     with directory.claim(resume="start" in how, overwrite=overwrite):
-        return train(model or Scripted(), DATA, TOKENIZER, record, directory, **how)
+        return train(model or Scripted(), data, TOKENIZER, record, directory, **how)
 
 
 def saved(path: Path) -> list[int]:

@@ -14,26 +14,22 @@ import numpy as np
 import pytest
 
 from conformance.cases import BASE
-from conformance.shared.test_shared_loop import Shown
+from conformance.shared.test_shared_loop import Shown, run
 from conformance.truths.by_definition import WEIGHTS, dice, manifest, same_tensors, windows
-from shared.checkpoints.checkpoint import TrainingRecord, load_checkpoint
+from shared.checkpoints.checkpoint import load_checkpoint
 from shared.config import GPTConfig, TrainConfig
 from shared.protocol import Backend, Model, TrainState
-from shared.runs.directory import RunDirectory
-from shared.runs.loop import TrainingResult, train
+from shared.runs.loop import TrainingResult
 from shared.runs.metrics import Metrics, read_metrics
 from shared.runs.stopping import StopRequest
 from shared.schedule import learning_rate
 from shared.text.datasets import TokenData
-from shared.text.tokenizers import build_tokenizer
 
 pytestmark = [
     pytest.mark.needs("trainer"),
     pytest.mark.fault_in("shared/runs/loop.py, or the trainer of the backend"),
 ]
 
-ALPHABET = "".join(map(chr, range(ord("A"), ord("A") + 37)))
-TOKENIZER = build_tokenizer("char", ALPHABET)
 IDS = np.arange(300) ** 2 % 37
 # Validation: six windows in two batches of one shape, because JAX compiles each shape. Short
 # windows are in test_shared_data.py. 131 bytes stand for the 66 targets.
@@ -49,6 +45,10 @@ class Setting(NamedTuple):
     config: GPTConfig
     train: TrainConfig
     dtype: str
+
+    @property
+    def of_run(self) -> tuple[TrainConfig, TokenData, str]:
+        return self.train, DATA, self.dtype
 
 
 SETTINGS = {
@@ -89,23 +89,12 @@ def plain_loop(backend: Backend, setting: Setting) -> tuple[list[Metrics], dict[
     return rows, states
 
 
-def run(path: Path, model: Model, setting: Setting, **how: object) -> TrainingResult:
-    train_config = setting.train
-    record = TrainingRecord(
-        *(0, train_config.seed, "squares", "0" * 64, train_config, "char", "any", setting.dtype),
-        **{"val_loss": None, "versions": {"python": "3"}},
-    )
-    directory = RunDirectory(path)
-    with directory.claim(resume="start" in how):
-        return train(model, DATA, TOKENIZER, record, directory, **how)
-
-
 def go_on(path: Path, checkpoint: Path, backend: Backend, setting: Setting) -> TrainingResult:
     """As after a restart of the program: everything from the files."""
     saved = load_checkpoint(checkpoint)
     model = backend.build(saved.config, saved.weights, dtype=saved.dtype)
     start = TrainState(saved.training.step, saved.weights, saved.moments)
-    return run(path, model, setting, start=start)
+    return run(path, model, *setting.of_run, start=start)
 
 
 @pytest.fixture(autouse=True)
@@ -136,7 +125,7 @@ def compare_checkpoint(path: Path, state: TrainState) -> None:
     for what, (mine, right) in pairs.items():
         assert len(mine) == len(right), what
         same_tensors({name: mine[name] for name in right}, right, f"{path.name}: {what}")
-    assert (found.training.step, found.training.dataset) == (state.step, "squares")
+    assert (found.training.step, found.training.dataset) == (state.step, "numbers")
     assert state.step == int(path.name)
 
 
@@ -149,7 +138,7 @@ def test_training(
     rows, states = plain_loop(backend, setting)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     model = new_model(backend, setting)
-    result = run(whole, model, setting)
+    result = run(whole, model, *setting.of_run)
     compare_rows(whole, rows)
     assert not result.stopped
     assert result.checkpoint == whole / "checkpoints" / "000008"
@@ -163,7 +152,7 @@ def test_training(
 
     stop = StopRequest()
     model = new_model(backend, setting)
-    stopped = run(broken, model, setting, stop=stop, display=Shown(5, stop.ask))
+    stopped = run(broken, model, *setting.of_run, stop=stop, display=Shown(5, stop.ask))
     assert (stopped.stopped, stopped.reason, stopped.last.step) == (True, "", 5)
     compare_checkpoint(stopped.checkpoint, states[5])
     finished = go_on(broken, stopped.checkpoint, backend, setting)

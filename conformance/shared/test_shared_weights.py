@@ -79,23 +79,12 @@ def test_initial_weights(config: GPTConfig) -> None:
     same_tensors(init_weights(config, 7), rounded, "by default")
 
 
-LITERALS = [
-    *(-0.0036365729882824626, 0.021564996479351447, 0.01723971781595021),
-    *(0.03725192606261675, -0.01006950211482561, -0.0032399147500811677),
-]
-
-
 @pytest.mark.fault_in("shared/layout.py")
 def test_some_initial_weights_are_these() -> None:
-    """The first and the last of the smallest model, in digits; and their number, drawn alike."""
+    """All 308 of the smallest model, to the bit."""
     weights = init_weights(GPTConfig(5, 4, 1, 1, 4), 1337, "float64")
     assert sum(value.size for value in weights.values()) == 308
-    found = [
-        *weights["transformer.wte.weight"][0, :3].tolist(),
-        *weights["transformer.h.0.mlp.c_proj.weight"][-1, :2].tolist(),
-        weights["lm_head.weight"][-1, -1],
-    ]
-    assert found == pytest.approx(LITERALS, rel=1e-14)
+    assert weights["transformer.wte.weight"][0, 0] == pytest.approx(-0.0036365729882824626)
     digest = "75c9282714b085bd986c23e04cbfc2e4b18bd55bcbf0c4f652478dfe35970078"
     every = b"".join(value.astype("<f8").tobytes() for value in weights.values())
     assert hashlib.sha256(every).hexdigest() == digest
