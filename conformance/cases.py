@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from shared import randomness
-from shared.config import GPTConfig
+from shared.config import GPTConfig, load_preset, preset_names
 from shared.layout import tensor_shapes
 
 BASE = GPTConfig(vocab_size=37, block_size=11, n_layer=2, n_head=4, n_embd=24, n_inner=40)
@@ -176,9 +176,21 @@ REAL = [
 """Real sizes, for `--large`."""
 
 
+OF_BASE = {
+    name: getattr(BASE, name)
+    for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd", "n_inner")
+}
+PRESETS = [
+    Case(f"preset {name}", GPTConfig(**load_preset(name).model | OF_BASE))
+    for name in preset_names()
+]
+"""The architecture of every preset, in the usual sizes: JAX has compiled those already."""
+
+
 def find_case(name: str) -> Case:
     """The case of that name. Raises `KeyError` if there is none."""
-    return {case.name: case for case in [*CASES, *DESIGN, *SIZES, *TEETH, FAR, *REAL]}[name]
+    every = [*CASES, *DESIGN, *SIZES, *TEETH, FAR, *REAL, *PRESETS]
+    return {case.name: case for case in every}[name]
 
 
 def random_weights(case: Case, seed: int = 0) -> dict[str, np.ndarray]:

@@ -19,6 +19,7 @@ from conformance.panel import Panel, judged
 from conformance.recorder import Failure, Recorder, parameters_of
 from conformance.reporting.report import report_of, write_report
 from conformance.reporting.table import render_table, save_picture
+from conformance.subject import Subject
 from shared.protocol import Backend, Model, load_backend
 
 RECORDER = pytest.StashKey[Recorder]()
@@ -59,6 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "needs(*capabilities): only for backends that claim them",
         "large: only with --large",
         "xdist_group(name): tests that pytest-xdist keeps in one process",
+        "fault_in(file): the file of shared/ at fault if the test fails",
         "fills(*checks): the rows of the table that the test writes to",
     ):
         config.addinivalue_line("markers", marker)
@@ -222,6 +224,13 @@ def batch(case: Case) -> tuple[np.ndarray, np.ndarray]:
 def judge(recorder: Recorder, setting: tuple[Case, str], not_offered: set[str]) -> Judge:
     case, dtype = setting
     return Judge(recorder.ledger, case.name, dtype, not_offered, case.condition)
+
+
+@pytest.fixture
+def subject(
+    recorder: Recorder, setting: tuple[Case, str], backend_name: str, judge: Judge
+) -> Subject:
+    return Subject(backend_name, *setting, judge, recorder.panel)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -4,31 +4,12 @@ Nothing here calls the functions under test. Philox is implemented from its pape
 manifests from the specification of shared/, so that they cannot share its mistakes.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
-import pytest
 
 from shared.config import GPTConfig
 
 WEIGHTS, BATCHES, SAMPLES, PLAYLETS = 0, 1, 2, 3
 WORD = 2**64
-
-
-@contextmanager
-def fault_in(file: str) -> Iterator[None]:
-    """Decorate a test: the message of any failure begins with the file at fault."""
-    __tracebackhide__ = True
-    try:
-        yield
-    except AssertionError as error:
-        error.args = (f"{file}: {error}",)
-        raise
-    except pytest.fail.Exception as error:  # `pytest.raises` saw no error
-        raise AssertionError(f"{file}: {error}") from None
-    except Exception as error:
-        raise AssertionError(f"{file}: {type(error).__name__}: {error}") from error
 
 
 def same_bits(found: object, expected: np.ndarray, what: str) -> None:
