@@ -1,4 +1,4 @@
-"""Starting a training: prepare.py and memory.py of shared/commands/."""
+"""Starting a training: shared/commands/prepare.py and shared/memory.py."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from conformance.cases import BASE
 from conformance.shared.test_shared_checkpoints import content_hash
 from conformance.truths.by_definition import dice, same_bits, same_tensors
 from shared.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from shared.commands import memory
+from shared import memory
 from shared.commands.options import DataOptions, ModelOptions, RunOptions, TrainOptions, parse_train
 from shared.commands.prepare import Preparation, prepare
 from shared.config import GPTConfig, TrainConfig
@@ -125,13 +125,17 @@ def test_fine_tuning(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         begin(text, checkpoint, init_from=tmp_path / "c")
     Path(text).write_text("not\n" * 30)
     monkeypatch.setattr(memory, "physical_memory", lambda: 1)
-    for start, asked in ((checkpoint, {"init_from": tmp_path / "c"}), (None, {})):
+    for start, asked in (
+        (checkpoint, {"init_from": tmp_path / "c"}),
+        (checkpoint, {"resume": True}),
+        (None, {}),
+    ):
         with pytest.raises(ConfigError, match="memory"):
             begin(text, start, **asked)
 
 
 @pytest.mark.parametrize(("dtype", "needed"), [("float32", 225_012), ("float64", 450_024)])
-@pytest.mark.fault_in("shared/commands/memory.py")
+@pytest.mark.fault_in("shared/memory.py")
 def test_memory(monkeypatch: pytest.MonkeyPatch, dtype: str, needed: int) -> None:
     """Of BASE, B = 3: 2 · (4 · 24² + 2 · 24 · 40) + 37 · 24 = 9,336 parameters, four numbers each;
     2 · 33 · (6 · 24 + 2 · 40 + 4 · 11) + 33 · 37 = 18,909 for the 33 positions of a batch."""
