@@ -49,6 +49,8 @@ class Network:
 
     p: Any
     config: GPTConfig
+    cache: dict[str, np.ndarray] | None = None
+    """Keys and values of the tokens before, by where they are; those of new ones are added."""
 
     def add_bias(self, key: str, x: Any) -> Any:
         return x + self.p[f"{key}.bias"] if f"{key}.bias" in self.p else x
@@ -66,11 +68,19 @@ class Network:
         (B, T, C), H, D = x.shape, self.config.n_head, self.config.head_size
         qkv = anp.reshape(self.linear(f"{key}.c_attn", x), (B, T, 3, H, D))
         q, k, v = (tap("qkv"[i], anp.swapaxes(qkv[:, :, i], 1, 2)) for i in range(3))
+        if self.cache is not None:
+            k, v = (self.extended(f"{key}.{letter}", new) for letter, new in (("k", k), ("v", v)))
         scores = tap("scores", anp.matmul(q, anp.swapaxes(k, -1, -2)) / math.sqrt(D))
-        future = np.triu(np.ones((T, T), dtype=bool), k=1)
+        future = np.triu(np.ones(scores.shape[-2:], dtype=bool), k=1 + scores.shape[-1] - T)
         weights = tap("weights", softmax(anp.where(future, -math.inf, scores)))
         y = anp.reshape(anp.swapaxes(anp.matmul(weights, v), 1, 2), (B, T, C))
         return self.linear(f"{key}.c_proj", tap("y", y))
+
+    def extended(self, key: str, new: np.ndarray) -> np.ndarray:
+        assert self.cache is not None
+        past = self.cache.get(key, new[:, :, :0])
+        self.cache[key] = np.concatenate([past, new], axis=2)
+        return self.cache[key]
 
     def mlp(self, key: str, x: Any, tap: Tap) -> Any:
         x = tap("fc", self.linear(f"{key}.c_fc", x))
@@ -92,8 +102,11 @@ class Network:
         return np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(-1, C).astype(dtype)
 
     def logits(self, tokens: np.ndarray, tap: Tap = NO_TAP) -> Any:
-        wte = self.p["transformer.wte.weight"]
-        x = tap("embed", wte[tokens] + self.positions(getval(wte).dtype)[: tokens.shape[1]])
+        wte, seen = self.p["transformer.wte.weight"], 0
+        if self.cache:
+            seen = next(iter(self.cache.values())).shape[2]
+        at = self.positions(getval(wte).dtype)[seen : seen + tokens.shape[1]]
+        x = tap("embed", wte[tokens] + at)
         for i in range(self.config.n_layer):
             x = tap(f"h.{i}", self.block(f"transformer.h.{i}", x, tap.inside(f"h.{i}")))
         x = self.norm("transformer.ln_f", x, tap) if self.config.norm == "pre" else x
@@ -153,12 +166,16 @@ class Model:
         return self._decode(prompt.tolist(), config)
 
     def _decode(self, tokens: list[int], config: SampleConfig) -> Iterator[tuple[int, np.ndarray]]:
-        """Without a cache; the weights are the model's at every step."""
+        """With a cache; the weights are the model's at every step."""
+        size, cache = self.config.block_size, Tensors()
+        new = tokens[-size:]
         for _ in range(config.max_new_tokens):
-            window = np.array([tokens[-self.config.block_size :]])
-            logits = Network(self.tensors, self.config).logits(window)[0, -1]
+            logits = Network(self.tensors, self.config, cache).logits(np.array([new]))[0, -1]
             tokens.append(draw(logits, uniform(config.seed, len(tokens)), config))
             yield tokens[-1], logits
+            new = tokens[-1:]
+            if len(tokens) > size:  # the window slides, and nothing cached is right any more
+                cache, new = Tensors(), tokens[-size:]
 
 
 class Trainer:

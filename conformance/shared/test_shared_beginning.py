@@ -10,8 +10,8 @@ import pytest
 from conformance.cases import BASE
 from conformance.shared.test_shared_checkpoints import content_hash
 from conformance.truths.by_definition import dice, same_bits, same_tensors
-from shared.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from shared import memory
+from shared.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from shared.commands.options import DataOptions, ModelOptions, RunOptions, TrainOptions, parse_train
 from shared.commands.prepare import Preparation, prepare
 from shared.config import GPTConfig, TrainConfig

@@ -27,11 +27,15 @@ def solution(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.chdir(tmp_path)
-    before = set(sys.modules)
+    unload()
     yield tmp_path / "my_gpt"
-    for name in set(sys.modules) - before:
-        if name.partition(".")[0] == "my_gpt":
-            del sys.modules[name]
+    unload()
+
+
+def unload() -> None:
+    """Forget what was imported from a folder of this name."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "my_gpt"]:
+        del sys.modules[name]
 
 
 def climb(solution: Path) -> tuple[list[str], Verdict]:
@@ -170,8 +174,7 @@ def test_inside_of_one_function_every_tap_counts(solution: Path) -> None:
 
 
 def climb_anew(solution: Path) -> tuple[list[str], Verdict]:
-    for name in [name for name in sys.modules if name.partition(".")[0] == solution.name]:
-        del sys.modules[name]
+    unload()
     return climb(solution)
 
 
