@@ -5,13 +5,11 @@ step alone, in NumPy; the training step; and writing with the KV cache until the
 multiple is step / products, measured within the same minutes. Run nothing else meanwhile.
 """
 
-import json
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -32,7 +30,6 @@ from shared.config import (
     preset_names,
 )
 from shared.errors import ConfigError
-from shared.files import explained, write_whole
 from shared.layout import init_weights
 from shared.protocol import BACKENDS, load_backend
 from shared.text.datasets import batch
@@ -52,8 +49,6 @@ class Options:
     """Size of the vocabulary. Tinyshakespeare has 65 different characters."""
     rounds: int = 10
     """Rounds of products, step and writing."""
-    json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Also write the measurements to this file."""
 
 
 @dataclass(frozen=True)
@@ -142,10 +137,6 @@ def _bench(argv: Sequence[str] | None) -> int:
         progress.print(f"measuring {backend} …")
         measured[backend] = run_alone(measure, backend, config, preset.train, options.rounds)
     Console(highlight=False).print(render(measured))
-    if options.json is not None:
-        content = {backend: asdict(m) for backend, m in measured.items()}
-        with explained("write", options.json):
-            write_whole(options.json, json.dumps(content, indent=2) + "\n")
     return 0
 
 

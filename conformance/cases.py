@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from shared import randomness
-from shared.config import GPTConfig
+from shared.config import GPTConfig, load_preset, preset_names
 from shared.layout import tensor_shapes
 
 BASE = GPTConfig(vocab_size=37, block_size=11, n_layer=2, n_head=4, n_embd=24, n_inner=40)
@@ -72,8 +72,11 @@ SHAPES = [*((B, T) for B in (1, 3, 12) for T in (1, 5, 11)), (33, 5)]
 """Batch sizes 1, 3 and 12 (the training default) with one token, part of the window and all of it,
 and one larger batch."""
 
-# norm, position, tie_weights, bias, activation, n_head, n_layer, layer_norm_epsilon, n_inner,
-# batch size, length, optimizer. A test requires that every pair of values meets.
+OPTIONS = (
+    *("norm", "position", "tie_weights", "bias", "activation"),
+    *("n_head", "n_layer", "layer_norm_epsilon", "n_inner"),
+)
+# These, batch size, length and optimizer. A test requires that every pair of values meets.
 COVERING: list[tuple[Any, ...]] = [
     ("pre", "learned", False, False, "gelu_erf", 2, 1, 1e-05, None, 3, 5, "sgd"),
     ("pre", "sinusoidal", True, False, "gelu_erf", 8, 1, 0.1, None, 12, 11, "adamw"),
@@ -91,19 +94,8 @@ COVERING: list[tuple[Any, ...]] = [
 
 def design(number: int, row: tuple[Any, ...]) -> Case:
     """The case of a row of the covering design."""
-    norm, position, tie, bias, activation, H, L, epsilon, F, B, T, optimizer = row
-    config = replace(
-        BASE,
-        norm=norm,
-        position=position,
-        tie_weights=tie,
-        bias=bias,
-        activation=activation,
-        n_head=H,
-        n_layer=L,
-        layer_norm_epsilon=epsilon,
-        n_inner=F,
-    )
+    *options, B, T, optimizer = row
+    config = replace(BASE, **dict(zip(OPTIONS, options, strict=True)))
     return Case(f"design-{number}", config, batch_size=B, length=T, optimizer=optimizer)
 
 
@@ -184,9 +176,21 @@ REAL = [
 """Real sizes, for `--large`."""
 
 
+OF_BASE = {
+    name: getattr(BASE, name)
+    for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd", "n_inner")
+}
+PRESETS = [
+    Case(f"preset {name}", GPTConfig(**load_preset(name).model | OF_BASE))
+    for name in preset_names()
+]
+"""The architecture of every preset, in the usual sizes: JAX has compiled those already."""
+
+
 def find_case(name: str) -> Case:
     """The case of that name. Raises `KeyError` if there is none."""
-    return {case.name: case for case in [*CASES, *DESIGN, *SIZES, *TEETH, FAR, *REAL]}[name]
+    every = [*CASES, *DESIGN, *SIZES, *TEETH, FAR, *REAL, *PRESETS]
+    return {case.name: case for case in every}[name]
 
 
 def random_weights(case: Case, seed: int = 0) -> dict[str, np.ndarray]:

@@ -14,10 +14,6 @@ class Errors:
     pairs: dict[tuple[str, str], float]
 
     @property
-    def largest(self) -> float:
-        return max(self.pairs.values())
-
-    @property
     def names(self) -> list[str]:
         return list(dict.fromkeys(name for pair in self.pairs for name in pair))
 
@@ -31,14 +27,17 @@ class Errors:
         ]
         return alone[0] if len(alone) == 1 else None
 
-    def of(self, name: str, limit: float) -> float:
-        """The largest error of one backend, without pairs in which the other is the outlier."""
+    def by_backend(self, limit: float) -> dict[str, float]:
+        """The largest error of each backend, without pairs in which the other is the outlier."""
         outlier = self.outlier(limit)
-        return max(
-            error
-            for pair, error in self.pairs.items()
-            if name in pair and (outlier is None or name == outlier or outlier not in pair)
-        )
+        return {
+            name: max(
+                error
+                for pair, error in self.pairs.items()
+                if name in pair and (outlier in (None, name) or outlier not in pair)
+            )
+            for name in self.names
+        }
 
 
 class Disagreement(AssertionError):
@@ -47,15 +46,17 @@ class Disagreement(AssertionError):
     def __init__(
         self,
         message: str,
-        errors: "Errors | FromTruth | None" = None,
+        errors: Mapping[str, float] | None = None,
         culprits: tuple[str, ...] = (),
+        check: str = "",
     ) -> None:
         super().__init__(message)
         self.errors = errors
+        """By backend; None if they could not be computed."""
         self.culprits = culprits
         """The backends at fault; empty if unknown."""
-        self.check = ""
-        """The check that failed, set by the judge."""
+        self.check = check
+        """The check that failed, if a judge has found it."""
         self.at = ""
         """The tap or tensor at which backends diverge."""
 
@@ -96,8 +97,15 @@ def relative_error(a: np.ndarray, b: np.ndarray) -> float:
     return 0.0 if difference == 0.0 else difference / scale
 
 
-def compare(values: Mapping[str, np.ndarray], limit: float, dtype: str | None) -> Errors:
-    """The errors of all pairs of backends.
+def farthest(a: np.ndarray, b: np.ndarray) -> tuple[int, ...]:
+    """The entry in which two arrays differ most."""
+    difference = np.abs(np.asarray(a, np.float64) - np.asarray(b, np.float64))
+    at = np.nan_to_num(difference, nan=np.inf).argmax()
+    return tuple(map(int, np.unravel_index(at, difference.shape)))
+
+
+def compare(values: Mapping[str, np.ndarray], limit: float, dtype: str | None) -> dict[str, float]:
+    """The error of every backend against the others.
 
     Raises:
         Disagreement: fewer than two backends, a result that cannot be compared, different shapes,
@@ -106,11 +114,11 @@ def compare(values: Mapping[str, np.ndarray], limit: float, dtype: str | None) -
     check_comparable(values, dtype)
     pairs = {(a, b): relative_error(values[a], values[b]) for a, b in combinations(values, 2)}
     errors = Errors(pairs)
+    found, outlier = errors.by_backend(limit), errors.outlier(limit)
     if not all(error <= limit for error in pairs.values()):
-        outlier = errors.outlier(limit)
         culprits = (outlier,) if outlier else ()
-        raise Disagreement(describe(values, errors, limit), errors, culprits)
-    return errors
+        raise Disagreement(describe(values, errors, limit), found, culprits)
+    return found
 
 
 PEERS = 2.0
@@ -145,24 +153,12 @@ def compare_with_truth(
     wrong = tuple(name for name in values if not errors[name] <= limits[name])
     if wrong:
         one = values[wrong[0]]
-        difference = np.nan_to_num(np.abs(one.astype(np.float64) - truth), nan=np.inf)
-        at = tuple(int(i) for i in np.unravel_index(difference.argmax(), difference.shape))
+        at = farthest(one, truth)
         lines = [f"{' and '.join(wrong)}: too far from the float64 result"]
         lines += [f"    {name} {e:.1e}, limit {limits[name]:.1e}" for name, e in errors.items()]
         lines += [f"  largest at {list(at)}: {wrong[0]} {one[at]}, float64 {truth[at]}"]
-        raise Disagreement("\n".join(lines), FromTruth(errors), wrong)
+        raise Disagreement("\n".join(lines), errors, wrong)
     return errors
-
-
-@dataclass(frozen=True)
-class FromTruth:
-    """Relative errors of backends against a truth."""
-
-    errors: dict[str, float]
-
-    def of(self, name: str, limit: float) -> float:
-        """The error of one backend. Independent of the limit and of the other backends' errors."""
-        return self.errors[name]
 
 
 def check_comparable(values: Mapping[str, np.ndarray], dtype: str | None) -> None:
@@ -176,30 +172,21 @@ def check_comparable(values: Mapping[str, np.ndarray], dtype: str | None) -> Non
     shapes = {name: value.shape for name, value in values.items()}
     if len(set(shapes.values())) > 1:
         listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise Disagreement(f"shapes differ: {listed}", culprits=odd_one(shapes))
-
-
-def odd_one(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
-    """The only backend whose shape differs from that of all others, if there is one."""
-    odd = [
-        name
-        for name in shapes
-        if len({shape for other, shape in shapes.items() if other != name}) == 1
-    ]
-    return tuple(odd) if len(odd) == 1 else ()
+        pairs = {(a, b): float(shapes[a] != shapes[b]) for a, b in combinations(shapes, 2)}
+        odd = Errors(pairs).outlier(0.0)
+        raise Disagreement(f"shapes differ: {listed}", culprits=(odd,) if odd else ())
 
 
 def describe(values: Mapping[str, np.ndarray], errors: Errors, limit: float) -> str:
     """Describe the outlier, the errors, and the entry where the difference is largest."""
     outlier = errors.outlier(limit)
     (a, b), _ = max(errors.pairs.items(), key=lambda item: item[1])
-    difference = np.abs(np.asarray(values[a], np.float64) - np.asarray(values[b], np.float64))
-    at = [int(i) for i in np.unravel_index(difference.argmax(), difference.shape)]
+    at = farthest(values[a], values[b])
     who = f"{outlier} stands alone" if outlier else "no backend stands alone: every one is suspect"
     if len(values) == 2:
         who = f"{a} and {b} differ, and two backends cannot show which is right"
     lines = [who, f"  errors, where the limit is {limit:.0e}:"]
     lines += [f"    {a}–{b} {error:.1e}" for (a, b), error in errors.pairs.items()]
-    lines += [f"  largest at {at}:"]
-    lines += [f"    {name} {value[tuple(at)]}" for name, value in values.items()]
+    lines += [f"  largest at {list(at)}:"]
+    lines += [f"    {name} {value[at]}" for name, value in values.items()]
     return "\n".join(lines)

@@ -16,9 +16,10 @@ from conformance import cases, gate
 from conformance.cases import CASES, Case, batch_of, find_case
 from conformance.judge import Judge
 from conformance.panel import Panel, judged
-from conformance.recorder import Recorder, parameters_of
-from conformance.reporting.report import load_failure, report_of, write_report
+from conformance.recorder import Failure, Recorder, parameters_of
+from conformance.reporting.report import report_of, write_report
 from conformance.reporting.table import render_table, save_picture
+from conformance.subject import Subject
 from shared.protocol import Backend, Model, load_backend
 
 RECORDER = pytest.StashKey[Recorder]()
@@ -59,6 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "needs(*capabilities): only for backends that claim them",
         "large: only with --large",
         "xdist_group(name): tests that pytest-xdist keeps in one process",
+        "fault_in(file): the file of shared/ at fault if the test fails",
         "fills(*checks): the rows of the table that the test writes to",
     ):
         config.addinivalue_line("markers", marker)
@@ -70,38 +72,35 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if config.option.collectonly:
         return
-    named, loaded = config.getoption("--backend"), {}
+    named, loaded = config.getoption("--backend"), dict[str, Backend]()
+    recorder = Recorder(Panel(loaded), named, cases.base_seed)
+    if directory := config.getoption("--report"):  # at the start: later edits are not judged
+        recorder.fingerprint = gate.fingerprint()
     for name in judged(named):
         try:
             loaded[name] = load_backend(name)
         except Exception as error:  # an unknown module may raise anything on import
-            if directory := config.getoption("--report"):
-                write_report(load_failure(name, error, config), Path(directory))
+            recorder.failures.append(Failure(blamed=[name], message=str(error)))
+            if directory:
+                write_report(report_of(recorder, config, exitstatus=1), Path(directory))
             raise pytest.UsageError(f"{name} cannot be judged: {error}") from error
-    recorder = config.stash[RECORDER] = Recorder(Panel(loaded), named, cases.base_seed)
-    if config.getoption("--report"):  # at the start: later edits are not judged
-        recorder.fingerprint = gate.fingerprint()
+    config.stash[RECORDER] = recorder
     # Products of 24 × 24: more threads only wait for each other, and the pools of three libraries
     # for one another. On busy cores that makes the suite many times slower.
     limits = threadpool_limits(limits=1)
     config.add_cleanup(limits.restore_original_limits)
 
 
-def chosen(metafunc: pytest.Metafunc, marker: str, name: str) -> bool:
-    """Whether the test's marker, if it has one, names this one."""
-    mark = metafunc.definition.get_closest_marker(marker)
-    return mark is None or name in mark.args
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`setting` runs over all cases and their precisions, `backend_name` over the backends."""
     if "setting" in metafunc.fixturenames:
         named = metafunc.definition.get_closest_marker("cases")
+        dtypes = metafunc.definition.get_closest_marker("dtypes")
         settings = [
             (case, dtype)
             for case in (map(find_case, named.args) if named else CASES)
             for dtype in case.dtypes
-            if chosen(metafunc, "dtypes", dtype)
+            if dtypes is None or dtype in dtypes.args
         ]
         ids = [f"{case.name}-{dtype}" for case, dtype in settings]
         metafunc.parametrize("setting", settings, ids=ids, scope="session")
@@ -160,15 +159,15 @@ def not_offered(request: pytest.FixtureRequest, recorder: Recorder) -> set[str]:
     """The backends that do not claim the capabilities of the test. They are left out; if nothing is
     left to compare, the test is skipped, which does not count as passed."""
     needs = {need for mark in request.node.iter_markers("needs") for need in mark.args}
-    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
-    dtype = parameters["setting"][1] if "setting" in parameters else "float64"
+    parameters = parameters_of(request.node)
+    dtype = parameters.get("setting", (None, "float64"))[1]
     lacking = recorder.panel.lacking(needs, dtype)
     name = parameters.get("backend_name")
     alone = len(recorder.panel.backends) - len(lacking) < 2
     if lacking and (name in lacking or (name is None and alone)):
         for mark in request.node.iter_markers("fills"):
             for check in mark.args:
-                recorder.ledger.row(check, parameters["setting"][1]).not_offered |= lacking
+                recorder.ledger.row(check, dtype).not_offered |= lacking
         wanted = ", ".join([*sorted(needs), dtype])
         pytest.skip(f"{', '.join(sorted(lacking))}: {wanted} not offered")
     return lacking
@@ -225,6 +224,13 @@ def batch(case: Case) -> tuple[np.ndarray, np.ndarray]:
 def judge(recorder: Recorder, setting: tuple[Case, str], not_offered: set[str]) -> Judge:
     case, dtype = setting
     return Judge(recorder.ledger, case.name, dtype, not_offered, case.condition)
+
+
+@pytest.fixture
+def subject(
+    recorder: Recorder, setting: tuple[Case, str], backend_name: str, judge: Judge
+) -> Subject:
+    return Subject(backend_name, *setting, judge, recorder.panel)
 
 
 @pytest.hookimpl(wrapper=True)

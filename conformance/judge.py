@@ -35,13 +35,11 @@ class Judge:
         """The factor by which the case magnifies rounding. Recorded errors are divided by it."""
         self.not_offered = frozenset(not_offered)
         """Backends left out because they do not claim the capability."""
-        self.touched: dict[str, Row] = {}
-        """The rows that this judge has filled, by check."""
         self.asked: str | None = None
         """The backend being called, which is to blame if it raises."""
 
     def row(self, check: str) -> Row:
-        row = self.touched[check] = self.ledger.row(check, self.dtype)
+        row = self.ledger.row(check, self.dtype)
         row.not_offered |= self.not_offered
         return row
 
@@ -84,18 +82,17 @@ class Judge:
                     dtype=dtype,
                 )
             else:
-                errors = compare(as_arrays(values), limit, dtype)
-                found = {name: errors.of(name, limit) for name in errors.names}
+                found = compare(as_arrays(values), limit, dtype)
         except Disagreement as disagreement:
             row.fail(disagreement.culprits or tuple(values))
             for name in values:
                 if disagreement.errors is not None:
-                    error = disagreement.errors.of(name, limit)
-                    row.add(self.case, name, error / self.condition)
+                    row.add(self.case, name, disagreement.errors[name] / self.condition)
                 elif name in (disagreement.culprits or values):
                     row.add(self.case, name, np.inf)
             message = f"{what or check} [{self.case}, {self.dtype}]: {disagreement}"
-            raise self._named(check, message, disagreement) from None
+            found_by = disagreement.errors, disagreement.culprits, check
+            raise Disagreement(message, *found_by) from None
         for name, error in found.items():
             row.add(self.case, name, error / self.condition)
 
@@ -146,10 +143,8 @@ class Judge:
         row = self.row(check)
         row.add(self.case, backend, error)
         if not error <= row.limit:
-            row.fail((backend,))
             size = f"{error:.1e}; limit {row.limit:.0e}"
-            text = f"{check} [{self.case}, {self.dtype}]: {backend} fails\n  {message}: {size}"
-            raise self._named(check, text, Disagreement("", culprits=(backend,)))
+            raise self._refuse(check, backend, f"fails\n  {message}: {size}", error)
 
     def taps_agree(
         self,
@@ -165,12 +160,9 @@ class Judge:
         expected = tap_names(config_of(models))
         for name, trace in traces.items():
             self._complete("taps", name, trace, expected)
-        for before, tap in zip([None, *expected], expected, strict=False):
-            right = f"all before it agree, up to {before}" if before else "it is the first of all"
-            values = {name: trace[tap] for name, trace in traces.items()}
-            true = {name: trace[tap] for name, trace in truths.items()}
-            what = f"the difference begins at tap {tap}"
-            self._agree_at(tap, "taps", values, what, right, true)
+        right = "all before it agree, up to", "it is the first of all"
+        what = "the difference begins at tap"
+        self._agree_in_order("taps", expected, traces, truths, what, right)
 
     def tensors_agree(
         self,
@@ -191,31 +183,34 @@ class Judge:
                 if tensor.shape != shapes[key]:
                     problem = f"{key} has shape {tensor.shape}, not {shapes[key]}"
                     raise self._refuse(check, name, problem)
-        backwards = backward_order(config)
-        for before, key in zip([None, *backwards], backwards, strict=False):
-            right = "on the way back " + (f"all agree up to {before}" if before else "the first")
-            found = {name: tensors[key] for name, tensors in values.items()}
-            true = {name: tensors[key] for name, tensors in (truths or {}).items()}
-            self._agree_at(key, check, found, f"{what or check} of {key}", right, true)
+        right = "on the way back all agree up to", "on the way back the first"
+        what = f"{what or check} of"
+        self._agree_in_order(check, backward_order(config), values, truths or {}, what, right)
 
-    def _agree_at(
+    def _agree_in_order(
         self,
-        at: str,
         check: str,
-        values: Mapping[str, np.ndarray],
+        keys: list[str],
+        values: Mapping[str, Mapping[str, np.ndarray]],
+        truths: Mapping[str, Mapping[str, np.ndarray]],
         what: str,
-        right: str,
-        truths: Mapping[str, np.ndarray],
+        right: tuple[str, str],
     ) -> None:
-        """Check that the values agree; if not, the message also names what is still right."""
+        """Check that the values of every key agree; the message about the first that do not also
+        names what is still right: all keys up to one, or none."""
         __tracebackhide__ = True
-        try:
-            self.agree(check, values, what, truths)
-        except Disagreement as found:
-            first, _, rest = str(found).partition("\n")
-            found.args = (f"{first}\n  {right}\n{rest}",)
-            found.at = at
-            raise
+        before = ""
+        for key in keys:
+            own, true = ({name: of[key] for name, of in each.items()} for each in (values, truths))
+            try:
+                self.agree(check, own, f"{what} {key}", true)
+            except Disagreement as found:
+                first, _, rest = str(found).partition("\n")
+                still = f"{right[0]} {before}" if before else right[1]
+                found.args = (f"{first}\n  {still}\n{rest}",)
+                found.at = key
+                raise
+            before = key
 
     def _complete(
         self, check: str, backend: str, found: Mapping[str, object], expected: list[str]
@@ -225,18 +220,14 @@ class Judge:
         if odd := sorted(set(found) ^ set(expected)):
             raise self._refuse(check, backend, f"lacks or invents {', '.join(odd)}")
 
-    def _refuse(self, check: str, backend: str, problem: str) -> Disagreement:
+    def _refuse(
+        self, check: str, backend: str, problem: str, error: float = math.inf
+    ) -> Disagreement:
         row = self.row(check)
-        row.add(self.case, backend, np.inf)
+        row.add(self.case, backend, error)
         row.fail((backend,))
         message = f"{check} [{self.case}, {self.dtype}]: {backend} {problem}"
-        return self._named(check, message, Disagreement("", culprits=(backend,)))
-
-    def _named(self, check: str, message: str, found: Disagreement) -> Disagreement:
-        """The disagreement, with check, case and precision in its message."""
-        named = Disagreement(message, found.errors, found.culprits)
-        named.check = check
-        return named
+        return Disagreement(message, culprits=(backend,), check=check)
 
 
 def as_arrays(values: Mapping[str, np.ndarray | float]) -> dict[str, np.ndarray]:

@@ -1,6 +1,7 @@
 """The results of the judges: the rows of the final table."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from conformance.limits import ORDER, limit_of
@@ -23,8 +24,6 @@ class Row:
     """Backends that do not claim the capability."""
     pending: int = 0
     """Tests for this row that have not run, if the run was cut short."""
-    seconds: float = 0.0
-    """Duration of the tests that fill this row. (A test may fill two rows, and counts for both.)"""
 
     @property
     def errors(self) -> dict[str, float]:
@@ -51,7 +50,7 @@ class Row:
         errors = self.by_case.setdefault(case, {})
         errors[backend] = max(error, errors.get(backend, 0.0))
 
-    def fail(self, backends: set[str] | frozenset[str] | tuple[str, ...]) -> None:
+    def fail(self, backends: Iterable[str]) -> None:
         self.failures += 1
         self.failed |= set(backends)
 
@@ -78,7 +77,6 @@ class Ledger:
             row.failed |= found.failed
             row.failures += found.failures
             row.not_offered |= found.not_offered
-            row.seconds += found.seconds
 
     def row(self, check: str, dtype: str) -> Row:
         """The row of a check, created if missing. Raises `KeyError` for a check without a limit."""

@@ -16,32 +16,27 @@ Shape = tuple[int | None, int | None]
 STAGES = {"taps": "trace", "logits": None, "loss": None, "gradients": "grads"}
 """The stages of a result, in order, and the capability that shows each of them."""
 
-PATHS: dict[str, tuple[tuple[str, ...], str]] = {
-    "softmax rows sum to 1": (("taps",), "the softmax"),
-    "weights on the future": (("taps",), "the mask"),
-    "logits": (("taps",), "the fast path, which a trace does not take"),
-    "future has no influence": (("taps", "logits"), "how the future is kept out"),
-    "rows alone": (tuple(STAGES), "how rows of a batch are kept apart"),
-    "cached decoding": (("taps", "logits"), "decoding"),
-    "decoded logits": (("taps", "logits"), "the cache or the position of the window"),
-    "same text": (("taps", "logits"), "decoding"),
-    "loss": (("taps", "logits"), "the loss"),
-    "gradients": (("taps", "logits", "loss"), "the backward pass"),
-    "no gradient from the past": (("taps", "logits", "loss"), "the backward pass"),
-    "finite differences": (("taps", "logits", "loss", "gradients"), "loss and gradient together"),
-    **{
-        check: (tuple(STAGES), "the optimizer")
-        for check in [
-            *("AdamW, 1 step", "AdamW, 20 steps", "SGD, 1 step", "SGD, 20 steps"),
-            *("relay", "200 steps: losses", "200 steps: weights"),
-        ]
-    },
-    **{
-        check: (tuple(STAGES), "state kept or shared between calls")
-        for check in ("trained model", "resume", "interleaved", "repeated", "results kept")
-    },
+PATHS = {
+    check: (list(STAGES)[:count], suspect)
+    for count, suspect, checks in [
+        (1, "the softmax", ["softmax rows sum to 1"]),
+        (1, "the mask", ["weights on the future"]),
+        (1, "the fast path, which a trace does not take", ["logits"]),
+        (2, "how the future is kept out", ["future has no influence"]),
+        (2, "decoding", ["cached decoding", "same text"]),
+        (2, "the cache or the position of the window", ["decoded logits"]),
+        (2, "the loss", ["loss"]),
+        (3, "the backward pass", ["gradients", "no gradient from the past"]),
+        (4, "loss and gradient together", ["finite differences"]),
+        (4, "how rows of a batch are kept apart", ["rows alone"]),
+        (4, "the optimizer", ["AdamW, 1 step", "AdamW, 20 steps", "SGD, 1 step", "SGD, 20 steps"]),
+        (4, "the optimizer", ["relay", "200 steps: losses", "200 steps: weights"]),
+        (4, "state kept or shared between calls", ["trained model", "resume", "interleaved"]),
+        (4, "state kept or shared between calls", ["repeated", "results kept"]),
+    ]
+    for check in checks
 }
-"""For checks that depend on other results: these, and the remaining suspects if they agree."""
+"""For checks that depend on other results: these stages, and the suspect if they agree."""
 
 
 class Locator:
@@ -58,7 +53,7 @@ class Locator:
 
         `shape` gives B and T of the batch to compare; None takes the value of the case.
         """
-        stages, rest = PATHS.get(check, ((), ""))
+        stages, rest = PATHS.get(check, ([], ""))
         looked = []
         for stage in stages:
             if len(self._showing(stage)) < 2:
@@ -79,31 +74,29 @@ class Locator:
         return [name for name in self.panel.backends if name not in lacking]
 
     def _departure(self, stage: str, case: Case, dtype: str, shape: Shape) -> Disagreement | None:
+        """The disagreement of the models at a stage, if there is one."""
         key = (stage, case.name, dtype, shape)
-        if key not in self._seen:
-            self._seen[key] = None
-            try:
-                self._look(stage, case, dtype, shape)
-            except Disagreement as found:
-                self._seen[key] = found
-        return self._seen[key]
-
-    def _look(self, stage: str, case: Case, dtype: str, shape: Shape) -> None:
+        if key in self._seen:
+            return self._seen[key]
         judge = Judge(Ledger(), case.name, dtype, condition=case.condition)
         models = {name: self.panel.model(name, case, dtype) for name in self._showing(stage)}
         B, T = shape
         tokens, targets = batch_of(
             replace(case, batch_size=B or case.batch_size, length=T or case.length)
         )
-        if stage == "taps":
-            judge.taps_agree(models, tokens)
-        elif stage == "gradients":
-            grads = {name: m.loss_and_grads(tokens, targets)[1] for name, m in models.items()}
-            judge.tensors_agree("gradients", grads, models)
-        elif stage == "loss":
-            judge.agree("loss", {name: m.loss(tokens, targets) for name, m in models.items()})
-        else:
-            judge.agree("logits", {name: model.logits(tokens) for name, model in models.items()})
+        self._seen[key] = None
+        try:
+            if stage == "taps":
+                judge.taps_agree(models, tokens)
+            elif stage == "gradients":
+                judge.gradients_agree(models, {}, tokens, targets)
+            elif stage == "loss":
+                judge.answers_agree("loss", models, {}, lambda model: model.loss(tokens, targets))
+            else:
+                judge.answers_agree("logits", models, {}, lambda model: model.logits(tokens))
+        except Disagreement as found:
+            self._seen[key] = found
+        return self._seen[key]
 
 
 def repeat_command(test: str, named: Sequence[str], seed: int) -> str:

@@ -1,6 +1,7 @@
 """The panel: the backends to judge, their capabilities, and their models."""
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 
 from conformance import cases
 from conformance.cases import CASES, Case, random_weights, rounded
@@ -42,19 +43,14 @@ class Panel:
         if name not in self._claims:
             self._claims[name] = frozenset(CAPABILITIES)
             if name not in BACKENDS:
-                try:
+                with suppress(Exception):
                     model = self.model(name, CASES[0], precisions(self.backends[name])[0])
-                except Exception:
-                    return self._claims[name]
-                self._claims[name] = claimed(self.backends[name], model)
+                    self._claims[name] = claimed(self.backends[name], model)
         return self._claims[name]
 
     def lacking(self, needs: Collection[str], dtype: str | None = None) -> set[str]:
-        """The backends that do not claim all of these capabilities, or not the precision.
-
-        Raises:
-            BackendError: no such capability.
-        """
+        """The backends that do not claim all of these capabilities, or not the precision. Raises
+        `BackendError` if there is no such capability."""
         if unknown := set(needs) - set(CAPABILITIES):
             raise BackendError(f"there is no capability {', '.join(sorted(unknown))}")
         return {

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -21,17 +22,18 @@ from conformance.panel import Panel
 class Failure:
     """One failed test, for people and for programs."""
 
-    test: str
-    check: str
-    """Empty if the test compares nothing."""
-    case: str
-    dtype: str
     blamed: list[str]
     """The backends at fault; empty if unknown."""
-    begins: str
-    """The first tap or tensor at which the backends diverge, if known."""
     message: str
-    repeat: str
+    test: str = ""
+    """Empty if no test has run: a backend could not be loaded."""
+    check: str = ""
+    """Empty if the test compares nothing."""
+    case: str = ""
+    dtype: str = ""
+    begins: str = ""
+    """The first tap or tensor at which the backends diverge, if known."""
+    repeat: str = ""
     """The command that runs just this test."""
 
 
@@ -40,6 +42,7 @@ class Recorder:
 
     def __init__(self, panel: Panel, named: Sequence[str], seed: int) -> None:
         self.panel, self.named, self.seed = panel, named, seed
+        self.began = datetime.now().astimezone()
         self.ledger = Ledger()
         self.locator: Locator | None = Locator(panel)
         """None disables fault location."""
@@ -92,19 +95,14 @@ class Recorder:
         """Record one phase of one test, and make the report of a failure readable."""
         self.pending.pop(test_of(item), None)
         self.seconds[test_of(item).partition("[")[0]] += report.duration
-        judge: Judge | None = getattr(item, "funcargs", {}).get("judge")
-        if judge is not None and report.when == "call":
-            for row in judge.touched.values():
-                row.seconds += report.duration
         if report.when == "call" or not report.passed:
             self.outcomes[report.outcome] += 1
         if report.failed and call.excinfo is not None:
-            self._fail(item, call.excinfo.value, report, judge)
+            self._fail(item, call.excinfo.value, report)
 
-    def _fail(
-        self, item: Any, error: BaseException, report: pytest.TestReport, judge: Judge | None
-    ) -> None:
+    def _fail(self, item: Any, error: BaseException, report: pytest.TestReport) -> None:
         parameters = parameters_of(item)
+        judge: Judge | None = getattr(item, "funcargs", {}).get("judge")
         case, dtype = parameters.get("setting", (None, ""))
         blamed, check = blame(error, judge, parameters.get("backend_name")), ""
         fills = item.get_closest_marker("fills")
@@ -126,11 +124,8 @@ class Recorder:
         if sentence:
             message += f"\n{textwrap.indent(sentence, '  ')}"
         repeat = repeat_command(test_of(item), self.named, self.seed)
-        failure = Failure(
-            *(test_of(item), check, case.name if case else "", dtype),
-            *(list(blamed), begins, message, repeat),
-        )
-        self.failures.append(failure)
+        place = test_of(item), check, case.name if case else "", dtype
+        self.failures.append(Failure(list(blamed), message, *place, begins, repeat))
         if judged and item.config.option.tbstyle == "short":
             report.longrepr = f"{message}\n  repeat:\n    {repeat}"
         else:

@@ -61,10 +61,9 @@ def _build(argv: Sequence[str] | None) -> int:
     options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
     check_replaceable(options.out)
     server = open_server(options.out, options.port) if options.serve else None
-    failures = [] if options.no_runs else make(PRODUCERS.values())
-    build_site(
-        DOCS, options.out, strict=options.strict, may_run=not options.no_runs, failures=failures
-    )
+    may_run = not options.no_runs
+    failures = make(PRODUCERS.values()) if may_run else []
+    build_site(DOCS, options.out, strict=options.strict, may_run=may_run, failures=failures)
     say(f"the site: {options.out / 'index.html'}")
     if server is not None:
         server.show()

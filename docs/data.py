@@ -15,7 +15,6 @@ its picture with `{run-figure} losses`, or passes its numbers to a script: `{run
 """
 
 import json
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +68,13 @@ class Product:
     """The sources have changed since."""
 
 
+def lack(producer: Producer, product: Product | None) -> list[str]:
+    """What is wrong with a product, in a line, if something is."""
+    if product is None:
+        return [f"not measured: {producer.name} ({producer.what})"]
+    return [f"older than the sources: {producer.name}"] if product.stale else []
+
+
 def make(producers: Iterable[Producer], directory: Path = DIRECTORY) -> list[str]:
     """Measure what is missing or stale. Returns a line for every producer that could not run.
 
@@ -82,7 +88,6 @@ def make(producers: Iterable[Producer], directory: Path = DIRECTORY) -> list[str
         if known is not None and not known.stale:
             continue
         say(f"{producer.name}: {producer.what} …")
-        began = time.perf_counter()
         before = fingerprint(producer.sources)  # before measuring: later edits are not measured
         try:
             data = producer.measure()
@@ -94,7 +99,6 @@ def make(producers: Iterable[Producer], directory: Path = DIRECTORY) -> list[str
         drawing = producer.draw(data) if producer.draw else None
         record = {
             "fingerprint": before,
-            "seconds": round(time.perf_counter() - began, 1),
             "data": data,
             "svg": drawing and drawing.svg,
             "alt": drawing.alt if drawing else "",

@@ -7,8 +7,7 @@ stays empty.
 """
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated
@@ -21,58 +20,40 @@ from rich.markup import escape
 from tyro.conf import arg
 
 from conformance.limits import limit_of
+from lessons.command import ModelOptions, build_model, command
 from lessons.walk import check_exists
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.commands.next_tokens import SPACE, show_token
-from shared.commands.options import Device, default_run, parse
+from shared.commands.options import default_run
 from shared.commands.sample import encode_prompt
-from shared.commands.terminal import escape_controls, run_command
+from shared.commands.terminal import escape_controls
 from shared.commands.trained import load_trained
-from shared.config import Dtype
-from shared.errors import BackendError
-from shared.protocol import BACKENDS, load_backend
+from shared.protocol import BACKENDS
 
-PROGRAM = "python -m lessons.attention"
 ALL = "all"
 Maps = Float[np.ndarray, "L H T T"]
 """Attention weights by layer, head, the token that looks, and the token it looks at."""
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(ModelOptions):
     """What to look at."""
 
-    prompt: str
+    prompt: str = tyro.MISSING
     """The text. The model sees its last block_size tokens."""
     backend: Annotated[str, arg(metavar="|".join((*BACKENDS, ALL, "MODULE")))] = "torch"
-    """The backend to compute with. all: all three, with the largest difference between them."""
-    run: Annotated[Path | None, arg(metavar="DIR")] = None
-    """A run of any backend, or a checkpoint. Default: runs/BACKEND; for all, runs/torch."""
+    """The backend to compute with. all: all three, and their difference. Default run: torch's."""
     layer: int | None = None
     """Show this layer alone, counted from 0."""
     head: int | None = None
     """Show this head alone, counted from 0. With --layer: one large map, with its numbers."""
     out: Annotated[Path, arg(metavar="FILE")] = Path("attention.png")
     """The picture, a PNG."""
-    dtype: Dtype | None = None
-    """Precision to compute in. Default: the checkpoint's."""
-    device: Device = "cpu"
-    """Device to compute on, by the backend's name for it."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Draw as the command line asks. Returns the exit status."""
-    return run_command(lambda: _attention(argv))
-
-
-def _attention(argv: Sequence[str] | None) -> int:
-    options = parse(
-        Options,
-        argv,
-        default=Options(prompt=tyro.MISSING),
-        prog=PROGRAM,
-        description=__doc__ or "",
-    )
+@command
+def main(options: Options) -> int:
+    """Draw as the options ask. Returns the exit status."""
     first = "torch" if options.backend == ALL else options.backend
     run = options.run or default_run(first)
     checkpoint, tokenizer = load_trained(first, run)
@@ -82,7 +63,7 @@ def _attention(argv: Sequence[str] | None) -> int:
     ids = encode_prompt(tokenizer, options.prompt, config.block_size)[-config.block_size :]
     dtype = options.dtype or checkpoint.dtype
     names = BACKENDS if options.backend == ALL else (options.backend,)
-    maps = {name: attention_maps(name, checkpoint, ids, dtype, options.device) for name in names}
+    maps = {name: attention_maps(replace(options, backend=name), checkpoint, ids) for name in names}
     # matplotlib takes half a second: check everything else first.
     from lessons.attention_picture import draw_attention
 
@@ -106,19 +87,16 @@ def chosen(what: str, index: int | None, count: int) -> list[int]:
 
 
 def attention_maps(
-    backend: str, checkpoint: Checkpoint, ids: Int[np.ndarray, " T"], dtype: str, device: str
+    options: ModelOptions, checkpoint: Checkpoint, ids: Int[np.ndarray, " T"]
 ) -> Maps:
-    """The attention weights of every layer and head on one text, by `backend`.
+    """The attention weights of every layer and head on one text, as the options ask.
 
     Raises:
         BackendError: there is no such backend, or its models have no `trace`.
     """
-    config = checkpoint.config
-    model = load_backend(backend).build(config, checkpoint.weights, dtype=dtype, device=device)
-    if not hasattr(model, "trace"):
-        raise BackendError(f"backend {backend!r} has no trace, so its attention cannot be shown")
-    trace = model.trace(ids[None])
-    return np.stack([trace[f"h.{i}.attn.weights"][0] for i in range(config.n_layer)])
+    trace = build_model(options, checkpoint, needs="trace").trace(ids[None])
+    layers = range(checkpoint.config.n_layer)
+    return np.stack([trace[f"h.{i}.attn.weights"][0] for i in layers])
 
 
 def step_of(checkpoint: Checkpoint) -> str:

@@ -55,7 +55,8 @@ def draw_attention(
             grid[i, j].set_title(f"layer {layer}, head {head}", fontsize=9)
     if alone and len(tokens) <= NUMBERS:
         _write_numbers(grid[0, 0], weights[0, 0])
-    places = _every_nth(len(tokens), int(NAMES * side))
+    every = -(-len(tokens) // int(NAMES * side))  # as many names as there is room for
+    places = list(range(0, len(tokens), every))
     names = [tokens[place] for place in places]
     # Words are longer than letters, and may have dollars in them.
     style = {"fontsize": 9 if alone else 7, "parse_math": False}
@@ -90,8 +91,3 @@ def _write_numbers(axes: Axes, weights: Float[np.ndarray, "T T"]) -> None:
             weight = weights[t, s]
             color = "black" if SCALE(weight) > 0.6 else "white"  # the colours are dark below
             axes.text(s, t, f"{weight:.2f}", color=color, ha="center", va="center", fontsize=7)
-
-
-def _every_nth(count: int, most: int) -> list[int]:
-    """Places from 0 at equal distances, no more than `most`."""
-    return list(range(0, count, -(-count // most)))

@@ -4,15 +4,16 @@ The four steps are in the backends; the output, and the checks between the steps
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
+from lessons.command import command
 from lessons.printing import Lesson, write_number
-from shared.commands.options import BackendName, parse
-from shared.commands.terminal import run_command, same_output_everywhere
+from shared.commands.options import BackendName
+from shared.commands.terminal import same_output_everywhere
 from shared.config import GPTConfig
 from shared.errors import BackendError
 from shared.layout import tensor_shapes
@@ -39,20 +40,9 @@ class Options:
     """The backend to compute with."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+@command
+def main(options: Options) -> int:
     """Show the four steps on a small example. Returns the exit status."""
-    return run_command(lambda: _attention_steps(argv))
-
-
-def _attention_steps(argv: Sequence[str] | None) -> int:
-    options = parse(
-        Options,
-        argv,
-        default=Options(),
-        prog="python -m lessons.attention_steps",
-        description="From averaging to self-attention in four steps, with all numbers of a small "
-        "example.",
-    )
     backend = options.backend
     chosen = load_backend(backend)
     if not isinstance(chosen, AttentionStepsBackend):
@@ -60,7 +50,8 @@ def _attention_steps(argv: Sequence[str] | None) -> int:
     weight = np.concatenate([QUERIES, KEYS, VALUES], axis=1)
     found = chosen.attention_steps(X[None], weight, np.zeros(weight.shape[1]))
     averages = check_averages(backend, found)
-    head = check_head(backend, found["self_attention.y"], one_head(chosen, weight))
+    y, expected = found["self_attention.y"], one_head(chosen, weight)
+    head = _check_equal(backend, "self_attention", y, "the model's attention", expected)
     same_output_everywhere()
     lesson = Lesson()
     lesson.say(
@@ -83,13 +74,6 @@ def check_averages(backend: str, found: Mapping[str, np.ndarray]) -> float:
         _check_equal(backend, step, found[f"{step}.y"], first, found[f"{first}.y"])
         for step in others
     )
-
-
-def check_head(
-    backend: str, y: Float[np.ndarray, "B T D"], expected: Float[np.ndarray, "B T D"]
-) -> float:
-    """The same for step 4 and a head of the model."""
-    return _check_equal(backend, "self_attention", y, "the model's attention", expected)
 
 
 def _check_equal(backend: str, step: str, y: np.ndarray, other: str, expected: np.ndarray) -> float:

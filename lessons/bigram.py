@@ -5,16 +5,17 @@ trained table approaches it, which shows what training does.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from lessons.command import command
 from shared.commands.next_tokens import show_token
-from shared.commands.options import BackendName, DataOptions, UsageError, parse
-from shared.commands.terminal import escape_controls, run_command, same_output_everywhere, say
+from shared.commands.options import BackendName, DataOptions, UsageError
+from shared.commands.terminal import escape_controls, same_output_everywhere, say
 from shared.config import TrainConfig
 from shared.errors import BackendError, RunError
 from shared.protocol import BigramBackend, load_backend
@@ -36,7 +37,7 @@ SAMPLE = 100
 class Options:
     """The options of the baseline."""
 
-    data: DataOptions
+    data: DataOptions = field(default_factory=DataOptions)
     """The text, and its tokenizer."""
     backend: BackendName = "numpy"
     """The backend to compute with."""
@@ -50,19 +51,9 @@ class Options:
     """Seed of the batches, and of the text that is drawn."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+@command
+def main(options: Options) -> int:
     """Count and train the table, and show both. Returns the exit status."""
-    return run_command(lambda: _bigram(argv))
-
-
-def _bigram(argv: Sequence[str] | None) -> int:
-    options = parse(
-        Options,
-        argv,
-        default=Options(DataOptions()),
-        prog="python -m lessons.bigram",
-        description="Count and train the bigram baseline.",
-    )
     config = TrainConfig(
         steps=options.steps,
         batch_size=options.batch_size,
@@ -100,7 +91,7 @@ def _bigram(argv: Sequence[str] | None) -> int:
         row(f"trained, {step:5,} steps", table)
         baseline = min(baseline, mean_loss(table, val))
     _explain(baseline)
-    _show_rows(tokenizer, frequencies(train), _probabilities(table), train.sum(axis=1))
+    _show_rows(tokenizer, frequencies(train), np.exp(log_softmax(table)), train.sum(axis=1))
     ids = draw(frequencies(train), int(data.train[0]), SAMPLE, options.seed)
     print(f"\nDrawn from the counted table, {SAMPLE} characters:\n")
     print(escape_controls(tokenizer.decode(ids)[:SAMPLE]))
@@ -181,8 +172,7 @@ def mean_loss(scores: Float[np.ndarray, "V V"], counts: Int[np.ndarray, "V V"]) 
 
     −ln softmax(scores[a])[b], for every pair (a, b) as often as it occurs.
     """
-    shifted = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
-    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    log_p = log_softmax(scores)
     occur = counts > 0  # 0 · ln 0 counts as 0
     return 0.0 - float((counts[occur] * log_p[occur]).sum() / counts.sum())  # never −0.0
 
@@ -208,9 +198,10 @@ def draw(p: Float[np.ndarray, "V V"], first: int, count: int, seed: int) -> list
     return ids
 
 
-def _probabilities(table: Float[np.ndarray, "V V"]) -> Float[np.ndarray, "V V"]:
-    e = np.exp(table - table.max(axis=1, keepdims=True))
-    return cast(np.ndarray, e / e.sum(axis=1, keepdims=True))
+def log_softmax(scores: Float[np.ndarray, "V V"]) -> Float[np.ndarray, "V V"]:
+    """ln P(b | a) from scores [a, b], in float64."""
+    shifted = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
+    return cast(np.ndarray, shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
 if __name__ == "__main__":

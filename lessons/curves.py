@@ -6,7 +6,6 @@ with tokens of different lengths are drawn in bits per byte, because their losse
 comparable.
 """
 
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,11 +18,11 @@ from rich.markup import escape
 from rich.table import Table
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
+from lessons.command import command
 from lessons.runs import Run, label_runs, read_run
-from shared.commands.options import UsageError, parse
-from shared.commands.terminal import escape_controls, run_command, say
+from shared.commands.options import UsageError
+from shared.commands.terminal import escape_controls, say
 
-PROGRAM = "python -m lessons.curves"
 NATS, BITS = "nats per token", "bits per byte"
 COLORS = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown", "tab:cyan")
 MARKERS = ("o", "s", "^", "D", "v")
@@ -41,15 +40,13 @@ class Options:
     """Losses in bits per byte, even where nats per token could be compared."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Draw as the command line asks. Returns the exit status."""
-    return run_command(lambda: _curves(argv))
-
-
-def _curves(argv: Sequence[str] | None) -> int:
-    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
+@command
+def main(options: Options) -> int:
+    """Draw as the options ask. Returns the exit status."""
     if not options.runs:
-        raise UsageError(f"name the runs to draw, such as: {PROGRAM} runs/numpy runs/torch")
+        raise UsageError(
+            "name the runs to draw, such as: python -m lessons.curves runs/numpy runs/torch"
+        )
     labels = label_runs(options.runs)
     runs = [read_run(path, label) for path, label in zip(options.runs, labels, strict=True)]
     bits = options.bits_per_byte or not equally_long_tokens(runs)
@@ -73,11 +70,6 @@ def equally_long_tokens(runs: Sequence[Run]) -> bool:
     return max(lengths) - min(lengths) < 1e-6 * min(lengths)
 
 
-def scale_of(run: Run, *, bits: bool) -> float:
-    """The factor from nats per token to the unit of the plot."""
-    return 1 / (math.log(2) * run.bytes_per_token) if bits else 1.0
-
-
 def draw_curves(path: Path, runs: Sequence[Run], *, bits: bool) -> None:
     """Draw the runs, a colour each; those named first are wider, and can be seen under the others.
 
@@ -91,7 +83,7 @@ def draw_curves(path: Path, runs: Sequence[Run], *, bits: bool) -> None:
     figure, axes = plots.loss_figure(f"loss ({BITS if bits else NATS})", title)
     floors: dict[float, str] = {}
     for i, (run, color, marker) in enumerate(zip(runs, cycle(COLORS), cycle(MARKERS))):
-        scale, wider = scale_of(run, bits=bits), 3 * (1 - (i + 1) / len(runs))
+        scale, wider = run.scale(bits=bits), 3 * (1 - (i + 1) / len(runs))
         plots.draw_training(axes, run.rows, color=color, label=None, scale=scale)
         plots.draw_validation(
             axes,
@@ -119,11 +111,10 @@ def summary(runs: Sequence[Run], *, bits: bool) -> Table:
     for heading in ("steps", "last", "best", "at step", "over floor"):
         table.add_column(heading, justify="right")
     for run in runs:
-        scale = scale_of(run, bits=bits)
-        losses = {row.step: scale * row.val_loss for row in run.rows if row.val_loss is not None}
+        losses = run.losses(bits=bits)
         best = min(losses, key=losses.__getitem__)
         last = losses[max(losses)]
-        above = "?" if run.floor is None else f"{last / (scale * run.floor) - 1:.1%}"
+        above = "?" if run.floor is None else f"{last / (run.scale(bits=bits) * run.floor) - 1:.1%}"
         table.add_row(
             *(escape(escape_controls(text)) for text in (run.label, run.dataset, run.tokenizer)),
             *(f"{run.rows[-1].step:,}", f"{last:.4f}", f"{losses[best]:.4f}", f"{best:,}", above),
@@ -150,10 +141,7 @@ def remarks(runs: Sequence[Run], *, bits: bool) -> list[str]:
 
 def _distance(runs: Sequence[Run], *, bits: bool) -> list[str]:
     """How far apart the validation losses are at the steps that all runs evaluated."""
-    losses = [
-        {row.step: scale_of(run, bits=bits) * row.val_loss for row in run.rows if row.val_loss}
-        for run in runs
-    ]
+    losses = [run.losses(bits=bits) for run in runs]
     common = set.intersection(*map(set, losses))
     if not common:
         return ["No step was evaluated in all of these runs."]

@@ -2,21 +2,22 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from shared.checkpoints.checkpoint import TrainingRecord, load_checkpoint, newest_checkpoint
+from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
 from shared.commands.options import UsageError
 from shared.commands.terminal import escape_controls
 from shared.errors import RunError
 from shared.runs.directory import RunDirectory
 from shared.runs.metrics import Metrics, read_metrics
-from shared.text.datasets import Dataset, encode_dataset, load_dataset
+from shared.text.datasets import encode_dataset, load_dataset
 
 UNKNOWN = "?"
 FLOOR_KNOWN = "playlets"
 """The dataset whose true probabilities are known."""
+_load_once = cache(load_dataset)
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,15 @@ class Run:
     floor: float | None = None
     """The best possible validation loss in nats per token; None if unknown."""
 
+    def scale(self, *, bits: bool) -> float:
+        """The factor from nats per token to the unit of the plot."""
+        return 1 / (math.log(2) * self.bytes_per_token) if bits else 1.0
+
+    def losses(self, *, bits: bool) -> dict[int, float]:
+        """Validation losses by step."""
+        scale = self.scale(bits=bits)
+        return {row.step: scale * row.val_loss for row in self.rows if row.val_loss is not None}
+
 
 def read_run(path: Path, label: str) -> Run:
     """Read a run's directory.
@@ -48,9 +58,6 @@ def read_run(path: Path, label: str) -> Run:
     rows = read_metrics(directory.metrics)
     if not rows:
         raise RunError(f"{path} is not a run: {_why_not(directory)}")
-    for number, row in enumerate(rows, start=1):
-        if not _is_sound(row):
-            raise RunError(f"{directory.metrics}, line {number}, is not a row of metrics")
     lengths = [
         row.val_loss / math.log(2) / row.bits_per_byte
         for row in rows
@@ -58,19 +65,20 @@ def read_run(path: Path, label: str) -> Run:
     ]
     if not lengths:
         raise RunError(f"{directory.metrics} has no validation loss: there is nothing to compare")
-    newest = newest_checkpoint(path)
+    run, newest = Run(label, rows, lengths[-1]), newest_checkpoint(path)
     if newest is None:
-        return Run(label, rows, lengths[-1])
+        return run
     checkpoint = load_checkpoint(newest)
     record, tokenizer = checkpoint.training, checkpoint.tokenizer
     if record is None or tokenizer is None:
-        return Run(label, rows, lengths[-1])
+        return run
     floor = None
-    if dataset := _known_dataset(record):
-        floor = encode_dataset(dataset, tokenizer, checkpoint.config.block_size).floor
-    return Run(
-        *(label, rows, lengths[-1], record.dataset, record.dataset_sha256, tokenizer.kind, floor)
-    )
+    if record.dataset == FLOOR_KNOWN:
+        dataset = _load_once(FLOOR_KNOWN)
+        if dataset.sha256 == record.dataset_sha256:
+            floor = encode_dataset(dataset, tokenizer, checkpoint.config.block_size).floor
+    text = record.dataset_sha256
+    return replace(run, dataset=record.dataset, text=text, tokenizer=tokenizer.kind, floor=floor)
 
 
 def label_runs(paths: Sequence[Path]) -> list[str]:
@@ -96,25 +104,3 @@ def _why_not(run: RunDirectory) -> str:
     if not run.path.is_dir():
         return "it is a file, and a run is a directory"
     return f"it has no {run.metrics.name}" if not run.metrics.exists() else "nothing is measured"
-
-
-def _is_sound(row: Metrics) -> bool:
-    """Whether the numbers are numbers: the file may have been edited."""
-    step, *values = astuple(row)
-    return type(step) is int and all(
-        value is None or (isinstance(value, int | float) and math.isfinite(value))
-        for value in values
-    )
-
-
-def _known_dataset(record: TrainingRecord) -> Dataset | None:
-    """The text of a run, if its floor is known and it has not changed."""
-    if record.dataset != FLOOR_KNOWN:
-        return None
-    dataset = _load_once(record.dataset)
-    return dataset if dataset.sha256 == record.dataset_sha256 else None
-
-
-@cache
-def _load_once(name: str) -> Dataset:
-    return load_dataset(name)

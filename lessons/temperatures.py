@@ -7,75 +7,49 @@ random. Every text is drawn with the same random numbers: only the temperature d
 
 import math
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 from jaxtyping import Float, Int
 from rich.console import Console
 from rich.markup import escape
-from tyro.conf import arg
 
+from lessons.command import ModelOptions, build_model, command
 from shared.commands.next_tokens import entropy, next_tokens, show_token
-from shared.commands.options import BackendName, Device, UsageError, default_run, parse
+from shared.commands.options import UsageError
 from shared.commands.sample import encode_prompt
-from shared.commands.terminal import escape_controls, run_command, same_output_everywhere
+from shared.commands.terminal import escape_controls, same_output_everywhere
 from shared.commands.trained import load_trained
-from shared.config import Dtype, SampleConfig
-from shared.errors import BackendError
-from shared.protocol import Model, load_backend
+from shared.config import SampleConfig
+from shared.protocol import Model
 from shared.text.tokenizers import Tokenizer
-
-PROGRAM = "python -m lessons.temperatures"
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(ModelOptions):
     """What to write."""
 
     prompt: str = "\n"
     """The text to continue. The model sees its last block_size tokens."""
     temperatures: tuple[float, ...] = (0.0, 0.5, 1.0, 1.5)
     """One text for each."""
-    backend: BackendName = "torch"
-    """The backend to compute with."""
-    run: Annotated[Path | None, arg(metavar="DIR")] = None
-    """A run of any backend, or a checkpoint. Default: runs/BACKEND."""
     max_new_tokens: int = 120
     """Tokens to write after the prompt."""
     seed: int = 1
     """Seed of the random numbers, the same for all temperatures."""
-    dtype: Dtype | None = None
-    """Precision to compute in. Default: the checkpoint's."""
-    device: Device = "cpu"
-    """Device to compute on, by the backend's name for it."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Write as the command line asks. Returns the exit status."""
-    return run_command(lambda: _temperatures(argv))
-
-
-def _temperatures(argv: Sequence[str] | None) -> int:
-    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
+@command
+def main(options: Options) -> int:
+    """Write as the options ask. Returns the exit status."""
     if not options.temperatures:
         raise UsageError("name a temperature or more: --temperatures 0 0.5 1 1.5")
     length, seed = options.max_new_tokens, options.seed
     configs = [SampleConfig(length, heat, seed=seed) for heat in options.temperatures]
-    run = options.run or default_run(options.backend)
-    checkpoint, tokenizer = load_trained(options.backend, run)
+    checkpoint, tokenizer = load_trained(options.backend, options.where)
     ids = encode_prompt(tokenizer, options.prompt, checkpoint.config.block_size)
-    model = load_backend(options.backend).build(
-        checkpoint.config,
-        checkpoint.weights,
-        dtype=options.dtype or checkpoint.dtype,
-        device=options.device,
-    )
-    if not hasattr(model, "generate"):
-        raise BackendError(f"backend {options.backend!r} has no generate: it writes no text")
+    model = build_model(options, checkpoint, needs="generate")
     same_output_everywhere()
     out = Console(highlight=False)
     for line in introduction(tokenizer.vocab_size):

@@ -5,10 +5,8 @@ the data flow, with shapes, numbers, and a sentence about each of them.
 """
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -16,22 +14,22 @@ from rich.cells import cell_len
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
-from tyro.conf import FlagCreatePairsOff, arg
+from tyro.conf import FlagCreatePairsOff
 
+from lessons.command import ModelOptions, build_model, command
 from lessons.printing import Lesson
+from shared.checkpoints.checkpoint import Checkpoint
 from shared.commands.next_tokens import SPACE, next_token_table, next_tokens, show_token
-from shared.commands.options import BackendName, Device, UsageError, default_run, parse
+from shared.commands.options import BackendName, UsageError
 from shared.commands.sample import encode_prompt
-from shared.commands.terminal import run_command, same_output_everywhere
+from shared.commands.terminal import same_output_everywhere
 from shared.commands.trained import load_trained
-from shared.config import Dtype, GPTConfig, SampleConfig, load_preset
-from shared.errors import BackendError, RunError
+from shared.config import GPTConfig, SampleConfig, load_preset
+from shared.errors import RunError
 from shared.layout import init_weights
-from shared.protocol import claimed, load_backend
 from shared.taps import tap_names
 from shared.text.tokenizers import Tokenizer, build_tokenizer
 
-PROGRAM = "python -m lessons.walk"
 TOP = 10
 """The number of next tokens to list."""
 LABEL = 6
@@ -39,13 +37,11 @@ LABEL = 6
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(ModelOptions):
     """The text and the model, and the parts to show in detail."""
 
     backend: BackendName = "numpy"
     """The backend to compute with."""
-    run: Annotated[Path | None, arg(metavar="DIR")] = None
-    """A run of any backend, or a checkpoint, such as GPT-2's. Default: runs/BACKEND."""
     text: str = "The cat sat"
     """The text. The model sees its last block_size tokens."""
     layer: int = 0
@@ -54,53 +50,22 @@ class Options:
     """The attention head to show the weights of."""
     untrained: FlagCreatePairsOff[bool] = False
     """Fresh initial weights instead of a run; tokens are the characters of the text."""
-    dtype: Dtype | None = None
-    """Precision to compute in. Default: the checkpoint's."""
-    device: Device = "cpu"
-    """Device to compute on, by the backend's name for it."""
 
 
-@dataclass(frozen=True)
-class Subject:
-    """The model and the text of the walk."""
-
-    name: str
-    config: GPTConfig
-    weights: dict[str, np.ndarray]
-    dtype: str
-    tokenizer: Tokenizer
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Walk as the command line asks. Returns the exit status."""
-    return run_command(lambda: _walk(argv))
-
-
-def _walk(argv: Sequence[str] | None) -> int:
-    options = parse(
-        Options,
-        argv,
-        default=Options(),
-        prog=PROGRAM,
-        description="A guided walk of one text through a GPT, from its characters to the next "
-        "token. For example:\n\n"
-        f'{PROGRAM} --text "The cat sat" --layer 1 --head 2',
-    )
-    backend = options.backend
-    subject = _untrained(options) if options.untrained else _trained(options)
-    config, tokenizer = subject.config, subject.tokenizer
+@command
+def main(options: Options) -> int:
+    """Walk as the options ask. Returns the exit status."""
+    subject, checkpoint, tokenizer = (_untrained if options.untrained else _trained)(options)
+    config = checkpoint.config
     check_exists("layer", options.layer, config.n_layer)
     check_exists("head", options.head, config.n_head)
     ids = encode_prompt(tokenizer, options.text, config.block_size)[-config.block_size :]
-    chosen = load_backend(backend)
-    dtype = options.dtype or subject.dtype
-    model = chosen.build(config, subject.weights, dtype=dtype, device=options.device)
-    if "trace" not in claimed(chosen, model):
-        raise BackendError(f"backend {backend!r} has no trace")
+    model = build_model(options, checkpoint, needs="trace")
     labels = [show_token(tokenizer, token) for token in ids.tolist()]
     walk = Walk(config, model.trace(ids[None]), labels, options.layer, options.head)
     same_output_everywhere()
-    walk.lesson.say(f"A walk through {subject.name}, computed by {backend} in {dtype}.")
+    dtype = options.dtype or checkpoint.dtype
+    walk.lesson.say(f"A walk through {subject}, computed by {options.backend} in {dtype}.")
     walk.show_tokens(ids)
     walk.show_values()
     walk.lesson.heading("The next token")
@@ -113,24 +78,23 @@ def _walk(argv: Sequence[str] | None) -> int:
     return 0
 
 
-def _trained(options: Options) -> Subject:
-    run = options.run or default_run(options.backend)
+def _trained(options: Options) -> tuple[str, Checkpoint, Tokenizer]:
     try:
-        checkpoint, tokenizer = load_trained(options.backend, run)
+        checkpoint, tokenizer = load_trained(options.backend, options.where)
     except RunError as error:
         raise RunError(f"{error}\nor use fresh weights: --untrained") from None
     steps = f" after {checkpoint.training.step:,} steps" if checkpoint.training else ""
-    name = f"the model in {run}{steps}"
-    return Subject(name, checkpoint.config, checkpoint.weights, checkpoint.dtype, tokenizer)
+    return f"the model in {options.where}{steps}", checkpoint, tokenizer
 
 
-def _untrained(options: Options) -> Subject:
+def _untrained(options: Options) -> tuple[str, Checkpoint, Tokenizer]:
     if options.run is not None:
         raise UsageError("--untrained uses fresh weights; omit --run")
     tokenizer, preset = build_tokenizer("char", options.text), load_preset()
     config = GPTConfig(**(preset.model | {"vocab_size": tokenizer.vocab_size}))
     weights = init_weights(config, preset.train.seed)
-    return Subject(f"an untrained {preset.name}", config, weights, "float32", tokenizer)
+    checkpoint = Checkpoint(config, weights, "float32", tokenizer, training=None, moments=None)
+    return f"an untrained {preset.name}", checkpoint, tokenizer
 
 
 def check_exists(what: str, index: int, count: int) -> None:
@@ -177,7 +141,9 @@ class Walk:
         places = enumerate(zip(self.labels, ids.tolist(), strict=True))
         columns = [(str(t), label, str(token)) for t, (label, token) in places]
         widest = max(cell_len(cell) for column in columns for cell in column)
-        for part in _parts(columns, (lesson.width - 12) // (widest + 2)):
+        fitting = max(1, (lesson.width - 12) // (widest + 2))
+        for start in range(0, len(columns), fitting):
+            part = columns[start : start + fitting]
             grid = Table.grid(padding=(0, 2, 0, 0))
             for row in zip(("position", "token", "id"), *part, strict=True):
                 grid.add_row(*map(Text, row))
@@ -329,13 +295,6 @@ def attention_triangle(weights: Float[np.ndarray, "T T"], labels: list[str], wid
 def _three_digits(value: float) -> str:
     """With this many decimals, and never −0.000."""
     return f"{round(value, 3) + 0.0:7.3f}"
-
-
-def _parts(columns: Sequence[tuple[str, ...]], size: int) -> Iterator[Sequence[tuple[str, ...]]]:
-    """The columns in groups of `size` that fit side by side; of 1 if none fits."""
-    size = max(1, size)
-    for start in range(0, len(columns), size):
-        yield columns[start : start + size]
 
 
 if __name__ == "__main__":

@@ -152,12 +152,12 @@ class Backend(Protocol):
 
 
 def load_backend(name: str) -> Backend:
-    """The backend called `name`: "numpy", "torch", "jax", or the import path of anybody's.
+    """The backend called `name`: "numpy", "torch", "jax", "exercise", or anybody's import path.
 
     Raises:
         BackendError: no such module, its framework is not installed, or it is not a backend.
     """
-    path = f"impls.{name}" if name in BACKENDS else name
+    path = f"impls.{name}" if name in (*BACKENDS, "exercise") else name
     module = _import(path, name)
     if not hasattr(module, "build") and _exists(f"{path}.backend"):
         module = _import(f"{path}.backend", name)
@@ -203,6 +203,8 @@ def _exists(path: str) -> bool:
 
 def _import(path: str, name: str) -> Any:
     """Import a backend's module and say in one line why it cannot be had."""
+    if path == "impls.exercise" and not _exists(f"{path}.backend"):
+        raise BackendError("impls/exercise is not written yet: `nox -s exercise` writes it")
     if not path or path.startswith(".") or not _exists(path):
         known = ", ".join(BACKENDS)
         raise BackendError(

@@ -43,5 +43,5 @@ def files_of(top: Path) -> list[Path]:
 
 def is_left_over(name: str) -> bool:
     """Whether a file or directory of this name is no source: `__pycache__`, `.model.py.swp`,
-    `model.py~`, `#model.py#`, `.DS_Store`."""
-    return name == "__pycache__" or name.startswith((".", "#")) or name.endswith("~")
+    `model.py~`, `#model.py#`, `.DS_Store`, and the `exercise`, which is its reader's."""
+    return name in ("__pycache__", "exercise") or name.startswith((".", "#")) or name.endswith("~")

@@ -4,19 +4,122 @@ the three frameworks. To judge it: nox -s conformance -- --backend tests.autogra
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
+import autograd.numpy as anp
 import numpy as np
 from autograd import value_and_grad
+from autograd.scipy.special import erf
+from autograd.tracer import getval
 
+from conformance.truths.reference import draw
 from shared import protocol
 from shared.config import GPTConfig, SampleConfig, TrainConfig
 from shared.errors import ConfigError
 from shared.randomness import uniform
 from shared.schedule import learning_rate
-from shared.taps import Tap
-from tests.autograd_model import Network, Tensors, draw
+from shared.taps import NO_TAP, Tap
 
 name = "autograd"
+
+Tensors = dict[str, np.ndarray]
+ACTIVATIONS = {  # the slope of tanh is 1/cosh², which would overflow; that of maximum is 1/2 at 0
+    "gelu_tanh": lambda x: (
+        x / 2 * (1 + anp.tanh(anp.clip((2 / math.pi) ** 0.5 * (x + 0.044715 * x**3), -20, 20)))
+    ),
+    "gelu_erf": lambda x: x / 2 * (1 + erf(x / 2**0.5)),
+    "relu": lambda x: anp.where(x > 0, x, 0.0),
+}
+
+
+def shifted_exp(x: Any) -> tuple[Any, Any]:
+    """x less its largest entry, which changes no gradient, and exp of it, which cannot overflow."""
+    x = x - getval(x).max(axis=-1, keepdims=True)
+    return x, anp.exp(x)
+
+
+def softmax(x: Any) -> Any:
+    return (e := shifted_exp(x)[1]) / anp.sum(e, axis=-1, keepdims=True)
+
+
+@dataclass
+class Network:
+    """The function: tensors by canonical name, or autograd's replacements for them."""
+
+    p: Any
+    config: GPTConfig
+    cache: dict[str, np.ndarray] | None = None
+    """Keys and values of the tokens before, by where they are; those of new ones are added."""
+
+    def add_bias(self, key: str, x: Any) -> Any:
+        return x + self.p[f"{key}.bias"] if f"{key}.bias" in self.p else x
+
+    def linear(self, key: str, x: Any) -> Any:
+        return self.add_bias(key, anp.matmul(x, self.p[f"{key}.weight"]))
+
+    def norm(self, key: str, x: Any, tap: Tap) -> Any:
+        x = x - anp.mean(x, axis=-1, keepdims=True)
+        variance = anp.mean(x * x, axis=-1, keepdims=True)
+        x = x / anp.sqrt(variance + self.config.layer_norm_epsilon) * self.p[f"{key}.weight"]
+        return tap(key.rpartition(".")[2], self.add_bias(key, x))
+
+    def attn(self, key: str, x: Any, tap: Tap) -> Any:
+        (B, T, C), H, D = x.shape, self.config.n_head, self.config.head_size
+        qkv = anp.reshape(self.linear(f"{key}.c_attn", x), (B, T, 3, H, D))
+        q, k, v = (tap("qkv"[i], anp.swapaxes(qkv[:, :, i], 1, 2)) for i in range(3))
+        if self.cache is not None:
+            k, v = (self.extended(f"{key}.{letter}", new) for letter, new in (("k", k), ("v", v)))
+        scores = tap("scores", anp.matmul(q, anp.swapaxes(k, -1, -2)) / math.sqrt(D))
+        future = np.triu(np.ones(scores.shape[-2:], dtype=bool), k=1 + scores.shape[-1] - T)
+        weights = tap("weights", softmax(anp.where(future, -math.inf, scores)))
+        y = anp.reshape(anp.swapaxes(anp.matmul(weights, v), 1, 2), (B, T, C))
+        return self.linear(f"{key}.c_proj", tap("y", y))
+
+    def extended(self, key: str, new: np.ndarray) -> np.ndarray:
+        assert self.cache is not None
+        past = self.cache.get(key, new[:, :, :0])
+        self.cache[key] = np.concatenate([past, new], axis=2)
+        return self.cache[key]
+
+    def mlp(self, key: str, x: Any, tap: Tap) -> Any:
+        x = tap("fc", self.linear(f"{key}.c_fc", x))
+        return self.linear(f"{key}.c_proj", tap("act", ACTIVATIONS[self.config.activation](x)))
+
+    def block(self, key: str, x: Any, tap: Tap) -> Any:
+        for which, ln in (("attn", "ln_1"), ("mlp", "ln_2")):
+            y = self.norm(f"{key}.{ln}", x, tap) if self.config.norm == "pre" else x
+            y = getattr(self, which)(f"{key}.{which}", y, tap.inside(which))
+            x = x + tap(which, y)
+            x = x if self.config.norm == "pre" else self.norm(f"{key}.{ln}", x, tap)
+        return x
+
+    def positions(self, dtype: np.dtype) -> Any:
+        if self.config.position == "learned":
+            return self.p["transformer.wpe.weight"]
+        t, C = np.arange(self.config.block_size)[:, None], self.config.n_embd
+        angle = t / 10000 ** (np.arange(0, C, 2) / C)
+        return np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(-1, C).astype(dtype)
+
+    def logits(self, tokens: np.ndarray, tap: Tap = NO_TAP) -> Any:
+        wte, seen = self.p["transformer.wte.weight"], 0
+        if self.cache:
+            seen = next(iter(self.cache.values())).shape[2]
+        at = self.positions(getval(wte).dtype)[seen : seen + tokens.shape[1]]
+        x = tap("embed", wte[tokens] + at)
+        for i in range(self.config.n_layer):
+            x = tap(f"h.{i}", self.block(f"transformer.h.{i}", x, tap.inside(f"h.{i}")))
+        x = self.norm("transformer.ln_f", x, tap) if self.config.norm == "pre" else x
+        head = wte if self.config.tie_weights else self.p["lm_head.weight"]
+        logits = tap("logits", anp.matmul(x, anp.swapaxes(head, 0, 1)))
+        if tap:
+            tap("probs", softmax(logits))
+        return logits
+
+    def loss(self, tokens: np.ndarray, targets: np.ndarray) -> Any:
+        logits, exp = shifted_exp(self.logits(tokens))
+        chosen = logits[np.arange(len(tokens))[:, None], np.arange(tokens.shape[1]), targets]
+        return anp.mean(anp.log(anp.sum(exp, axis=-1)) - chosen)
 
 
 def copied(tensors: Mapping[str, np.ndarray], dtype: str | None = None) -> Tensors:
@@ -56,7 +159,6 @@ class Model:
         return Trainer(self, config)
 
     def generate(self, prompt: np.ndarray, config: SampleConfig) -> Iterator[int]:
-        protocol.check_prompt(self.config, prompt)
         return (token for token, _ in self.decode(prompt, config))
 
     def decode(self, prompt: np.ndarray, config: SampleConfig) -> Iterator[tuple[int, np.ndarray]]:
@@ -64,18 +166,16 @@ class Model:
         return self._decode(prompt.tolist(), config)
 
     def _decode(self, tokens: list[int], config: SampleConfig) -> Iterator[tuple[int, np.ndarray]]:
-        """With its own cache; the weights are the model's at every step."""
-        size, end = self.config.block_size, len(tokens) + config.max_new_tokens
-        cache: list[Tensors] | None = [{} for _ in range(self.config.n_layer)]
+        """With a cache; the weights are the model's at every step."""
+        size, cache = self.config.block_size, Tensors()
         new = tokens[-size:]
-        while len(tokens) < end:
-            network = Network(self.tensors, self.config)
-            logits = network.logits(np.array([new]), cache=cache)[0, -1]
+        for _ in range(config.max_new_tokens):
+            logits = Network(self.tensors, self.config, cache).logits(np.array([new]))[0, -1]
             tokens.append(draw(logits, uniform(config.seed, len(tokens)), config))
             yield tokens[-1], logits
             new = tokens[-1:]
-            if len(tokens) > size:  # the window slides, which makes all keys invalid
-                cache, new = None, tokens[-size:]
+            if len(tokens) > size:  # the window slides, and nothing cached is right any more
+                cache, new = Tensors(), tokens[-size:]
 
 
 class Trainer:

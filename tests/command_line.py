@@ -77,8 +77,9 @@ def run_module(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
         monkeypatch.setattr(bench, "run_alone", lambda work, _, *given: work("numpy", *given))
         return bench.main(options)
     monkeypatch.setattr(sys, "argv", [module, *options])
-    for name in (module, f"{module}.__main__"):
-        monkeypatch.delitem(sys.modules, name, raising=False)  # or runpy warns
+    package = hasattr(sys.modules.get(module), "__path__")
+    started = f"{module}.__main__" if package else module
+    monkeypatch.delitem(sys.modules, started, raising=False)  # or runpy warns
     with pytest.raises(SystemExit) as end:
         runpy.run_module(module, run_name="__main__")
     return int(end.value.code or 0)

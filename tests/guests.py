@@ -14,23 +14,13 @@ class Guest:
     def __init__(self, model):
         self.model, self.config = model, model.config
 
-    def logits(self, tokens):
-        return self.model.logits(tokens)
 
-    def trace(self, tokens):
-        return self.model.trace(tokens)
+def passed_on(method):
+    return lambda self, *given: getattr(self.model, method)(*given)
 
-    def loss(self, tokens, targets):
-        return self.model.loss(tokens, targets)
 
-    def loss_and_grads(self, tokens, targets):
-        return self.model.loss_and_grads(tokens, targets)
-
-    def weights(self):
-        return self.model.weights()
-
-    def trainer(self, config):
-        return self.model.trainer(config)
+for method in ("logits", "trace", "loss", "loss_and_grads", "weights", "trainer"):
+    setattr(Guest, method, passed_on(method))
 
 
 def build(config, weights, *, dtype="float32", device="cpu"):

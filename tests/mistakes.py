@@ -28,11 +28,7 @@ MISTAKES = {
         "expected 0, at",
     ),
     "wrong shape": Mistake(
-        "model.py",
-        "y = att @ v",
-        "y = (att @ v)[:, :1]",
-        "h.0.attn.y",
-        "shape [3, 11, 6]",
+        "model.py", "y = att @ v", "y = (att @ v)[:, :1]", "h.0.attn.y", "shape [3, 11, 6]"
     ),
     "NaN": Mistake(
         "nn.py",
@@ -76,13 +72,7 @@ MISTAKES = {
         "wte",
         "of the entries differ",
     ),
-    "no t": Mistake(
-        "optim.py",
-        "self.count += 1",
-        "self.count = 1",
-        "AdamW, 20 steps",
-        "expected",
-    ),
+    "no t": Mistake("optim.py", "self.count += 1", "self.count = 1", "AdamW, 20 steps", "expected"),
     "a float for a token": Mistake(
         "generate.py",
         "return int(logits.argmax())",

@@ -1,7 +1,7 @@
 """The kill matrix: every mutant against the suite, and every check against the mutants.
 
-Exit status 1 if a mutant survives, if a check kills none and has no reason to be kept, or if a
-caught error is smaller than the smallest that conformance/limits.py names.
+Exit status 1 if a mutant survives, if a check kills none, or if a caught error is smaller than the
+smallest that conformance/limits.py names.
 """
 
 import math
@@ -16,11 +16,11 @@ from rich.table import Table
 from rich.text import Text
 from tyro.conf import Positional, UseAppendAction, arg
 
-from audits.mutants.catalogue import CATALOGUE, JUSTIFIED, find
+from audits.mutants.catalogue import CATALOGUE, find
 from audits.mutants.elsewhere import told
 from audits.mutants.generic import judge_sample
 from audits.mutants.judging import Verdict
-from audits.mutants.plant import MutantError
+from audits.mutants.plant import HEALTHY, MutantError
 from audits.mutants.report import fingerprint, write_report
 from audits.mutants.workers import Task, judge_all
 from conformance.limits import EXACT, ORDER, SMALLEST_MUTANT
@@ -62,42 +62,43 @@ def _matrix(argv: Sequence[str] | None) -> int:
     options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
     names = [find(name).name for name in options.names] or list(CATALOGUE)
     backends = options.backend or BACKENDS
-    processes = max(1, options.processes)
+    processes, console = max(1, options.processes), terminal()
     if options.generic:
         if options.generic < 0 or options.names or options.first:
             raise MutantError(
                 "--generic takes how many mutants to draw, and no names or --first beside it"
             )
-        return judge_sample(options.generic, options.seed, backends, processes, terminal())
-    if options.first:
-        return judge_quickly(tasks(names, backends, healthy=False), processes)
+        return judge_sample(options.generic, options.seed, backends, processes, console)
     judged_sources = fingerprint()  # before judging: later edits are not judged
-    verdicts = run(tasks(names, backends), processes)
-    write_report(judged_sources, verdicts)
-    whole = not options.names and set(backends) == set(BACKENDS)
-    console = terminal()
-    console.print(render(verdicts, backends))
-    survivors = [
-        f"{v.mutant} in {v.backend}" for v in verdicts if not v.killed and v.mutant != "healthy"
-    ]
-    sick = [
-        f"{v.backend}: {check}: {how}"
-        for v in verdicts
-        if v.mutant == "healthy"
-        for check, how in v.fallen.items()
-    ]
-    idle = [check for check in idle_checks(verdicts) if check not in JUSTIFIED] if whole else []
-    stale = stale_limits(verdicts) if whole else []
-    for what, which in (
-        ("the healthy copy fails", sick),
-        ("survived", survivors),
-        ("checks that killed nothing", idle),
-        ("smaller than conformance/limits.py has it in SMALLEST_MUTANT", stale),
-    ):
+    verdicts = run(tasks(names, backends, healthy=not options.first), processes, options.first)
+    if not options.first:
+        write_report(judged_sources, verdicts)
+        console.print(render(verdicts, backends))
+    whole = not (options.first or options.names) and set(backends) == set(BACKENDS)
+    judged = [v for v in verdicts if v.mutant != HEALTHY]
+    troubles = {
+        "the healthy copy fails": [
+            f"{v.backend}: {check}: {how}"
+            for v in verdicts
+            if v.mutant == HEALTHY
+            for check, how in v.fallen.items()
+        ],
+        "survived": [f"{v.mutant} in {v.backend}" for v in judged if not v.killed],
+    }
+    if whole:
+        troubles["checks that killed nothing"] = idle_checks(verdicts)
+        troubles["smaller than SMALLEST_MUTANT of conformance/limits.py"] = stale_limits(verdicts)
+    for what, which in troubles.items():
         if which:
             console.print(Text(f"{what}: {', '.join(which)}", "bold red"))
-    judged = [v for v in verdicts if v.mutant != "healthy"]
     console.print(f"{sum(v.killed for v in judged)} of {len(judged)} killed")
+    if not options.first:
+        say_how_near(console, judged)
+    return 1 if any(troubles.values()) else 0
+
+
+def say_how_near(console: Console, judged: Sequence[Verdict]) -> None:
+    """The mutants that float32 does not show, and how many would pass other suites."""
     for verdict in judged:
         if verdict.killed and not verdict.single:
             largest = max(verdict.errors.values(), default=math.nan)
@@ -106,19 +107,6 @@ def _matrix(argv: Sequence[str] | None) -> int:
                 f"largest error in float64 {largest:.1e}"
             )
     console.print(told(judged))
-    for check in idle_checks(verdicts) if whole else ():
-        console.print(f"kept without a kill: {check}: {JUSTIFIED.get(check, 'no reason is given')}")
-    return 1 if survivors or sick or idle or stale else 0
-
-
-def judge_quickly(wanted: list[Task], processes: int) -> int:
-    """Name the mutants that survive. Returns the exit status."""
-    verdicts = run(wanted, processes, first=True)
-    survivors = [f"{v.mutant} in {v.backend}" for v in verdicts if not v.killed]
-    print(f"{len(verdicts) - len(survivors)} of {len(verdicts)} killed")
-    if survivors:
-        print(f"survived: {', '.join(survivors)}")
-    return 1 if survivors else 0
 
 
 def terminal() -> Console:
@@ -127,14 +115,14 @@ def terminal() -> Console:
     return console
 
 
-def tasks(names: Sequence[str], backends: Sequence[str], healthy: bool = True) -> list[Task]:
+def tasks(names: Sequence[str], backends: Sequence[str], healthy: bool) -> list[Task]:
     """The slowest first, with the healthy copy of each backend, which must not fail."""
     order = sorted(backends, key=lambda backend: backend != "jax")
     mutants = [(n, b) for b in order for n in names if b in CATALOGUE[n].edits]
     return [*mutants, *((None, b) for b in order if healthy)]
 
 
-def run(wanted: list[Task], processes: int, first: bool = False) -> list[Verdict]:
+def run(wanted: list[Task], processes: int, first: bool) -> list[Verdict]:
     """All verdicts, in the catalogue's order. A bar or occasional lines show progress."""
     progress = Console(stderr=True)
     found = []
@@ -143,14 +131,14 @@ def run(wanted: list[Task], processes: int, first: bool = False) -> list[Verdict
         found.append(verdict)
         if not progress.is_terminal and len(found) % LINES_EVERY == 0:
             say(f"judged {len(found)} of {len(wanted)}")
-    order = ["healthy", *CATALOGUE]
+    order = [HEALTHY, *CATALOGUE]
     return sorted(found, key=lambda v: (order.index(v.mutant), BACKENDS.index(v.backend)))
 
 
 def idle_checks(verdicts: Sequence[Verdict]) -> list[str]:
     """Checks of the suite that saw mutants and killed none."""
     seen = {check for v in verdicts for check in v.passed}
-    deadly = {check for v in verdicts if v.mutant != "healthy" for check in v.fallen}
+    deadly = {check for v in verdicts if v.mutant != HEALTHY for check in v.fallen}
     return sorted(seen - deadly)
 
 

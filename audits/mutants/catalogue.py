@@ -1,4 +1,4 @@
-"""All mutants, and the checks that need not kill any."""
+"""All mutants."""
 
 from dataclasses import replace
 
@@ -21,17 +21,8 @@ from audits.mutants.plant import MutantError
 from shared.protocol import BACKENDS
 
 THEMES = (
-    embeddings,
-    norms,
-    attention,
-    blocks,
-    losses,
-    optimizers,
-    decoding,
-    adapters,
-    lessons,
-    found,
-    life,
+    *(embeddings, norms, attention, blocks, losses, optimizers, decoding, adapters),
+    *(lessons, found, life),
 )
 CATALOGUE: dict[str, Mutant] = {
     mutant.name: replace(mutant, seen=SEEN.get(mutant.name, ()))
@@ -39,9 +30,6 @@ CATALOGUE: dict[str, Mutant] = {
     for mutant in theme.MUTANTS
 }
 """By name, in the order of the data flow."""
-
-JUSTIFIED: dict[str, str] = {}
-"""Checks that need not kill a mutant, and why they are kept."""
 
 
 def find(name: str) -> Mutant:

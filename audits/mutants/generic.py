@@ -11,14 +11,12 @@ from rich.text import Text
 
 from audits.mutants.judging import Verdict
 from audits.mutants.mutant import Mutant
+from audits.mutants.plant import HEALTHY
 from audits.mutants.sampling import Change, as_mutant, check_noted, equivalents, sample, sources_of
 from audits.mutants.workers import Task, judge_all
 
 KILLED = 0.95
 """The share that must be killed."""
-
-HEALTHY = "healthy"
-"""A copy without a mutation, which must not fail."""
 
 Judge = Callable[[list[Task], int], Iterator[Verdict]]
 
@@ -41,13 +39,11 @@ def judge_sample(
     for backend in sorted(backends, key=lambda name: name != "jax"):  # the slowest first
         sources, noted = sources_of(backend), equivalents(backend)
         check_noted(sources, noted, backend)
-        drawn = sample(sources, count, f"{seed} {backend}", set(noted))
-        mutants = []
-        for i, found in enumerate(drawn):
-            mutants.append(as_mutant(found, f"generic_{seed}_{i}", backend))
-            changes[mutants[-1].name, backend] = found
-        healthy = Mutant(HEALTHY, "", {backend: ()}, generic=True)
-        tasks += [(mutant, backend) for mutant in [healthy, *mutants]]
+        tasks.append((Mutant(HEALTHY, "", {backend: ()}, generic=True), backend))
+        for i, found in enumerate(sample(sources, count, f"{seed} {backend}", set(noted))):
+            mutant = as_mutant(found, f"generic_{seed}_{i}", backend)
+            changes[mutant.name, backend] = found
+            tasks.append((mutant, backend))
     verdicts = []
     for verdict in judge(tasks, processes):
         verdicts.append(verdict)

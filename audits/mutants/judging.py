@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 from audits.mutants.mutant import ADAPTER, DECODING, FORWARD, LIFE, OPTIMIZER, SHAPES, Mutant
-from audits.mutants.plant import plant
+from audits.mutants.plant import HEALTHY, plant
 from conformance.cases import FAR, LONG, TEETH
 from conformance.conftest import RECORDER
 from conformance.ledger import Ledger
+from conformance.recorder import parameters_of
 from shared.sources import ROOT
 
 SUITE = ROOT / "conformance"
@@ -33,16 +34,12 @@ SETTINGS |= {f"{case.name}-float64" for case in (FAR, LONG)}
 SINGLE = {f"{name}-float32" for name in ("gpt2", "original", *(case.name for case in TEETH))}
 """Show bugs in float32: common errors, and digits lost by a bad algorithm."""
 
-DIGITS = "test_shapes.py::test_digits_are_kept"
-
 OF_THEMES = (*FORWARD, *OPTIMIZER, *DECODING, "test_input_validation", "test_inputs", "test_life")
 """Chapters that test one kind of mutant. Other kinds skip them: a wrong LayerNorm changes every
 optimizer step and every text, which tests neither of them and takes most of the time."""
 
 SECONDS_PER_TEST = 10.0
 """Time limit for a mutant that loops forever. CPU time, so that a busy machine does not matter."""
-
-
 SECONDS_PER_TEST_OF_ALL = 20.0
 """The limit with the whole suite, which has slower tests."""
 
@@ -73,12 +70,15 @@ class Verdict:
         return bool(self.fallen)
 
 
+Wanted = Callable[[str, str], bool]
+"""Whether to run a check, in a setting such as gpt2-float64, or "" if it has none."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """A part of the suite, in one process of pytest."""
 
-    wanted: Callable[[str, str | None], bool]
-    """Whether a check belongs to it, in a setting."""
+    wanted: Wanted
     compiles: bool = True
     """Whether JAX does."""
     seconds: float = SECONDS_PER_TEST
@@ -103,16 +103,14 @@ class Watcher:
         recorder.locator = None  # only which checks fail matters here
         self.ledger = recorder.ledger
 
-    def accuses(self, item: pytest.Item) -> bool:
-        params = item.callspec.params if hasattr(item, "callspec") else {}
-        if params.get("backend_name") in self.healthy:  # it is not the accused
-            return False
-        case, dtype = params.get("setting", (None, None))
-        return self.stage.wanted(check_of(item), f"{case.name}-{dtype}" if case else None)
-
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = [item for item in items if self.accuses(item)]
+        items[:] = [
+            item
+            for item in items
+            if parameters_of(item).get("backend_name") not in self.healthy  # they are not accused
+            and self.stage.wanted(check_of(item), setting_of(item))
+        ]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -143,18 +141,21 @@ class Watcher:
         """The backend's largest error in every float64 row with an error above the limit; infinite
         if nothing could be compared."""
         return {
-            row.check: row.errors.get(backend, math.inf)
+            row.check: error
             for row in self.ledger.in_order()
-            if row.dtype == "float64"
-            and backend in row.failed
-            and row.errors.get(backend, math.inf) > row.limit
+            if row.dtype == "float64" and backend in row.failed
+            if (error := row.errors.get(backend, math.inf)) > row.limit
         }
 
 
 def in_single(item: pytest.Item) -> bool:
-    """Whether a test runs in float32."""
-    parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    return parameters.get("setting", (None, None))[1] == "float32"
+    return setting_of(item).endswith("-float32")
+
+
+def setting_of(item: pytest.Item) -> str:
+    """gpt2-float64; "" for a test that has no setting."""
+    case, dtype = parameters_of(item).get("setting", (None, ""))
+    return f"{case.name}-{dtype}" if case else ""
 
 
 def check_of(item: pytest.Item) -> str:
@@ -182,53 +183,45 @@ def run_suite(watcher: Watcher, *backends: str) -> None:
     """Run the suite on these backends in this process, silently. A backend that cannot be loaded
     has failed before the first check."""
     options = [
-        "--tb=no",
-        "-q",
-        "--disable-plugin-autoload",
-        "--assert=plain",
-        *("-p", "no:cacheprovider"),
+        *("-q", "--tb=no", "--assert=plain", "--disable-plugin-autoload", "-p", "no:cacheprovider"),
         # They collect garbage five times after every run, over all objects of three frameworks.
         *("-p", "no:unraisableexception", "-p", "no:threadexception"),
-        "--rootdir",
-        str(ROOT),
+        f"--rootdir={ROOT}",
+        *(f"--backend={backend}" for backend in backends),
     ]
-    for backend in backends:
-        options += ["--backend", backend]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         status = pytest.main([*map(str, watcher.stage.files), *options], plugins=[watcher])
-    if (
-        status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
-        and not watcher.fallen
-    ):
+    ended = status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    if not ended and not watcher.fallen:
         watcher.fallen["suite"] = f"pytest ended with status {status}"
 
 
-def wanted(mutant: Mutant | None, backend: str) -> Callable[[str, str | None], bool]:
+def wanted(mutant: Mutant | None, backend: str) -> Wanted:
     """The checks to run on a mutant, and their settings."""
     chapters = mutant.chapters if mutant else FORWARD
 
-    def without_other_themes(check: str, setting: str | None) -> bool:
+    def without_other_themes(check: str, setting: str) -> bool:
         if check.startswith(("test_shared_", "test_compiled")):
             return False  # tests of shared/, where no bugs are planted; tests in separate processes
         if mutant and check.startswith(OF_THEMES) and not check.startswith(chapters):
             return False
         if check.startswith("test_training.py") and (chapters, backend) != (OPTIMIZER, "numpy"):
             return False  # hundreds of steps, although one step shows the bug
-        return setting is None or setting in SETTINGS | SINGLE
+        return setting in {"", *SETTINGS, *SINGLE}
 
-    def a_part(check: str, setting: str | None) -> bool:
+    def a_part(check: str, setting: str) -> bool:
         if not check.startswith(chapters):
             return False
         if "finite_differences" in check:  # a hundred losses; test_gradients sees as much
             return False
         repeated = check.startswith("test_causality.py") or check.endswith(("pile_up", "same_loss"))
         many = compiled(chapters) or repeated  # many evaluations: one configuration is enough
-        if check == DIGITS:  # the size that shows an algorithm that loses digits
+        if check.endswith("digits_are_kept"):  # of a size that shows a bad algorithm
             return setting in SINGLE
         if chapters in (LIFE, SHAPES):
-            return setting in {"gpt2-float64", "original-float64", f"{LONG.name}-float64", None}
-        usual = {*SETTINGS, None, "gpt2-float32"} - {"nanogpt-float64", f"{LONG.name}-float64"}
-        return setting in ({"gpt2-float64", None} if many else usual)
+            return setting in {"gpt2-float64", "original-float64", f"{LONG.name}-float64", ""}
+        usual = {"", *SETTINGS, "gpt2-float32"} - {"nanogpt-float64", f"{LONG.name}-float64"}
+        return setting in ({"", "gpt2-float64"} if many else usual)
 
     return a_part if backend == "jax" else without_other_themes
 
@@ -240,17 +233,16 @@ def compiled(chapters: tuple[str, ...]) -> bool:
 
 
 @contextlib.contextmanager
-def jax_compiles(answer: bool, forget: bool = False) -> Iterator[None]:
-    """JAX runs line by line in the block, or compiles; what was compiled is forgotten after it, or,
-    unless `forget`, when its last function is. (What several whole suites compile needs more
-    mappings of memory than Linux allows a process: then it crashes.)"""
+def jax_compiles(answer: bool) -> Iterator[None]:
+    """JAX runs line by line in the block, or compiles, and forgets what it compiled after it. (What
+    several whole suites compile needs more mappings of memory than Linux allows a process.)"""
     jax = importlib.import_module("jax")  # by name, as all backends are
     jax.config.update("jax_disable_jit", not answer)
     try:
         yield
     finally:
         jax.config.update("jax_disable_jit", False)
-        if forget:
+        if answer:
             jax.clear_caches()
 
 
@@ -309,12 +301,12 @@ def judge(
     package = plant(mutant, backend, directory)
     if str(directory) not in sys.path:
         sys.path.insert(0, str(directory))
-    verdict = Verdict(mutant.name if mutant else "healthy", backend)
+    verdict = Verdict(mutant.name if mutant else HEALTHY, backend)
     for stage in stages(mutant, "jax" if "jax" in healthy else backend, first):
         watcher = Watcher(healthy, stage)
         with contextlib.ExitStack() as stack:
             if "jax" in (*healthy, backend):
-                stack.enter_context(jax_compiles(stage.compiles, forget=stage.compiles))
+                stack.enter_context(jax_compiles(stage.compiles))
             run_suite(watcher, *healthy, package)
         verdict.fallen |= watcher.fallen
         verdict.single += watcher.single

@@ -1,6 +1,14 @@
-"""A mutant: one named bug, as replacements in the sources of the backends."""
+"""A mutant: one named bug, as replacements in the sources of the backends.
 
-from dataclasses import dataclass
+An entry of the catalogue adds them up, one call for each text to replace:
+
+    bug("temperature_multiplied", "logits times the temperature instead of divided by it")
+    + GENERATE.eager("/ config.temperature", "* config.temperature")
+    + GENERATE.jax("/ temperature", "* temperature")
+"""
+
+from dataclasses import dataclass, field, replace
+from functools import partialmethod
 from typing import Self
 
 from shared.protocol import BACKENDS
@@ -11,6 +19,7 @@ FORWARD = ("test_forward", "test_softmax", "test_loss", "test_gradients", "test_
 OPTIMIZER = ("test_optimizers", "test_bigram")
 DECODING = ("test_decoding", "test_sampling")
 ADAPTER = ("test_forward", "test_input_validation", "test_bigram", "test_inputs")
+COUNTS = ("test_bigram",)
 SHAPES = ("test_shapes",)
 LIFE = ("test_life", "test_inputs", "test_shapes.py::test_a_batch")
 
@@ -23,6 +32,34 @@ class Edit:
     old: str
     new: str
     times: int = 1
+
+
+Edits = dict[str, tuple[Edit, ...]]
+"""By backend, in the order they are made."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that each backend has. Its methods edit it in some of them."""
+
+    name: str
+
+    def edits(self, backends: tuple[str, ...], old: str, new: str, times: int = 1) -> Edits:
+        """Replace `old` by `new`, in which … stands for `old`."""
+        edit = Edit(self.name, old, new.replace("…", old), times)
+        return dict.fromkeys(backends, (edit,))
+
+    everywhere = partialmethod(edits, BACKENDS)
+    eager = partialmethod(edits, ("numpy", "torch"))  # the backends that do not compile
+    numpy = partialmethod(edits, ("numpy",))
+    torch = partialmethod(edits, ("torch",))
+    jax = partialmethod(edits, ("jax",))
+
+
+BACKEND, BIGRAM, CACHE = File("backend.py"), File("bigram.py"), File("cache.py")
+GENERATE, LAYERS, MODEL = File("generate.py"), File("nn.py"), File("model.py")
+OPTIM, STEP, STEPS = File("optim.py"), File("step.py"), File("attention_steps.py")
+TRACE = File("trace.py")
 
 
 @dataclass(frozen=True)
@@ -43,8 +80,7 @@ class Mutant:
     name: str
     story: str
     """The real mistake it stands for, in one line."""
-    edits: dict[str, tuple[Edit, ...]]
-    """Backend: the replacements."""
+    edits: Edits = field(default_factory=dict)
     chapters: tuple[str, ...] = FORWARD
     """Files of the suite, or checks in them, that test this kind of mutant."""
     seen: tuple[Source, ...] = ()
@@ -52,21 +88,6 @@ class Mutant:
     generic: bool = False
     """Made by an operator: runs against the whole suite, until the first check fails."""
 
-    @classmethod
-    def of(
-        cls,
-        name: str,
-        story: str,
-        chapters: tuple[str, ...] = FORWARD,
-        /,
-        **edits: Edit | tuple[Edit, ...],
-    ) -> Self:
-        """A mutant from one edit or several for each backend; `everywhere` is for all three."""
-        everywhere = edits.pop("everywhere", None)
-        chosen = dict.fromkeys(BACKENDS, everywhere) if everywhere else {}
-        planted = {
-            backend: (edit,) if isinstance(edit, Edit) else edit
-            for backend, edit in (chosen | edits).items()
-            if edit is not None
-        }
-        return cls(name, story, planted, chapters)
+    def __add__(self, more: Edits) -> Self:
+        edits = self.edits | {b: self.edits.get(b, ()) + more[b] for b in more}
+        return replace(self, edits=edits)

@@ -11,6 +11,8 @@ from shared.errors import UserError
 from shared.sources import ROOT
 
 IMPLS = ROOT / "impls"
+HEALTHY = "healthy"
+"""The name of a copy without a bug, which must not fail."""
 
 
 class MutantError(UserError):
@@ -43,7 +45,7 @@ def plant(mutant: Mutant | None, backend: str, directory: Path) -> str:
 
     Without a mutant, the copy is healthy: a failure then is caused by the copying.
     """
-    package = f"{mutant.name if mutant else 'healthy'}_{backend}"
+    package = f"{mutant.name if mutant else HEALTHY}_{backend}"
     target = directory / package
     target.mkdir(parents=True)
     for name, source in mutate(mutant, backend).items():

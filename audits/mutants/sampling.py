@@ -9,7 +9,7 @@ import textwrap
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, zip_longest
+from itertools import chain, takewhile, zip_longest
 from pathlib import Path
 
 from cosmic_ray.ast import ast_nodes, get_ast
@@ -130,8 +130,7 @@ def change(sources: dict[str, str], place: Place) -> Change | None:
 
 def common(a: list[str], b: list[str]) -> int:
     """The number of equal lines at the beginning."""
-    differing = (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
-    return next(differing, min(len(a), len(b)))
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False))))
 
 
 def sources_of(backend: str) -> dict[str, str]:

@@ -10,10 +10,12 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from time import monotonic
+from unittest.mock import patch
 
 from audits.mutants.catalogue import CATALOGUE
 from audits.mutants.judging import Verdict, judge
 from audits.mutants.mutant import Mutant
+from audits.mutants.plant import HEALTHY
 from conformance.conftest import QUICK
 
 Task = tuple[str | Mutant | None, str]
@@ -23,6 +25,13 @@ SECONDS_PER_MUTANT = 120.0
 """After this time its process is killed, and the mutant counts as killed."""
 SECONDS_PER_GENERIC_MUTANT = 1800.0
 """For one that survives and meets the whole suite, where every test has its own limit."""
+
+ENVIRONMENT = {  # of the processes
+    # On matrices this small, threads only wait for each other.
+    **{"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"},
+    # Compiled code runs only a few times: optimizing it costs more than it saves.
+    "XLA_FLAGS": QUICK,
+}
 
 CONTEXT = multiprocessing.get_context("spawn")  # torch and JAX do not survive a fork
 
@@ -45,7 +54,10 @@ def judge_all(tasks: list[Task], processes: int = 2, first: bool = False) -> Ite
     A mutant that hangs or crashes its process counts as killed.
     """
     waiting = list(reversed(tasks))
-    with tempfile.TemporaryDirectory(prefix="mutants-") as directory, environment():
+    with (
+        tempfile.TemporaryDirectory(prefix="mutants-") as directory,
+        patch.dict(os.environ, ENVIRONMENT),
+    ):
         workers: list[Worker] = []
         try:
             while waiting or workers:
@@ -55,47 +67,26 @@ def judge_all(tasks: list[Task], processes: int = 2, first: bool = False) -> Ite
                 for worker in list(workers):
                     if worker.pipe in ready:
                         verdict = receive(worker)
-                        if verdict.fallen.get("process") and worker.done:
-                            # An earlier mutant may have caused this: try again in a new process.
-                            waiting.append(worker.task)
-                            stop(worker)
-                            workers.remove(worker)
-                            continue
                     elif monotonic() - worker.began > (seconds := limit(worker.task)):
                         verdict = fallen(worker, f"no end after {seconds:g} s")
                     else:
                         continue
-                    if verdict.fallen.get("process") or not waiting:
+                    died = "process" in verdict.fallen
+                    again = died and worker.pipe in ready and worker.done
+                    if again:  # an earlier mutant may have caused this: try in a new process
+                        waiting.append(worker.task)
+                    if died or not waiting:
                         stop(worker)
                         workers.remove(worker)
                     else:
                         worker.task, worker.began = waiting.pop(), monotonic()
                         worker.done += 1
                         worker.pipe.send(worker.task)
-                    yield verdict
+                    if not again:
+                        yield verdict
         finally:
             for worker in workers:
                 stop(worker)
-
-
-ENVIRONMENT = {
-    # On matrices this small, threads only wait for each other.
-    **{"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"},
-    # Compiled code runs only a few times: optimizing it costs more than it saves.
-    "XLA_FLAGS": QUICK,
-}
-
-
-@contextlib.contextmanager
-def environment() -> Iterator[None]:
-    """Configure processes started in the block for many small computations."""
-    before = dict(os.environ)
-    os.environ |= ENVIRONMENT
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ |= before
 
 
 def start(task: Task, directory: Path, first: bool) -> Worker:
@@ -127,7 +118,7 @@ def receive(worker: Worker) -> Verdict:
 
 def fallen(worker: Worker, how: str) -> Verdict:
     which, backend = worker.task
-    name = which.name if isinstance(which, Mutant) else which or "healthy"
+    name = which.name if isinstance(which, Mutant) else which or HEALTHY
     seconds = monotonic() - worker.began
     return Verdict(name, backend, {"process": how}, seconds=seconds)
 

@@ -9,10 +9,8 @@ from threadpoolctl import threadpool_limits
 # Before it is imported: an oracle reads local files and never the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-from audits.oracles.verdict import LIMIT, Verdict
+from audits.oracles.verdict import ERRORS, LIMIT, Verdict
 from shared.protocol import BACKENDS, Backend, load_backend
-
-ERRORS = pytest.StashKey[dict[tuple[str, str], float]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,10 +20,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME",
         help="a backend to judge, by name or import path; repeatable (default: numpy torch jax)",
     )
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[ERRORS] = {}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -48,18 +42,15 @@ def backend(backend_name: str) -> Backend:
 
 
 @pytest.fixture
-def verdict(request: pytest.FixtureRequest, backend_name: str) -> Verdict:
-    return Verdict(backend_name, request.config.stash[ERRORS])
+def verdict(backend_name: str) -> Verdict:
+    return Verdict(backend_name)
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """A line for every check: its largest error by backend."""
-    errors = config.stash[ERRORS]
-    if not errors:
+    if not ERRORS:
         return
     terminalreporter.section(f"largest relative errors (limit {LIMIT:.0e} in float64)")
-    for check in dict.fromkeys(check for check, _ in errors):
-        values = [f"{name} {e:.1e}" for (key, name), e in errors.items() if key == check]
+    for check in dict.fromkeys(check for check, _ in ERRORS):
+        values = [f"{name} {e:.1e}" for (key, name), e in ERRORS.items() if key == check]
         terminalreporter.write_line(f"{check:<55} {'  '.join(values)}")

@@ -8,107 +8,104 @@ import torch
 from torch import Tensor, nn
 from transformers import GPT2LMHeadModel
 
-SOURCE = "transformers"
+from audits.oracles.torch_layers import mean_loss_and_grads
+from shared.checkpoints.checkpoint import save_checkpoint
+from shared.config import GPTConfig
+
+MODULES = {
+    "ln_1": "ln_1",
+    "attn.c_attn": "attn.c_attn",
+    "attn.y": "attn.c_proj",
+    "attn": "attn",
+    "ln_2": "ln_2",
+    "mlp.fc": "mlp.c_fc",
+    "mlp.act": "mlp.act",
+    "mlp": "mlp",
+}
+"""Our taps in a block, and the modules that they are seen at."""
 
 
-def load(directory: Path) -> GPT2LMHeadModel:
-    """The model in a local directory, in float64.
+class HuggingFace:
+    """The model in a local directory, in float64. Names and layouts are the canonical ones."""
 
-    The library initializes missing tensors at random and ignores unknown ones: here no tensor may
-    be missing, left over or of another shape. Attention is the eager version, which returns its
-    weights.
-    """
-    model, info = GPT2LMHeadModel.from_pretrained(
-        directory,
-        local_files_only=True,
-        dtype=torch.float64,
-        attn_implementation="eager",
-        output_loading_info=True,
-    )
-    assert not any(info.values()), info
-    return model.eval()
+    source = "transformers"
 
+    def __init__(self, directory: Path) -> None:
+        """Load it. Attention is the eager version, which returns its weights.
 
-def canonical_parameters(model: GPT2LMHeadModel) -> dict[str, nn.Parameter]:
-    """Names and layouts need no change: the canonical ones are GPT-2's."""
-    return dict(model.named_parameters())
+        The library initializes missing tensors at random and ignores unknown ones: here no tensor
+        may be missing, left over or of another shape.
+        """
+        model, info = GPT2LMHeadModel.from_pretrained(
+            directory,
+            local_files_only=True,
+            dtype=torch.float64,
+            attn_implementation="eager",
+            output_loading_info=True,
+        )
+        assert not any(info.values()), info
+        self.model = model.eval()
+        self.parameters: dict[str, nn.Parameter] = dict(model.named_parameters())
 
+    @classmethod
+    def of(cls, config: GPTConfig, weights: dict[str, np.ndarray], directory: Path) -> Any:
+        """The model of these weights, which we save and they load."""
+        save_checkpoint(directory / "checkpoint", config, weights)
+        return cls(directory / "checkpoint")
 
-@torch.no_grad()
-def logits(model: GPT2LMHeadModel, tokens: np.ndarray) -> np.ndarray:
-    return model(torch.from_numpy(tokens)).logits.numpy()
+    @torch.no_grad()
+    def logits(self, tokens: np.ndarray) -> np.ndarray:
+        return self.model(torch.from_numpy(tokens)).logits.numpy()
 
+    def loss_and_grads(
+        self, tokens: np.ndarray, targets: np.ndarray
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        """Not with the model's own `labels=`, which computes the loss in float32 for every
+        precision."""
+        logits = self.model(torch.from_numpy(tokens)).logits
+        return mean_loss_and_grads(logits, targets, self.parameters)
 
-def loss_and_grads(
-    model: GPT2LMHeadModel, tokens: np.ndarray, targets: np.ndarray
-) -> tuple[float, dict[str, np.ndarray]]:
-    """Mean cross-entropy and its gradients.
+    @torch.no_grad()
+    def own_loss(self, text: np.ndarray) -> float:
+        """The loss with `labels=`, which shifts the text by one itself. In float32."""
+        ids = torch.from_numpy(text)
+        return float(self.model(ids, labels=ids).loss)
 
-    Not with the model's own `labels=`, which computes the loss in float32 for every precision.
-    """
-    model.zero_grad()
-    scores = model(torch.from_numpy(tokens)).logits
-    loss = nn.functional.cross_entropy(scores.flatten(0, 1), torch.from_numpy(targets).flatten())
-    loss.backward()
-    return loss.item(), {key: p.grad.numpy() for key, p in canonical_parameters(model).items()}
+    @torch.no_grad()
+    def trace(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
+        """The intermediate values, under the names of our taps (all but `scores`)."""
+        seen: dict[str, Tensor] = {}
+        body = self.model.transformer
+        modules = {"embed": body.drop, "ln_f": body.ln_f, "logits": self.model.lm_head}
+        for i, block in enumerate(body.h):
+            modules[f"h.{i}"] = block
+            modules |= {f"h.{i}.{tap}": block.get_submodule(at) for tap, at in MODULES.items()}
 
+        def watch(tap: str, module: nn.Module) -> Any:
+            def look(module: nn.Module, inputs: tuple, output: Any) -> None:
+                if tap.endswith("c_attn"):
+                    for letter, part in zip("qkv", output.chunk(3, dim=-1), strict=True):
+                        heads = part.unflatten(-1, (self.model.config.n_head, -1))  # [B, T, H, D]
+                        seen[tap.removesuffix("c_attn") + letter] = heads.transpose(1, 2)
+                elif tap.endswith("attn"):
+                    seen[tap], seen[f"{tap}.weights"] = output
+                else:
+                    seen[tap] = inputs[0] if tap.endswith("attn.y") else output
 
-@torch.no_grad()
-def own_loss(model: GPT2LMHeadModel, text: np.ndarray) -> float:
-    """The loss with `labels=`, which shifts the text by one itself. In float32."""
-    ids = torch.from_numpy(text)
-    return float(model(ids, labels=ids).loss)
+            return module.register_forward_hook(look)
 
-
-@torch.no_grad()
-def trace(model: GPT2LMHeadModel, tokens: np.ndarray) -> dict[str, np.ndarray]:
-    """The intermediate values, under the names of our taps (all but `scores`)."""
-    seen: dict[str, Tensor] = {}
-
-    def hook(name: str) -> Any:
-        def look(module: nn.Module, inputs: tuple, output: Any) -> None:
-            if name.endswith("c_attn"):
-                at = name.removesuffix("c_attn")
-                for letter, part in zip("qkv", output.chunk(3, dim=-1), strict=True):
-                    heads = part.unflatten(-1, (model.config.n_head, -1))  # [B, T, H, D]
-                    seen[at + letter] = heads.transpose(1, 2)
-            elif name.endswith("attn"):
-                seen[name], seen[f"{name}.weights"] = output
-            elif name.endswith("attn.y"):
-                (seen[name],) = inputs
-            else:
-                seen[name] = output
-
-        return look
-
-    modules: dict[str, nn.Module] = {"embed": model.transformer.drop}
-    for i, block in enumerate(model.transformer.h):
-        modules |= {
-            f"h.{i}.ln_1": block.ln_1,
-            f"h.{i}.attn.c_attn": block.attn.c_attn,
-            f"h.{i}.attn.y": block.attn.c_proj,
-            f"h.{i}.attn": block.attn,
-            f"h.{i}.ln_2": block.ln_2,
-            f"h.{i}.mlp.fc": block.mlp.c_fc,
-            f"h.{i}.mlp.act": block.mlp.act,
-            f"h.{i}.mlp": block.mlp,
-            f"h.{i}": block,
-        }
-    modules |= {"ln_f": model.transformer.ln_f, "logits": model.lm_head}
-    handles = [module.register_forward_hook(hook(name)) for name, module in modules.items()]
-    try:
-        model(torch.from_numpy(tokens))
-    finally:
+        handles = [watch(tap, module) for tap, module in modules.items()]
+        self.model(torch.from_numpy(tokens))
         for handle in handles:
             handle.remove()
-    seen["probs"] = seen["logits"].softmax(dim=-1)
-    return {name: np.ascontiguousarray(value.numpy()) for name, value in seen.items()}
+        seen["probs"] = seen["logits"].softmax(dim=-1)
+        return {tap: np.ascontiguousarray(value.numpy()) for tap, value in seen.items()}
 
-
-@torch.no_grad()
-def greedy_text(model: GPT2LMHeadModel, prompt: np.ndarray, count: int) -> list[int]:
-    """`count` tokens after the prompt, decoded with the cache."""
-    ids = torch.from_numpy(prompt)[None]
-    options = {"do_sample": False, "use_cache": True, "pad_token_id": 0}
-    text = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=count, **options)
-    return text[0, len(prompt) :].tolist()
+    @torch.no_grad()
+    def greedy_text(self, prompt: np.ndarray, count: int) -> list[int]:
+        """`count` tokens after the prompt, decoded with the cache."""
+        ids = torch.from_numpy(prompt)[None]
+        options = {"do_sample": False, "use_cache": True, "pad_token_id": 0}
+        mask = torch.ones_like(ids)
+        text = self.model.generate(ids, attention_mask=mask, max_new_tokens=count, **options)
+        return text[0, len(prompt) :].tolist()

@@ -4,7 +4,6 @@ Gradients are given as a list with one dictionary per step, by canonical name.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -35,22 +34,18 @@ def replay_torch(
     weights: Tensors, gradients: Sequence[Tensors], rates: Sequence[float], config: TrainConfig
 ) -> Iterator[State]:
     """The state after every step of torch.optim; decay for matrices only, by two groups."""
-    parameters = {
-        name: torch.nn.Parameter(torch.tensor(value, dtype=torch.float64))
-        for name, value in weights.items()
-    }
+    parameters = {name: torch.nn.Parameter(torch.tensor(w)) for name, w in weights.items()}
     matrices = [p for p in parameters.values() if p.ndim >= 2]
     vectors = [p for p in parameters.values() if p.ndim < 2]
     optimizer: torch.optim.Optimizer
     if config.optimizer == "sgd":
         optimizer = torch.optim.SGD(matrices + vectors, lr=1.0, foreach=False)
     else:
+        groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
         optimizer = torch.optim.AdamW(
-            [
-                {"params": matrices, "weight_decay": config.weight_decay},
-                {"params": vectors, "weight_decay": 0.0},
-            ],
+            groups,
             lr=1.0,
+            weight_decay=config.weight_decay,
             betas=(config.beta1, config.beta2),
             eps=config.epsilon,
             foreach=False,  # the plain loop over the tensors, neither fused nor batched
@@ -58,30 +53,23 @@ def replay_torch(
     slots = {"m": "exp_avg", "v": "exp_avg_sq"} if config.optimizer == "adamw" else {}
     for grads, rate in zip(gradients, rates, strict=True):
         for name, parameter in parameters.items():
-            parameter.grad = torch.tensor(grads[name], dtype=torch.float64)
+            parameter.grad = torch.tensor(grads[name])
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.step()
+        state = {name: optimizer.state[p] for name, p in parameters.items()}
         moments = {
-            letter: {name: to_numpy(optimizer.state[p][slot]) for name, p in parameters.items()}
+            letter: {name: state[name][slot].numpy().copy() for name in state}
             for letter, slot in slots.items()
         }
-        yield {name: to_numpy(p) for name, p in parameters.items()}, moments
-
-
-def to_numpy(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.detach().numpy().copy()
+        yield {name: p.detach().numpy().copy() for name, p in parameters.items()}, moments
 
 
 def replay_optax(
     weights: Tensors, gradients: Sequence[Tensors], rates: Sequence[float], config: TrainConfig
 ) -> Iterator[State]:
     """The state after every step of optax; decay for matrices only, by a mask."""
-    table = jnp.array(rates, dtype=jnp.float64)
-
-    def schedule(count: Any) -> Any:
-        return table[count]
-
+    schedule = jnp.array(rates, dtype=jnp.float64).__getitem__
     if config.optimizer == "sgd":
         optimizer = optax.sgd(schedule)
     else:
@@ -95,7 +83,7 @@ def replay_optax(
             mask={name: value.ndim >= 2 for name, value in weights.items()},
         )
     update: Callable = jax.jit(optimizer.update)
-    params = {name: jnp.asarray(value, dtype=jnp.float64) for name, value in weights.items()}
+    params = {name: jnp.asarray(value) for name, value in weights.items()}
     state = optimizer.init(params)
     for grads in gradients:
         updates, state = update(grads, state, params)

@@ -1,72 +1,34 @@
 """GPT-2 checkpoints of other origin: laid out as on the hub, or saved by transformers."""
 
-import json
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from safetensors.numpy import save_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from audits.oracles import hugging_face
-from audits.oracles.hugging_face import SOURCE
+from audits.oracles.hugging_face import HuggingFace
 from audits.oracles.verdict import Verdict
-from conformance.cases import BASE, Case, random_batch, random_weights
+from audits.reliability.samples import HUB_CONFIG, hub_tensors, write_hub
+from conformance.cases import random_batch
 from shared.checkpoints.checkpoint import load_checkpoint
 from shared.protocol import Backend
 
-CASE = Case("hub", replace(BASE, n_inner=None, tie_weights=True))
-
-# The keys of the file that GPT-2 was published with; those of the sizes are ours, and so is what
-# the text begins and ends with, which is outside so small a vocabulary.
-HUB_CONFIG = {
-    "activation_function": "gelu_new",
-    "architectures": ["GPT2LMHeadModel"],
-    "attn_pdrop": 0.1,
-    "bos_token_id": 36,
-    "embd_pdrop": 0.1,
-    "eos_token_id": 36,
-    "initializer_range": 0.02,
-    "layer_norm_epsilon": 1e-05,
-    "model_type": "gpt2",
-    "n_ctx": 11,
-    "n_embd": 24,
-    "n_head": 4,
-    "n_layer": 2,
-    "n_positions": 11,
-    "resid_pdrop": 0.1,
-    "summary_activation": None,
-    "summary_first_dropout": 0.1,
-    "summary_proj_to_labels": True,
-    "summary_type": "cls_index",
-    "summary_use_proj": True,
-    "task_specific_params": {"text-generation": {"do_sample": True, "max_length": 50}},
-    "vocab_size": 37,
-}
+# What a text begins and ends with is outside so small a vocabulary.
+TOKENS = {"bos_token_id": 0, "eos_token_id": 0}
 
 
 def write_as_on_the_hub(directory: Path) -> None:
     """Float32, names without "transformer.", the mask as a tensor of every block, no lm_head."""
-    weights = random_weights(CASE)
-    tensors = {
-        name.removeprefix("transformer."): value.astype(np.float32)
-        for name, value in weights.items()
-    }
-    n = CASE.config.block_size
-    mask = np.tril(np.ones((1, 1, n, n), dtype=np.float32))
-    tensors |= {f"h.{i}.attn.bias": mask for i in range(CASE.config.n_layer)}
-    directory.mkdir()
-    save_file(tensors, directory / "model.safetensors", metadata={"format": "pt"})
-    (directory / "config.json").write_text(json.dumps(HUB_CONFIG, indent=2))
+    tensors = {key: x for key, x in hub_tensors().items() if not key.endswith("masked_bias")}
+    write_hub(directory, tensors, {"format": "pt"}, **TOKENS)
     (directory / "README.md").write_text("# GPT-2\n")
 
 
 def write_by_transformers(directory: Path, tied: bool) -> None:
     """Their model with its own initial weights, enlarged so that they matter."""
     torch.manual_seed(0)
-    model = GPT2LMHeadModel(GPT2Config.from_dict(HUB_CONFIG | {"tie_word_embeddings": tied}))
+    config = HUB_CONFIG | TOKENS | {"tie_word_embeddings": tied}
+    model = GPT2LMHeadModel(GPT2Config.from_dict(config))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.2)
@@ -90,11 +52,11 @@ def test_checkpoint_gives_their_logits(
     checkpoint = load_checkpoint(directory)
     assert checkpoint.dtype == "float32"
     assert checkpoint.config.tie_weights == (writer != "transformers, untied")
-    theirs = hugging_face.load(directory)
+    theirs = HuggingFace(directory)
     ours = backend.build(checkpoint.config, checkpoint.weights, dtype="float64")
     tokens, targets = random_batch(checkpoint.config)
-    truth = hugging_face.logits(theirs, tokens)
-    verdict.agrees("logits of their checkpoints", ours.logits(tokens), truth, SOURCE)
+    truth = theirs.logits(tokens)
+    verdict.agrees("logits of their checkpoints", ours.logits(tokens), truth, theirs.source)
     _, grads = ours.loss_and_grads(tokens, targets)
-    _, true_grads = hugging_face.loss_and_grads(theirs, tokens, targets)
-    verdict.all_agree("gradients of their checkpoints", grads, true_grads, SOURCE)
+    _, true_grads = theirs.loss_and_grads(tokens, targets)
+    verdict.all_agree("gradients of their checkpoints", grads, true_grads, theirs.source)

@@ -1,6 +1,6 @@
 """Trainers against torch.optim and optax, on the gradients of the trainers."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import optax
@@ -31,13 +31,8 @@ CONFIGS = {
 REPLAYS = {"torch.optim": replay_torch, "optax": replay_optax}
 
 
-@dataclass(frozen=True)
-class Record:
-    """A recorded training: the inputs of the optimizer at each step, and its results."""
-
-    gradients: list[Tensors]
-    results: list[StepResult]
-    states: list[TrainState]
+Record = list[tuple[Tensors, StepResult, TrainState]]
+"""Of every step of a training: the gradients that the optimizer gets, and its results."""
 
 
 @pytest.fixture(scope="module", params=CONFIGS)
@@ -48,30 +43,29 @@ def optimizer(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def record(backend: Backend, optimizer: str) -> Record:
     """Twenty steps of a trainer. The gradients are those of a model with the trainer's weights."""
-    trained = Record([], [], [])
+    steps = []
     weights = random_weights(CASE)
     trainer = backend.build(CASE.config, weights, dtype="float64").trainer(CONFIGS[optimizer])
     for step in range(STEPS):
         batch = random_batch(CASE.config, seed=step)
         model = backend.build(CASE.config, weights, dtype="float64")
-        trained.gradients.append(model.loss_and_grads(*batch)[1])
-        trained.results.append(trainer.step(*batch))
-        trained.states.append(trainer.state())
-        weights = trained.states[-1].weights
-    return trained
+        gradients = model.loss_and_grads(*batch)[1]
+        steps.append((gradients, trainer.step(*batch), trainer.state()))
+        weights = trainer.state().weights
+    return steps
 
 
 @pytest.mark.parametrize("source", REPLAYS)
 def test_weights_and_moments(record: Record, optimizer: str, source: str, verdict: Verdict) -> None:
     """After 1 step and after 20. Clipping and learning rates are given, not the oracle's own."""
     config = CONFIGS[optimizer]
-    gradients = [clipped(grads, config.grad_clip)[0] for grads in record.gradients]
+    gradients = [clipped(grads, config.grad_clip)[0] for grads, _, _ in record]
     rates = [learning_rate(config, step) for step in range(STEPS)]
     replay = REPLAYS[source](random_weights(CASE), gradients, rates, config)
     for step, (weights, moments) in enumerate(replay):
         if step + 1 not in (1, STEPS):
             continue
-        state, when = record.states[step], f" after {step + 1}"
+        (_, _, state), when = record[step], f" after {step + 1}"
         assert state.step == step + 1
         verdict.all_agree(f"{optimizer}, weights", state.weights, weights, source, when)
         assert set(state.moments) == set(moments)
@@ -83,9 +77,9 @@ def test_step_results(record: Record, optimizer: str, verdict: Verdict) -> None:
     """The reported norm is that of all tensors together, before clipping; the reported learning
     rate is the schedule's."""
     config = CONFIGS[optimizer]
-    norms = [clipped(grads, config.grad_clip)[1] for grads in record.gradients]
+    norms = [clipped(grads, config.grad_clip)[1] for grads, _, _ in record]
     assert max(norms) > config.grad_clip, "a clip that does not bite proves nothing"
-    for step, (result, norm) in enumerate(zip(record.results, norms, strict=True)):
+    for step, ((_, result, _), norm) in enumerate(zip(record, norms, strict=True)):
         verdict.agrees("norm", float(result.grad_norm), norm, "definition", f"norm at {step}")
         assert result.learning_rate == learning_rate(config, step)
 

@@ -14,8 +14,6 @@ from torch import Tensor, nn
 
 from shared.config import GPTConfig
 
-SOURCE = "TransformerEncoderLayer"
-
 ACTIVATIONS = {
     "gelu_tanh": nn.GELU(approximate="tanh"),
     "gelu_erf": nn.GELU(),
@@ -46,10 +44,12 @@ def positions(config: GPTConfig) -> Tensor:
 class Stack(nn.Module):
     """The GPT of a configuration, in float64, with a copy of canonical weights."""
 
+    source = "TransformerEncoderLayer"
+
     def __init__(self, config: GPTConfig, weights: Mapping[str, np.ndarray]) -> None:
         super().__init__()
-        C, dtype = config.n_embd, torch.float64
-        self.wte = nn.Embedding(config.vocab_size, C, dtype=dtype)
+        C, epsilon = config.n_embd, config.layer_norm_epsilon
+        self.wte = nn.Embedding(config.vocab_size, C)
         self.wpe = nn.Parameter(positions(config), requires_grad=config.position == "learned")
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
@@ -58,22 +58,19 @@ class Stack(nn.Module):
                 dim_feedforward=config.inner_size,
                 dropout=0.0,
                 activation=ACTIVATIONS[config.activation],
-                layer_norm_eps=config.layer_norm_epsilon,
+                layer_norm_eps=epsilon,
                 batch_first=True,
                 norm_first=config.norm == "pre",
                 bias=config.bias,
-                dtype=dtype,
             )
             for _ in range(config.n_layer)
         )
-        self.ln_f = (
-            nn.LayerNorm(C, config.layer_norm_epsilon, bias=config.bias, dtype=dtype)
-            if config.norm == "pre"
-            else nn.Identity()
-        )
-        self.lm_head = nn.Linear(C, config.vocab_size, bias=False, dtype=dtype)
+        pre = config.norm == "pre"
+        self.ln_f = nn.LayerNorm(C, epsilon, bias=config.bias) if pre else nn.Identity()
+        self.lm_head = nn.Linear(C, config.vocab_size, bias=False)
         if config.tie_weights:
             self.lm_head.weight = self.wte.weight
+        self.double()
         self.by_canonical_name = self._canonical_parameters(config)
         assert set(self.by_canonical_name) == set(weights)
         with torch.no_grad():
@@ -95,34 +92,46 @@ class Stack(nn.Module):
                     names[f"layers.{i}.{theirs}{kind}"] = f"transformer.h.{i}.{ours}.{kind}"
         return {names[path]: p for path, p in self.named_parameters() if p.requires_grad}
 
-    def block(self, i: int, x: Tensor) -> Tensor:
-        """Block number i, alone."""
+    def taps(self, tokens: Tensor) -> dict[str, Tensor]:
+        """The embedding, the output of every block, and the logits."""
+        x = self.wte(tokens) + self.wpe[: tokens.shape[1]]
+        taps = {"embed": x}
         mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1], dtype=x.dtype)
-        return self.layers[i](x, src_mask=mask, is_causal=True)
+        for i, layer in enumerate(self.layers):
+            x = taps[f"h.{i}"] = layer(x, src_mask=mask, is_causal=True)
+        return taps | {"logits": self.lm_head(self.ln_f(x))}
 
     def forward(self, tokens: Tensor) -> Tensor:
-        x = self.wte(tokens) + self.wpe[: tokens.shape[1]]
-        for i in range(len(self.layers)):
-            x = self.block(i, x)
-        return self.lm_head(self.ln_f(x))
+        return self.taps(tokens)["logits"]
+
+    @torch.no_grad()
+    def logits(self, tokens: np.ndarray) -> np.ndarray:
+        return self(torch.from_numpy(tokens)).numpy()
+
+    @torch.no_grad()
+    def trace(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
+        """The intermediate values that can be seen, under the names of our taps."""
+        return {tap: x.numpy() for tap, x in self.taps(torch.from_numpy(tokens)).items()}
 
     def loss_and_grads(
         self, tokens: np.ndarray, targets: np.ndarray
     ) -> tuple[float, dict[str, np.ndarray]]:
         """Mean cross-entropy, and its gradients in canonical names and layout."""
-        self.zero_grad()
         logits = self(torch.from_numpy(tokens))
-        loss = nn.functional.cross_entropy(
-            logits.flatten(0, 1), torch.from_numpy(targets).flatten()
-        )
-        loss.backward()
-        return loss.item(), {
-            name: swap_layout(name, parameter.grad.numpy())
-            for name, parameter in self.by_canonical_name.items()
-        }
+        loss, grads = mean_loss_and_grads(logits, targets, self.by_canonical_name)
+        return loss, {name: swap_layout(name, grad) for name, grad in grads.items()}
 
 
 def swap_layout(name: str, value: np.ndarray) -> np.ndarray:
     """Between GPT-2's (in, out) and torch's (out, in); embeddings and lm_head are alike in both."""
     linear = name.startswith("transformer.h.") and value.ndim == 2
     return np.ascontiguousarray(value.T) if linear else value
+
+
+def mean_loss_and_grads(
+    logits: Tensor, targets: np.ndarray, parameters: dict[str, nn.Parameter]
+) -> tuple[float, dict[str, np.ndarray]]:
+    """Mean cross-entropy, and its gradients."""
+    loss = nn.functional.cross_entropy(logits.flatten(0, 1), torch.from_numpy(targets).flatten())
+    grads = torch.autograd.grad(loss, list(parameters.values()))
+    return loss.item(), {name: g.numpy() for name, g in zip(parameters, grads, strict=True)}

@@ -1,5 +1,7 @@
 """Compares the values of a backend with those of an outside program, and records the errors."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +15,17 @@ mildest bug that was tried, erf for tanh in GELU, leaves 1e-4. AdamW needs no wi
 both sides get the same gradients, with the same noise."""
 
 
+Tensors = Mapping[str, np.ndarray]
+
+ERRORS: dict[tuple[str, str], float] = defaultdict(float)
+"""The largest error so far, by check and backend."""
+
+
 @dataclass
 class Verdict:
     """Judges one backend, and records the largest error of every check."""
 
     backend: str
-    errors: dict[tuple[str, str], float]
-    """By check and backend; shared by all tests of a run."""
 
     def agrees(
         self,
@@ -31,18 +37,12 @@ class Verdict:
         limit: float = LIMIT,
     ) -> None:
         """Raises `Disagreement` unless `found`, of the backend, is `truth`, of `source`."""
-        found, truth = (np.array([x]) if isinstance(x, float) else x for x in (found, truth))
         error = check_truth(self.backend, found, truth, limit, what or check, source)
         key = (f"{source}: {check}", self.backend)
-        self.errors[key] = max(error, self.errors.get(key, 0.0))
+        ERRORS[key] = max(error, ERRORS[key])
 
     def all_agree(
-        self,
-        check: str,
-        found: dict[str, np.ndarray],
-        truth: dict[str, np.ndarray],
-        source: str,
-        when: str = "",
+        self, check: str, found: Tensors, truth: Tensors, source: str, when: str = ""
     ) -> None:
         """Check that the names are equal and every tensor agrees, in the order of `truth`."""
         odd = sorted(set(found) ^ set(truth))

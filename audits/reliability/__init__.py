@@ -1,5 +1,7 @@
-"""Tests too slow for `tests`: killed trainings, corrupted checkpoints, strings of all Unicode."""
+"""Tests too slow for `tests`: killed trainings, corrupted checkpoints, strings of all Unicode, and
+hostile surroundings."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,3 +29,15 @@ class Result:
     how: str
     """The outcome, what went wrong, or why it was skipped."""
     kind: Literal[FaultKind, "well", "skipped"] = "well"
+
+
+def attempt(row: str, case: str, act: Callable[[], str], about: str = "") -> Result:
+    """The result of one try. `act` returns how it ended well; every exception is a fault."""
+    try:
+        return Result(row, case, act())
+    except Fault as fault:
+        return Result(row, case, f"{about}{fault}", fault.kind)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a Rust panic is no Exception
+        return Result(row, case, f"{about}{type(error).__name__}: {error}", "traceback")

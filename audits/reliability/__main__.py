@@ -1,4 +1,5 @@
-"""Try hard to lose data: kill trainings, corrupt checkpoints, feed strings of all of Unicode.
+"""Try hard to lose data: kill trainings, corrupt checkpoints, feed strings of all of Unicode, and
+meet hostile surroundings (closed terminals, planted links, odd metrics and texts).
 
 Exit status 1 if anything is lost, wrongly accepted, or ends in a traceback. The counts are kept in
 build/reliability.json.
@@ -7,7 +8,7 @@ build/reliability.json.
 import json
 import shlex
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from time import perf_counter
@@ -50,7 +51,8 @@ class Options:
     seed: int = 0
     """Seed of all choices, except those that depend on the clock."""
     only: Part | None = None
-    """Run only this part."""
+    """Run only this part. hostile: 50 terminals closed, 7 links planted, 500 files of metrics, 32
+    texts within a limit of memory, 3 times two trainings at once."""
     case: str | None = None
     """Run only this case of the part, as named in the messages."""
     processes: int = 2
@@ -64,36 +66,17 @@ class Options:
         if self.case is not None and self.only is None:
             raise UsageError("--case needs --only: which part the case is of")
 
-
-@dataclass(frozen=True)
-class Row:
-    """Results that are counted together."""
-
-    part: Part
-    name: str
-    results: list[Result]
-
-    def of_kind(self, *kinds: str) -> list[Result]:
-        return [result for result in self.results if result.kind in kinds]
-
-    @property
-    def tried(self) -> int:
-        return len(self.of_kind("well", *FAULT_KINDS))
-
-    @property
-    def endings(self) -> dict[str, int]:
-        """The good outcomes, the most frequent first."""
-        return dict(Counter(result.how for result in self.of_kind("well")).most_common())
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "name": f"{self.part}: {self.name}",
-            "tried": self.tried,
-            **{kind: len(self.of_kind(kind)) for kind in FAULT_KINDS},
-            "ended well": self.endings,
-            "found": [asdict(result) for result in self.of_kind(*FAULT_KINDS)],
-            "skipped": [result.how for result in self.of_kind("skipped")],
-        }
+    def results_of(self, part: Part) -> list[Result]:
+        """Try everything in one part."""
+        match part:
+            case "kills":
+                return try_kills(self.kills, self.seed, self.processes, self.case)
+            case "corruptions":
+                return try_corruptions(self.corruptions, self.seed, self.processes, self.case)
+            case "strings":
+                return try_strings(self.strings, self.seed, self.case)
+            case "hostile":
+                return try_hostile(self.seed, self.case)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -104,42 +87,45 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _try_all(argv: Sequence[str] | None) -> int:
     options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
     began = perf_counter()
-    rows: list[Row] = []
+    rows: list[dict[str, Any]] = []
     for part in [options.only] if options.only else get_args(Part):
-        by_name: dict[str, list[Result]] = {}
-        for result in _results_of(part, options):
-            by_name.setdefault(result.row, []).append(result)
-        rows += [Row(part, name, results) for name, results in by_name.items()]
+        by_name = defaultdict(list)
+        for result in options.results_of(part):
+            by_name[result.row].append(result)
+        again = f"{PROGRAM} --only {part} --seed {options.seed} --case"
+        rows += [_row(f"{part}: {name}", results, again) for name, results in by_name.items()]
     seconds = perf_counter() - began
-    tried = sum(row.tried for row in rows)
-    faults = sum(len(row.of_kind(*FAULT_KINDS)) for row in rows)
-    console = Console(highlight=False)
-    console.width = console.width if console.is_terminal else WIDTH
-    _show(console, rows, options.seed)
-    console.print(f"{tried:,} tried in {seconds:.0f} s: {faults or 'nothing'} lost")
+    tried, faults = (sum(row[column] for row in rows) for column in ("tried", "faults"))
+    _show(rows)
+    print(f"{tried:,} tried in {seconds:.0f} s: {faults or 'nothing'} lost")
     if options.case is None:
         counts = {"seconds": round(seconds, 1), "tried": tried, "faults": faults}
-        report = {"options": asdict(options), **counts, "rows": [row.to_json() for row in rows]}
+        report = {"options": asdict(options), **counts, "rows": rows}
         REPORT.parent.mkdir(exist_ok=True)
         write_whole(REPORT, json.dumps(report, indent=1) + "\n")
     return 1 if faults else 0
 
 
-def _results_of(part: Part, options: Options) -> list[Result]:
-    seed, case, processes = options.seed, options.case, options.processes
-    match part:
-        case "kills":
-            return try_kills(options.kills, seed, processes, case)
-        case "corruptions":
-            return try_corruptions(options.corruptions, seed, processes, case)
-        case "strings":
-            return try_strings(options.strings, seed, case)
-        case "hostile":
-            return try_hostile(seed, case)
+def _row(name: str, results: Sequence[Result], again: str) -> dict[str, Any]:
+    """A row of the table. `again` is the command that repeats a case."""
+    kinds = Counter(result.kind for result in results)
+    found = [result for result in results if result.kind in FAULT_KINDS]
+    endings = Counter(result.how for result in results if result.kind == "well")
+    return {
+        "name": name,
+        "tried": len(results) - kinds["skipped"],
+        **{kind: kinds[kind] for kind in FAULT_KINDS},
+        "faults": len(found),
+        "ended well": dict(endings.most_common()),
+        "found": [asdict(each) | {"again": f"{again} {shlex.quote(each.case)}"} for each in found],
+        "skipped": [result.how for result in results if result.kind == "skipped"],
+    }
 
 
-def _show(console: Console, rows: Sequence[Row], seed: int) -> None:
+def _show(rows: Sequence[dict[str, Any]]) -> None:
     """The tries down, their outcomes across: every number on the right must be 0."""
+    console = Console(highlight=False)
+    console.width = console.width if console.is_terminal else WIDTH
     table = Table(title="Nothing is lost: what was tried, and how it ended")
     table.add_column("what", no_wrap=True)
     table.add_column("tried", justify="right")
@@ -147,18 +133,18 @@ def _show(console: Console, rows: Sequence[Row], seed: int) -> None:
     for kind in FAULT_KINDS:
         table.add_column(kind, justify="right")
     for row in rows:
-        endings = ", ".join(f"{count:,} {how}" for how, count in row.endings.items())
-        counts = [len(row.of_kind(kind)) for kind in FAULT_KINDS]
-        cells = [Text(str(count), "bold red" if count else "green") for count in counts]
-        table.add_row(f"{row.part}: {row.name}", f"{row.tried:,}", endings or "–", *cells)
+        endings = ", ".join(f"{count:,} {how}" for how, count in row["ended well"].items())
+        counts = [
+            Text(str(row[kind]), "bold red" if row[kind] else "green") for kind in FAULT_KINDS
+        ]
+        table.add_row(row["name"], f"{row['tried']:,}", endings or "–", *counts)
     console.print(table)
-    for why in sorted({result.how for row in rows for result in row.of_kind("skipped")}):
+    for why in sorted({why for row in rows for why in row["skipped"]}):
         console.print(f"skipped: {why}", markup=False)
     for row in rows:
-        found = sorted(row.of_kind(*FAULT_KINDS), key=lambda result: len(result.case))
-        for result in found[:MOST_SHOWN]:
-            again = f"{PROGRAM} --only {row.part} --seed {seed} --case {shlex.quote(result.case)}"
-            console.print(Text(f"\n{result.kind}: {result.how}\nagain: {again}", "bold red"))
+        for each in sorted(row["found"], key=lambda each: len(each["case"]))[:MOST_SHOWN]:
+            text = f"\n{each['kind']}: {each['how']}\nagain: {each['again']}"
+            console.print(Text(text, "bold red"), soft_wrap=True)
 
 
 if __name__ == "__main__":

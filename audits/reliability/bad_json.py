@@ -118,6 +118,9 @@ CLS = {"SpecialToken": {"id": "[CLS]", "type_id": 0}}
 CLS_IDS = {"[CLS]": {"id": "[CLS]", "ids": [10**6], "tokens": ["[CLS]"]}}
 CUT = {"direction": "Right", "max_length": 1, "strategy": "LongestFirst", "stride": 0}
 FILL = {"direction": "Right", "pad_id": 7, "pad_type_id": 0, "pad_token": "[PAD]"}
+BEHAVIORS = ("Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous")
+SPLIT_FLAGS = ("invert", "add_prefix_space", "use_regex", "trim_offsets")
+MODEL_FLAGS = ("fuse_unk", "byte_fallback", "ignore_merges")
 OTHER_PARTS: dict[str, list[Any]] = {
     "version": ["2.0", "", None, 1],
     "truncation": [CUT, CUT | {"max_length": 0, "stride": 5}],
@@ -138,11 +141,8 @@ OTHER_PARTS: dict[str, list[Any]] = {
         "Contiguous",
         "Odd",
     ],
-    "pre_tokenizer.invert": [True],
     "pre_tokenizer.pattern": [{"String": "a"}, *({"Regex": x} for x in ("(", "(a*)*b", ""))],
-    "pre_tokenizer.add_prefix_space": [True],
-    "pre_tokenizer.use_regex": [True, False],
-    "pre_tokenizer.trim_offsets": [True, False],
+    **{f"pre_tokenizer.{flag}": [True, False] for flag in SPLIT_FLAGS},
     "post_processor": [
         *components(processors),
         {"type": "BertProcessing", "sep": ["a", 1], "cls": ["b", 2]},
@@ -154,9 +154,7 @@ OTHER_PARTS: dict[str, list[Any]] = {
     "model.dropout": [0.5, 1.0, 0.0, 7.0, -1.0],
     "model.continuing_subword_prefix": ["##", ""],
     "model.end_of_word_suffix": ["</w>", ""],
-    "model.fuse_unk": [True],
-    "model.byte_fallback": [True],
-    "model.ignore_merges": [True],
     "model.merges": [["a b"], ["a"], [["a"]], ["a b c"], {}, *([["a", "b"]] * n for n in (1, 999))],
+    **{f"model.{flag}": [True] for flag in MODEL_FLAGS},
 }
 """Other values for parts of a tokenizer.json that the library may accept."""

@@ -13,11 +13,13 @@ import multiprocessing
 import os
 import resource
 import shutil
+import signal
 import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
+from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
@@ -25,7 +27,7 @@ from unittest import mock
 
 import numpy as np
 
-from audits.reliability import Fault, Result
+from audits.reliability import Fault, Result, attempt
 from audits.reliability.damage import DAMAGES, Rule, Scene, split
 from audits.reliability.samples import Victim, same, victims
 from shared.checkpoints import parts
@@ -36,73 +38,13 @@ from shared.errors import CheckpointError, TokenizerError
 from shared.layout import tensor_shapes
 from shared.text.tokenizers import Tokenizer
 
-SECONDS = 20.0
+SECONDS = 20
 """A checkpoint of 30 KB takes milliseconds to load or to refuse; beyond this, loading hangs."""
 SPARE = 64 * 2**20
 TOKENIZER_FACTOR = 64
 CONTEXT = multiprocessing.get_context("spawn")
-Work = Callable[[Sequence[int], int, Connection], None]
-
-
-def try_corruptions(count: int, seed: int, processes: int, case: str | None) -> list[Result]:
-    """Corrupt and load a checkpoint for every case; its number decides which and how."""
-    if case is not None and not case.isdecimal():
-        raise UsageError(f"there is no case {case!r} of corruptions: it is a number")
-    cases = range(count) if case is None else [int(case)]
-    say("corrupting checkpoints")
-    # The libraries' backtraces take a hundred megabytes. Set once: the environment is shared.
-    quiet = mock.patch.dict(os.environ, RUST_BACKTRACE="0")
-    with quiet, ThreadPoolExecutor(processes) as pool:
-        shares = [cases[i::processes] for i in range(processes)]
-        results = pool.map(lambda share: watch(share, seed, work_off), shares)
-        every = [result for share in results for result in share]
-        return sorted(every, key=lambda result: list(DAMAGES).index(result.row))
-
-
-def watch(cases: Sequence[int], seed: int, work: Work, seconds: float = SECONDS) -> list[Result]:
-    """Run the cases in a process, and start another one after each crash.
-
-    Args:
-        cases: their numbers.
-        seed: for `work`.
-        work: runs in the process: tries the cases, and sends a result for each.
-        seconds: how long it may be silent; at the start, a minute longer.
-    """
-    results: list[Result] = []
-    while rest := cases[len(results) :]:
-        here, there = CONTEXT.Pipe()
-        worker = CONTEXT.Process(target=work, args=(rest, seed, there), daemon=True)
-        worker.start()
-        there.close()
-        patience, hangs = seconds + 60.0, False
-        with contextlib.suppress(EOFError, ConnectionError):  # it has ended
-            while not (hangs := not here.poll(patience)):
-                results.append(here.recv())
-                patience = seconds
-        if hangs:
-            worker.kill()
-        worker.join()
-        here.close()
-        if len(results) < len(cases):
-            case = cases[len(results)]
-            how = f"no end after {seconds:g} s" if hangs else f"crashed: status {worker.exitcode}"
-            damage, victim = chosen(case)
-            results.append(Result(damage, str(case), f"{victim.name}: {how}", "traceback"))
-    return results
-
-
-def work_off(cases: Sequence[int], seed: int, pipe: Connection) -> None:
-    """Try the cases in a separate process, and send each result at once."""
-    with tempfile.TemporaryDirectory(prefix="corrupted-") as directory:
-        stderr = Path(directory) / "stderr"
-        os.dup2(os.open(stderr, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
-        for case in cases:
-            result = try_case(case, seed, Path(directory))
-            if said := stderr.read_text(errors="replace"):  # a user would see it
-                how = f"on standard error: {said[:2000]}"
-                result = replace(result, how=how, kind="traceback")
-                os.truncate(stderr, 0)
-            pipe.send(result)
+Work = Callable[[int, int, Path], Result]
+"""Tries one case, with a seed, in a directory."""
 
 
 def chosen(case: int) -> tuple[str, Victim]:
@@ -121,30 +63,84 @@ def try_case(case: int, seed: int, directory: Path) -> Result:
         (path / name).write_bytes(content)
     others = [other for other in victims() if other is not victim]
     rule = DAMAGES[damage](Scene(path, victim, others, Random(f"{seed} {case}")))
-    try:
+
+    def judge() -> str:
         with memory_limit(path):
             loaded = load(path)
-        if loaded is not None:
-            check_loaded(loaded, path, rule, victim)
-    except Fault as fault:
-        return Result(damage, str(case), f"{victim.name}: {fault}", fault.kind)
-    return Result(damage, str(case), "refused" if loaded is None else f"loaded {rule}")
+        if loaded is None:
+            return "refused"
+        check_loaded(loaded, path, rule, victim)
+        return f"loaded {rule}"
+
+    return attempt(damage, str(case), judge, f"{victim.name}: ")
 
 
 def load(path: Path) -> Checkpoint | None:
-    """The checkpoint; None if it is properly refused. Raises `Fault` for any other outcome."""
+    """The checkpoint; None if it is properly refused, in one line."""
     try:
         return load_checkpoint(path)
     except CheckpointError as error:
         message = str(error)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # a Rust panic is no Exception
-        raise Fault("traceback", f"{type(error).__name__}: {error}") from None
     controls = [c for c in message if unicodedata.category(c) in ("Cc", "Cs")]
     if controls or len(message) > len(str(path)) + 500 or not message.startswith(str(path)):
         raise Fault("traceback", f"the message is not one clear line: {message!r}")
     return None
+
+
+def try_corruptions(count: int, seed: int, processes: int, case: str | None) -> list[Result]:
+    """Corrupt and load a checkpoint for every case; its number decides which and how."""
+    if case is not None and not case.isdecimal():
+        raise UsageError(f"there is no case {case!r} of corruptions: it is a number")
+    cases = range(count) if case is None else [int(case)]
+    say("corrupting checkpoints")
+    # The libraries' backtraces take a hundred megabytes. Set once: the environment is shared.
+    quiet = mock.patch.dict(os.environ, RUST_BACKTRACE="0")
+    with quiet, ThreadPoolExecutor(processes) as pool:
+        shares = [cases[i::processes] for i in range(processes)]
+        every = chain.from_iterable(pool.map(lambda share: watch(share, seed), shares))
+        return sorted(every, key=lambda result: list(DAMAGES).index(result.row))
+
+
+def watch(
+    cases: Sequence[int], seed: int, work: Work = try_case, seconds: int = SECONDS
+) -> list[Result]:
+    """Try the cases in a process, and start another one after each crash. `work` may take some
+    seconds for each."""
+    results: list[Result] = []
+    while rest := cases[len(results) :]:
+        here, there = CONTEXT.Pipe()
+        given = rest, seed, work, seconds, there
+        worker = CONTEXT.Process(target=work_off, args=given, daemon=True)
+        worker.start()
+        there.close()
+        with here, contextlib.suppress(EOFError, ConnectionError):  # it has ended
+            while True:
+                results.append(here.recv())
+        worker.join()
+        if len(results) < len(cases):
+            case, status = cases[len(results)], worker.exitcode
+            hangs = status == -signal.SIGALRM
+            how = f"no end after {seconds} s" if hangs else f"crashed: status {status}"
+            damage, victim = chosen(case)
+            results.append(Result(damage, str(case), f"{victim.name}: {how}", "traceback"))
+    return results
+
+
+def work_off(cases: Sequence[int], seed: int, work: Work, seconds: int, pipe: Connection) -> None:
+    """Try the cases in a separate process, and send each result at once."""
+    victims()
+    with tempfile.TemporaryDirectory(prefix="corrupted-") as directory:
+        stderr = Path(directory) / "stderr"
+        os.dup2(os.open(stderr, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+        for case in cases:
+            signal.alarm(seconds)  # ends the process, whatever it is doing
+            result = work(case, seed, Path(directory))
+            signal.alarm(0)
+            if said := stderr.read_text(errors="replace"):  # a user would see it
+                how = f"on standard error: {said[:2000]}"
+                result = replace(result, how=how, kind="traceback")
+                os.truncate(stderr, 0)
+            pipe.send(result)
 
 
 @contextlib.contextmanager
@@ -187,9 +183,9 @@ def check_loaded(loaded: Checkpoint, path: Path, rule: Rule, victim: Victim) -> 
         demand(config[key] == value, f"{key} is {config[key]}, but {value} was loaded")
     shapes = {name: array.shape for name, array in loaded.weights.items()}
     demand(shapes == tensor_shapes(loaded.config), "the weights do not fit the configuration")
-    check_tensors(loaded.weights, path / parts.MODEL, ("", "transformer."))
+    check_tensors(loaded.weights, path / parts.MODEL)
     if moments := parts.join_moments(loaded.moments or {}):
-        check_tensors(moments, path / parts.OPTIMIZER, ("",))
+        check_tensors(moments, path / parts.OPTIMIZER)
     if loaded.training is not None:
         said = json.loads((path / parts.TRAINING).read_bytes())
         expected = {"init_from": None, "init_from_sha256": None} | said
@@ -198,12 +194,12 @@ def check_loaded(loaded: Checkpoint, path: Path, rule: Rule, victim: Victim) -> 
         check_tokenizer(loaded.tokenizer)
 
 
-def check_tensors(arrays: dict[str, np.ndarray], file: Path, prefixes: tuple[str, ...]) -> None:
+def check_tensors(arrays: dict[str, np.ndarray], file: Path) -> None:
     """Raise `Fault` unless these are the bytes at the offsets in the file's header."""
     header, payload = split(file.read_bytes())
     table = json.loads(header)
     for name, array in arrays.items():
-        keys = {name.removeprefix(prefix) for prefix in prefixes} & table.keys()
+        keys = {name, name.removeprefix("transformer.")} & table.keys()  # as on the hub
         demand(len(keys) == 1, f"{name} stands in {file.name} {len(keys)} times")
         start, end = table[keys.pop()]["data_offsets"]
         right = payload[start:end] == array.tobytes() and bool(np.isfinite(array).all())
@@ -223,8 +219,6 @@ def check_tokenizer(tokenizer: Tokenizer) -> None:
         again = tokenizer.decode(ids)
     except TokenizerError as error:
         raise Fault("wrongly accepted", f"its tokenizer cannot encode: {error}") from None
-    except BaseException as error:
-        raise Fault("traceback", f"its tokenizer: {type(error).__name__}: {error}") from None
     within = bool(((ids >= 0) & (ids < tokenizer.vocab_size)).all())
     demand(bool(everything) and within, f"its tokenizer has ids beyond {tokenizer.vocab_size}")
     kept = tokenizer.kind == "word" or again == known

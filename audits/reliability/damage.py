@@ -178,12 +178,12 @@ def pad_header(header: bytes, rng: Random) -> bytes:
 def move_offsets(header: bytes, rng: Random) -> bytes:
     """Tensors that overlap, leave holes, change places or end before they begin."""
     table = json.loads(header)
-    offsets = {key: entry.get("data_offsets") for key, entry in table.items()}
-    offsets.pop("__metadata__", None)
-    if offsets:
+    entries = [entry for key, entry in table.items() if key != "__metadata__"]
+    offsets = [entry["data_offsets"] for entry in entries]
+    if offsets:  # of SGD there are none
         edit(offsets, rng)
-    for key in table.keys() & offsets.keys():
-        table[key]["data_offsets"] = offsets[key]
+    for entry, place in zip(entries, offsets, strict=False):
+        entry["data_offsets"] = place
     return json.dumps(table).encode()
 
 

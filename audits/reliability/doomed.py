@@ -3,8 +3,8 @@
     python -m audits.reliability.doomed '{"at": 17, …}' impls.numpy.train --steps 12
 
 The program itself is unchanged. Python reports each file that it opens, renames or removes (audit
-events, PEP 578); those in the run's directory are counted and written to a journal. The training is
-interrupted just before the n-th event, or some time after it, perhaps in the middle of a write.
+events, PEP 578); those that write in the run's directory are counted. The training is interrupted
+just before the n-th event, or some time after it, perhaps in the middle of a write.
 """
 
 import json
@@ -17,11 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-READ = "read"
-"""The journal's name for opening a file to read it."""
 
-
-@dataclass(frozen=True)
+@dataclass
 class Doom:
     """The interruption of a training."""
 
@@ -32,15 +29,11 @@ class Doom:
     at: int = 0
     """The number of the event, from 1. 0: never."""
     within: str = ""
-    """Count only events in this folder of the run. Empty: all in the run's directory. Reading a
-    file is not counted."""
+    """Count only events in this folder of the run. Empty: all in the run's directory."""
     after: float = 0.0
     """Seconds from the event to the SIGKILL. The training continues meanwhile."""
-
-    @property
-    def journal(self) -> Path:
-        """The file with one line for each event of the training: its name and paths."""
-        return self.run.with_name(f"{self.run.name}.journal")
+    count: int = 0
+    """Events so far."""
 
     @property
     def aside(self) -> Path:
@@ -49,40 +42,18 @@ class Doom:
     def to_json(self) -> str:
         return json.dumps(vars(self), default=str)
 
-
-class Fate:
-    """Follows a training through its audit events."""
-
-    def __init__(self, doom: Doom) -> None:
-        self.doom = doom
-        self.journal = os.open(doom.journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        self.count = 0
-        self.busy = False
-
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """The audit hook. Its own actions raise events, too, which are not counted."""
-        if self.busy:
-            return
-        self.busy = True
-        try:
-            paths = touched(event, arguments)
-            if concerns(self.doom.run, paths):
-                self.note(READ if is_reading(event, arguments, paths) else event, paths)
-        finally:
-            self.busy = False
-
-    def note(self, event: str, paths: list[Path]) -> None:
-        """Record an event, and interrupt if it is the chosen one."""
-        os.write(self.journal, ("\t".join([event, *map(str, paths)]) + "\n").encode())
-        if event == READ or not concerns(self.doom.run / self.doom.within, paths):
+        """The audit hook: count an event, and interrupt if it is the chosen one."""
+        folder = self.run / self.within
+        if not any(path.is_relative_to(folder) for path in touched(event, arguments)):
             return
         self.count += 1
-        if self.count != self.doom.at:
+        if self.count != self.at:
             return
-        if self.doom.act == "move":
-            self.doom.run.rename(self.doom.aside)
-        elif self.doom.after:
-            timer = threading.Timer(self.doom.after, os.kill, [os.getpid(), signal.SIGKILL])
+        if self.act == "move":
+            self.run.rename(self.aside)
+        elif self.after:
+            timer = threading.Timer(self.after, os.kill, [os.getpid(), signal.SIGKILL])
             timer.daemon = True
             timer.start()
         else:
@@ -90,9 +61,11 @@ class Fate:
 
 
 def touched(event: str, arguments: tuple[Any, ...]) -> list[Path]:
-    """The absolute paths of an event; none if it does not concern files."""
+    """The absolute paths that an event writes, removes or renames."""
     match event, arguments:
-        case (("open" | "os.truncate" | "shutil.rmtree"), (name, *_)):
+        case ("open", (name, _, flags)) if flags & (os.O_WRONLY | os.O_RDWR):
+            named = [(name, -1)]
+        case (("os.truncate" | "shutil.rmtree"), (name, *_)):
             named = [(name, -1)]
         case ("os.mkdir", (name, _, directory)) | ("os.rmdir" | "os.remove", (name, directory)):
             named = [(name, directory)]
@@ -109,21 +82,10 @@ def touched(event: str, arguments: tuple[Any, ...]) -> list[Path]:
     ]
 
 
-def concerns(directory: Path, paths: list[Path]) -> bool:
-    """Whether one of the paths is the directory or in it."""
-    return any(path.is_relative_to(directory) for path in paths)
-
-
-def is_reading(event: str, arguments: tuple[Any, ...], paths: list[Path]) -> bool:
-    """Whether a file is opened only for reading. (A directory is opened to sync it to disk.)"""
-    writing = event != "open" or arguments[2] & (os.O_WRONLY | os.O_RDWR)
-    return not writing and not paths[0].is_dir()
-
-
 def main(doom: str, module: str, *arguments: str) -> None:
     """Run `module` as `python -m` would, with the audit hook."""
     table = json.loads(doom)
-    sys.addaudithook(Fate(Doom(**table | {"run": Path(table["run"])})).hear)
+    sys.addaudithook(Doom(**table | {"run": Path(table["run"])}).hear)
     sys.argv[:] = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

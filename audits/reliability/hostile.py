@@ -14,27 +14,30 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from audits.reliability import Fault, Result
+from audits.reliability import Fault, Result, attempt
 from audits.reliability.trainings import ENVIRONMENT, OPTIONS, SECONDS, TEXT
+from lessons.alone import peak_memory, run_alone
 from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
 from shared.commands.options import UsageError
+from shared.commands.terminal import say
 from shared.errors import UserError
 from shared.runs.metrics import Metrics, read_metrics
 from shared.sources import ROOT
+from shared.text.datasets import encode_dataset, fit_tokenizer, load_dataset
 from shared.text.tokenizers import TOKENIZERS
 
-TIMES = {"terminal": 50, "link": 7, "metrics": 500, "text": 32, "two": 3}
-"""How often each is tried."""
 LINKS = (
-    *("metrics.jsonl", "loss.png", ".lock", "checkpoints", ".replaced"),
-    *("checkpoints/000002", ".metrics.jsonl.partial"),
+    *("metrics.jsonl", "loss.png", ".lock", ".metrics.jsonl.partial"),
+    *("checkpoints/", "checkpoints/000002/", ".replaced/"),
 )
-"""Names in a run at which a link to a file or directory of the user's may wait."""
+"""Names in a run at which a link to a file or directory (/) of the user's may wait."""
 DEAR = "dear to me"
+PIPE: dict[str, Any] = {"stderr": subprocess.PIPE, "text": True}
 TEXTS: dict[str, Callable[[int], str]] = {
     "CRLF": lambda n: "one, two!\r\n" * (n // 11),
     "one line": lambda n: "to be or not to be " * (n // 19),
@@ -50,34 +53,22 @@ FACTOR = {"char": 5, "byte": 5, "word": 8, "bpe": 8}
 """Memory allowed, in sizes of the text, above 300 MB. (One emoji, and Python takes four bytes for
 every character.)"""
 
-ENCODE = """
-import resource, sys
-from shared.errors import UserError
-from shared.text.datasets import encode_dataset, fit_tokenizer, load_dataset
-try:
-    dataset = load_dataset(sys.argv[1])
-    encode_dataset(dataset, fit_tokenizer(dataset, sys.argv[2]), 8)
-except UserError as error:
-    print(f"error: {error}", file=sys.stderr)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-"""
-
 
 def try_hostile(seed: int, case: str | None) -> list[Result]:
     """Try every case, or only one."""
-    cases = [f"{name}-{i}" for name, times in TIMES.items() for i in range(times)]
+    cases = [f"{name}-{i}" for name, (times, _) in TRIES.items() for i in range(times)]
     if case is not None and case not in cases:
         raise UsageError(f"there is no case {case!r} of hostile surroundings")
-    results = []
-    for each in [case] if case else cases:
-        name, _, number = each.partition("-")
-        with tempfile.TemporaryDirectory(prefix="hostile-") as directory:
-            try:
-                how = TRIES[name](int(number), Random(f"{seed} {each}"), Path(directory))
-                results.append(Result(name, each, how))
-            except Fault as fault:
-                results.append(Result(name, each, f"{each}: {fault}", fault.kind))
-    return results
+    say("closing terminals, planting links, reading odd metrics and texts")
+    return [try_one(each, seed) for each in ([case] if case else cases)]
+
+
+def try_one(case: str, seed: int) -> Result:
+    """Try one case, in a directory of its own."""
+    name, _, number = case.partition("-")
+    with tempfile.TemporaryDirectory(prefix="hostile-") as directory:
+        given = int(number), Random(f"{seed} {case}"), Path(directory)
+        return attempt(name, case, lambda: TRIES[name][1](*given), f"{case}: ")
 
 
 def begin(run: Path, *options: str, **how: Any) -> subprocess.Popen:
@@ -87,6 +78,14 @@ def begin(run: Path, *options: str, **how: Any) -> subprocess.Popen:
     command = [sys.executable, "-m", "impls.numpy.train", *OPTIONS, "--dataset", str(text)]
     where = ["--out", str(run), *options]
     return subprocess.Popen([*command, *where], cwd=ROOT, env=ENVIRONMENT, **how)
+
+
+def finish(training: subprocess.Popen) -> tuple[int, str]:
+    """The exit status of a training that writes to a pipe, and what it wrote."""
+    _, stderr = training.communicate(timeout=SECONDS)
+    if "Traceback" in stderr or training.returncode not in (0, 2):
+        raise Fault("traceback", f"status {training.returncode}: {stderr[-2000:]}")
+    return training.returncode, stderr
 
 
 def close_terminal(number: int, rng: Random, directory: Path) -> str:
@@ -116,43 +115,51 @@ def close_terminal(number: int, rng: Random, directory: Path) -> str:
 def plant_link(number: int, rng: Random, directory: Path) -> str:
     """A run from elsewhere, with a link in it that leads to a file or a directory of the user's."""
     name, run, dear = LINKS[number], directory / "run", directory / "dear"
-    if begin(run, stderr=subprocess.DEVNULL).wait(SECONDS) != 0:
+    link, folder = run / name, name.endswith("/")
+    if finish(begin(run, **PIPE))[0] != 0:
         raise Fault("traceback", "a training that nothing happened to failed")
-    link = run / name
-    folder = "." not in Path(name).name.lstrip(".") and name != ".lock"
     if link.is_dir():
         shutil.rmtree(link)
     link.unlink(missing_ok=True)
     dear.mkdir() if folder else dear.write_text(DEAR)
     link.symlink_to(dear)
     for options in (["--resume", "--steps", "14"], ["--overwrite"]):
-        training = begin(run, *options, stderr=subprocess.PIPE, text=True)
-        _, stderr = training.communicate(timeout=SECONDS)
-        if "Traceback" in stderr or training.returncode not in (0, 2):
-            raise Fault("traceback", f"status {training.returncode}: {stderr[-2000:]}")
+        finish(begin(run, *options, **PIPE))
         if list(dear.iterdir()) if folder else dear.read_text() != DEAR:
             raise Fault("lost", f"{options[0]} followed {name} out of the run")
     return "not followed"
 
 
-def draw_row(rng: Random) -> str:
-    """A line that looks like a row of metrics."""
-    values = [*(0, 1, -1, 7.5, 1e308, 2**63, 10**400, "7", "", None, True, [], {}, [1], {"a": 1})]
-    literals = ["NaN", "Infinity", "-Infinity", "1e999", "nul", "'1'", "0x1", "\x1b[2J", "{" * 9999]
-    names = [*Metrics.__dataclass_fields__, "colour", "\x1b[31m"]
-    table = {
-        name: rng.choice([*values, *[2.5] * 20]) for name in rng.sample(names[:-2] * 3 + names, 3)
-    }
-    line = json.dumps({"step": rng.choice([1, 1, 1, *values])} | table)
-    if rng.random() < 0.3:
-        line = line.replace("1", rng.choice(literals), 1)
-    return line[: rng.randint(0, len(line))] if rng.random() < 0.1 else line
+GOOD = [None, *(0, 1, -1, 7.5, 2.5, 1e-9, 1e308, 2**53, 2**63)]
+ODD = [
+    *map(json.dumps, (10**400, "7", "", "\x1b[2J", True, [], {}, [1], {"a": 1})),
+    *("NaN", "Infinity", "-Infinity", "1e999", "nul", "'1'", "0x1", "\x1b[2J", "{" * 9999),
+]
+"""What no field may be, as it is spelled in a file."""
+NAMES = [field.name for field in fields(Metrics)]
+
+
+def draw_rows(rng: Random) -> list[str]:
+    """Lines as a training writes them. In half of the files one of them has an odd field, or is cut
+    short."""
+    lines = [
+        json.dumps({"step": step} | {name: rng.choice(GOOD) for name in rng.sample(NAMES[1:], 3)})
+        for step in range(rng.randint(1, 4))
+    ]
+    at = rng.randrange(len(lines))
+    name, value = rng.choice(NAMES), rng.choice(ODD)
+    odd = rng.choice([*[f'"{name}": {value}'] * 9, '"step": -1', '"colour": 1', r'"\u001b[2J": 1'])
+    if rng.random() < 0.4:
+        lines[at] = f"{lines[at][:-1]}, {odd}}}"
+    elif rng.random() < 0.1:
+        lines[at] = lines[at][: rng.randint(0, len(lines[at]))]
+    return lines
 
 
 def odd_metrics(number: int, rng: Random, directory: Path) -> str:
     """Rows that no training wrote: read as finite numbers, or refused in one line."""
     file = directory / "metrics.jsonl"
-    lines = ['{"step": 0}', *(draw_row(rng) for _ in range(rng.randint(1, 3)))]
+    lines = draw_rows(rng)
     file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     try:
         rows = read_metrics(file)
@@ -160,8 +167,6 @@ def odd_metrics(number: int, rng: Random, directory: Path) -> str:
         if "\n" in str(error) or "\x1b" in str(error):
             raise Fault("traceback", f"not one clear line: {error!r}") from None
         return "refused"
-    except Exception as error:
-        raise Fault("traceback", f"{type(error).__name__}: {error}, of {lines}") from None
     for row in rows:
         for name, value in vars(row).items():
             if not (value is None or (type(value) in (int, float) and abs(value) < float("inf"))):
@@ -174,25 +179,29 @@ def odd_text(number: int, rng: Random, directory: Path) -> str:
     (name, make), kind = list(TEXTS.items())[number // 4], TOKENIZERS[number % 4]
     text = directory / "text.txt"
     text.write_text(make(MEGABYTES * 2**20), encoding="utf-8", newline="")
-    command = [sys.executable, "-c", ENCODE, str(text), kind]
-    done = subprocess.run(
-        command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=SECONDS
-    )
-    if done.returncode != 0:
-        raise Fault("traceback", f"{name}, {kind}: {done.stderr[-2000:]}")
-    unit = 1 if sys.platform == "darwin" else 1024
-    used, size = int(done.stdout) * unit / 2**20, text.stat().st_size / 2**20
+    how, peak = run_alone(encode, str(text), kind)
+    used, size = (peak or 0) / 2**20, text.stat().st_size / 2**20
     if used > 300 + FACTOR[kind] * size:
         raise Fault("traceback", f"{name}, {kind}: {used:.0f} MB for a text of {size:.1f} MB")
-    return "refused" if done.stderr else "encoded"
+    return how
+
+
+def encode(text: str, kind: str) -> tuple[str, int | None]:
+    """Encode a text. Returns how it ended, and the peak memory of this process."""
+    signal.alarm(SECONDS)  # ends the process
+    try:
+        dataset = load_dataset(text)
+        encode_dataset(dataset, fit_tokenizer(dataset, kind), 8)
+    except UserError:
+        return "refused", peak_memory()
+    return "encoded", peak_memory()
 
 
 def two_at_once(number: int, rng: Random, directory: Path) -> str:
     """The second of two trainings in one directory is refused, whichever that is."""
-    both = [begin(directory / "run", stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    ended = [(each.communicate(timeout=SECONDS)[1], each.returncode) for each in both]
-    statuses = sorted(status for _, status in ended)
-    if statuses != [0, 2] or any("Traceback" in stderr for stderr, _ in ended):
+    both = [begin(directory / "run", **PIPE) for _ in range(2)]
+    ended = [finish(each) for each in both]
+    if sorted(status for status, _ in ended) != [0, 2]:
         raise Fault("traceback", f"{ended}")
     newest = newest_checkpoint(directory / "run")
     if newest is None or newest.name != "000012":
@@ -200,10 +209,11 @@ def two_at_once(number: int, rng: Random, directory: Path) -> str:
     return "one trained, one refused"
 
 
-TRIES: dict[str, Callable[[int, Random, Path], str]] = {
-    "terminal": close_terminal,
-    "link": plant_link,
-    "metrics": odd_metrics,
-    "text": odd_text,
-    "two": two_at_once,
+TRIES: dict[str, tuple[int, Callable[[int, Random, Path], str]]] = {
+    "terminal": (50, close_terminal),
+    "link": (len(LINKS), plant_link),
+    "metrics": (500, odd_metrics),
+    "text": (len(TEXTS) * len(TOKENIZERS), odd_text),
+    "two": (3, two_at_once),
 }
+"""How often each is tried, and how."""

@@ -69,25 +69,22 @@ def save_everything(
     return path
 
 
-def same_tensors(a: Tensors, b: Tensors) -> bool:
-    """Whether two sets of tensors have the same names in the same order, and the same bits."""
-    return list(a) == list(b) and all(
-        a[name].dtype == b[name].dtype
-        and a[name].shape == b[name].shape
-        and a[name].tobytes() == b[name].tobytes()
-        for name in a
-    )
-
-
 def same(a: Checkpoint, b: Checkpoint) -> bool:
-    """Whether two checkpoints are equal to the last bit."""
+    """Whether two checkpoints are equal to the last bit, the order of their tensors included."""
+    return exactly(a) == exactly(b)
+
+
+def exactly(checkpoint: Checkpoint) -> tuple[Any, ...]:
+    """All that a checkpoint holds, as values that can be compared."""
+    tokenizer, moments = checkpoint.tokenizer, checkpoint.moments
     return (
-        (a.config, a.dtype, a.training) == (b.config, b.dtype, b.training)
-        and (a.tokenizer and a.tokenizer.to_json()) == (b.tokenizer and b.tokenizer.to_json())
-        and same_tensors(a.weights, b.weights)
-        and (a.moments is None) == (b.moments is None)
-        and list(a.moments or ()) == list(b.moments or ())
-        and all(map(same_tensors, (a.moments or {}).values(), (b.moments or {}).values()))
+        *(checkpoint.config, checkpoint.dtype, checkpoint.training),
+        *(tokenizer and tokenizer.to_json(), moments and list(moments), moments is None),
+        [
+            (name, array.dtype, array.shape, array.tobytes())
+            for tensors in (checkpoint.weights, *(moments or {}).values())
+            for name, array in tensors.items()
+        ],
     )
 
 

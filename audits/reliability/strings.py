@@ -5,14 +5,15 @@ import ast
 import contextlib
 import io
 import unicodedata
-from functools import cache
+from functools import cache, partial
 from operator import mul
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
 
-from audits.reliability import Fault, Result
+from audits.reliability import Fault, Result, attempt
 from shared.commands.options import UsageError
 from shared.commands.sampling import write_samples
 from shared.commands.terminal import say
@@ -63,41 +64,31 @@ STRINGS = st.integers(0, 29).flatmap(lambda die: LONG if die == 15 else SHORT)
 
 def try_strings(count: int, seed: int, case: str | None) -> list[Result]:
     """Try strings on each tokenizer and on a terminal; or only one, as `bpe:'text'`."""
+    kinds = (*TOKENIZERS, "terminal")
     if case is not None:
-        return [try_string(*parse_case(case))]
+        kind, _, literal = case.partition(":")
+        with contextlib.suppress(ValueError, SyntaxError):
+            if kind in kinds and isinstance(text := ast.literal_eval(literal), str):
+                return [try_string(kind, text)]
+        raise UsageError(
+            f"there is no case {case!r} of strings: it is a tokenizer or terminal, a colon, and a "
+            f"string as Python spells it"
+        )
     say("encoding and decoding strings")
     texts = draw_strings(count, seed)
-    return [try_string(kind, text) for kind in (*TOKENIZERS, "terminal") for text in texts]
-
-
-def parse_case(case: str) -> tuple[str, str]:
-    """The kind and the text of a case. Raises `UsageError` if it is none."""
-    kind, _, literal = case.partition(":")
-    with contextlib.suppress(ValueError, SyntaxError):
-        text = ast.literal_eval(literal)
-        if kind in (*TOKENIZERS, "terminal") and isinstance(text, str):
-            return kind, text
-    raise UsageError(
-        f"there is no case {case!r} of strings: it is a tokenizer or terminal, a colon, and a "
-        f"string as Python spells it"
-    )
+    return [try_string(kind, text) for kind in kinds for text in texts]
 
 
 def draw_strings(count: int, seed: int) -> list[str]:
     """Strings of up to a few hundred characters; now and then one character thousands of times."""
     drawn: list[str] = []
+    quietly: Any = {"database": None, "deadline": None, "suppress_health_check": list(HealthCheck)}
 
     @seeded(seed)
-    @settings(
-        max_examples=max(count, 1),
-        phases=[Phase.generate],
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(STRINGS)
-    def draw(text: str) -> None:
-        drawn.append(text)
+    @settings(max_examples=max(count, 1), phases=[Phase.generate], **quietly)
+    @given(STRINGS.map(drawn.append))
+    def draw(drawn: None) -> None:
+        pass
 
     draw()
     return drawn[:count]
@@ -105,16 +96,8 @@ def draw_strings(count: int, seed: int) -> list[str]:
 
 def try_string(kind: str, text: str) -> Result:
     """Try a string on one tokenizer, or on the terminal."""
-    case = f"{kind}:{text!a}"
-    try:
-        how = check_terminal(text) if kind == "terminal" else check_tokenizer(kind, text)
-    except Fault as fault:
-        return Result(kind, case, str(fault), fault.kind)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # a Rust panic is no Exception
-        return Result(kind, case, f"{type(error).__name__} for {text!r}: {error}", "traceback")
-    return Result(kind, case, how)
+    check = check_terminal if kind == "terminal" else partial(check_tokenizer, kind)
+    return attempt(kind, f"{kind}:{text!a}", lambda: check(text))
 
 
 @cache
@@ -162,13 +145,6 @@ def expect_round_trip(tokenizer: Tokenizer, text: str, expected: str) -> None:
         raise Fault("lost", f"{text!r} was streamed as {streamed!r}")
 
 
-class Terminal(io.StringIO):
-    """The output that a terminal receives."""
-
-    def isatty(self) -> bool:
-        return True
-
-
 def commands(c: str) -> bool:
     """Control characters except tab and newline, and those that change the writing direction."""
     turns = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -183,11 +159,13 @@ def check_terminal(text: str) -> str:
     """
     middle = len(text) // 2
     spelled = "".join(ascii(c)[1:-1] if commands(c) else c for c in text)
-    for out, expected in ((Terminal(), spelled), (io.StringIO(), text)):
+    for is_terminal, expected in ((True, spelled), (False, text)):
+        out = io.StringIO()
+        out.isatty = lambda answer=is_terminal: answer  # type: ignore[method-assign, misc]
         with contextlib.redirect_stdout(out):
             write_samples(iter([iter([text[:middle], text[middle:]])]), text)
         shown = out.getvalue()
-        if out.isatty() and (sent := sorted(set(filter(commands, shown)))):
+        if is_terminal and (sent := sorted(set(filter(commands, shown)))):
             raise Fault("wrongly accepted", f"a terminal is sent {sent!r}")
         if shown != f"{expected}{expected}\n":
             raise Fault("lost", f"{text!r} is shown as {shown!r}")

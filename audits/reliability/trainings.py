@@ -21,13 +21,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from random import Random
 from time import perf_counter
+from typing import Any, NamedTuple
 
 from audits.reliability import Fault, Result
-from audits.reliability.disks import FAILURES, MOST_PAGES, MOUNTS, PAGE
-from audits.reliability.doomed import READ, Doom
+from audits.reliability.doomed import Doom
 from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
 from shared.commands.options import UsageError
 from shared.commands.terminal import say
@@ -38,12 +39,14 @@ from shared.sources import ROOT
 
 TEXT = "ROMEO: But, soft! what light through yonder window breaks?\n\tIt is the east.\n" * 12
 STEPS = 12
+INTERVAL = 2
+"""Steps from a checkpoint to the next."""
 OPTIONS = (
     *("--block-size", "8", "--n-layer", "1", "--n-head", "2", "--n-embd", "8"),
     *("--batch-size", "2", "--warmup-steps", "2", "--steps", str(STEPS)),
-    *("--checkpoint-interval", "2", "--eval-interval", "3"),
+    *("--checkpoint-interval", str(INTERVAL), "--eval-interval", "3"),
 )
-SECONDS = 180.0
+SECONDS = 180
 """Time limit of a training, beyond which it hangs. Starting takes most of it: 1 to 10 s."""
 
 ENVIRONMENT = {
@@ -59,9 +62,37 @@ SHARE = {"torch": 0.2, "jax": 0.2, "numpy": 0.6}
 AIMS = {"checkpoints": 0.6, "": 0.2, "clock": 0.2}
 """Targets of the kills: the n-th event in the folder of checkpoints, the n-th event in the run's
 directory, and any time at all, even while libraries are imported."""
-MOST_EVENTS = 30
-"""A save is ten events in checkpoints/, and happens at every second step."""
+MOST_EVENTS = 22
+"""Making checkpoints/ is one event there, and a save seven: three saves."""
 MOST_SECONDS_AFTER = 0.003
+
+PAGE = 4
+MOST_PAGES = 40
+"""Free pages of 4 KiB on the disk that will be full. A checkpoint takes eight; the run still has
+three to save, and a picture to draw, which takes twenty."""
+MOUNTS = {
+    "full": (
+        "No space left on device",
+        """
+        run=$1 aside=$2
+        cp -a "$run" "$aside" && mount -t tmpfs tmpfs "$run" && cp -a "$aside/." "$run" || exit 99
+        used=$(df -k --output=used "$run" | tail -1)
+        mount -o remount,size=$((used + $3))k tmpfs "$run" || exit 99
+        shift 3; "$@"; status=$?
+        rm -r "$aside" && cp -a "$run" "$aside" && exit $status
+        """,
+    ),
+    "read-only": (
+        "Read-only file system",
+        """
+        mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" || exit 99
+        shift 3; exec "$@"
+        """,
+    ),
+}
+"""The expected message, and a script that mounts a file system on the run's directory. Arguments:
+that directory, one for a copy, the free KiB, and then those of the training."""
+FAILURES = (*MOUNTS, "moved")
 
 
 @dataclass(frozen=True)
@@ -71,37 +102,16 @@ class Unbroken:
     backend: str
     text: Path
     run: Path
-    seconds: float
-    rows: list[Metrics]
+    seconds: float = SECONDS
+    rows: Sequence[Metrics] = ()
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(NamedTuple):
     """A training that has ended, for whatever reason."""
 
     status: int
     """Its exit status; negative: the signal that killed it."""
     stderr: str
-    journal: list[list[str]]
-    """Every event in its run's directory: its name and its paths."""
-
-    def saved(self) -> int:
-        """The step of the last checkpoint that was surely complete; -1 if there is none."""
-        steps = [
-            int(Path(paths[-1]).name)
-            for event, *paths in self.journal[:-1]  # the last event may not have taken place
-            if event == "os.rename" and re.search(r"/checkpoints/\d+$", paths[-1])
-        ]
-        return max(steps, default=-1)
-
-    def phase(self) -> str:
-        """What the training was doing when it ended, according to the journal."""
-        if not self.journal:
-            return "starting"
-        event, *_, last = self.journal[-1]
-        if event == READ:
-            return "reading"
-        return "saving" if "/checkpoints" in last else "training"
 
 
 # The cases
@@ -113,26 +123,26 @@ def try_kills(kills: int, seed: int, processes: int, case: str | None) -> list[R
     for backend, _, which in (name.partition("-") for name in cases):
         if backend not in BACKENDS or not (which.isdecimal() or which in FAILURES):
             raise UsageError(f"there is no case {case!r} of kills")
-    with tempfile.TemporaryDirectory(prefix="reliability-") as name:
-        directory = Path(name)
+    say("training what nothing happens to: all others must come to the same")
+    with (
+        tempfile.TemporaryDirectory(prefix="reliability-") as name,
+        ThreadPoolExecutor(processes) as pool,
+    ):
         backends = sorted({case.partition("-")[0] for case in cases})
-        if backends:
-            say("training what nothing happens to: all others must come to the same")
-        with ThreadPoolExecutor(processes) as pool:
-            unbroken = {b: pool.submit(train_unbroken, b, directory) for b in backends}
+        unbroken = {b: pool.submit(train_unbroken, b, Path(name)) for b in backends}
 
-            def try_one(case: str, kills: int) -> list[Result]:
-                backend, _, _ = case.partition("-")
-                try:
-                    like = unbroken[backend].result()
-                    results = try_directory(case, kills, seed, like, directory)
-                except Fault as fault:
-                    results = [Result(backend, case, f"unbroken: {fault}", fault.kind)]
-                say(f"{case}: {len(results)} trained, the last one {results[-1].how}")
-                return results
+        def try_one(case: str, kills: int) -> list[Result]:
+            backend, _, _ = case.partition("-")
+            try:
+                like = unbroken[backend].result()
+            except Fault as fault:
+                return [Result(backend, case, f"unbroken: {fault}", fault.kind)]
+            results = try_directory(case, kills, seed, like, Path(name))
+            say(f"{case}: {len(results)} trained, the last one {results[-1].how}")
+            return results
 
-            tried = pool.map(try_one, cases.keys(), cases.values())
-            return [result for results in tried for result in results]
+        tried = pool.map(try_one, cases.keys(), cases.values())
+        return list(chain.from_iterable(tried))
 
 
 def plan(kills: int) -> dict[str, int]:
@@ -151,10 +161,10 @@ def try_directory(
     case: str, kills: int, seed: int, unbroken: Unbroken, directory: Path
 ) -> list[Result]:
     """Interrupt a training as its case says, and finally let it finish."""
-    _, _, which = case.partition("-")
+    backend, _, which = case.partition("-")
     if which in MOUNTS and (why := why_not_mount()) is not None:
         reason = f"a disk that is {which} cannot be made here: {why}"
-        return [Result(unbroken.backend, case, reason, "skipped")]
+        return [Result(backend, case, reason, "skipped")]
     rng, run = Random(f"{seed} {case}"), directory / case / "run"
     run.parent.mkdir(parents=True)
     if which in FAILURES:
@@ -164,16 +174,16 @@ def try_directory(
     results = []
     try:
         for how in endings:
-            results.append(Result(unbroken.backend, case, how))
+            results.append(Result(backend, case, how))
     except Fault as fault:
         how = f"{case}, training {len(results) + 1}: {fault}"
-        results.append(Result(unbroken.backend, case, how, fault.kind))
+        results.append(Result(backend, case, how, fault.kind))
     return results
 
 
 def kill_and_resume(kills: int, rng: Random, unbroken: Unbroken, run: Path) -> Iterator[str]:
     """Kill trainings as they are resumed, until the last one ends. Yields how each ended."""
-    saved, leftovers_before = -1, set[str]()
+    saved, left = -1, set[str]()
     while kills or run.exists():
         doom, clock = draw_blow(rng, run, unbroken.seconds) if kills else (Doom(run), None)
         options = ["--resume"] if newest_checkpoint(run) is not None else ["--overwrite"]
@@ -182,12 +192,12 @@ def kill_and_resume(kills: int, rng: Random, unbroken: Unbroken, run: Path) -> I
             check_finished(run, unbroken)
             yield "ended as if unbroken"
             shutil.rmtree(run)
-            saved, leftovers_before = -1, set()
+            saved, left = -1, set()
         elif ended.status == -signal.SIGKILL:
             kills -= 1
-            saved = check_state(run, unbroken, least=max(saved, ended.saved()))
-            leftovers_before = check_cleaned(run, leftovers_before, ended)
-            yield f"killed while {ended.phase()}"
+            saved = check_state(run, unbroken, least=saved)
+            before, left = left, check_cleaned(run, left)
+            yield f"killed while {'saving' if left - before else 'starting or training'}"
         else:
             raise Fault("traceback", f"status {ended.status}: {ended.stderr[-2000:]}")
 
@@ -203,7 +213,7 @@ def draw_blow(rng: Random, run: Path, seconds: float) -> tuple[Doom, float | Non
 
 def fail_disk(failure: str, rng: Random, unbroken: Unbroken, run: Path) -> Iterator[str]:
     """Let the disk of a resumed training fail. Yields how it ended, if all is well."""
-    train(unbroken, Doom(run, at=30, within="checkpoints"))  # killed during the third save
+    train(unbroken, Doom(run, at=MOST_EVENTS - 2, within="checkpoints"))  # in the third save
     saved = check_state(run, unbroken, least=-1)
     if failure == "moved":
         # Not before the training has claimed its directory.
@@ -247,7 +257,7 @@ def train_unbroken(backend: str, directory: Path) -> Unbroken:
     text, run = directory / f"{backend}.txt", directory / backend
     text.write_text(TEXT, encoding="utf-8")
     began = perf_counter()
-    ended = train(Unbroken(backend, text, run, SECONDS, []), Doom(run))
+    ended = train(Unbroken(backend, text, run), Doom(run))
     if ended.status != 0:
         raise Fault("traceback", f"a training that nothing happened to failed: {ended.stderr}")
     return Unbroken(backend, text, run, perf_counter() - began, rows_of(run))
@@ -266,29 +276,17 @@ def train(
     systems. It uses the text of `like`, because a checkpoint records the path.
     Raises `Fault` if it never ends.
     """
-    where = ["--dataset", str(like.text), "--out", str(doom.run)]
     watched = [sys.executable, "-m", "audits.reliability.doomed", doom.to_json()]
+    where = ["--dataset", str(like.text), "--out", str(doom.run)]
     command = [*namespace, *watched, f"impls.{like.backend}.train", *where, *OPTIONS, *options]
+    how: Any = {"cwd": ROOT, "env": ENVIRONMENT, "capture_output": True, "errors": "replace"}
     try:
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=ENVIRONMENT,
-            timeout=clock or SECONDS,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
-        status, stderr = done.returncode, done.stderr
-    except subprocess.TimeoutExpired as late:
+        done = subprocess.run(command, timeout=clock or SECONDS, **how)
+        return Ended(done.returncode, done.stderr)
+    except subprocess.TimeoutExpired:
         if clock is None:
-            raise Fault("traceback", f"a training hangs: no end in {SECONDS:g} s") from None
-        status, stderr = -signal.SIGKILL, late.stderr or b""
-    lines: list[str] = []
-    if doom.journal.exists():
-        lines = doom.journal.read_text(encoding="utf-8").splitlines()
-        doom.journal.unlink()
-    return Ended(status, stderr.decode(errors="replace"), [line.split("\t") for line in lines])
+            raise Fault("traceback", f"a training hangs: no end in {SECONDS} s") from None
+        return Ended(-signal.SIGKILL, "")
 
 
 def rows_of(run: Path) -> list[Metrics]:
@@ -315,12 +313,11 @@ def check_explained(ended: Ended, *expected: str) -> None:
         raise Fault("traceback", f"the message does not say {missing}: {error[0]}")
 
 
-def check_cleaned(run: Path, before: set[str], ended: Ended) -> set[str]:
-    """Raise `Fault` if leftovers of an earlier kill outlived a start. Returns the new ones."""
+def check_cleaned(run: Path, before: set[str]) -> set[str]:
+    """Raise `Fault` if a training that has begun to save left an earlier one's leftovers. Returns
+    the new ones."""
     now = leftovers(run)
-    # The first write of a training after it has claimed and cleaned the directory.
-    began = any(".metrics.jsonl" in path for _, *paths in ended.journal for path in paths)
-    if began and before & now:
+    if now - before and before & now:
         raise Fault("lost", f"the next start did not clean away {sorted(before & now)}")
     return now
 
@@ -330,7 +327,8 @@ def check_state(run: Path, unbroken: Unbroken, least: int) -> int:
     is none.
 
     Raises `Fault` unless that loads, is bit-identical to the uninterrupted run's at the same step,
-    and not older than step `least`; and metrics.jsonl has that run's rows, at least up to it.
+    and not older than step `least` nor than the save before the last row of metrics; and
+    metrics.jsonl has that run's rows, at least up to it.
     """
     try:
         newest = newest_checkpoint(run)
@@ -340,14 +338,16 @@ def check_state(run: Path, unbroken: Unbroken, least: int) -> int:
         what = f"what is taken for a checkpoint is none: {error}"
         raise Fault("wrongly accepted", what) from None
     step = int(newest.name) if newest is not None else -1
-    if step < least:
-        raise Fault("lost", f"step {least} was saved, but the newest checkpoint is of step {step}")
-    if newest is not None:
-        check_same_files(newest, unbroken.run / "checkpoints" / newest.name)
     try:
         rows = rows_of(run)
     except UserError as error:
         raise Fault("lost", str(error)) from None
+    if rows and rows[-1].step > INTERVAL:  # a row is written after the save of the step before
+        least = max(least, (rows[-1].step - 1) // INTERVAL * INTERVAL)
+    if step < least:
+        raise Fault("lost", f"step {least} was saved, but the newest checkpoint is of step {step}")
+    if newest is not None:
+        check_same_files(newest, unbroken.run / "checkpoints" / newest.name)
     if rows != unbroken.rows[: len(rows)] or len(rows) <= step:
         raise Fault("lost", f"metrics.jsonl, {len(rows)} rows, checkpoint {step}: {rows}")
     return step
@@ -355,24 +355,21 @@ def check_state(run: Path, unbroken: Unbroken, least: int) -> int:
 
 def check_finished(run: Path, unbroken: Unbroken) -> None:
     """Raise `Fault` unless a run ended as the uninterrupted one, with the same files."""
-    check_same_names(run, unbroken.run)
-    check_same_names(run / "checkpoints", unbroken.run / "checkpoints")
-    for expected in (unbroken.run / "checkpoints").iterdir():
-        check_same_files(run / "checkpoints" / expected.name, expected)
+    check_same_files(run, unbroken.run, but=("metrics.jsonl", "loss.png"))  # they have times
     if rows_of(run) != unbroken.rows:
         raise Fault("lost", f"metrics.jsonl is not the unbroken run's: {rows_of(run)}")
 
 
-def check_same_names(found: Path, expected: Path) -> list[str]:
-    """Raise `Fault` unless two directories have the same file names. Returns the names."""
-    there, names = (sorted(path.name for path in where.iterdir()) for where in (found, expected))
-    if there != names:
-        raise Fault("lost", f"{found} holds {there} and not {names}")
-    return names
-
-
-def check_same_files(found: Path, expected: Path) -> None:
-    """Raise `Fault` unless two directories hold the same files, byte for byte."""
-    for name in check_same_names(found, expected):
-        if (found / name).read_bytes() != (expected / name).read_bytes():
-            raise Fault("lost", f"{found / name} is not the unbroken run's")
+def check_same_files(found: Path, expected: Path, but: Sequence[str] = ()) -> None:
+    """Raise `Fault` unless two directories hold files of the same names, and all but some of them
+    are the same byte for byte."""
+    there, right = (
+        {str(path.relative_to(top)): path for path in sorted(top.rglob("*"))}
+        for top in (found, expected)
+    )
+    if there.keys() != right.keys():
+        raise Fault("lost", f"{found} holds {list(there)} and not {list(right)}")
+    for name, path in there.items():
+        same = path.is_dir() or path.read_bytes() == right[name].read_bytes()
+        if not same and name not in but:
+            raise Fault("lost", f"{path} is not the unbroken run's")

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from rich.console import Console
 from tyro.conf import FlagCreatePairsOff, UseAppendAction, arg
 
 from audits.results.record import (
@@ -24,11 +23,11 @@ from audits.results.record import (
     read_results,
     write_results,
 )
-from audits.results.table import README, terminal_table, write_table
+from audits.results.table import README, markdown, write_table
 from audits.results.training import train_preset
 from lessons.alone import run_alone
 from shared.commands.options import parse
-from shared.commands.terminal import end_of_checks, escape_controls, run_command, say
+from shared.commands.terminal import end_of_checks, run_command, say
 from shared.config import load_preset, preset_names
 from shared.protocol import BACKENDS
 from shared.text.datasets import load_dataset
@@ -81,27 +80,17 @@ def _results(argv: Sequence[str] | None) -> int:
                 say(f"{preset}, {backend}: trained before, from the same sources")
             wanted.append(result)
             write_table(results, README)  # each time: if it is stopped, both files agree
-    return _show(wanted)
+    print(markdown(wanted), end="")
+    weak = [f"{result.preset} in {result.backend}" for result in wanted if not result.good]
+    if weak:
+        than = f"than the bigram (over {MARGIN:.0%} of its loss)"
+        say(f"not clearly better {than}: {', '.join(weak)}")
+    return 1 if weak else 0
 
 
 def _train(preset: str, backend: str, dataset: str) -> Result:
     say(f"\n{preset}, {backend}")
     return run_alone(train_preset, preset, backend, dataset, RUNS / f"{preset}-{backend}")
-
-
-def _show(results: Sequence[Result]) -> int:
-    """Print the requested results. Returns 1 if any of them is too close to the bigram."""
-    out = Console(highlight=False)
-    out.print(terminal_table(results))
-    for result in results:
-        line = f"{result.preset}, {result.backend}: {escape_controls(result.sample)}"
-        out.print(line, markup=False, soft_wrap=True)
-    weak = [f"{result.preset} in {result.backend}" for result in results if not result.good]
-    if weak:
-        say(
-            f"not clearly better than the bigram (over {MARGIN:.0%} of its loss): {', '.join(weak)}"
-        )
-    return 1 if weak else 0
 
 
 if __name__ == "__main__":

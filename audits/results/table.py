@@ -1,13 +1,10 @@
-"""The results as Markdown, for the README, and as a table for a terminal."""
+"""The results as Markdown, for the README and on a terminal."""
 
 import html
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
-
-from rich.table import Table
-from rich.text import Text
 
 from audits.results.record import Result
 from shared.commands.terminal import escape_controls
@@ -94,27 +91,3 @@ def write_table(results: Sequence[Result], readme: Path) -> None:
 def table_between_markers(text: str) -> str:
     """The text now between the markers of a README."""
     return text.partition(f"{BEGIN}\n")[2].partition(END)[0]
-
-
-def terminal_table(results: Iterable[Result]) -> Table:
-    """A line for every preset and backend."""
-    table = Table(
-        caption="Losses in nats per token over the whole validation split.\n"
-        "Bits per byte, seconds of the whole command, thousands of tokens per second."
-    )
-    for heading in ("preset", "backend"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("loss", "bigram", "floor", "bits", "seconds", "ktokens/s"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for result in results:
-        table.add_row(
-            result.preset,
-            result.backend,
-            Text(f"{result.val_loss:.3f}", "" if result.good else "bold red"),
-            f"{result.bigram:.3f}",
-            MISSING if result.floor is None else f"{result.floor:.3f}",
-            f"{result.bits_per_byte:.2f}",
-            f"{result.seconds:.0f}",
-            f"{result.tokens_per_second / 1000:,.0f}",
-        )
-    return table

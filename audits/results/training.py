@@ -10,7 +10,7 @@ from shared.commands.terminal import OK
 from shared.commands.train import train_main
 from shared.commands.trained import load_trained
 from shared.config import SampleConfig
-from shared.errors import BackendError, RunError
+from shared.errors import RunError
 from shared.protocol import BigramBackend, Model, load_backend
 from shared.runs.directory import RunDirectory
 from shared.runs.metrics import read_metrics
@@ -24,18 +24,11 @@ LONGEST = 60
 
 
 def train_preset(preset: str, backend: str, dataset: str, run: Path) -> Result:
-    """Train a preset in the directory `run`, replacing a run that is there.
+    """Train a preset in the directory `run`, replacing a run that is there; it is kept, to sample
+    from.
 
     Needs a fresh process and an idle machine: see `lessons.alone`.
-
-    Args:
-        preset: its name.
-        backend: "numpy", "torch" or "jax".
-        dataset: a name of `shared.text.datasets`, not "auto".
-        run: is kept, to sample from.
-
-    Raises:
-        RunError: the training failed, and has printed why.
+    Raises `RunError` if the training failed, and has printed why.
     """
     began = time.perf_counter()
     options = ["--preset", preset, "--dataset", dataset, "--out", str(run), "--overwrite"]
@@ -44,8 +37,7 @@ def train_preset(preset: str, backend: str, dataset: str, run: Path) -> Result:
     seconds = time.perf_counter() - began
     checkpoint, tokenizer = load_trained(backend, run)
     chosen = load_backend(backend)
-    if not isinstance(chosen, BigramBackend):
-        raise BackendError(f"backend {backend!r} has no bigram")
+    assert isinstance(chosen, BigramBackend), "all three have one"
     data = encode_dataset(load_dataset(dataset), tokenizer, checkpoint.config.block_size)
     train, val = (chosen.count_bigrams(ids, tokenizer.vocab_size) for ids in (data.train, data.val))
     rows = read_metrics(RunDirectory(run).metrics)

@@ -7,28 +7,21 @@ import pytest
 
 from conformance.cases import LONG, Case, random_batch
 from conformance.judge import Judge
+from conformance.subject import Models, Subject
 from conformance.truths.reference import continue_text, full_logits
 from shared.config import SampleConfig
 from shared.protocol import Model
 
 pytestmark = pytest.mark.needs("generate")
 
+# With a prompt of one token, one that just fits the window, one that is longer, and much longer.
 CONFIGS = {
-    "greedy": SampleConfig(temperature=0.0),
-    "plain": SampleConfig(temperature=1.0, seed=2),
-    "nearly greedy": SampleConfig(temperature=1e-30, seed=2),
-    "top-k": SampleConfig(temperature=1.3, top_k=5, seed=3),
-    "top-p": SampleConfig(temperature=1.5, top_p=0.9, seed=4),
-    "top-k and top-p": SampleConfig(temperature=2.0, top_k=9, top_p=0.7, seed=5),
-}
-# A prompt of one token, one that just fits the window, one that is longer, and much longer.
-PROMPT_LENGTHS = {
-    "greedy": 1,
-    "plain": 3,
-    "nearly greedy": 2,
-    "top-k": 11,
-    "top-p": 29,
-    "top-k and top-p": 10,
+    "greedy": (1, SampleConfig(temperature=0.0)),
+    "plain": (3, SampleConfig(temperature=1.0, seed=2)),
+    "nearly greedy": (2, SampleConfig(temperature=1e-30, seed=2)),
+    "top-k": (11, SampleConfig(temperature=1.3, top_k=5, seed=3)),
+    "top-p": (29, SampleConfig(temperature=1.5, top_p=0.9, seed=4)),
+    "top-k and top-p": (10, SampleConfig(temperature=2.0, top_k=9, top_p=0.7, seed=5)),
 }
 
 
@@ -37,32 +30,35 @@ def differing(a: list[int], b: list[int]) -> float:
     return float(sum(x != y for x, y in zip(a, b, strict=True)))
 
 
+def same_text(judge: Judge, texts: dict[str, list[int]], what: str = "greedy") -> None:
+    """Check that all backends wrote the tokens of the first."""
+    first = next(iter(texts))
+    for name, text in texts.items():
+        error = differing(text, texts[first])
+        judge.holds("same text", name, error, f"{what}: tokens unlike {first}'s")
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.fills("cached decoding", "same text")
-def test_text(models: dict[str, Model], case: Case, judge: Judge, name: str) -> None:
+def test_text(models: Models, case: Case, judge: Judge, name: str) -> None:
     """Two windows of text: equal to full forwards, and to the other backends."""
-    config = replace(CONFIGS[name], max_new_tokens=2 * case.config.block_size)
+    length, config = CONFIGS[name]
+    config = replace(config, max_new_tokens=2 * case.config.block_size)
     tokens = np.concatenate(random_batch(case.config, seed=7)[0])
-    prompt = tokens[: PROMPT_LENGTHS[name]].copy()
+    prompt = tokens[:length].copy()
     texts = judge.each(models, lambda model: list(map(int, model.generate(prompt, config))))
     np.testing.assert_array_equal(prompt, tokens[: len(prompt)], "the prompt was changed")
     for key, model in models.items():
         assert len(texts[key]) == config.max_new_tokens, key
         error = differing(texts[key], continue_text(model, prompt, config))
         judge.holds("cached decoding", key, error, f"{name}: tokens unlike the full forward's")
-    first, *others = texts
-    for key in others:
-        error = differing(texts[first], texts[key])
-        judge.holds("same text", key, error, f"{name}: tokens unlike {first}'s")
-    judge.holds("same text", first, 0.0, "")
+    same_text(judge, texts, name)
 
 
 @pytest.mark.cases("gpt2", "nanogpt", "original", "erf", "post-erf", LONG.name)
 @pytest.mark.needs("decode")
 @pytest.mark.fills("decoded logits", "cached decoding")
-def test_logits_of_every_token(
-    models: dict[str, Model], truthful: dict[str, Model], case: Case, judge: Judge
-) -> None:
+def test_logits_of_every_token(models: Models, truthful: Models, case: Case, judge: Judge) -> None:
     """The logits behind each token, inside the window and past it, equal those of a full forward
     over the same tokens, also in float32, and those of all backends."""
     size = case.config.block_size
@@ -75,46 +71,46 @@ def test_logits_of_every_token(
         judge.holds("cached decoding", name, error, "decode and generate give different tokens")
     text = next(iter(texts.values()))
     whole = [*prompt.tolist(), *text]
-    ends = range(len(prompt), len(whole))
-    truths = {
-        n: np.stack([full_logits(m, whole[:end]) for end in ends]) for n, m in truthful.items()
-    }
+
+    def full(model: Model) -> np.ndarray:
+        return np.stack([full_logits(model, whole[:n]) for n in range(len(prompt), len(whole))])
+
+    found = {name: np.stack([logits for _, logits in pairs]) for name, pairs in decoded.items()}
     if not truthful:  # float64: each backend's own full forwards
         for name, model in models.items():
-            full = np.stack([full_logits(model, whole[:end]) for end in ends])
-            found = np.stack([logits for _, logits in decoded[name]])
-            error = float(np.abs(found - full).max() / np.abs(full).max())
+            expected = full(model)
+            error = float(np.abs(found[name] - expected).max() / np.abs(expected).max())
             message = "the cache gives other logits than a full forward"
             judge.holds("decoded logits", name, error, message)
-    found = {name: np.stack([logits for _, logits in pairs]) for name, pairs in decoded.items()}
+    truths = {name: full(model) for name, model in truthful.items()}
     judge.agree("decoded logits", found, "logits while decoding", truths)
 
 
 @pytest.mark.cases("gpt2", "original")
 @pytest.mark.fills("cached decoding")
-def test_text_continues_itself(model: Model, backend_name: str, case: Case, judge: Judge) -> None:
+def test_text_continues_itself(subject: Subject) -> None:
     """The token at position n depends on the seed, n and the text before it, not on the end of the
     prompt: restarted from its middle, the text continues the same, also across the edge of
     the window."""
-    prompt = random_batch(case.config, seed=8)[0][0, :5]
+    model, prompt = subject.model, random_batch(subject.case.config, seed=8)[0][0, :5]
     config = SampleConfig(temperature=1.5, max_new_tokens=16, seed=6)
     text = list(model.generate(prompt, config))
     for middle in (3, 9):
         longer = np.concatenate([prompt, np.array(text[:middle])])
         rest = list(model.generate(longer, replace(config, max_new_tokens=16 - middle)))
         error = differing(text[middle:], rest)
-        judge.holds("cached decoding", backend_name, error, f"continued after {middle} tokens")
+        subject.holds("cached decoding", error, f"continued after {middle} tokens")
     other = list(model.generate(prompt, replace(config, seed=7)))
     assert other != text, "the seed must matter"
 
 
 @pytest.mark.cases("gpt2")
 @pytest.mark.fills("cached decoding")
-def test_text_comes_token_by_token(model: Model, case: Case) -> None:
+def test_text_comes_token_by_token(model: Model, batch: tuple) -> None:
     """`generate` yields each token at once, and nothing for a text of no tokens."""
-    prompt = random_batch(case.config)[0][0, :2]
-    endless = model.generate(prompt, SampleConfig(max_new_tokens=10**9))
-    assert [next(endless) for _ in range(3)] == list(
-        model.generate(prompt, SampleConfig(max_new_tokens=3))
+    prompt = batch[0][0, :2]
+    endless, three, none = (
+        model.generate(prompt, SampleConfig(max_new_tokens=count)) for count in (10**9, 3, 0)
     )
-    assert list(model.generate(prompt, SampleConfig(max_new_tokens=0))) == []
+    assert [next(endless) for _ in range(3)] == list(three)
+    assert list(none) == []

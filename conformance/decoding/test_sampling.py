@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from conformance.cases import Case, random_weights
-from conformance.judge import Judge
+from conformance.decoding.test_decoding import differing
+from conformance.subject import Subject
 from conformance.truths.reference import draw
 from shared.config import GPTConfig, SampleConfig
 from shared.errors import InputError
-from shared.protocol import Backend, Model
+from shared.protocol import Model
 from shared.randomness import uniform
 
 V = 32
@@ -57,57 +58,49 @@ SETTINGS = {
 SEEDS = (0, 1, 2, 2**32, 2**63 - 1)
 
 
-def model_of(backend: Backend, logits: list[float], dtype: str) -> Model:
+def model_of(subject: Subject, logits: list[float]) -> Model:
     """A model that returns these logits for any text."""
     weights = random_weights(Case("", CONFIG))
     weights["transformer.ln_f.weight"] = np.zeros(2)
     weights["transformer.ln_f.bias"] = np.array([1.0, 0.0])
     weights["lm_head.weight"] = np.stack([np.array(logits), np.ones(V)], axis=1)
-    return backend.build(CONFIG, weights, dtype=dtype)
+    return subject.backend.build(CONFIG, weights, dtype=subject.dtype)
 
 
 @pytest.mark.parametrize("name", LOGITS)
-def test_draws(
-    backends: dict[str, Backend], backend_name: str, dtype: str, judge: Judge, name: str
-) -> None:
+def test_draws(subject: Subject, name: str) -> None:
     """Six tokens, past the window's end too, for every setting and several seeds, as the definition
     in conformance/truths/reference.py draws them."""
-    model = model_of(backends[backend_name], LOGITS[name], dtype)
+    model = model_of(subject, LOGITS[name])
+    logits = np.array(LOGITS[name]).astype(subject.dtype).astype(np.float64)
     for setting, options in SETTINGS.items():
         for seed in SEEDS[:3] if options.get("temperature") == 0 else SEEDS:
             config = SampleConfig(max_new_tokens=6, seed=seed, **options)
             found = list(map(int, model.generate(np.array([0, 5]), config)))
-            logits = np.array(LOGITS[name]).astype(dtype).astype(np.float64)
             drawn = [draw(logits, uniform(seed, n), config) for n in range(2, 8)]
-            error = float(sum(a != b for a, b in zip(found, drawn, strict=True)))
             message = f"{name}, {setting}, seed {seed}: tokens {found}, by definition {drawn}"
-            judge.holds("sampling", backend_name, error, message)
+            subject.holds("sampling", differing(found, drawn), message)
 
 
 @pytest.mark.parametrize("gap", [1e-9, -1e-9])
-def test_draws_are_in_float64(
-    backends: dict[str, Backend], backend_name: str, dtype: str, judge: Judge, gap: float
-) -> None:
+def test_draws_are_in_float64(subject: Subject, gap: float) -> None:
     """Two tokens, and the edge between them a billionth beside the uniform number: float32 cannot
     tell on which side it falls. (It has 24 bits, and the logits, near 0, have more.)"""
     seed = next(seed for seed in range(10_000) if abs(uniform(seed, 1) - 0.5) < 1e-3)
     edge = uniform(seed, 1) + gap
     logits = [math.log(edge / (1 - edge)), 0.0, *[NEVER] * (V - 2)]
-    model = model_of(backends[backend_name], logits, dtype)
-    (found,) = model.generate(np.array([0]), SampleConfig(max_new_tokens=1, seed=seed))
-    message = "the token is not the one that float64 draws"
-    judge.holds("sampling", backend_name, float(int(found) != (0 if gap > 0 else 1)), message)
+    config = SampleConfig(max_new_tokens=1, seed=seed)
+    (found,) = model_of(subject, logits).generate(np.array([0]), config)
+    error = float(int(found) != (0 if gap > 0 else 1))
+    subject.holds("sampling", error, "the token is not the one that float64 draws")
 
 
 @pytest.mark.dtypes("float64")
 @pytest.mark.parametrize("place", [0, 3, 4, 9, 12])
 @pytest.mark.parametrize("bad", [-1, V, 2**40])
-def test_a_bad_id_anywhere_in_a_prompt(
-    backends: dict[str, Backend], backend_name: str, place: int, bad: int
-) -> None:
+def test_a_bad_id_anywhere_in_a_prompt(subject: Subject, place: int, bad: int) -> None:
     """Also in the part of a long prompt that no forward pass would see."""
     prompt = np.zeros(13, dtype=np.int64)
     prompt[place] = bad
-    model = model_of(backends[backend_name], [0.0] * V, "float64")
     with pytest.raises(InputError):
-        list(model.generate(prompt, SampleConfig(max_new_tokens=1)))
+        list(model_of(subject, [0.0] * V).generate(prompt, SampleConfig(max_new_tokens=1)))

@@ -3,37 +3,36 @@
 Exit status 1 if they do, after the shortest sequence of calls that shows it.
 """
 
-import contextlib
 import math
 import os
+import random
 import secrets
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import monotonic
 from typing import Annotated
 
-from hypothesis import configuration
+from hypothesis import HealthCheck, Phase, configuration, settings
+from hypothesis import seed as seeded
+from hypothesis.stateful import run_state_machine_as_test
 from threadpoolctl import threadpool_limits
 from tyro.conf import UseAppendAction, arg
 
-from conformance.fuzz.batch import Batch
-from conformance.fuzz.caller import Tally
+from conformance.conftest import QUICK
+from conformance.fuzz.caller import Run, TimeIsOver
+from conformance.fuzz.drawn import Setting, draw_setting
+from conformance.fuzz.machine import Machine
 from conformance.panel import Panel, judged
 from shared.commands.options import UsageError, parse
 from shared.commands.terminal import run_command, say
 from shared.protocol import load_backend
 
 PROGRAM = "nox -s fuzz --"
-ENVIRONMENT = {
-    "JAX_PLATFORMS": "cpu",
-    # Compiled code runs only a few times: optimizing it costs more than it saves.
-    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
-    "--xla_cpu_use_fusion_emitters=false",
-}
+EXAMPLES, RULES = 30, 25
+"""Examples that share a setting, and rules per example."""
 
 
 @dataclass(frozen=True)
@@ -66,49 +65,72 @@ def _fuzz(argv: Sequence[str] | None) -> int:
     seed = secrets.randbelow(2**32) if options.seed is None else options.seed
     end = monotonic() + 60 * options.minutes
     if "jax" in judged(options.backend):
-        for name, value in ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")
+        os.environ.setdefault("XLA_FLAGS", QUICK)
     panel = Panel({name: load_backend(name) for name in judged(options.backend)})
     words = ["--seed", str(seed), "--minutes", f"{options.minutes:g}"]
     words += [word for name in options.backend for word in ("--backend", name)]
     command = f"{PROGRAM} {shlex.join(words)}"
     say(f"trying {', '.join(panel.backends)}: {command}")
-    tally, batch, failure = Tally(), None, None
-    with surroundings() as directory:
+    if torch := sys.modules.get("torch"):
+        torch.set_warn_always(True)  # not only once: examples are repeated
+    with threadpool_limits(limits=1), tempfile.TemporaryDirectory() as directory:
+        configuration.set_hypothesis_home_dir(directory)  # not in the current directory
+        run, failure = Run(panel, end), None
         while failure is None and monotonic() < end:
-            batch = Batch(f"{seed} {tally.batches}", panel, tally, directory)
-            tally.batches += 1
-            failure = batch.failure(end)
+            batch = f"{seed} {run.batches}"
+            setting = draw_setting(random.Random(batch))
+            run.batches += 1
+            failure = failure_in(run, setting, batch)
     tried = (
-        f"{tally.examples:,} examples of {tally.calls:,} calls of every backend "
-        f"in {tally.batches:,} configurations"
+        f"{run.examples:,} examples of {run.calls:,} calls of every backend "
+        f"in {run.batches:,} configurations"
     )
     if failure is None:
         print(f"all agree: {tried}")
         return 0
-    assert batch is not None
     parts = getattr(failure, "exceptions", ())  # if it does not fail every time
     calls = "\n".join([*getattr(failure, "__notes__", ()), *map(str, parts)])
-    print(f"{failure}\n\nin {batch.setting.dtype} with {batch.setting.config}\n{calls}\n")
+    print(f"{failure}\n\nin {setting.dtype} with {setting.config}\n{calls}\n")
     print(f"found after {tried}; again: {command}")
     return 1
 
 
-@contextlib.contextmanager
-def surroundings() -> Iterator[Path]:
-    """One thread, a directory for saved files, and warnings that are shown every time."""
-    torch = sys.modules.get("torch")
-    before = torch and torch.is_warn_always_enabled()
-    with threadpool_limits(limits=1), tempfile.TemporaryDirectory() as directory:
-        configuration.set_hypothesis_home_dir(directory)  # not in the current directory
+def failure_in(run: Run, setting: Setting, seed: str) -> Exception | None:
+    """What the shortest failing example in a setting raises, with its calls as notes; None if none
+    fails or time is over. The seed decides about all that they draw."""
+
+    @seeded(seed)
+    def machine() -> Machine:
+        return Machine(run, setting)
+
+    def attempt(*phases: Phase) -> Exception | None:
         try:
-            if torch:
-                torch.set_warn_always(True)  # not only once: examples are repeated
-            yield Path(directory)
-        finally:
-            if torch:
-                torch.set_warn_always(before)
-            configuration.set_hypothesis_home_dir(None)
+            run_state_machine_as_test(
+                machine,
+                settings=settings(
+                    max_examples=EXAMPLES,
+                    stateful_step_count=RULES,
+                    phases=phases,
+                    database=run.failing,
+                    derandomize=False,
+                    deadline=None,
+                    report_multiple_bugs=False,
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
+        except TimeIsOver:
+            if run.failing.data:  # it is not as short as can be
+                run.end = math.inf
+                return attempt(Phase.reuse)
+        except Exception as error:
+            return error
+        return None
+
+    failure = attempt(Phase.generate, Phase.shrink)
+    if jax := sys.modules.get("jax"):
+        jax.clear_caches()  # the next setting does not use code compiled for this one
+    return failure
 
 
 if __name__ == "__main__":

@@ -1,22 +1,24 @@
 """Calls all backends alike, and checks the properties of every call."""
 
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, is_dataclass
+from time import monotonic
 from typing import Any
 
 import numpy as np
+from hypothesis.database import InMemoryExampleDatabase
 from hypothesis.stateful import RuleBasedStateMachine
 
-from conformance.compare import Disagreement
-from conformance.fuzz.alike import check_alike
+from conformance.compare import Disagreement, compare
 from conformance.fuzz.drawn import Setting
-from conformance.fuzz.watch import Watch
+from conformance.judge import differences
 from conformance.limits import MARGIN, limit_of
 from conformance.panel import Panel
 from shared.config import TrainConfig
 from shared.protocol import CAPABILITIES, Model, Trainer, TrainState
+
+SECONDS_TO_SHORTEN = 60.0
 
 
 @dataclass
@@ -25,7 +27,9 @@ class Models:
 
     each: dict[str, Model]
     drift: float = 0.0
-    """How far apart rounding may have driven the weights so far."""
+    """How far apart rounding may have driven the weights so far. If a gradient is truly zero,
+    backends compute different noise. AdamW divides it by itself plus epsilon, which moves a weight
+    by up to rate · rounding / epsilon."""
 
 
 @dataclass
@@ -36,13 +40,6 @@ class Trainers:
     each: dict[str, Trainer]
     config: TrainConfig
     steps: int = 0
-
-    def count_step(self, rate: float, dtype: str) -> None:
-        """If a gradient is truly zero, backends compute different rounding noise. AdamW divides it
-        by itself plus epsilon, which moves a weight by up to rate · rounding / epsilon."""
-        self.steps += 1
-        if self.config.optimizer == "adamw":
-            self.models.drift += rate * float(np.finfo(dtype).eps) / self.config.epsilon
 
 
 @dataclass
@@ -57,30 +54,90 @@ class States:
         return self.each.get(backend, next(iter(self.each.values())))
 
 
-@dataclass
-class Tally:
-    """Counts of examples and calls."""
+class TimeIsOver(KeyboardInterrupt):
+    """The exception that ends hypothesis. Any other one counts as a failing example."""
 
+
+@dataclass
+class Run:
+    """What all examples share, and how many there are."""
+
+    panel: Panel
+    end: float
+    """By `monotonic`. Postponed once, to shorten a failing example."""
+    failing: InMemoryExampleDatabase = field(default_factory=InMemoryExampleDatabase)
+    shortens: bool = False
     batches: int = 0
     examples: int = 0
     calls: int = 0
+
+    def check_time(self) -> None:
+        if self.failing.data and not self.shortens:
+            self.shortens, self.end = True, monotonic() + SECONDS_TO_SHORTEN
+        if monotonic() > self.end:
+            raise TimeIsOver
+
+
+def flat(value: Any, name: str = "") -> Iterator[tuple[str, np.ndarray]]:
+    """The arrays in an answer by dotted names, and its floats as arrays."""
+    if isinstance(value, np.ndarray):
+        yield name, value
+    elif isinstance(value, float):
+        yield name, np.array([value])
+    elif isinstance(value, tuple):
+        yield from flat(dict(enumerate(value)), name)
+    elif is_dataclass(value):
+        yield from flat(vars(value), name)
+    elif isinstance(value, Mapping):
+        for key in value:
+            yield from flat(value[key], f"{name}.{key}".removeprefix("."))
+
+
+def size(array: np.ndarray) -> float:
+    """The largest finite entry."""
+    return float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
+
+
+def check_same(what: str, found: Any, expected: Any) -> None:
+    """Raises `Disagreement` unless both hold the same arrays, bit for bit."""
+    for path, error in differences(expected, found):
+        if error:
+            raise Disagreement(f"{what}: {path} is not what was handed over")
+
+
+class Kept:
+    """Arrays passed in or returned, which no call may change, and a copy of their contents."""
+
+    def __init__(self, what: str, value: Any) -> None:
+        self.what, self.arrays = what, dict(flat(value))
+        self.contents = {key: array.tobytes() for key, array in self.arrays.items()}
+
+    def __repr__(self) -> str:
+        return f"<{self.what}>"
+
+    def overwrite(self, first: int) -> None:
+        """Every second array: if two share memory, one of those between changes as well."""
+        for key in list(self.arrays)[first::2]:
+            array = self.arrays[key]
+            if array.flags.writeable:
+                array[...] = np.nan if array.dtype.kind == "f" else np.iinfo(array.dtype).max
+                self.contents[key] = array.tobytes()
+
+    def check(self) -> None:
+        """Raises `Disagreement` for the first array that has changed."""
+        for key, array in self.arrays.items():
+            if array.tobytes() != self.contents[key]:
+                raise Disagreement(f"{self.what}: {key or 'it'} has changed since")
 
 
 class Caller(RuleBasedStateMachine):
     """Calls all backends alike, and checks that a call has no side effects."""
 
-    def __init__(
-        self,
-        panel: Panel,
-        setting: Setting,
-        directory: Path,
-        tally: Tally,
-        clock: Callable[[], None],
-    ) -> None:
+    def __init__(self, run: Run, setting: Setting) -> None:
         super().__init__()
-        self.panel, self.setting, self.directory = panel, setting, directory
-        self.tally, self.clock = tally, clock
-        self.watch, self.asked = Watch(), 0
+        self.run, self.panel, self.setting = run, run.panel, setting
+        self.kept: list[Kept] = []
+        self.asked = 0
 
     def ask(
         self,
@@ -93,15 +150,15 @@ class Caller(RuleBasedStateMachine):
         """The answer of each backend that claims the method, to its own copy of the arguments. A
         warning is a failure, and so is an exception, unless it is allowed: then its name is the
         answer."""
-        self.clock()
-        self.tally.calls += 1
+        self.run.check_time()
+        self.run.calls += 1
         self.asked += 1
         what = f"call {self.asked}, {method}"
         lacking = self.panel.lacking([key for key in CAPABILITIES if CAPABILITIES[key] == method])
         answers = {}
         for name in [name for name in each if name not in lacking]:
             arguments = given()
-            self.watch.keep(f"{what}, given to {name}", arguments)
+            self.keep(f"{what}, given to {name}", arguments)
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("error")
@@ -111,19 +168,51 @@ class Caller(RuleBasedStateMachine):
             except Exception as error:
                 message = f"{name}: {method} raised {type(error).__name__}: {error}"
                 raise Disagreement(message, culprits=(name,)) from error
-            self.watch.keep(f"{what}, from {name}", answers[name])
-        self.watch.check()
+            self.keep(f"{what}, from {name}", answers[name])
+        self.check_kept()
         return answers
+
+    def keep(self, what: str, value: Any) -> None:
+        """Remember the arrays of a value, which no later call may change."""
+        if (kept := Kept(what, value)).arrays:
+            self.kept.append(kept)
+
+    def check_kept(self) -> None:
+        for kept in self.kept:
+            kept.check()
 
     def agree(
         self, check: str, answers: Mapping[str, Any], models: Models, floor: float = 1.0
     ) -> None:
-        """Agree within the limit of a check of the suite, plus the drift of the steps so far."""
+        """Check that the answers agree within the limit of a check of the suite, plus the drift of
+        the steps so far. Errors are relative to the largest entry of the whole answer, or to
+        `floor` if that is larger: in a small random model, all entries may be near zero by chance,
+        while rounding is not.
+
+        Raises:
+            Disagreement: they do not, or differ in names, shapes or precision.
+        """
+        if len(answers) < 2:  # the others do not claim it
+            return
         dtype = self.setting.dtype
-        numbers = any(isinstance(answer, float) for answer in answers.values())
         limit = limit_of(check, dtype) + MARGIN * models.drift
-        check_alike(check, answers, limit, "float64" if numbers else dtype, floor)
+        if any(isinstance(answer, float) for answer in answers.values()):
+            dtype = "float64"
+        flats = {name: dict(flat(answer)) for name, answer in answers.items()}
+        if len({frozenset(arrays) for arrays in flats.values()}) > 1:
+            listed = {name: sorted(arrays) for name, arrays in flats.items()}
+            raise Disagreement(f"{check}: not all gave the same: {listed}")
+        sizes = {
+            key: max(size(arrays[key]) for arrays in flats.values())
+            for key in next(iter(flats.values()))
+        }
+        scale = max([floor, *sizes.values()])
+        for key, own in sizes.items():
+            values = {name: arrays[key] for name, arrays in flats.items()}
+            try:
+                compare(values, limit * scale / own if own else limit, dtype)
+            except Disagreement as found:
+                raise Disagreement(f"{check} {key}".rstrip() + f": {found}") from None
 
     def teardown(self) -> None:
-        self.watch.restore()
-        self.tally.examples += bool(self.watch.kept)  # hypothesis also starts empty examples
+        self.run.examples += bool(self.kept)  # hypothesis also starts empty examples

@@ -2,13 +2,11 @@
 
 import random
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
 from shared.config import Dtype, GPTConfig, SampleConfig, TrainConfig
-from shared.protocol import TrainState
 
 HEADS = [(1, 6), (2, 3), (3, 4), (4, 6), (1, 7)]
 """Heads and channels of each. In fewer than six channels LayerNorm makes rounding large."""
@@ -17,7 +15,6 @@ BETAS = [(0.9, 0.99), (0.8, 0.95), (0.9, 0.999), (0.0, 0.9)]
 EPSILONS: dict[Dtype, list[float]] = {"float64": [1e-8, 1e-5, 1e-3], "float32": [1e-4, 1e-3]}
 """AdamW's, far above the rounding of a gradient."""
 TYPES = ["int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "uint64", ">i4", ">i8"]
-FORMS = ["plain", "read-only", "columns first", "every second", "reversed"]
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,6 @@ class Ids:
     shape: tuple[int, ...]
     below: int
     type: str
-    form: str
 
     def one(self) -> tuple[np.ndarray]:
         """Tokens, or a prompt."""
@@ -91,33 +87,16 @@ class Ids:
     def two(self) -> tuple[np.ndarray, ...]:
         """Tokens and targets."""
         ids = np.random.default_rng(self.seed).integers(0, self.below, (2, *self.shape))
-        return tuple(in_form(row.astype(self.type), self.form) for row in ids)
-
-
-def in_form(value: Any, form: str) -> Any:
-    """New arrays of the same values, with one of the memory layouts in `FORMS`."""
-    if isinstance(value, dict):
-        return {key: in_form(array, form) for key, array in value.items()}
-    if isinstance(value, TrainState):
-        return TrainState(value.step, in_form(value.weights, form), in_form(value.moments, form))
-    if form == "every second":
-        return np.repeat(value, 2, axis=-1)[..., ::2]
-    if form == "reversed":
-        return value[..., ::-1].copy()[..., ::-1]
-    array = np.array(value, order="F" if form == "columns first" else "C")
-    array.setflags(write=form != "read-only")
-    return array
+        return tuple(row.astype(self.type) for row in ids)
 
 
 def ids_of(config: GPTConfig, shapes: st.SearchStrategy[tuple[int, ...]]) -> st.SearchStrategy[Ids]:
-    below, types, forms = st.just(config.vocab_size), st.sampled_from(TYPES), st.sampled_from(FORMS)
-    return st.builds(Ids, seed=seeds, shape=shapes, below=below, type=types, form=forms)
+    return st.builds(Ids, seeds, shapes, st.just(config.vocab_size), st.sampled_from(TYPES))
 
 
 # The strategies of the machine, returned by `st.runner`.
 
 seeds = st.integers(0, 10**6)
-forms = st.sampled_from(FORMS)
 batches = st.runner().flatmap(
     lambda self: ids_of(self.setting.config, st.sampled_from(self.setting.shapes))
 )
@@ -128,7 +107,7 @@ prompts = st.runner().flatmap(
 )
 trainings = st.runner().flatmap(lambda self: st.sampled_from(self.setting.trains))
 backends = st.runner().flatmap(lambda self: st.sampled_from(list(self.panel.backends)))
-answers = st.runner().flatmap(lambda self: st.sampled_from(self.watch.kept[::-1]))
+answers = st.runner().flatmap(lambda self: st.sampled_from(self.kept[::-1]))
 samplings = st.builds(
     SampleConfig,
     max_new_tokens=st.integers(0, 12),

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from conformance import cases
-from conformance.cases import Case, random_weights
+from conformance.cases import random_weights
 from conformance.compare import check_fit, relative_error
 from conformance.judge import Judge
 from conformance.offers import offering, skip_not_offered
-from shared.protocol import AttentionStepsBackend, Backend, Model
+from conformance.subject import Backends, Subject
+from shared.protocol import AttentionStepsBackend
 from shared.taps import STEPS, step_names
 
 CHECK = "attention steps"
@@ -18,26 +19,24 @@ pytestmark = [pytest.mark.dtypes("float64"), pytest.mark.fills(CHECK)]
 
 
 @pytest.fixture
-def capable(backends: dict[str, Backend], judge: Judge) -> dict[str, AttentionStepsBackend]:
+def capable(backends: Backends, judge: Judge) -> dict[str, AttentionStepsBackend]:
     """The backends that have the steps."""
     return offering(backends, AttentionStepsBackend, judge)
 
 
 @pytest.fixture
-def subject(
-    capable: dict[str, AttentionStepsBackend], backend_name: str, judge: Judge
-) -> AttentionStepsBackend:
-    """One of them."""
-    if backend_name not in capable:
-        skip_not_offered(CHECK, judge)
-    return capable[backend_name]
+def one(capable: dict[str, AttentionStepsBackend], subject: Subject) -> AttentionStepsBackend:
+    """The subject, as one of them."""
+    if subject.name not in capable:
+        skip_not_offered(CHECK, subject.judge)
+    return capable[subject.name]
 
 
-def steps_of(subject: AttentionStepsBackend, x: np.ndarray) -> dict[str, np.ndarray]:
+def steps_of(backend: AttentionStepsBackend, x: np.ndarray) -> dict[str, np.ndarray]:
     """Every value of the four steps, for x and a random projection."""
     rng = np.random.default_rng(cases.base_seed)
     weight, bias = rng.standard_normal((x.shape[-1], 3 * D)), rng.standard_normal(3 * D)
-    found = subject.attention_steps(x, weight, bias)
+    found = backend.attention_steps(x, weight, bias)
     assert set(found) == set(step_names())
     return found
 
@@ -51,39 +50,33 @@ def test_steps(capable: dict[str, AttentionStepsBackend], judge: Judge) -> None:
     """Every value of every step agrees."""
     if judge.not_offered and len(capable) < 2:
         skip_not_offered(CHECK, judge)
-    found = judge.each(capable, lambda subject: steps_of(subject, random_x()))
+    found = judge.each(capable, lambda backend: steps_of(backend, random_x()))
     for name in step_names():
         judge.agree(CHECK, {backend: values[name] for backend, values in found.items()}, name)
 
 
 @pytest.mark.cases("gpt2")
-def test_averages(subject: AttentionStepsBackend, backend_name: str, judge: Judge) -> None:
+def test_averages(one: AttentionStepsBackend, subject: Subject) -> None:
     """Steps 1, 2 and 3 are the mean of the past, which NumPy computes by a cumulative sum."""
     x = random_x()
     expected = x.cumsum(axis=1) / np.arange(1, T + 1)[:, None]
-    found = steps_of(subject, x)
+    found = steps_of(one, x)
     for step in list(STEPS)[:3]:
-        agrees(judge, backend_name, step, found[f"{step}.y"], expected)
+        agrees(subject, step, found[f"{step}.y"], expected)
 
 
 @pytest.mark.needs("trace")
 @pytest.mark.cases("gpt2", "original", "erf")
-def test_self_attention_is_a_head(
-    subject: AttentionStepsBackend,
-    model: Model,
-    backend_name: str,
-    case: Case,
-    batch: tuple,
-    judge: Judge,
-) -> None:
+def test_self_attention_is_a_head(one: AttentionStepsBackend, subject: Subject) -> None:
     """Step 4 gives the output of each head of the model's first block, from the same input."""
-    C, H, D = case.config.n_embd, case.config.n_head, case.config.head_size
-    trace, weights = model.trace(batch[0]), random_weights(case)
-    x = trace["h.0.ln_1" if case.config.norm == "pre" else "embed"]
+    config, weights = subject.case.config, random_weights(subject.case)
+    C, H, D = config.n_embd, config.n_head, config.head_size
+    trace = subject.model.trace(subject.batch()[0])
+    x = trace["h.0.ln_1" if config.norm == "pre" else "embed"]
     weight = weights["transformer.h.0.attn.c_attn.weight"].reshape(C, 3, H, D)
     bias = weights["transformer.h.0.attn.c_attn.bias"].reshape(3, H, D)
     for h in range(H):
-        found = subject.attention_steps(x, weight[:, :, h].reshape(C, 3 * D), bias[:, h].ravel())
+        found = one.attention_steps(x, weight[:, :, h].reshape(C, 3 * D), bias[:, h].ravel())
         expected = {
             **{name: trace[f"h.0.attn.{name}"][:, h] for name in ("q", "k", "v", "scores")},
             "weights": trace["h.0.attn.weights"][:, h],
@@ -91,13 +84,13 @@ def test_self_attention_is_a_head(
         }
         for name, value in expected.items():
             what = f"self_attention.{name}"
-            agrees(judge, backend_name, f"{what} of head {h}", found[what], value)
+            agrees(subject, f"{what} of head {h}", found[what], value)
 
 
-def agrees(judge: Judge, backend: str, what: str, found: np.ndarray, expected: np.ndarray) -> None:
+def agrees(subject: Subject, what: str, found: np.ndarray, expected: np.ndarray) -> None:
     """Both are comparable and within the limit; NaN and empty arrays are not."""
     __tracebackhide__ = True
     for value in (found, expected):
-        check_fit(backend, value, judge.dtype)
+        check_fit(subject.name, value, subject.dtype)
     assert found.shape == expected.shape, f"{what} has shape {found.shape}, not {expected.shape}"
-    judge.holds(CHECK, backend, relative_error(found, expected), what)
+    subject.holds(CHECK, relative_error(found, expected), what)

@@ -6,8 +6,11 @@ import pytest
 from conformance import cases
 from conformance.judge import Judge
 from conformance.offers import offering, skip_not_offered
+from conformance.subject import Backends
 from shared.config import TrainConfig
-from shared.protocol import Backend, BigramBackend
+from shared.protocol import BigramBackend
+
+Bigrams = dict[str, BigramBackend]
 
 V = 7
 CONFIG = TrainConfig(steps=20, warmup_steps=2, learning_rate=0.1, min_lr=0.01)
@@ -16,7 +19,7 @@ pytestmark = [pytest.mark.cases("gpt2"), pytest.mark.dtypes("float64")]
 
 
 @pytest.fixture
-def bigrams(backends: dict[str, Backend], judge: Judge) -> dict[str, BigramBackend]:
+def bigrams(backends: Backends, judge: Judge) -> Bigrams:
     """The backends that offer a bigram: the built-in ones, and any other that has it."""
     found = offering(backends, BigramBackend, judge)
     if judge.not_offered and len(found) < 2:
@@ -24,40 +27,37 @@ def bigrams(backends: dict[str, Backend], judge: Judge) -> dict[str, BigramBacke
     return found
 
 
-def test_counts(bigrams: dict[str, BigramBackend]) -> None:
-    """Every pair counted once: 0→1 twice, 1→0 once, 1→6 once, nothing else."""
+# 70,000 is beyond 16 bits; with 300 ids, the indices of pairs, up to 89,999, may exceed the type of
+# the ids.
+COUNTED = {
+    "every pair once": (7, np.array([0, 1, 0, 1, 6]), {(0, 1): 2, (1, 0): 1, (1, 6): 1}),
+    "many of a pair": (2, np.zeros(70_001, dtype=np.uint8), {(0, 0): 70_000}),
+    **{
+        integer: (
+            300,
+            np.array([largest, 0, largest, largest, 1], dtype=integer),
+            dict.fromkeys([(largest, 0), (0, largest), (largest, largest), (largest, 1)], 1),
+        )
+        for integer in ("int8", "uint8", "int16", "uint16", "int32", "uint64")
+        for largest in [min(np.iinfo(integer).max, 299)]
+    },
+}
+
+
+@pytest.mark.parametrize(("V", "ids", "pairs"), COUNTED.values(), ids=COUNTED)
+def test_counts(bigrams: Bigrams, V: int, ids: np.ndarray, pairs: dict) -> None:
+    """Every pair is counted, and nothing else, in ids of any integer type."""
     expected = np.zeros((V, V), dtype=int)
-    expected[0, 1], expected[1, 0], expected[1, 6] = 2, 1, 1
-    for name, backend in bigrams.items():
-        counts = backend.count_bigrams(np.array([0, 1, 0, 1, 6]), V)
-        np.testing.assert_array_equal(counts, expected, err_msg=name)
-
-
-def test_many_of_a_pair(bigrams: dict[str, BigramBackend]) -> None:
-    """A count beyond 16 bits."""
-    for name, backend in bigrams.items():
-        counts = backend.count_bigrams(np.zeros(70_001, dtype=np.uint8), 2)
-        assert counts.tolist() == [[70_000, 0], [0, 0]], name
-
-
-@pytest.mark.parametrize("integer", ["int8", "uint8", "int16", "uint16", "int32", "uint64"])
-def test_counts_in_any_integer_type(bigrams: dict[str, BigramBackend], integer: str) -> None:
-    """With 300 ids, the indices of pairs, up to 89,999, may exceed the type of the ids."""
-    largest = min(np.iinfo(integer).max, 299)
-    ids = np.array([largest, 0, largest, largest, 1], dtype=integer)
+    for pair, count in pairs.items():
+        expected[pair] = count
     ids.flags.writeable = False
-    expected = np.zeros((300, 300), dtype=int)
-    for pair in ((largest, 0), (0, largest), (largest, largest), (largest, 1)):
-        expected[pair] += 1
     for name, backend in bigrams.items():
-        np.testing.assert_array_equal(backend.count_bigrams(ids, 300), expected, err_msg=name)
+        np.testing.assert_array_equal(backend.count_bigrams(ids, V), expected, err_msg=name)
 
 
 @pytest.mark.fills("bigram")
 @pytest.mark.parametrize("integer", ["int8", "uint16"])
-def test_ids_in_any_integer_type(
-    bigrams: dict[str, BigramBackend], judge: Judge, integer: str
-) -> None:
+def test_ids_in_any_integer_type(bigrams: Bigrams, judge: Judge, integer: str) -> None:
     """Loss and gradient of a table with more rows than the type of the ids can count."""
     table = np.random.default_rng(cases.base_seed).standard_normal((300, 300))
     ids = np.array([[[1, 100], [127, 0]], [[0, 127], [2, 1]]], dtype=integer)
@@ -71,7 +71,7 @@ def test_ids_in_any_integer_type(
 
 
 @pytest.mark.fills("bigram")
-def test_training(bigrams: dict[str, BigramBackend], judge: Judge, dtype: str) -> None:
+def test_training(bigrams: Bigrams, judge: Judge, dtype: str) -> None:
     """Loss, gradient, and the table after twenty steps of AdamW."""
     rng = np.random.default_rng(cases.base_seed)
     table = rng.standard_normal((V, V))

@@ -3,63 +3,59 @@
 import numpy as np
 import pytest
 
-from conformance.cases import Case
-from conformance.judge import Judge
-from shared.protocol import Model
+from conformance.subject import Subject
 
 
 @pytest.mark.fills("future has no influence")
-def test_future_tokens_change_nothing(
-    model: Model, backend_name: str, case: Case, batch: tuple, judge: Judge
-) -> None:
+def test_future_tokens_change_nothing(subject: Subject) -> None:
     """Replace all tokens after position t, for every t: the logits up to t do not change."""
-    tokens = batch[0]
+    model, (tokens, _) = subject.model, subject.batch()
     logits = model.logits(tokens)
     for t in range(tokens.shape[1] - 1):
         changed = tokens.copy()
-        changed[:, t + 1 :] = (changed[:, t + 1 :] + 1 + t) % case.config.vocab_size
-        after = model.logits(changed)
-        difference = np.abs(after - logits)
+        changed[:, t + 1 :] = (changed[:, t + 1 :] + 1 + t) % model.config.vocab_size
+        difference = np.abs(model.logits(changed) - logits)
         message = f"tokens after position {t} change the logits up to it"
-        judge.holds("future has no influence", backend_name, difference[:, : t + 1].max(), message)
+        subject.holds("future has no influence", difference[:, : t + 1].max(), message)
         assert difference[:, t + 1 :].max() > 0, "the changed tokens themselves must matter"
 
 
 @pytest.mark.fills("future has no influence")
-def test_past_tokens_are_seen(model: Model, case: Case, batch: tuple) -> None:
+def test_past_tokens_are_seen(subject: Subject) -> None:
     """The opposite mistake, a mask that hides too much: the last position sees every token, and
     each position sees itself."""
-    tokens = batch[0]
+    model, (tokens, _) = subject.model, subject.batch()
     logits = model.logits(tokens)
     for t in range(tokens.shape[1]):
         changed = tokens.copy()
-        changed[:, t] = (changed[:, t] + 1) % case.config.vocab_size
-        after = model.logits(changed)
-        assert np.abs(after - logits)[:, t].min(axis=-1).max() > 0, f"position {t} ignores itself"
-        assert np.abs(after - logits)[:, -1].max() > 0, f"the last position ignores {t}"
+        changed[:, t] = (changed[:, t] + 1) % model.config.vocab_size
+        difference = np.abs(model.logits(changed) - logits)
+        assert difference[:, t].min(axis=-1).max() > 0, f"position {t} ignores itself"
+        assert difference[:, -1].max() > 0, f"the last position ignores {t}"
 
 
 # "post-erf" has no row of a table that only one position touches.
 @pytest.mark.cases("gpt2", "nanogpt", "original", "erf", "large")
 @pytest.mark.needs("grads")
 @pytest.mark.fills("no gradient from the past")
-def test_no_gradient_flows_back_from_the_past(
-    model: Model, backend_name: str, case: Case, batch: tuple, judge: Judge
-) -> None:
+def test_no_gradient_flows_back_from_the_past(subject: Subject) -> None:
     """Position j only affects losses at j and later. So the targets before j do not change one bit
     of the gradient of position j's embedding."""
-    tokens, targets = batch[0].copy(), batch[1]
-    j = tokens.shape[1] // 2
+    model, (tokens, targets) = subject.model, subject.batch()
+    V, j = model.config.vocab_size, tokens.shape[1] // 2
     table, row = "transformer.wpe.weight", j
-    if case.config.position == "sinusoidal":  # then by an id that stands at j and nowhere else
-        table, row = "transformer.wte.weight", case.config.vocab_size - 1
+    if model.config.position == "sinusoidal":  # then by an id that stands at j and nowhere else
+        table, row = "transformer.wte.weight", V - 1
         tokens %= row
         tokens[:, j] = row
-    _, grads = model.loss_and_grads(tokens, targets)
+
+    def gradient(targets: np.ndarray) -> np.ndarray:
+        return model.loss_and_grads(tokens, targets)[1][table][row]
+
+    found = gradient(targets)
     earlier = targets.copy()
-    earlier[:, :j] = (earlier[:, :j] + 1) % case.config.vocab_size
-    _, after = model.loss_and_grads(tokens, earlier)
-    difference = np.abs(after[table][row] - grads[table][row]).max()
-    judge.holds("no gradient from the past", backend_name, difference, f"{table}[{row}] changed")
-    _, after = model.loss_and_grads(tokens, (targets + 1) % case.config.vocab_size)
-    assert np.abs(after[table][row] - grads[table][row]).max() > 0, "later targets must matter"
+    earlier[:, :j] = (earlier[:, :j] + 1) % V
+    difference = np.abs(gradient(earlier) - found).max()
+    subject.holds("no gradient from the past", difference, f"{table}[{row}] changed")
+    difference = np.abs(gradient((targets + 1) % V) - found).max()
+    assert difference > 0, "later targets must matter"

@@ -16,19 +16,17 @@ import pytest
 from conformance import cases
 from conformance.cases import Case, find_case, random_batch, random_weights, rounded
 from conformance.judge import Judge
+from conformance.subject import Backends, Models
 from conformance.training.test_optimizers import SGD
-from shared.protocol import Backend, Model, load_backend
+from shared.protocol import Backend, load_backend
 from shared.sources import ROOT
 
 
-def answers(backend: Backend, case: Case, dtype: str, truthful: bool) -> dict[str, np.ndarray]:
+def answers(backend: Backend, case: Case, dtype: str) -> dict[str, np.ndarray]:
     """Logits, and the weights after two steps of SGD, which hold the gradients of both."""
-    weights = random_weights(case)
-    given = rounded(weights) if truthful else weights
-    model = backend.build(case.config, given, dtype=dtype)
+    model = backend.build(case.config, rounded(random_weights(case)), dtype=dtype)
     tokens, targets = random_batch(case.config)
-    logits = model.logits(tokens)
-    trainer = model.trainer(SGD)
+    logits, trainer = model.logits(tokens), model.trainer(SGD)
     for _ in range(2):
         trainer.step(tokens, targets)
     return {"logits": logits, **trainer.state().weights}
@@ -39,23 +37,17 @@ def answers(backend: Backend, case: Case, dtype: str, truthful: bool) -> dict[st
 @pytest.mark.needs("trainer")
 @pytest.mark.fills("logits", "SGD, 1 step")
 def test_compiled_as_in_training(
-    backends: dict[str, Backend],
-    models: dict[str, Model],
-    truthful: dict[str, Model],
-    case: Case,
-    dtype: str,
-    judge: Judge,
-    tmp_path: Path,
+    backends: Backends, models: Models, truthful: Models, case: Case, judge: Judge, tmp_path: Path
 ) -> None:
     """The results of a separate process in which JAX compiles as in a training."""
     found = {}
     environment = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"}
     for name, backend in backends.items():
         if name in ("numpy", "torch"):
-            found[name] = answers(backend, case, dtype, truthful=False)
+            found[name] = answers(backend, case, "float32")
             continue
         file = tmp_path / f"{name}.npz"
-        arguments = [name, case.name, dtype, str(cases.base_seed), str(file)]
+        arguments = [name, case.name, str(cases.base_seed), str(file)]
         subprocess.run(
             [sys.executable, "-m", "conformance.model.test_compiled", *arguments],
             cwd=ROOT,
@@ -64,7 +56,7 @@ def test_compiled_as_in_training(
         )
         with np.load(file) as arrays:
             found[name] = dict(arrays)
-    truths = {name: answers(backends[name], case, "float64", True) for name in truthful}
+    truths = {name: answers(backends[name], case, "float64") for name in truthful}
     logits = {name: values.pop("logits") for name, values in found.items()}
     true_logits = {name: values.pop("logits") for name, values in truths.items()}
     judge.agree("logits", logits, "logits, compiled as in a training", true_logits)
@@ -73,9 +65,9 @@ def test_compiled_as_in_training(
 
 
 def main() -> None:
-    name, case, dtype, seed, file = sys.argv[1:]
+    name, case, seed, file = sys.argv[1:]
     cases.base_seed = int(seed)
-    np.savez(file, **answers(load_backend(name), find_case(case), dtype, truthful=False))
+    np.savez(file, **answers(load_backend(name), find_case(case), "float32"))
 
 
 if __name__ == "__main__":

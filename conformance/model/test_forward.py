@@ -3,31 +3,31 @@
 import numpy as np
 import pytest
 
-from conformance.cases import Case, random_weights
+from conformance.cases import random_weights
 from conformance.judge import Judge
-from shared.protocol import Backend, Model
+from conformance.subject import Models, Subject
 
 
 @pytest.mark.fills("weights kept")
-def test_weights_are_kept(model: Model, backend_name: str, case: Case, judge: Judge) -> None:
+def test_weights_are_kept(subject: Subject) -> None:
     """Loaded weights come back bit for bit: not transposed, merged or rounded."""
-    given = random_weights(case)
-    kept = model.weights()
+    given = random_weights(subject.case)
+    kept = subject.model.weights()
     assert set(kept) == set(given)
     for key, value in kept.items():
-        assert value.dtype == judge.dtype
+        assert value.dtype == subject.dtype
         assert value.shape == given[key].shape
-        difference = np.abs(value - given[key].astype(judge.dtype)).max()
-        judge.holds("weights kept", backend_name, difference, f"{key} changed on loading")
+        difference = np.abs(value - given[key].astype(subject.dtype)).max()
+        subject.holds("weights kept", difference, f"{key} changed on loading")
 
 
 @pytest.mark.fills("weights kept")
-def test_weights_are_copied(
-    backends: dict[str, Backend], backend_name: str, case: Case, dtype: str, judge: Judge
-) -> None:
+def test_weights_are_copied(subject: Subject) -> None:
     """The model copies the arrays it is given, and returns copies of its own."""
-    given = {key: value.astype(dtype) for key, value in random_weights(case).items()}
-    model = backends[backend_name].build(case.config, given, dtype=dtype)
+    given = {
+        key: value.astype(subject.dtype) for key, value in random_weights(subject.case).items()
+    }
+    model = subject.build(given)
     before = model.weights()
     for arrays, whose in ((given, "given to build"), (model.weights(), "handed out by weights")):
         for array in arrays.values():
@@ -35,32 +35,27 @@ def test_weights_are_copied(
         for key, value in model.weights().items():
             difference = np.abs(value - before[key]).max()
             message = f"{key} is aliased, not copied: it follows the array {whose}"
-            judge.holds("weights kept", backend_name, difference, message)
+            subject.holds("weights kept", difference, message)
 
 
 @pytest.mark.needs("trace")
 @pytest.mark.fills("taps")
-def test_taps(
-    models: dict[str, Model], truthful: dict[str, Model], batch: tuple, judge: Judge
-) -> None:
+def test_taps(models: Models, truthful: Models, batch: tuple, judge: Judge) -> None:
     """Every named value of the forward pass, in the order of the data flow."""
     judge.taps_agree(models, batch[0], truthful)
 
 
 @pytest.mark.fills("logits")
-def test_logits(
-    models: dict[str, Model], truthful: dict[str, Model], batch: tuple, judge: Judge
-) -> None:
+def test_logits(models: Models, truthful: Models, batch: tuple, judge: Judge) -> None:
     """The logits, from the fast path: without a trace, a fused kernel may be used."""
     judge.answers_agree("logits", models, truthful, lambda model: model.logits(batch[0]))
 
 
 @pytest.mark.needs("trace")
 @pytest.mark.fills("trace and logits")
-def test_trace_and_logits_are_one_function(
-    model: Model, backend_name: str, batch: tuple, judge: Judge
-) -> None:
+def test_trace_and_logits_are_one_function(subject: Subject) -> None:
     """A backend's traced path and its fast path give the same logits."""
-    fast, traced = model.logits(batch[0]), model.trace(batch[0])["logits"]
+    tokens, _ = subject.batch()
+    fast, traced = subject.model.logits(tokens), subject.model.trace(tokens)["logits"]
     error = np.abs(fast - traced).max() / np.abs(fast).max()
-    judge.holds("trace and logits", backend_name, error, "trace and logits differ")
+    subject.holds("trace and logits", error, "trace and logits differ")

@@ -5,43 +5,33 @@ from copy import deepcopy
 import numpy as np
 import pytest
 
-from conformance.cases import Case, random_weights
+from conformance.cases import random_weights
 from conformance.judge import Judge
+from conformance.subject import Models, Subject
 from shared import randomness
-from shared.protocol import Backend, Model
 
 pytestmark = pytest.mark.needs("grads")
 
 
 @pytest.mark.fills("gradients")
-def test_gradients(
-    models: dict[str, Model], truthful: dict[str, Model], batch: tuple, judge: Judge
-) -> None:
+def test_gradients(models: Models, truthful: Models, batch: tuple, judge: Judge) -> None:
     """The gradient of every tensor agrees, checked from the loss backwards."""
     judge.gradients_agree(models, truthful, *batch)
 
 
 @pytest.mark.fills("repeated")
-def test_gradients_do_not_pile_up(
-    model: Model, backend_name: str, batch: tuple, judge: Judge
-) -> None:
+def test_gradients_do_not_pile_up(subject: Subject) -> None:
     """A second call gives the same gradients, not twice as much."""
-    first = deepcopy(model.loss_and_grads(*batch))
-    judge.same("repeated", backend_name, first, model.loss_and_grads(*batch), "loss_and_grads")
+    first = deepcopy(subject.model.loss_and_grads(*subject.batch()))
+    again = subject.model.loss_and_grads(*subject.batch())
+    subject.same("repeated", first, again, "loss_and_grads")
 
 
 # Not in float32, where h is lost in rounding, nor on "large", whose curvature is.
 @pytest.mark.dtypes("float64")
 @pytest.mark.cases("gpt2", "nanogpt", "original", "erf", "post-erf")
 @pytest.mark.fills("finite differences")
-def test_finite_differences(
-    backends: dict[str, Backend],
-    backend_name: str,
-    case: Case,
-    dtype: str,
-    batch: tuple,
-    judge: Judge,
-) -> None:
+def test_finite_differences(subject: Subject) -> None:
     """The slope of the loss along a random direction in every tensor, measured by two losses a
     small step apart, equals the gradient times the direction. This needs no other backend.
 
@@ -49,8 +39,8 @@ def test_finite_differences(
     about 1e-16/h; both are small for h around 1e-5. At the kink of a ReLU within the step it is
     wrong for another reason, and a smaller step is right: so the better of two steps counts.
     """
-    backend, weights = backends[backend_name], random_weights(case)
-    _, grads = backend.build(case.config, weights, dtype=dtype).loss_and_grads(*batch)
+    weights, batch = random_weights(subject.case), subject.batch()
+    _, grads = subject.build().loss_and_grads(*batch)
     rng = randomness.generator(1, randomness.WEIGHTS)
     for key, weight in weights.items():
         direction = rng.standard_normal(weight.shape)
@@ -59,11 +49,9 @@ def test_finite_differences(
         slopes = []
         for h in (1e-5, 1e-6):
             up, down = (
-                backend.build(
-                    case.config, weights | {key: weight + step * direction}, dtype=dtype
-                ).loss(*batch)
+                subject.build(weights | {key: weight + step * direction}).loss(*batch)
                 for step in (h, -h)
             )
             slopes.append((up - down) / (2 * h))
         error = np.abs(np.array(slopes) - expected).min() / np.linalg.norm(grads[key])
-        judge.holds("finite differences", backend_name, error, f"the gradient of {key}")
+        subject.holds("finite differences", error, f"the gradient of {key}")

@@ -3,10 +3,12 @@
 import pytest
 
 from conformance.cases import REAL, Case, batch_of, random_batch, random_weights, rounded
+from conformance.decoding.test_decoding import same_text
 from conformance.judge import Judge
+from conformance.subject import Backends, Models
 from conformance.training.test_optimizers import SGD, results_agree
 from shared.config import SampleConfig
-from shared.protocol import Backend, Model
+from shared.protocol import Backend
 
 pytestmark = [
     pytest.mark.large,
@@ -17,14 +19,10 @@ pytestmark = [
 
 @pytest.mark.needs("grads", "trainer", "generate")
 @pytest.mark.fills(
-    "logits", "loss", "gradients", "same text", *("losses on the way", "norms on the way")
+    *("logits", "loss", "gradients", "same text", "losses on the way", "norms on the way")
 )
 def test_real_sizes(
-    backends: dict[str, Backend],
-    models: dict[str, Model],
-    truthful: dict[str, Model],
-    case: Case,
-    judge: Judge,
+    backends: Backends, models: Models, truthful: Models, case: Case, judge: Judge
 ) -> None:
     """Logits, loss and gradients, a step of SGD, and a few tokens, in float32 against float64."""
     tokens, targets = batch_of(case)
@@ -33,21 +31,18 @@ def test_real_sizes(
     prompt = random_batch(case.config, seed=3)[0][0, : case.config.block_size - 2]
     config = SampleConfig(temperature=0.0, max_new_tokens=4)
     texts = judge.each(models, lambda model: list(map(int, model.generate(prompt, config))))
-    first, *others = texts
-    for name in others:
-        error = float(texts[name] != texts[first])
-        judge.holds("same text", name, error, f"tokens unlike {first}'s")
-    judge.holds("same text", first, 0.0, "")
+    same_text(judge, texts)
     weights = random_weights(case)
 
-    def a_step(backend: Backend, dtype: str) -> tuple:
+    def two_steps(backend: Backend, dtype: str) -> list:
         given = rounded(weights) if dtype == "float64" else weights
         trainer = backend.build(case.config, given, dtype=dtype).trainer(SGD)
-        return trainer.step(tokens, targets), trainer.step(tokens, targets)
+        return [trainer.step(tokens, targets) for _ in range(2)]
 
-    found = judge.each(backends, lambda backend: a_step(backend, "float32"))
-    true = {name: a_step(backends[name], "float64") for name in truthful}
+    found = judge.each(backends, lambda backend: two_steps(backend, "float32"))
+    true = {name: two_steps(backends[name], "float64") for name in truthful}
     for step in (0, 1):
-        results = {name: both[step] for name, both in found.items()}
-        truths = {name: both[step] for name, both in true.items()}
+        results, truths = (
+            {name: both[step] for name, both in some.items()} for some in (found, true)
+        )
         results_agree(results, f"step {step + 1}", judge, truths)

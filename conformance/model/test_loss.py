@@ -4,40 +4,34 @@ import numpy as np
 import pytest
 
 from conformance.judge import Judge
-from shared.protocol import Model
+from conformance.subject import Models, Subject
 
 
 @pytest.mark.fills("loss")
-def test_loss(
-    models: dict[str, Model], truthful: dict[str, Model], batch: tuple, judge: Judge
-) -> None:
+def test_loss(models: Models, truthful: Models, batch: tuple, judge: Judge) -> None:
     """The loss agrees."""
     judge.answers_agree("loss", models, truthful, lambda model: model.loss(*batch))
 
 
 @pytest.mark.fills("loss by definition")
-def test_loss_is_the_mean_of_minus_log_probs(
-    model: Model, backend_name: str, batch: tuple, judge: Judge
-) -> None:
+def test_loss_is_the_mean_of_minus_log_probs(subject: Subject) -> None:
     """Compare with the loss of the backend's own logits, computed here in float64, to find mistakes
     that all backends share (a sum instead of a mean, a base-2 logarithm, shifted targets)."""
-    tokens, targets = batch
-    logits = model.logits(tokens).astype(np.float64)
+    tokens, targets = subject.batch()
+    logits = subject.model.logits(tokens).astype(np.float64)
     top = logits.max(axis=-1, keepdims=True)
     log_sum = top + np.log(np.exp(logits - top).sum(axis=-1, keepdims=True))
     losses = (log_sum - np.take_along_axis(logits, targets[..., None], axis=-1))[..., 0]
     expected = float(losses.mean())
-    error = abs(model.loss(tokens, targets) - expected) / expected
-    message = "the loss is not the mean of −ln probs[target]"
-    judge.holds("loss by definition", backend_name, error, message)
+    error = abs(subject.model.loss(tokens, targets) - expected) / expected
+    subject.holds("loss by definition", error, "the loss is not the mean of −ln probs[target]")
 
 
 @pytest.mark.needs("grads")
 @pytest.mark.fills("loss by definition")
-def test_loss_with_gradients_is_the_same_loss(
-    model: Model, backend_name: str, batch: tuple, judge: Judge
-) -> None:
+def test_loss_with_gradients_is_the_same_loss(subject: Subject) -> None:
     """`loss_and_grads` and `loss` give the same loss."""
-    loss, (with_grads, _) = model.loss(*batch), model.loss_and_grads(*batch)
+    loss = subject.model.loss(*subject.batch())
+    with_grads, _ = subject.model.loss_and_grads(*subject.batch())
     error = abs(loss - with_grads) / loss
-    judge.holds("loss by definition", backend_name, error, "loss and loss_and_grads differ")
+    subject.holds("loss by definition", error, "loss and loss_and_grads differ")

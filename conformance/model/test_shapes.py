@@ -3,28 +3,15 @@
 import numpy as np
 import pytest
 
-from conformance.cases import (
-    DESIGN,
-    LONG,
-    SHAPES,
-    SIZES,
-    TEETH,
-    Case,
-    batch_of,
-    random_batch,
-    random_weights,
-)
+from conformance.cases import DESIGN, LONG, SHAPES, SIZES, TEETH, Case, batch_of, random_batch
 from conformance.judge import Judge
-from conformance.training.test_optimizers import ADAMW, SGD, results_agree, states_agree
-from shared.protocol import Backend, Model
+from conformance.subject import Backends, Models, Subject
+from conformance.training.test_optimizers import ADAMW, SGD, a_step_agrees
 
-LARGER = (*(case.name for case in SIZES), "long sums")
-
-Models = dict[str, Model]
+pytestmark = pytest.mark.dtypes("float64")
 
 
 @pytest.mark.cases("gpt2")
-@pytest.mark.dtypes("float64")
 @pytest.mark.needs("grads")
 @pytest.mark.fills("logits", "loss", "gradients")
 @pytest.mark.parametrize(("B", "T"), SHAPES)
@@ -37,7 +24,6 @@ def test_every_shape(models: Models, case: Case, judge: Judge, B: int, T: int) -
 
 
 @pytest.mark.cases("gpt2")
-@pytest.mark.dtypes("float64")
 @pytest.mark.needs("trace")
 @pytest.mark.fills("taps")
 @pytest.mark.parametrize(("B", "T"), [(1, 1), (12, 5)])
@@ -46,30 +32,19 @@ def test_traces_of_other_shapes(models: Models, case: Case, judge: Judge, B: int
     judge.taps_agree(models, random_batch(case.config, batch_size=B, length=T)[0])
 
 
-@pytest.mark.cases(*(case.name for case in DESIGN))
+@pytest.mark.cases(*(case.name for case in (*DESIGN, *SIZES)), "long sums")
 @pytest.mark.needs("grads", "trainer")
 @pytest.mark.fills("logits", "gradients", "loss")
-def test_pairs_of_options(
-    backends: dict[str, Backend], models: Models, case: Case, judge: Judge
+def test_larger_and_pairs_of_options(
+    backends: Backends, models: Models, case: Case, judge: Judge
 ) -> None:
-    """Logits, loss, gradients, and a step of the row's optimizer."""
+    """Logits, loss, gradients, and a step of the case's optimizer: every pair of options; longer,
+    deeper and wider models; and sizes that coincide."""
     tokens, targets = batch_of(case)
     judge.answers_agree("logits", models, {}, lambda model: model.logits(tokens))
     judge.answers_agree("loss", models, {}, lambda model: model.loss(tokens, targets))
     judge.gradients_agree(models, {}, tokens, targets)
-    a_step_agrees(backends, models, case, judge)
-
-
-@pytest.mark.cases(*LARGER)
-@pytest.mark.dtypes("float64")
-@pytest.mark.needs("grads", "trainer")
-@pytest.mark.fills("logits", "gradients", "loss")
-def test_larger(backends: dict[str, Backend], models: Models, case: Case, judge: Judge) -> None:
-    """Logits, gradients and a step of longer, deeper and wider models, and of coinciding sizes."""
-    tokens, targets = batch_of(case)
-    judge.answers_agree("logits", models, {}, lambda model: model.logits(tokens))
-    judge.gradients_agree(models, {}, tokens, targets)
-    a_step_agrees(backends, models, case, judge)
+    a_step_agrees(backends, case, {"adamw": ADAMW, "sgd": SGD}[case.optimizer], judge)
 
 
 @pytest.mark.cases(*(case.name for case in TEETH), LONG.name)
@@ -84,79 +59,52 @@ def test_digits_are_kept(models: Models, truthful: Models, case: Case, judge: Ju
     judge.gradients_agree(models, truthful, tokens, targets)
 
 
-def a_step_agrees(backends: dict[str, Backend], models: Models, case: Case, judge: Judge) -> None:
-    """Loss, norm, weights and moments of one step of the case's optimizer."""
-    config = {"adamw": ADAMW, "sgd": SGD}[case.optimizer]
-    check = {"adamw": "AdamW, 1 step", "sgd": "SGD, 1 step"}[case.optimizer]
-    weights = random_weights(case)
-    built = judge.each(
-        backends, lambda backend: backend.build(case.config, weights, dtype=judge.dtype)
-    )
-    trainers = judge.each(built, lambda model: model.trainer(config))
-    results = judge.each(trainers, lambda trainer: trainer.step(*batch_of(case)))
-    states = judge.each(trainers, lambda trainer: trainer.state())
-    results_agree(results, "step 1", judge)
-    states_agree(check, states, {}, models, "step 1", judge)
-
-
 # The rows of a batch are independent.
 
 
 @pytest.mark.cases("gpt2", "original")
-@pytest.mark.dtypes("float64")
 @pytest.mark.fills("rows alone")
 @pytest.mark.parametrize("B", [12])
-def test_rows_do_not_know_of_each_other(
-    model: Model, backend_name: str, case: Case, judge: Judge, B: int
-) -> None:
+def test_rows_do_not_know_of_each_other(subject: Subject, B: int) -> None:
     """A row has the same logits alone, among twelve, and at another index."""
-    tokens, _ = random_batch(case.config, batch_size=B)
+    model, (tokens, _) = subject.model, random_batch(subject.case.config, batch_size=B)
     together = model.logits(tokens)
     turned = model.logits(tokens[::-1])[::-1]
-    check_rows(judge, backend_name, turned, together, "reversing the rows changes their logits")
+    check_rows(subject, turned, together, "reversing the rows changes their logits")
     for b in (0, B - 1):
         alone = model.logits(tokens[b : b + 1])
         what = f"row {b} of {B} gets different logits on its own"
-        check_rows(judge, backend_name, alone, together[b : b + 1], what)
+        check_rows(subject, alone, together[b : b + 1], what)
 
 
 @pytest.mark.cases("gpt2", "original")
-@pytest.mark.dtypes("float64")
 @pytest.mark.fills("rows alone")
 @pytest.mark.parametrize("B", [12])
-def test_a_beginning_does_not_know_of_the_rest(
-    model: Model, backend_name: str, case: Case, judge: Judge, B: int
-) -> None:
+def test_a_beginning_does_not_know_of_the_rest(subject: Subject, B: int) -> None:
     """The first five tokens have the same logits alone and as the start of eleven."""
-    tokens, _ = random_batch(case.config, batch_size=B)
-    found, whole = model.logits(tokens[:, :5]), model.logits(tokens)[:, :5]
+    model, (tokens, _) = subject.model, random_batch(subject.case.config, batch_size=B)
     what = "the first five tokens get different logits without the rest"
-    check_rows(judge, backend_name, found, whole, what)
+    check_rows(subject, model.logits(tokens[:, :5]), model.logits(tokens)[:, :5], what)
 
 
 @pytest.mark.cases("gpt2", "original")
-@pytest.mark.dtypes("float64")
 @pytest.mark.needs("grads")
 @pytest.mark.fills("rows alone")
 @pytest.mark.parametrize("B", [12])
-def test_a_batch_is_the_mean_of_its_rows(
-    model: Model, backend_name: str, case: Case, judge: Judge, B: int
-) -> None:
+def test_a_batch_is_the_mean_of_its_rows(subject: Subject, B: int) -> None:
     """Loss and gradients of twelve rows are the mean of those of four times three."""
-    tokens, targets = random_batch(case.config, batch_size=B)
+    model, (tokens, targets) = subject.model, random_batch(subject.case.config, batch_size=B)
     loss, grads = model.loss_and_grads(tokens, targets)
     parts = [model.loss_and_grads(tokens[i : i + 3], targets[i : i + 3]) for i in (0, 3, 6, 9)]
     mean = np.array([np.mean([part for part, _ in parts])])
     what = f"{B} rows is not the mean over four groups of three"
-    check_rows(judge, backend_name, np.array([loss]), mean, f"the loss of {what}")
+    check_rows(subject, np.array([loss]), mean, f"the loss of {what}")
     for key, grad in grads.items():
         expected = np.mean([part[key] for _, part in parts], axis=0)
-        check_rows(judge, backend_name, grad, expected, f"the gradient of {key} of {what}")
+        check_rows(subject, grad, expected, f"the gradient of {key} of {what}")
 
 
-def check_rows(
-    judge: Judge, backend: str, found: np.ndarray, expected: np.ndarray, what: str
-) -> None:
+def check_rows(subject: Subject, found: np.ndarray, expected: np.ndarray, what: str) -> None:
     """Check that both are equal except for rounding, as the order of sums differs."""
     error = float(np.abs(found - expected).max() / np.abs(expected).max())
-    judge.holds("rows alone", backend, error, what)
+    subject.holds("rows alone", error, what)

@@ -41,7 +41,7 @@ import pytest
 from conformance.truths.truth import check_truth
 from shared.config import GPTConfig, TrainConfig
 from shared.layout import tensor_shapes
-from shared.protocol import Backend, Trainer
+from shared.protocol import Backend
 
 pytestmark = pytest.mark.needs("trainer")
 
@@ -124,59 +124,39 @@ SGD_STEPS = (
 )
 
 
-def start() -> dict[str, np.ndarray]:
-    """h = (3/4, −1/2), b = 3/2; all else is 1, to show what decays."""
-    weights = {name: np.ones(shape) for name, shape in tensor_shapes(CONFIG).items()}
-    return weights | {HEAD: np.array([[3 / 4], [-1 / 2]]), BIAS: np.array([3 / 2])}
+def tensors(three: tuple[float, float, float], others: float = 1.0) -> dict[str, np.ndarray]:
+    """All tensors: h₀, h₁, b are given, other matrices have entries `others` and other vectors 1.
+    Their gradients are 0, so they show what decays."""
+    shapes = tensor_shapes(CONFIG).items()
+    filled = {name: np.full(shape, others if len(shape) == 2 else 1.0) for name, shape in shapes}
+    return filled | {HEAD: np.array(three[:2])[:, None], BIAS: np.array(three[2:])}
 
 
-def split(values: tuple[float, float, float]) -> dict[str, np.ndarray]:
-    """h₀, h₁, b as the two tensors that they are entries of."""
-    return {HEAD: np.array(values[:2])[:, None], BIAS: np.array(values[2:])}
+@pytest.mark.parametrize(
+    ("config", "steps"), [(ADAMW, ADAMW_STEPS), (SGD, SGD_STEPS)], ids=["adamw", "sgd"]
+)
+def test_steps(
+    backends: dict[str, Backend], backend_name: str, config: TrainConfig, steps: tuple[Step, ...]
+) -> None:
+    """AdamW: corrections by 1 − βᵗ at t = 1, 2, 3; clipping in the first and third; decay of
+    matrices only, which is the whole update where the gradient is 0. SGD: only the clipped gradient
+    times the rate, without moments and decay."""
+    model = backends[backend_name].build(CONFIG, tensors((3 / 4, -1 / 2, 3 / 2)), dtype="float64")
+    trainer, adamw, shrunk = model.trainer(config), config.optimizer == "adamw", 1.0
 
+    def check(found: np.ndarray | float, truth: np.ndarray | float, what: str) -> None:
+        check_truth(backend_name, found, truth, LIMIT, what, "mpmath")
 
-def check_step(backend: str, trainer: Trainer, step: Step, when: str) -> None:
-    """One step: its result, and the three numbers after it."""
-
-    def check(found: np.ndarray, truth: np.ndarray, what: str) -> None:
-        check_truth(backend, found, truth, LIMIT, f"{what} {when}", "mpmath")
-
-    result = trainer.step(TOKENS, np.full_like(TOKENS, step.target))
-    for what, found, truth in (
-        ("loss", result.loss, step.loss),
-        ("norm of the gradient", result.grad_norm, step.norm),
-        ("learning rate", result.learning_rate, step.learning_rate),
-    ):
-        check(np.array([found], np.float64), np.array([truth]), what)
-    state = trainer.state()
-    for name, truth in split(step.w).items():
-        check(state.weights[name], truth, name)
-    for letter, moments in state.moments.items():
-        for name, truth in split(getattr(step, letter)).items():
-            check(moments[name], truth, f"{letter} of {name}")
-
-
-def test_three_steps_of_adamw(backends: dict[str, Backend], backend_name: str) -> None:
-    """Corrections by 1 − βᵗ at t = 1, 2, 3; clipping in the first and third; decay of matrices
-    only, which is the whole update where the gradient is 0."""
-    trainer = backends[backend_name].build(CONFIG, start(), dtype="float64").trainer(ADAMW)
-    for t, step in enumerate(ADAMW_STEPS, 1):
-        check_step(backend_name, trainer, step, f"after {t}")
-        assert set(trainer.state().moments) == {"m", "v"}
-    shrunk = (1 - 0.1 / 2) * (1 - 0.2 / 2) * (1 - 0.11 / 2)
-    for name, value in trainer.state().weights.items():
-        if name not in (HEAD, BIAS):
-            truth = np.full(value.shape, shrunk if value.ndim == 2 else 1.0)
-            check_truth(backend_name, value, truth, LIMIT, f"{name}, whose gradient is 0")
-
-
-def test_two_steps_of_sgd(backends: dict[str, Backend], backend_name: str) -> None:
-    """Only the clipped gradient times the rate: no moments, and no decay."""
-    trainer = backends[backend_name].build(CONFIG, start(), dtype="float64").trainer(SGD)
-    for t, step in enumerate(SGD_STEPS, 1):
-        check_step(backend_name, trainer, step, f"after {t}")
-        assert trainer.state().moments == {}
-    for name, value in trainer.state().weights.items():
-        if name not in (HEAD, BIAS):
-            truth = np.ones(value.shape)
-            check_truth(backend_name, value, truth, LIMIT, f"{name}, whose gradient is 0")
+    for t, step in enumerate(steps, 1):
+        result, state = trainer.step(TOKENS, np.full_like(TOKENS, step.target)), trainer.state()
+        check(float(result.loss), step.loss, f"step {t}: loss")
+        check(float(result.grad_norm), step.norm, f"step {t}: norm")
+        check(float(result.learning_rate), step.learning_rate, f"step {t}: rate")
+        shrunk *= 1 - step.learning_rate / 2 if adamw else 1.0
+        for name, truth in tensors(step.w, shrunk).items():
+            check(state.weights[name], truth, f"step {t}: {name}")
+        assert set(state.moments) == (set("mv") if adamw else set())
+        for letter, moments in state.moments.items():
+            for name in (HEAD, BIAS):
+                truth = tensors(getattr(step, letter))[name]
+                check(moments[name], truth, f"step {t}: {letter} of {name}")

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from conformance.cases import Case, random_batch, random_weights
+from conformance.cases import random_weights
+from conformance.subject import Subject
 from conformance.training.test_optimizers import ADAMW
 from shared.config import SampleConfig
 from shared.errors import ConfigError, InputError
-from shared.protocol import Backend, Model, StepResult
+from shared.protocol import Model
 
 pytestmark = pytest.mark.cases("gpt2")
 
@@ -24,90 +25,51 @@ BAD_TOKENS = {
     "booleans": np.array([[True, False]]),
 }
 BAD_TARGETS = [np.array([[1, 2]]), np.array([[1, 2, 37]]), GOOD * 1.0]
+BAD_PROMPTS = [np.array([], dtype=int), GOOD, np.array([1, 99])]
+
+LOSSES = ["loss", pytest.param("loss_and_grads", marks=pytest.mark.needs("grads"))]
+TRACE = pytest.param("trace", marks=pytest.mark.needs("trace"))
+TEXTS = [pytest.param(method, marks=pytest.mark.needs(method)) for method in ("generate", "decode")]
 
 
 @pytest.mark.parametrize("tokens", BAD_TOKENS.values(), ids=BAD_TOKENS.keys())
-def test_bad_tokens(model: Model, tokens: np.ndarray) -> None:
+@pytest.mark.parametrize("method", ["logits", TRACE, *LOSSES])
+def test_bad_tokens(model: Model, method: str, tokens: np.ndarray) -> None:
     """Out of range, too long, of another shape or type: InputError from every method."""
     with pytest.raises(InputError):
-        model.logits(tokens)
-    with pytest.raises(InputError):
-        model.loss(tokens, tokens)
-
-
-@pytest.mark.needs("trace")
-@pytest.mark.parametrize("tokens", BAD_TOKENS.values(), ids=BAD_TOKENS.keys())
-def test_bad_tokens_to_trace(model: Model, tokens: np.ndarray) -> None:
-    """The same from `trace`."""
-    with pytest.raises(InputError):
-        model.trace(tokens)
-
-
-@pytest.mark.needs("grads")
-@pytest.mark.parametrize("tokens", BAD_TOKENS.values(), ids=BAD_TOKENS.keys())
-def test_bad_tokens_to_gradients(model: Model, tokens: np.ndarray) -> None:
-    """The same from `loss_and_grads`."""
-    with pytest.raises(InputError):
-        model.loss_and_grads(tokens, tokens)
+        getattr(model, method)(*[tokens] * (1 if method in ("logits", "trace") else 2))
 
 
 @pytest.mark.parametrize("targets", BAD_TARGETS)
-def test_bad_targets(model: Model, targets: np.ndarray) -> None:
+@pytest.mark.parametrize("method", LOSSES)
+def test_bad_targets(model: Model, method: str, targets: np.ndarray) -> None:
     """Targets of another shape, range or type than the tokens. (−100 means nothing here.)"""
     with pytest.raises(InputError):
-        model.loss(GOOD, targets)
-
-
-@pytest.mark.needs("grads")
-@pytest.mark.parametrize("targets", BAD_TARGETS)
-def test_bad_targets_to_gradients(model: Model, targets: np.ndarray) -> None:
-    """The same from `loss_and_grads`."""
-    with pytest.raises(InputError):
-        model.loss_and_grads(GOOD, targets)
+        getattr(model, method)(GOOD, targets)
 
 
 @pytest.mark.needs("trainer")
-def test_bad_batches_to_a_step(
-    backends: dict[str, Backend], backend_name: str, case: Case, dtype: str
-) -> None:
+def test_bad_batches_to_a_step(subject: Subject) -> None:
     """The same from `step`, which then changes nothing: state and schedule stay as before."""
-    model = backends[backend_name].build(case.config, random_weights(case), dtype=dtype)
-    trainer = model.trainer(ADAMW)
+    trainer, healthy = subject.trainer(ADAMW), subject.trainer(ADAMW)
     before = trainer.state()
-    for tokens in BAD_TOKENS.values():
+    bad = [(tokens, tokens) for tokens in BAD_TOKENS.values()]
+    for tokens, targets in [*bad, *((GOOD, targets) for targets in BAD_TARGETS)]:
         with pytest.raises(InputError):
-            trainer.step(tokens, tokens)
-    for targets in BAD_TARGETS:
-        with pytest.raises(InputError):
-            trainer.step(GOOD, targets)
+            trainer.step(tokens, targets)
     after = trainer.state()
     assert after.step == 0
     for key, value in before.weights.items():
         np.testing.assert_array_equal(after.weights[key], value, err_msg=key)
-    tokens, targets = random_batch(case.config)
-    assert trainer.step(tokens, targets) == healthy_step(backends[backend_name], case, dtype)
+    assert trainer.step(*subject.batch()) == healthy.step(*subject.batch())
 
 
-def healthy_step(backend: Backend, case: Case, dtype: str) -> StepResult:
-    """The first step of a trainer that has only had valid inputs."""
-    model = backend.build(case.config, random_weights(case), dtype=dtype)
-    return model.trainer(ADAMW).step(*random_batch(case.config))
-
-
-@pytest.mark.needs("decode")
-@pytest.mark.parametrize("prompt", [np.array([], dtype=int), GOOD, np.array([1, 99])])
-def test_bad_prompts_to_decode(model: Model, prompt: np.ndarray) -> None:
-    """The same from `decode` as from `generate`."""
-    with pytest.raises(InputError):
-        list(model.decode(prompt, SampleConfig(max_new_tokens=1)))
-
-
-@pytest.mark.needs("generate")
-@pytest.mark.parametrize("prompt", [np.array([], dtype=int), GOOD, np.array([1, 99])])
-def test_bad_prompts(model: Model, prompt: np.ndarray) -> None:
+@pytest.mark.parametrize("prompt", BAD_PROMPTS)
+@pytest.mark.parametrize("method", TEXTS)
+def test_bad_prompts(model: Model, method: str, prompt: np.ndarray) -> None:
     """An empty prompt, one with two dimensions, one with an unknown id."""
     with pytest.raises(InputError):
-        list(model.generate(prompt, SampleConfig(max_new_tokens=1)))
+        list(getattr(model, method)(prompt, SampleConfig(max_new_tokens=1)))
 
 
 @pytest.mark.parametrize("dtype_of_ids", ["int8", "uint16", "int32", "int64"])
@@ -116,20 +78,16 @@ def test_all_integer_types(model: Model, dtype_of_ids: str) -> None:
     np.testing.assert_array_equal(model.logits(GOOD.astype(dtype_of_ids)), model.logits(GOOD))
 
 
-def test_bad_weights(backends: dict[str, Backend], backend_name: str, case: Case) -> None:
+def test_bad_weights(subject: Subject) -> None:
     """A tensor missing, one too many, one transposed; an unknown precision or device."""
-    build, good = backends[backend_name].build, random_weights(case)
+    build, config, good = subject.backend.build, subject.case.config, random_weights(subject.case)
     key = "transformer.h.0.mlp.c_fc.weight"
-    bad = [
-        {name: value for name, value in good.items() if name != key},
-        good | {"extra": np.zeros(3)},
-        good | {key: good[key].T},
-    ]
-    for weights in bad:
+    missing = {name: value for name, value in good.items() if name != key}
+    for weights in (missing, good | {"extra": np.zeros(3)}, good | {key: good[key].T}):
         with pytest.raises(InputError):
-            build(case.config, weights)
+            build(config, weights)
     with pytest.raises(ConfigError):
-        build(case.config, good, dtype="float16")
+        build(config, good, dtype="float16")
     for device in ("abacus", "tpu9", "warp", "meta", ""):
         with pytest.raises(ConfigError):
-            build(case.config, good, device=device)
+            build(config, good, device=device)

@@ -3,21 +3,22 @@
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pytest
 
-from conformance.cases import Case, random_batch, random_weights
-from conformance.judge import Judge
+from conformance.cases import random_weights
+from conformance.subject import Subject
 from conformance.training.test_optimizers import ADAMW
 from shared.config import SampleConfig
 from shared.errors import InputError
-from shared.protocol import Backend, Model, TrainState
+from shared.protocol import Model, TrainState
 
 pytestmark = [pytest.mark.cases("gpt2"), pytest.mark.dtypes("float64")]
 
@@ -59,86 +60,67 @@ def answers(model: Model, tokens: np.ndarray, targets: np.ndarray) -> dict[str, 
     }
 
 
-@pytest.fixture
-def build(backends: dict[str, Backend], backend_name: str, case: Case) -> Callable[..., Model]:
-    def fresh(weights: Mapping[str, np.ndarray] | None = None) -> Model:
-        given = random_weights(case) if weights is None else weights
-        return backends[backend_name].build(case.config, given, dtype="float64")
-
-    return fresh
-
-
 @pytest.mark.needs("grads", "trainer", "generate")
 @pytest.mark.fills("repeated", "inputs kept")
 @pytest.mark.parametrize("layout", [*LAYOUTS, *INTEGERS])
-def test_ids_in_any_layout(
-    build: Callable[..., Model], batch: tuple, backend_name: str, judge: Judge, layout: str
-) -> None:
+def test_ids_in_any_layout(subject: Subject, layout: str) -> None:
     """Every memory layout and integer type gives the same bits, and the input is not changed."""
+    batch = subject.batch()
     change = LAYOUTS.get(layout, lambda array: array.astype(layout))
     given = tuple(change(ids) for ids in batch)
     kept = deepcopy(given)
-    expected = answers(build(), *batch)
-    found = answers(build(), *given)
-    judge.same("repeated", backend_name, expected, found, f"ids that are {layout}")
-    judge.same("inputs kept", backend_name, kept, given, "the ids given were changed")
+    expected, found = (answers(subject.build(), *ids) for ids in (batch, given))
+    subject.same("repeated", expected, found, f"ids that are {layout}")
+    subject.same("inputs kept", kept, given, "the ids given were changed")
 
 
 @pytest.mark.needs("grads", "trainer", "generate")
 @pytest.mark.fills("repeated", "inputs kept")
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_weights_in_any_layout(
-    build: Callable[..., Model], batch: tuple, case: Case, backend_name: str, judge: Judge,
-    layout: str,
-) -> None:  # fmt: skip
+def test_weights_in_any_layout(subject: Subject, layout: str) -> None:
     """The same of weights, in a mapping that is no dict; the order of names changes no logit."""
-    weights = random_weights(case)
-    given = {key: LAYOUTS[layout](value) for key, value in weights.items()}
+    given = {key: LAYOUTS[layout](value) for key, value in random_weights(subject.case).items()}
     kept = deepcopy(given)
-    expected = answers(build(weights), *batch)
-    found = answers(build(MappingProxyType(given)), *batch)
-    judge.same("repeated", backend_name, expected, found, f"weights that are {layout}")
-    judge.same("inputs kept", backend_name, kept, given, "the weights given were changed")
-    turned = build(dict(reversed(given.items())))
-    logits = turned.logits(batch[0])
-    judge.same("repeated", backend_name, expected["logits"], logits, "names in another order")
+    expected = answers(subject.build(), *subject.batch())
+    found = answers(subject.build(MappingProxyType(given)), *subject.batch())
+    subject.same("repeated", expected, found, f"weights that are {layout}")
+    subject.same("inputs kept", kept, given, "the weights given were changed")
+    logits = subject.build(dict(reversed(given.items()))).logits(subject.batch()[0])
+    subject.same("repeated", expected["logits"], logits, "names in another order")
 
 
 @pytest.mark.needs("grads", "trainer", "generate")
 @pytest.mark.fills("inputs kept")
-def test_what_is_given_is_not_kept(
-    build: Callable[..., Model], batch: tuple, case: Case, backend_name: str, judge: Judge
-) -> None:
+def test_what_is_given_is_not_kept(subject: Subject) -> None:
     """The caller may overwrite its arrays: a prompt before the text begins, a batch after the step,
     one array for tokens and targets."""
-    expected, prompt = build(), batch[0][0, :5].copy()
-    text = expected.generate(prompt, DRAWN)
-    alone = list(map(int, expected.generate(batch[0][0, :5], DRAWN)))
+    model, (same, _) = subject.build(), subject.batch()
+    prompt = same[0, :5].copy()
+    text = model.generate(prompt, DRAWN)
+    alone = list(map(int, model.generate(same[0, :5], DRAWN)))
     prompt[:] = prompt[::-1].copy()
-    assert alone != list(map(int, expected.generate(prompt, DRAWN))), "the prompt must matter"
+    assert alone != list(map(int, model.generate(prompt, DRAWN))), "the prompt must matter"
     message = "the prompt given to generate is read after the call"
-    judge.same("inputs kept", backend_name, alone, list(map(int, text)), message)
-    one, two = build().trainer(ADAMW), build().trainer(ADAMW)
+    subject.same("inputs kept", alone, list(map(int, text)), message)
+    one, two = (subject.trainer(ADAMW) for _ in range(2))
     for step in range(3):
-        tokens, targets = random_batch(case.config, seed=step)
-        one.step(tokens.copy(), targets.copy())
-        given = tokens.copy(), targets.copy()
+        batch, given = subject.batch(step), subject.batch(step)
+        one.step(*subject.batch(step))
         two.step(*given)
-        judge.same("inputs kept", backend_name, (tokens, targets), given, "a step's batch changed")
+        subject.same("inputs kept", batch, given, "a step's batch changed")
         for array in given:
             array[:] = 0
     message = "a batch given to step is read after the call"
-    judge.same("inputs kept", backend_name, one.state(), two.state(), message)
-    same = batch[0].copy()
+    subject.same("inputs kept", one.state(), two.state(), message)
+    apart = model.loss_and_grads(same, same.copy())
     message = "tokens and targets in one array"
-    apart = expected.loss_and_grads(same, same.copy())
-    judge.same("inputs kept", backend_name, apart, expected.loss_and_grads(same, same), message)
+    subject.same("inputs kept", apart, model.loss_and_grads(same, same), message)
 
 
 @pytest.mark.needs("grads", "trainer", "trace", "decode")
-def test_results_are_the_callers(build: Callable[..., Model], batch: tuple) -> None:
+def test_results_are_the_callers(subject: Subject) -> None:
     """Results are writable, and C-contiguous because files are written straight from memory."""
-    model = build()
+    model, batch = subject.build(), subject.batch()
     trainer = model.trainer(ADAMW)
     trainer.step(*batch)
     state = trainer.state()
@@ -153,52 +135,40 @@ def test_results_are_the_callers(build: Callable[..., Model], batch: tuple) -> N
             assert array.flags.writeable, f"{key} is read-only"
 
 
-def test_the_precision_of_a_model(
-    backends: dict, backend_name: str, case: Case, batch: tuple
-) -> None:
+def test_the_precision_of_a_model(subject: Subject) -> None:
     """float32 by default."""
-    model = backends[backend_name].build(case.config, random_weights(case))
-    assert model.logits(batch[0]).dtype == np.float32
+    model = subject.backend.build(subject.case.config, random_weights(subject.case))
+    assert model.logits(subject.batch()[0]).dtype == np.float32
     assert {value.dtype for value in model.weights().values()} == {np.dtype(np.float32)}
 
 
 @pytest.mark.needs("trainer")
 @pytest.mark.fills("resume")
-def test_a_state_in_another_precision(
-    build: Callable[..., Model], batch: tuple, backend_name: str, judge: Judge
-) -> None:
+def test_a_state_in_another_precision(subject: Subject) -> None:
     """A float64 trainer continues a float32 state in float64, and the other way round."""
-    trainer = build().trainer(ADAMW)
-    trainer.step(*batch)
-    state = trainer.state()
-    single = cast(state, np.float32)
+    trainer = subject.trainer(ADAMW)
+    trainer.step(*subject.batch())
+    single = changed(trainer.state(), lambda array: array.astype(np.float32))
     trainer.load_state(single)
-    message = "a float32 state in a float64 trainer"
-    judge.same("resume", backend_name, cast(single, np.float64), trainer.state(), message)
-    trainer.step(*batch)
+    expected = changed(single, lambda array: array.astype(np.float64))
+    subject.same("resume", expected, trainer.state(), "a float32 state in a float64 trainer")
+    trainer.step(*subject.batch())
     assert {value.dtype for value in trainer.state().weights.values()} == {np.dtype(np.float64)}
 
 
 @pytest.mark.needs("trainer")
 @pytest.mark.fills("resume")
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_state_in_any_layout(
-    build: Callable[..., Model], batch: tuple, backend_name: str, judge: Judge, layout: str
-) -> None:
+def test_a_state_in_any_layout(subject: Subject, layout: str) -> None:
     """The memory layout of a state's arrays does not change one bit of the next step."""
-    first, one, two = (build().trainer(ADAMW) for _ in range(3))
-    first.step(*batch)
+    first, one, two = (subject.trainer(ADAMW) for _ in range(3))
+    first.step(*subject.batch())
     one.load_state(first.state())
     two.load_state(changed(first.state(), LAYOUTS[layout]))
     for trainer in (one, two):
-        trainer.step(*batch)
+        trainer.step(*subject.batch())
     message = f"a state whose arrays are {layout}"
-    judge.same("resume", backend_name, one.state(), two.state(), message)
-
-
-def cast(state: TrainState, dtype: type) -> TrainState:
-    """The state in another precision."""
-    return changed(state, lambda array: array.astype(dtype))
+    subject.same("resume", one.state(), two.state(), message)
 
 
 def changed(state: TrainState, change: Callable[[np.ndarray], np.ndarray]) -> TrainState:
@@ -211,25 +181,31 @@ def changed(state: TrainState, change: Callable[[np.ndarray], np.ndarray]) -> Tr
 
 
 @pytest.mark.needs("trainer")
-def test_bad_states(build: Callable[..., Model]) -> None:
+def test_bad_states(subject: Subject) -> None:
     """A state without a tensor or a moment, with one too many, or of another optimizer."""
-    trainer = build().trainer(ADAMW)
+    trainer = subject.trainer(ADAMW)
     state = trainer.state()
     key = "transformer.wpe.weight"
     lost = {name: value for name, value in state.weights.items() if name != key}
     for bad in (
-        TrainState(state.step, lost, state.moments),
-        TrainState(state.step, state.weights | {key: state.weights[key].T}, state.moments),
-        TrainState(state.step, state.weights | {"extra": np.zeros(3)}, state.moments),
-        TrainState(state.step, state.weights, {}),
-        TrainState(state.step, state.weights, {"m": state.moments["m"]}),
-        TrainState(state.step, state.weights, state.moments | {"m": lost}),
-        TrainState(-1, state.weights, state.moments),
+        {"weights": lost},
+        {"weights": state.weights | {key: state.weights[key].T}},
+        {"weights": state.weights | {"extra": np.zeros(3)}},
+        {"moments": {}},
+        {"moments": {"m": state.moments["m"]}},
+        {"moments": state.moments | {"m": lost}},
+        {"step": -1},
     ):
         with pytest.raises(InputError):
-            trainer.load_state(bad)
+            trainer.load_state(replace(state, **bad))
         for name, value in trainer.state().weights.items():
             np.testing.assert_array_equal(value, state.weights[name])
+
+
+OF_TORCH = (
+    *("get_default_dtype", "is_grad_enabled", "is_inference_mode_enabled", "get_num_threads"),
+    *("are_deterministic_algorithms_enabled", "get_float32_matmul_precision"),
+)
 
 
 def world() -> dict[str, Any]:
@@ -244,15 +220,8 @@ def world() -> dict[str, Any]:
         "recursion limit": sys.getrecursionlimit(),
     }
     if torch := sys.modules.get("torch"):
-        found |= {
-            "torch's default dtype": str(torch.get_default_dtype()),
-            "torch's gradient mode": torch.is_grad_enabled(),
-            "torch's inference mode": torch.is_inference_mode_enabled(),
-            "torch's threads": torch.get_num_threads(),
-            "torch's random state": torch.get_rng_state().tolist(),
-            "torch's determinism": torch.are_deterministic_algorithms_enabled(),
-            "torch's precision of products": torch.get_float32_matmul_precision(),
-        }
+        found |= {f"torch.{name}": getattr(torch, name)() for name in OF_TORCH}
+        found["torch's random state"] = torch.get_rng_state().tolist()
     if jax := sys.modules.get("jax"):
         names = ("jax_enable_x64", "jax_disable_jit", "jax_debug_nans", "jax_default_dtype_bits")
         found |= {name: getattr(jax.config, name) for name in names if hasattr(jax.config, name)}
@@ -262,43 +231,38 @@ def world() -> dict[str, Any]:
 
 @contextmanager
 def unusual() -> Iterator[None]:
-    """Set unusual values, so that code that sets a constant is found as well. Restore the old ones
-    afterwards."""
-    state = np.random.get_state()  # noqa: NPY002
+    """Set unusual values, so that code that sets a constant is found as well. Restore afterwards
+    what other tests would notice."""
     torch = sys.modules.get("torch")
-    before = torch and (torch.get_rng_state(), torch.get_default_dtype(), torch.get_num_threads())
+    before = torch and (torch.get_default_dtype(), torch.get_num_threads())
+    np.random.seed(271828)  # noqa: NPY002
+    if torch:
+        torch.manual_seed(271828)
+        torch.set_default_dtype(torch.float32)
     with np.errstate(divide="raise", over="raise", invalid="raise"), np.printoptions(precision=5):
-        np.random.seed(271828)  # noqa: NPY002
-        if torch:
-            torch.manual_seed(271828)
-            torch.set_default_dtype(torch.float32)
         try:
             yield
         finally:
-            np.random.set_state(state)  # noqa: NPY002
-            if torch and before:
-                torch.set_rng_state(before[0])
-                torch.set_default_dtype(before[1])
-                torch.set_num_threads(before[2])
+            if torch:
+                torch.set_default_dtype(before[0])
+                torch.set_num_threads(before[1])
 
 
 @pytest.mark.needs("grads", "trainer", "generate", "trace")
 @pytest.mark.fills("nothing global")
 @pytest.mark.parametrize("halfway", [False, True])
-def test_nothing_global_changes(
-    build: Callable[..., Model], batch: tuple, backend_name: str, judge: Judge, halfway: bool
-) -> None:
+def test_nothing_global_changes(subject: Subject, halfway: bool) -> None:
     """Random states, error and gradient modes, default precisions, threads, the environment:
     nothing changes, also while a generator waits."""
+    tokens, targets = subject.batch()
     with unusual():
         before = world()
-        model = build()
-        answers(model, *batch)
-        model.trace(batch[0])
-        text = model.generate(batch[0][0], GREEDY)
+        model = subject.build()
+        answers(model, tokens, targets)
+        model.trace(tokens)
+        text = model.generate(tokens[0], GREEDY)
         if halfway:
             next(text)
         after = world()
     for name, value in before.items():
-        changed = float(after[name] != value)
-        judge.holds("nothing global", backend_name, changed, f"{name} changed")
+        subject.holds("nothing global", float(after[name] != value), f"{name} changed")

@@ -5,16 +5,14 @@ import json
 import math
 import os
 import platform
-import time
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import pytest
 
-from conformance import gate
 from conformance.ledger import Row
 from conformance.limits import NOISE, SMALLEST_MUTANT, distances
 from conformance.recorder import Recorder
@@ -22,73 +20,38 @@ from conformance.reporting.table import number
 from shared.files import write_whole
 from shared.protocol import CAPABILITIES
 
-FORMAT = 1
 PACKAGES = ("numpy", "torch", "jax", "jaxlib", "flax", "optax", "pytest")
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
 
 def report_of(recorder: Recorder, config: pytest.Config, exitstatus: int) -> dict[str, Any]:
-    """The full report of a finished run."""
+    """The full report of a run: its circumstances and results."""
     panel = recorder.panel
+    versions = {d.name: d.version for d in importlib.metadata.distributions()}
     return {
-        **circumstances(config),
+        "started": recorder.began.isoformat(sep=" ", timespec="seconds"),
+        "seconds": round((datetime.now().astimezone() - recorder.began).total_seconds(), 1),
+        "arguments": [str(argument) for argument in config.invocation_params.args],
+        "seed": recorder.seed,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cpu_count": os.cpu_count(),
+        "packages": {name: versions[name] for name in PACKAGES if name in versions},
         "fingerprint": recorder.fingerprint,
         "verdict": "passed" if exitstatus == 0 else "failed",
         "backends": {
             name: {
                 "module": getattr(backend, "__name__", type(backend).__name__),
-                "not_offered": [key for key in CAPABILITIES if key in missing],
+                "not_offered": [key for key in CAPABILITIES if key not in panel.claims(name)],
             }
             for name, backend in panel.backends.items()
-            for missing in [set(CAPABILITIES) - panel.claims(name)]
         },
         "collected": recorder.collected,
         "tests": {key: recorder.outcomes[key] for key in ("passed", "failed", "skipped")},
         "checks": [check_of(row) for row in recorder.ledger.in_order()],
         "failures": [asdict(failure) for failure in recorder.failures],
         "durations": {key: round(value, 3) for key, value in recorder.seconds.items()},
-    }
-
-
-def load_failure(name: str, error: Exception, config: pytest.Config) -> dict[str, Any]:
-    """The report of a run that could not start because a backend cannot be loaded."""
-    failure = {"test": "", "blamed": [name], "message": str(error), "repeat": "", "begins": ""}
-    return {
-        **circumstances(config),
-        "fingerprint": gate.fingerprint(),
-        "verdict": "failed",
-        "backends": {},
-        "collected": 0,
-        "tests": {"passed": 0, "failed": 0, "skipped": 0},
-        "checks": [],
-        "failures": [failure | {"check": "", "case": "", "dtype": ""}],
-        "durations": {},
-    }
-
-
-def circumstances(config: pytest.Config) -> dict[str, Any]:
-    """The time, machine and versions of a run."""
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    start = getattr(reporter, "_session_start", None)
-    seconds = time.time() - start.time if start is not None else 0.0
-    began = datetime.now().astimezone() - timedelta(seconds=seconds)
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return {
-        "format": FORMAT,
-        "started": began.isoformat(sep=" ", timespec="seconds"),
-        "seconds": round(seconds, 1),
-        "arguments": [str(argument) for argument in config.invocation_params.args],
-        "seed": config.getoption("--seed"),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "machine": platform.machine(),
-        "cpu_count": os.cpu_count(),
-        "packages": versions,
     }
 
 
@@ -108,7 +71,6 @@ def check_of(row: Row) -> dict[str, Any]:
         "errors_by_case": row.by_case,
         "failed": sorted(row.failed),
         "not_offered": sorted(row.not_offered - set(row.errors)),
-        "seconds": round(row.seconds, 3),
     }
 
 

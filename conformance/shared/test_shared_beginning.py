@@ -1,4 +1,4 @@
-"""Starting a training: prepare.py and memory.py of shared/commands/."""
+"""Starting a training: shared/commands/prepare.py and shared/memory.py."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,14 +9,16 @@ import pytest
 
 from conformance.cases import BASE
 from conformance.shared.test_shared_checkpoints import content_hash
-from conformance.truths.by_definition import dice, fault_in, same_bits, same_tensors
+from conformance.truths.by_definition import dice, same_bits, same_tensors
+from shared import memory
 from shared.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from shared.commands import memory
 from shared.commands.options import DataOptions, ModelOptions, RunOptions, TrainOptions, parse_train
 from shared.commands.prepare import Preparation, prepare
 from shared.config import GPTConfig, TrainConfig
 from shared.errors import ConfigError, RunError, TokenizerError, UserError
 from shared.protocol import TrainState
+
+pytestmark = pytest.mark.fault_in("shared/commands/prepare.py")
 
 TEXT = "to be, or not to be\n" * 10
 CONFIG = GPTConfig(9, 8, 1, 2, 4)
@@ -45,7 +47,6 @@ def saved(path: Path, ready: Preparation, step: int = 30, **changes: Any) -> Che
     return load_checkpoint(path)
 
 
-@fault_in("shared/commands/prepare.py")
 def test_a_new_training(text: str) -> None:
     """New weights of its seed, in its precision; a tokenizer and a vocabulary of its text."""
     ready = begin(text)
@@ -53,12 +54,8 @@ def test_a_new_training(text: str) -> None:
     assert ready.tokenizer.decode(range(9)) == "".join(sorted(set(TEXT)))
     first = 0.02 * dice(9, 0).standard_normal((9, 4))
     same_bits(ready.weights["transformer.wte.weight"], first, "the first weights")
-    same_bits(
-        ready.data.train, ready.tokenizer.encode(TEXT[:180], np.uint8), "the part for training"
-    )
-    same_bits(
-        ready.data.val, ready.tokenizer.encode(TEXT[180:], np.uint8), "the part for validation"
-    )
+    for part, text_of_it in ((ready.data.train, TEXT[:180]), (ready.data.val, TEXT[180:])):
+        same_bits(part, ready.tokenizer.encode(text_of_it, np.uint8), "a part of the text")
     record = ready.record
     assert (record.step, record.seed, record.train, record.val_loss) == (0, 9, TRAIN, None)
     assert (record.dataset, record.dataset_sha256) == (text, ready.dataset.sha256)
@@ -67,7 +64,6 @@ def test_a_new_training(text: str) -> None:
     assert {"python", "numpy"} <= set(record.versions)
 
 
-@fault_in("shared/commands/prepare.py")
 def test_a_resumed_training(text: str, tmp_path: Path) -> None:
     """Everything from the checkpoint; not with another text, fewer steps, or without moments."""
     checkpoint = saved(tmp_path / "c", begin(text))
@@ -90,7 +86,7 @@ def test_a_resumed_training(text: str, tmp_path: Path) -> None:
         begin(text, checkpoint, resume=True)
 
 
-@fault_in("shared/commands/options.py")
+@pytest.mark.fault_in("shared/commands/options.py")
 def test_a_resumed_command_line(text: str, tmp_path: Path) -> None:
     """`--resume` takes every option from the checkpoint and refuses to change most of them."""
     words = "--steps 40 --dtype float64 --tokenizer byte --block-size 8 --n-layer 1 --n-head 2 "
@@ -114,7 +110,6 @@ def test_a_resumed_command_line(text: str, tmp_path: Path) -> None:
             parse_train("jax", [*given, *change], lambda _: checkpoint)
 
 
-@fault_in("shared/commands/prepare.py")
 def test_fine_tuning(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights, model and tokenizer of the checkpoint, a new optimizer, and a text it can write."""
     checkpoint = saved(tmp_path / "c", begin(text))
@@ -130,13 +125,17 @@ def test_fine_tuning(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         begin(text, checkpoint, init_from=tmp_path / "c")
     Path(text).write_text("not\n" * 30)
     monkeypatch.setattr(memory, "physical_memory", lambda: 1)
-    for start, asked in ((checkpoint, {"init_from": tmp_path / "c"}), (None, {})):
+    for start, asked in (
+        (checkpoint, {"init_from": tmp_path / "c"}),
+        (checkpoint, {"resume": True}),
+        (None, {}),
+    ):
         with pytest.raises(ConfigError, match="memory"):
             begin(text, start, **asked)
 
 
 @pytest.mark.parametrize(("dtype", "needed"), [("float32", 225_012), ("float64", 450_024)])
-@fault_in("shared/commands/memory.py")
+@pytest.mark.fault_in("shared/memory.py")
 def test_memory(monkeypatch: pytest.MonkeyPatch, dtype: str, needed: int) -> None:
     """Of BASE, B = 3: 2 · (4 · 24² + 2 · 24 · 40) + 37 · 24 = 9,336 parameters, four numbers each;
     2 · 33 · (6 · 24 + 2 · 40 + 4 · 11) + 33 · 37 = 18,909 for the 33 positions of a batch."""

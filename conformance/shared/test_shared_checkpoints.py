@@ -4,10 +4,10 @@ The files are also read by the safetensors library and `json`, and must have the
 hashes of older checkpoints, so that a program that passes can read those too.
 """
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import MISSING, asdict, fields, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from conformance.cases import BASE
-from conformance.truths.by_definition import fault_in, manifest, same_tensors
+from conformance.truths.by_definition import manifest, same_tensors
 from shared.checkpoints.checkpoint import TrainingRecord, load_checkpoint, save_checkpoint
 from shared.config import GPTConfig, TrainConfig
 from shared.text.tokenizers import Tokenizer, build_tokenizer
+
+pytestmark = pytest.mark.fault_in("shared/checkpoints/checkpoint.py")
 
 Tensors = dict[str, np.ndarray]
 
@@ -70,7 +72,7 @@ def save(path: Path, config: GPTConfig = BASE, dtype: str = "float32", **changes
     return path
 
 
-@fault_in("conformance/shared/test_shared_checkpoints.py")
+@pytest.mark.fault_in("conformance/shared/test_shared_checkpoints.py")
 def test_every_field_is_off_its_default() -> None:
     for config in (ORIGINAL, SGD, record()):
         for field in fields(config):
@@ -82,15 +84,12 @@ def test_every_field_is_off_its_default() -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-@fault_in("shared/checkpoints/checkpoint.py")
 def test_round_trip(tmp_path: Path, config: GPTConfig, dtype: str) -> None:
     """Every part, bit for bit, even if the program changes its arrays after saving."""
-    weights = draw(config, dtype)
-    moments = {"m": draw(config, dtype, 1), "v": draw(config, dtype, 2)}
-    save(tmp_path / "c", config, dtype, weights=weights, moments=moments)
-    for tensors in (weights, *moments.values()):
-        for value in tensors.values():
-            value.fill(7)
+    weights, m, v = (draw(config, dtype, seed) for seed in range(3))
+    save(tmp_path / "c", config, dtype, weights=weights, moments={"m": m, "v": v})
+    for value in (*weights.values(), *m.values(), *v.values()):
+        value.fill(7)
     loaded = load_checkpoint(tmp_path / "c")
     assert (loaded.config, loaded.dtype, loaded.training) == (config, dtype, record(dtype))
     assert loaded.tokenizer.to_json() == TOKENIZER.to_json()
@@ -102,7 +101,6 @@ def test_round_trip(tmp_path: Path, config: GPTConfig, dtype: str) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["c"], "something was left beside it"
 
 
-@fault_in("shared/checkpoints/checkpoint.py")
 def test_parts_that_may_be_absent(tmp_path: Path) -> None:
     """SGD has no moments, which differs from moments that were not kept; and so on."""
     of_sgd = record(train=SGD, val_loss=None)
@@ -126,7 +124,7 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-@fault_in("shared/checkpoints/tensors.py")
+@pytest.mark.fault_in("shared/checkpoints/tensors.py")
 def test_values_are_saved_and_not_memory(
     tmp_path: Path, layout: Callable[[np.ndarray], np.ndarray]
 ) -> None:
@@ -142,14 +140,14 @@ def test_values_are_saved_and_not_memory(
 
 def content_hash(tensors: Tensors, metadata: dict[str, str]) -> str:
     """All metadata; then by name: name, precision and shape as JSON, and the bytes."""
-    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    digest = sha256(json.dumps(metadata, sort_keys=True).encode())
     for name, value in sorted(tensors.items()):
         digest.update(json.dumps([name, value.dtype.name, value.shape]).encode())
         digest.update(value.tobytes())
     return digest.hexdigest()
 
 
-@fault_in("shared/checkpoints/parts.py or shared/checkpoints/tensors.py")
+@pytest.mark.fault_in("shared/checkpoints/parts.py or shared/checkpoints/tensors.py")
 def test_tensors_on_disk(tmp_path: Path) -> None:
     """Names, values, precision, metadata and hashes, as another program reads them."""
     c = save(tmp_path / "c", ORIGINAL, "float64")
@@ -166,11 +164,7 @@ def test_tensors_on_disk(tmp_path: Path) -> None:
         with safe_open(c / f"{name}.safetensors", "np") as file:
             metadata[name] = file.metadata()
     assert metadata["optimizer"] == {"sha256": content_hash(optimizer, {})}
-    hashes = {
-        name: hashlib.sha256((c / name).read_bytes()).hexdigest()
-        for name in FILES
-        if name.endswith(".json")
-    }
+    hashes = {file.name: sha256(file.read_bytes()).hexdigest() for file in c.glob("*.json")}
     hashes["optimizer.safetensors"] = content_hash(optimizer, {})
     signed = {"format": "pt", "files": json.dumps(hashes, sort_keys=True)}
     assert metadata["model"] == signed | {"sha256": content_hash(model, signed)}
@@ -201,7 +195,7 @@ KINDS: list[tuple[dict[str, Any], Any, str]] = [
 ]
 
 
-@fault_in("shared/checkpoints/gpt2_format.py or shared/checkpoints/record.py")
+@pytest.mark.fault_in("shared/checkpoints/gpt2_format.py or shared/checkpoints/record.py")
 def test_json_on_disk(tmp_path: Path) -> None:
     """config.json and training.json, key by key. Only what GPT-2's own program can compute is
     called GPT-2."""

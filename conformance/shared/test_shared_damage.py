@@ -18,17 +18,18 @@ from safetensors.numpy import load_file, save_file
 
 from conformance.cases import BASE
 from conformance.shared.test_shared_checkpoints import ADAMW, FILES, Tensors, draw, record, save
-from conformance.truths.by_definition import fault_in, manifest, same_tensors
-from shared.checkpoints.checkpoint import (
-    TrainingRecord,
-    load_checkpoint,
-)
+from conformance.truths.by_definition import manifest, same_tensors
+from shared.checkpoints.checkpoint import TrainingRecord, load_checkpoint
 from shared.checkpoints.untrusted import parse_object
 from shared.errors import CheckpointError, ConfigError
 from shared.text.tokenizers import build_tokenizer
 
+pytestmark = pytest.mark.fault_in("shared/checkpoints/")
+
 WQ = "transformer.h.0.attn.c_attn.weight"
+M = f"m.{WQ}"
 GOOD = draw(BASE)
+Q = GOOD[WQ]
 WITHOUT = {name: value for name, value in GOOD.items() if name != WQ}
 HALF = {name: value.astype(np.float16) for name, value in GOOD.items()}
 ONE = np.ones(1, np.float32)
@@ -57,7 +58,7 @@ def c(originals: Path, tmp_path: Path) -> Path:
 
 def with_one(value: float) -> Tensors:
     """The good weights, except for the last number of one of them."""
-    array = GOOD[WQ].copy()
+    array = Q.copy()
     array[-1, -1] = value
     return GOOD | {WQ: array}
 
@@ -68,8 +69,8 @@ REFUSED_TO_SAVE: dict[str, tuple[str, dict[str, Any]]] = {
     "infinity": ("found -inf at [23, 71]", {"weights": with_one(-np.inf)}),
     "a tensor missing": ("is missing; expected F32 [24, 72]", {"weights": WITHOUT}),
     "a tensor too many": ("'extra', F32 [1], is no part", {"weights": GOOD | {"extra": ONE}}),
-    "transposed": ("found F32 [72, 24]", {"weights": GOOD | {WQ: GOOD[WQ].T}}),
-    "another precision": ("found F64 [24, 72]", {"weights": GOOD | {WQ: GOOD[WQ].astype("d")}}),
+    "transposed": ("found F32 [72, 24]", {"weights": GOOD | {WQ: Q.T}}),
+    "another precision": ("found F64 [24, 72]", {"weights": GOOD | {WQ: Q.astype("d")}}),
     "half precision": ("float32 or float64, found float16", {"weights": HALF}),
     "nothing": ("expected float32 or float64, found none", {"weights": {}}),
     "NaN in v": (f"tensor v.{WQ}: expected fin", {"moments": {"m": GOOD, "v": with_one(np.nan)}}),
@@ -84,7 +85,6 @@ REFUSED_TO_SAVE: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("message", "parts"), REFUSED_TO_SAVE.values(), ids=REFUSED_TO_SAVE)
-@fault_in("shared/checkpoints/checkpoint.py or shared/checkpoints/tensors.py")
 def test_not_saved(c: Path, message: str, parts: dict[str, Any]) -> None:
     """Refuses what is not a state of this model; an existing checkpoint does not change."""
     with pytest.raises(CheckpointError, match=re.escape(message)):
@@ -93,7 +93,6 @@ def test_not_saved(c: Path, message: str, parts: dict[str, Any]) -> None:
     assert sorted(entry.name for entry in c.parent.iterdir()) == ["c", "other"]
 
 
-@fault_in("shared/checkpoints/checkpoint.py")
 def test_a_save_replaces_a_checkpoint_and_nothing_else(c: Path) -> None:
     save(c, weights=draw(BASE, seed=9), moments=None, tokenizer=None)
     loaded = load_checkpoint(c)
@@ -202,23 +201,14 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "another tokenizer": (NOT_WITH, lambda c: (c / "tokenizer.json").write_text(OTHER)),
     "NaN": ("found nan at [0, 0]", with_wq(lambda wq: wq * np.float32("nan"))),
     "a weight is missing": ("expected F32 [24, 72]", with_tensors(MODEL, lambda t: t.pop(WQ))),
-    "a weight too many": (
-        "'x\\n', F32 [24, 72], is no part of this model",
-        with_tensors(MODEL, lambda t: t.update({"x\n": GOOD[WQ]})),
-    ),
+    "too many": ("'x\\n', F32 [24, 72], is", with_tensors(MODEL, lambda t: t.update({"x\n": Q}))),
     "transposed": ("[24, 72], found F32 [72, 24]", with_wq(lambda wq: wq.T.copy())),
     "half precision": ("found F16 [24, 72]", with_wq(lambda wq: wq.astype(np.float16))),
     "no hashes": ("the content hash is m", lambda c: save_file(load_file(c / MODEL), c / MODEL)),
     "no hashes of files": (NOT_SAVED, lambda c: rewrite(c / MODEL, len, files="{}")),
     "m and v change places": (f"{OPTIMIZER}: not wh", with_tensors(OPTIMIZER, swap_moments)),
-    "a moment is missing": (
-        "expected F32 [24",
-        with_tensors(OPTIMIZER, lambda t: t.pop(f"m.{WQ}")),
-    ),
-    "a moment is NaN": (
-        "nan at [0, 0]",
-        with_tensors(OPTIMIZER, lambda t: t["v." + WQ].fill(np.nan)),
-    ),
+    "a moment is missing": ("expected F32 [24", with_tensors(OPTIMIZER, lambda t: t.pop(M))),
+    "a moment is NaN": ("nan at [0, 0]", with_tensors(OPTIMIZER, lambda t: t[M].fill(np.nan))),
     "moments of another step": (f"{OPTIMIZER}: {NOT_WITH}", from_other(OPTIMIZER)),
     "weights of another step": (NOT_WITH, from_other(MODEL)),
     "no JSON": ("config.json: not valid", lambda c: (c / "config.json").write_text("{")),
@@ -240,9 +230,6 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
 
 
 @pytest.mark.parametrize(("message", "damage"), DAMAGE.values(), ids=DAMAGE)
-@fault_in(
-    "shared/checkpoints/checkpoint.py, shared/checkpoints/parts.py or shared/checkpoints/tensors.py"
-)
 def test_not_loaded(c: Path, message: str, damage: Callable[[Path], object]) -> None:
     """Refuses any change since saving, in one short line."""
     load_checkpoint(c)
@@ -255,7 +242,6 @@ def test_not_loaded(c: Path, message: str, damage: Callable[[Path], object]) -> 
     assert len(said) < len(str(c)) + 500
 
 
-@fault_in("shared/checkpoints/tensors.py")
 def test_cut_short_or_too_long(c: Path) -> None:
     whole = (c / MODEL).read_bytes()
     header = 8 + int.from_bytes(whole[:8], "little")
@@ -271,18 +257,15 @@ def test_cut_short_or_too_long(c: Path) -> None:
             load_checkpoint(c)
 
 
-@fault_in("shared/checkpoints/checkpoint.py")
 def test_without_its_moments_a_checkpoint_is_a_model(c: Path) -> None:
     """They are two thirds of its size, and only resuming needs them."""
     whole = load_checkpoint(c)
     (c / OPTIMIZER).unlink()
     slim = load_checkpoint(c)
     assert (slim.moments, slim.training, slim.config) == (None, whole.training, whole.config)
-    for name, array in whole.weights.items():
-        np.testing.assert_array_equal(slim.weights[name], array, err_msg=name)
+    same_tensors(slim.weights, whole.weights)
 
 
-@fault_in("shared/checkpoints/checkpoint.py")
 def test_what_cannot_be_read_is_not_saved(c: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint is read before it takes the place of another, which stays if it cannot be."""
     before = {file.name: file.read_bytes() for file in c.iterdir()}
@@ -293,7 +276,6 @@ def test_what_cannot_be_read_is_not_saved(c: Path, monkeypatch: pytest.MonkeyPat
     assert [entry.name for entry in c.parent.iterdir() if entry.name.startswith(".")] == []
 
 
-@fault_in("shared/checkpoints/checkpoint.py")
 def test_a_file_of_another_checkpoint_is_not_taken_in(c: Path) -> None:
     """Moments beside weights that were saved without any."""
     save(c, moments=None)
@@ -330,7 +312,6 @@ RECORDS_REFUSED: list[dict[str, Any]] = [
 ]
 
 
-@fault_in("shared/checkpoints/untrusted.py or shared/checkpoints/record.py")
 def test_json_and_records_that_nothing_wrote(tmp_path: Path) -> None:
     """Neither is taken for something similar."""
     file = tmp_path / "training.json"

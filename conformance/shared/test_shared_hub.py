@@ -12,7 +12,8 @@ from safetensors.numpy import save_file
 
 from conformance.cases import BASE
 from conformance.shared.test_shared_checkpoints import TOKENIZER, Tensors, draw
-from conformance.truths.by_definition import fault_in, same_tensors
+from conformance.shared.test_shared_damage import BYTE, MODEL, ONE
+from conformance.truths.by_definition import same_tensors
 from shared.checkpoints.checkpoint import (
     checkpoint_path,
     clean_leftovers,
@@ -21,12 +22,10 @@ from shared.checkpoints.checkpoint import (
 )
 from shared.checkpoints.directories import REPLACED
 from shared.errors import CheckpointError
-from shared.text.tokenizers import build_tokenizer
+
+pytestmark = pytest.mark.fault_in("shared/checkpoints/")
 
 TIED = replace(BASE, tie_weights=True)
-ONE = np.ones(1, np.float32)
-BYTE = build_tokenizer("byte", "")
-MODEL = "model.safetensors"
 
 
 def hub(path: Path, tensors: Tensors, metadata: Any = None, **changes: object) -> Path:
@@ -39,7 +38,6 @@ def hub(path: Path, tensors: Tensors, metadata: Any = None, **changes: object) -
 
 
 @pytest.mark.parametrize("prefix", ["", "transformer."])
-@fault_in("shared/checkpoints/gpt2_format.py or shared/checkpoints/parts.py")
 def test_gpt2_from_the_hub(tmp_path: Path, prefix: str) -> None:
     """Tied, tanh GELU, ε 1e-5 by default; masks and a second copy are dropped."""
     weights = draw(TIED)
@@ -84,7 +82,6 @@ def test_gpt2_from_the_hub(tmp_path: Path, prefix: str) -> None:
 # Which checkpoint
 
 
-@fault_in("shared/checkpoints/directories.py")
 def test_the_newest_checkpoint(tmp_path: Path) -> None:
     """The highest step as a number, whole, and in its place; leftovers of a crash do not count."""
     assert checkpoint_path("runs/x", 500) == Path("runs/x/checkpoints/000500")

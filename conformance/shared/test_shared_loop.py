@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from conformance.cases import BASE
-from conformance.truths.by_definition import fault_in, manifest
+from conformance.truths.by_definition import manifest
 from shared.checkpoints.checkpoint import TrainingRecord
 from shared.config import RunLimits, TrainConfig
 from shared.errors import RunError
@@ -25,9 +25,11 @@ from shared.runs.directory import RunDirectory
 from shared.runs.loop import TrainingResult, train
 from shared.runs.metrics import Metrics, append_metrics, read_metrics, write_metrics
 from shared.runs.progress import ProgressDisplay
-from shared.runs.stopping import StopRequest, limit_reached
+from shared.runs.stopping import StopRequest
 from shared.text.datasets import TokenData
 from shared.text.tokenizers import build_tokenizer
+
+pytestmark = pytest.mark.fault_in("shared/runs/loop.py")
 
 TOKENIZER = build_tokenizer("char", "".join(map(chr, range(65, 65 + 37))))
 DATA = TokenData(np.arange(40) % 37, np.arange(13) % 37, 24, floor=0.25)
@@ -89,24 +91,25 @@ def pictures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def run(
     path: Path,
-    model: Scripted | None = None,
+    model: Any = None,
     config: TrainConfig = CONFIG,
+    data: TokenData = DATA,
+    dtype: str = "float32",
     overwrite: bool = False,
     **how: Any,
 ) -> TrainingResult:
     record = TrainingRecord(
-        *(0, config.seed, "numbers", "0" * 64, config, "char", "none", "float32", None, {})
+        *(0, config.seed, "numbers", "0" * 64, config, "char", "none", dtype, None, {})
     )
     directory = RunDirectory(path)
     with directory.claim(resume="start" in how, overwrite=overwrite):
-        return train(model or Scripted(), DATA, TOKENIZER, record, directory, **how)
+        return train(model or Scripted(), data, TOKENIZER, record, directory, **how)
 
 
 def saved(path: Path) -> list[int]:
     return sorted(int(entry.name) for entry in (path / "checkpoints").iterdir())
 
 
-@fault_in("shared/runs/loop.py")
 def test_rows_and_checkpoints(
     tmp_path: Path, pictures: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,9 +125,7 @@ def test_rows_and_checkpoints(
     ]
     assert [row.grad_norm for row in shown.rows] == [None, 2.0, 3.0, 4.0, 5.0, 6.0]
     assert [row.tokens_per_second for row in shown.rows] == [None] + [2 * 11] * 5
-    bits = [
-        row.bits_per_byte for row in shown.rows if row.val_loss
-    ]  # 12 targets stand for 24 bytes
+    bits = [row.bits_per_byte for row in shown.rows if row.val_loss]  # 24 bytes, 12 targets
     assert bits == pytest.approx([loss / math.log(2) / 2 for loss in (4.0, 3.0, 2.0, 2.5)])
     assert (result.first, result.last) == (shown.rows[0], shown.rows[-1])
     assert (saved(tmp_path), result.stopped, result.reason) == ([3, 5], False, "")
@@ -132,52 +133,33 @@ def test_rows_and_checkpoints(
     assert (path, rows, named["floor"]) == (tmp_path / "loss.png", shown.rows, 0.25)
 
 
+# Limits, the step at which a stop is asked for, the last step, and the reason.
 STOPS = {
-    "the first evaluation at the target": ({"target_loss": 3.0}, 2),
-    "a later one": ({"target_loss": 2.999}, 4),
-    "one that is not evaluated": ({"target_loss": 1.0}, None),
-    "at the last step": ({"target_loss": 1.5}, None),
-    "the time is over": ({"max_seconds": 1e-9}, 1),
-    "there is time": ({"max_seconds": 1e9, "target_loss": 0.5}, None),
+    "the first evaluation at the target": (RunLimits(target_loss=3.0), -1, 2, "target-loss"),
+    "a later one": (RunLimits(target_loss=2.999), -1, 4, "target-loss"),
+    "one that is not evaluated": (RunLimits(target_loss=1.0), -1, 6, ""),
+    "at the last step": (RunLimits(target_loss=1.5), -1, 6, ""),
+    "the time is over": (RunLimits(max_seconds=1e-9), -1, 1, "max-seconds"),
+    "there is time": (RunLimits(max_seconds=1e9, target_loss=0.5), -1, 6, ""),
+    "asked before the first step": (RunLimits(), 0, 1, ""),
+    "asked at a step": (RunLimits(), 4, 4, ""),
+    "asked at the last step": (RunLimits(), 6, 6, ""),
 }
 
 
-@pytest.mark.parametrize(("limits", "step"), STOPS.values(), ids=STOPS)
-@fault_in("shared/runs/loop.py or shared/runs/stopping.py")
-def test_limits(tmp_path: Path, limits: dict[str, float], step: int | None) -> None:
-    """The first step that reaches one is finished, saved, and the last."""
-    result = run(tmp_path, limits=RunLimits(**limits))
-    if step is None:
-        assert (result.stopped, result.reason, result.last.step) == (False, "", 6)
-        return
-    assert (result.stopped, result.last.step) == (True, step)
-    assert next(iter(limits)).replace("_", "-") in result.reason
-    assert saved(tmp_path)[-1] == int(result.checkpoint.name) == step
-
-
-@fault_in("shared/runs/stopping.py")
-def test_limits_are_reached_when_they_are_met() -> None:
-    row = Metrics(3, val_loss=2.0)
-    for limits, seconds, reached in (
-        *((RunLimits(target_loss=2.0), 0.0, True), (RunLimits(target_loss=1.99), 0.0, False)),
-        *((RunLimits(max_seconds=5.0), 5.0, True), (RunLimits(max_seconds=5.0), 4.99, False)),
-        (RunLimits(), 1e9, False),
-    ):
-        assert bool(limit_reached(limits, row, seconds)) == reached, (limits, seconds)
-    assert not limit_reached(RunLimits(target_loss=9.0), Metrics(3), 0.0), "it was not evaluated"
-
-
-@pytest.mark.parametrize(("asked", "last"), [(0, 1), (4, 4), (6, 6)])
-@fault_in("shared/runs/loop.py")
-def test_a_training_that_is_asked_to_stop(tmp_path: Path, asked: int, last: int) -> None:
-    """Does so after the step that it is at; at the last one it has not stopped."""
+@pytest.mark.parametrize(("limits", "asked", "last", "reason"), STOPS.values(), ids=STOPS)
+@pytest.mark.fault_in("shared/runs/loop.py or shared/runs/stopping.py")
+def test_stops(tmp_path: Path, limits: RunLimits, asked: int, last: int, reason: str) -> None:
+    """The step that reaches a limit, or is asked to stop, is finished, saved, and the last; at the
+    end of the training it has not stopped."""
     stop = StopRequest()
-    result = run(tmp_path, stop=stop, display=Shown(asked, stop.ask))
+    result = run(tmp_path, limits=limits, stop=stop, display=Shown(asked, stop.ask))
     assert (result.stopped, result.last.step) == (last < 6, last)
-    assert saved(tmp_path)[-1] == last
+    assert reason in result.reason
+    assert bool(reason) == bool(result.reason)
+    assert saved(tmp_path)[-1] == int(result.checkpoint.name) == last
 
 
-@fault_in("shared/runs/loop.py")
 def test_a_finished_run_goes_on_to_itself(tmp_path: Path) -> None:
     model = Scripted()
     first = run(tmp_path, model)
@@ -186,57 +168,48 @@ def test_a_finished_run_goes_on_to_itself(tmp_path: Path) -> None:
     assert (tmp_path / "metrics.jsonl").read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("intervals", "keep", "kept"),
-    [
-        ((1, 1), 1, [3, 6]),
-        ((1, 1), 2, [3, 5, 6]),
-        ((1, 1), 4, [3, 4, 5, 6]),
-        ((1, 2), 1, [4, 6]),  # step 3 has the lowest loss but no checkpoint
-        ((2, 1), 1, [4, 6]),  # step 3 is never evaluated
-    ],
-)
-@fault_in("shared/runs/directory.py")
+# Intervals of evaluation and of checkpoints, how many to keep, and the steps of those kept.
+KEPT = [
+    (1, 1, 1, [3, 6]),
+    (1, 1, 2, [3, 5, 6]),
+    (1, 1, 4, [3, 4, 5, 6]),
+    (1, 2, 1, [4, 6]),  # step 3 has the lowest loss but no checkpoint
+    (2, 1, 1, [4, 6]),  # step 3 is never evaluated
+]
+
+
+@pytest.mark.parametrize(("of_eval", "of_checkpoints", "keep", "kept"), KEPT)
+@pytest.mark.fault_in("shared/runs/directory.py")
 def test_the_newest_checkpoints_and_the_best_are_kept(
-    tmp_path: Path, intervals: tuple[int, int], keep: int, kept: list[int]
+    tmp_path: Path, of_eval: int, of_checkpoints: int, keep: int, kept: list[int]
 ) -> None:
     """Step 3 is the best, provided it is evaluated and saved."""
-    of_eval, of_checkpoints = intervals
     config = replace(CONFIG, eval_interval=of_eval, checkpoint_interval=of_checkpoints)
     run(tmp_path, config=config, limits=RunLimits(keep_checkpoints=keep))
     assert saved(tmp_path) == kept
 
 
-@pytest.mark.parametrize(
-    ("sick", "step"),
-    [
-        ({"loss": math.nan}, 4),
-        ({"grad_norm": math.inf}, 4),
-        ({"val_loss": -math.inf}, 2),
-        ({"weight": math.nan}, 6),
-    ],
-    ids=str,
-)
-@fault_in("shared/runs/loop.py")
-def test_what_is_not_finite_ends_a_training(tmp_path: Path, sick: dict, step: int) -> None:
+SICK = {"loss": (math.nan, 4), "grad_norm": (math.inf, 4), "val_loss": (-math.inf, 2)}
+SICK["weight"] = (math.nan, 6)
+
+
+@pytest.mark.parametrize("what", SICK)
+def test_what_is_not_finite_ends_a_training(tmp_path: Path, what: str) -> None:
     """With an error that names its step, no row of it, and no checkpoint after it."""
+    value, step = SICK[what]
     good = tmp_path / "checkpoints" / "000003" if step > 3 else "none was saved yet"
-    message = rf"step {step}: .*{next(iter(sick))}.*(nan|inf).*\nLast good checkpoint: {good}$"
+    message = rf"step {step}: .*{what}.*(nan|inf).*\nLast good checkpoint: {good}$"
     with pytest.raises(RunError, match=message):
-        run(tmp_path, Scripted(**sick))
+        run(tmp_path, Scripted(**{what: value}))
     rows = read_metrics(tmp_path / "metrics.jsonl")
-    assert rows[-1].step == (step if "weight" in sick else step - 1)
+    assert rows[-1].step == (step if what == "weight" else step - 1)
     assert saved(tmp_path) == [3] * (step > 3)
 
 
-@pytest.mark.parametrize(
-    ("step", "message"),
-    [
-        (4, r"metrics\.jsonl: No such file or directory"),
-        (3, "is no longer there, and with it the l"),
-    ],
-)
-@fault_in("shared/runs/loop.py")
+VANISHED = {4: r"metrics\.jsonl: No such file", 3: "is no longer there, and with it the l"}
+
+
+@pytest.mark.parametrize(("step", "message"), VANISHED.items())
 def test_a_directory_that_vanishes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, message: str
 ) -> None:
@@ -250,7 +223,7 @@ def test_a_directory_that_vanishes(
     assert saved(tmp_path / "gone") == [3] * (step > 3)
 
 
-@fault_in("shared/runs/directory.py")
+@pytest.mark.fault_in("shared/runs/directory.py")
 def test_a_run_is_replaced_by_one_that_has_saved(tmp_path: Path) -> None:
     """Only on request, by one writer at a time; until then the old run stays."""
     path, short = tmp_path / "deep" / "run", replace(CONFIG, steps=4)
@@ -276,7 +249,7 @@ def test_a_run_is_replaced_by_one_that_has_saved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stranger", ["holiday.jpg", "000500", "000500.backup/x", "000500/notes"])
-@fault_in("shared/runs/directory.py")
+@pytest.mark.fault_in("shared/runs/directory.py")
 def test_what_is_no_part_of_a_run_is_not_deleted(tmp_path: Path, stranger: str) -> None:
     file = tmp_path / "checkpoints" / stranger
     (tmp_path / "checkpoints" / "000400").mkdir(parents=True)
@@ -299,7 +272,7 @@ ROWS_REFUSED = [
 ]
 
 
-@fault_in("shared/runs/metrics.py")
+@pytest.mark.fault_in("shared/runs/metrics.py")
 def test_metrics_are_written_and_read(tmp_path: Path) -> None:
     """Every number to the bit; a line that was cut short is no line."""
     path = tmp_path / "metrics.jsonl"

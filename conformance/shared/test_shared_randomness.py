@@ -6,9 +6,11 @@ import random
 import numpy as np
 import pytest
 
-from conformance.truths.by_definition import fault_in, philox
+from conformance.truths.by_definition import philox
 from shared import randomness
 from shared.randomness import generator, uniform
+
+pytestmark = pytest.mark.fault_in("shared/randomness.py")
 
 LARGEST = 2**63 - 1
 SEEDS, POSITIONS = (0, 1, 1337, LARGEST), (0, 1, 7, 10**12, LARGEST)
@@ -24,7 +26,6 @@ UNIFORMS = {
 }
 
 
-@fault_in("shared/randomness.py")
 def test_uniforms_are_these() -> None:
     """By (seed, position); bit for bit, on every machine."""
     assert {at: uniform(*at) for at in UNIFORMS} == UNIFORMS
@@ -32,7 +33,6 @@ def test_uniforms_are_these() -> None:
 
 
 @pytest.mark.parametrize("stream", range(4))
-@fault_in("shared/randomness.py")
 def test_generators_are_philox(stream: int) -> None:
     """Ten numbers, which are three blocks of the cipher, for small and the largest arguments."""
     for seed, position in itertools.product(SEEDS, POSITIONS):
@@ -41,7 +41,6 @@ def test_generators_are_philox(stream: int) -> None:
     assert generator(5, stream).random() == philox(5, stream, 0, 1)[0], "without a position: 0"
 
 
-@fault_in("shared/randomness.py")
 def test_streams_are_numbered() -> None:
     """Earlier trainings and texts must stay reproducible: the numbers never change."""
     names = ("WEIGHTS", "BATCHES", "SAMPLES", "PLAYLETS")
@@ -50,7 +49,6 @@ def test_streams_are_numbered() -> None:
         assert uniform(seed, position) == philox(seed, 2, position, 1)[0], "not of SAMPLES"
 
 
-@fault_in("shared/randomness.py")
 def test_nothing_else_matters() -> None:
     """They neither use nor change the global generators, nor depend on earlier calls."""
     before = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002

@@ -5,12 +5,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from conformance.truths.by_definition import SAMPLES, fault_in, philox
+from conformance.truths.by_definition import SAMPLES, philox
 from shared.commands.next_tokens import distribution, entropy, next_tokens, show_token
 from shared.commands.sampling import sample_texts, write_samples
 from shared.commands.terminal import escape_controls
 from shared.config import SampleConfig
 from shared.text.tokenizers import build_tokenizer
+
+pytestmark = pytest.mark.fault_in("shared/commands/next_tokens.py")
 
 # Probabilities 1/8, 1/2, 1/8, 1/4: ids 0 and 2 are equally likely, so 0 goes before 2.
 LOGITS = np.log([1, 4, 1, 2]) + 700.0
@@ -32,7 +34,6 @@ DISTRIBUTIONS = [
 
 
 @pytest.mark.parametrize(("sampling", "expected"), DISTRIBUTIONS, ids=str)
-@fault_in("shared/commands/next_tokens.py")
 def test_distribution(sampling: dict[str, float], expected: list[float]) -> None:
     """Temperature, then the k most likely, then the fewest that reach p."""
     for dtype in ("float64", "float32"):
@@ -41,7 +42,6 @@ def test_distribution(sampling: dict[str, float], expected: list[float]) -> None
         assert found.tolist() == pytest.approx(expected, rel=1e-12 if dtype == "float64" else 1e-3)
 
 
-@fault_in("shared/commands/next_tokens.py")
 def test_distribution_of_equals() -> None:
     """The lower id counts as the more likely, also among more than a quick sort keeps in order."""
     assert distribution(np.zeros(99), SampleConfig(temperature=0.0)).tolist() == [1] + [0] * 98
@@ -51,7 +51,6 @@ def test_distribution_of_equals() -> None:
 
 
 @pytest.mark.parametrize("length", [1, 3, 4, 5])
-@fault_in("shared/commands/next_tokens.py")
 def test_next_tokens(length: int) -> None:
     """The model sees the last three tokens; u is that of the position after the prompt."""
     seen = []
@@ -73,7 +72,6 @@ def test_next_tokens(length: int) -> None:
     assert seen[-1] == [ids[-3:].tolist()]
 
 
-@fault_in("shared/commands/next_tokens.py")
 def test_an_interval_has_its_lower_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """And not its upper one: u = ½ falls on the second of two halves, u = 0 on the first."""
     config = SimpleNamespace(block_size=3)
@@ -83,13 +81,9 @@ def test_an_interval_has_its_lower_end(monkeypatch: pytest.MonkeyPatch) -> None:
         assert next_tokens(model, np.array([0]), SampleConfig()).token == token
 
 
-@fault_in("shared/commands/next_tokens.py")
 def test_entropy_is_in_bits_and_tokens_are_seen() -> None:
-    assert [entropy(np.array(p)) for p in ([0.0, 1.0], [0.5, 0.25, 0.25], [1 / 8] * 8)] == [
-        0,
-        1.5,
-        3,
-    ]
+    for p, bits in (([0.0, 1.0], 0), ([0.5, 0.25, 0.25], 1.5), ([1 / 8] * 8, 3)):
+        assert entropy(np.array(p)) == bits
     assert str(entropy(np.array([1.0]))) == "0.0"
     for kind, text, shown in (
         ("char", "a\n\t \x1b\u202eé", ["a", "\\n", "\\t", "␣", "\\x1b", "\\u202e", "é"]),
@@ -111,7 +105,7 @@ class Echo:
         yield from (int(digit) for digit in str(config.seed))
 
 
-@fault_in("shared/commands/sampling.py")
+@pytest.mark.fault_in("shared/commands/sampling.py")
 def test_samples(capsys: pytest.CaptureFixture[str]) -> None:
     """Text i has seed + i and nothing else changed; printed after the prompt, with --- between."""
     digits, model = build_tokenizer("char", "0123456789"), Echo()

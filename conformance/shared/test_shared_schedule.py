@@ -4,9 +4,10 @@ import math
 
 import pytest
 
-from conformance.truths.by_definition import fault_in
 from shared.config import TrainConfig
 from shared.schedule import learning_rate
+
+pytestmark = pytest.mark.fault_in("shared/schedule.py")
 
 # Peak 1 and floor 0.2, so a half cosine is 0.6 + 0.4 · cos(π · progress): over 16 steps after 4 of
 # warm-up, which rise by fifths. √½ is cos(π/4), 0.98078… is cos(π/16).
@@ -43,7 +44,6 @@ CASES = {
 
 
 @pytest.mark.parametrize(("changes", "rates"), CASES.values(), ids=CASES)
-@fault_in("shared/schedule.py")
 def test_learning_rate(changes: dict, rates: dict[int, float]) -> None:
     """At every change: the first steps, the peak, the middle of the cosine, its end, and after."""
     config = TrainConfig(**{"steps": 20, "learning_rate": 1.0, "min_lr": 0.2} | changes)

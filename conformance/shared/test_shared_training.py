@@ -1,42 +1,35 @@
 """The training loop of shared/runs/loop.py in every backend, against a plain loop written here.
 
-The plain loop draws its own batches, computes the learning rates and takes every validation loss
-from a new model with the trainer's state. This shows that the same weights are trained, validated,
-saved and resumed. Everything must agree bit for bit.
+The plain loop draws its own batches and takes every validation loss from a new model with the
+trainer's state. This shows that the same weights are trained, validated, saved and resumed.
+Everything must agree bit for bit.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 from conformance.cases import BASE
-from conformance.shared.test_shared_loop import Shown
-from conformance.truths.by_definition import (
-    WEIGHTS,
-    dice,
-    fault_in,
-    manifest,
-    same_tensors,
-    windows,
-)
-from shared.checkpoints.checkpoint import TrainingRecord, load_checkpoint
+from conformance.shared.test_shared_loop import Shown, run
+from conformance.truths.by_definition import WEIGHTS, dice, manifest, same_tensors, windows
+from shared.checkpoints.checkpoint import load_checkpoint
 from shared.config import GPTConfig, TrainConfig
 from shared.protocol import Backend, Model, TrainState
-from shared.runs.directory import RunDirectory
-from shared.runs.loop import TrainingResult, train
+from shared.runs.loop import TrainingResult
 from shared.runs.metrics import Metrics, read_metrics
 from shared.runs.stopping import StopRequest
+from shared.schedule import learning_rate
 from shared.text.datasets import TokenData
-from shared.text.tokenizers import build_tokenizer
 
-pytestmark = pytest.mark.needs("trainer")
+pytestmark = [
+    pytest.mark.needs("trainer"),
+    pytest.mark.fault_in("shared/runs/loop.py, or the trainer of the backend"),
+]
 
-ALPHABET = "".join(map(chr, range(ord("A"), ord("A") + 37)))
-TOKENIZER = build_tokenizer("char", ALPHABET)
 IDS = np.arange(300) ** 2 % 37
 # Validation: six windows in two batches of one shape, because JAX compiles each shape. Short
 # windows are in test_shared_data.py. 131 bytes stand for the 66 targets.
@@ -48,11 +41,14 @@ ADAMW = TrainConfig(
 SGD = replace(ADAMW, optimizer="sgd", learning_rate=0.3)
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     config: GPTConfig
     train: TrainConfig
     dtype: str
+
+    @property
+    def of_run(self) -> tuple[TrainConfig, TokenData, str]:
+        return self.train, DATA, self.dtype
 
 
 SETTINGS = {
@@ -61,9 +57,10 @@ SETTINGS = {
 }
 
 
-def beginning(setting: Setting) -> dict[str, np.ndarray]:
+def new_model(backend: Backend, setting: Setting) -> Model:
     rng, shapes = dice(3, WEIGHTS), manifest(setting.config)
-    return {n: (0.3 * rng.standard_normal(s)).astype(setting.dtype) for n, s in shapes.items()}
+    weights = {n: (0.3 * rng.standard_normal(s)).astype(setting.dtype) for n, s in shapes.items()}
+    return backend.build(setting.config, weights, dtype=setting.dtype)
 
 
 def validate(backend: Backend, setting: Setting, weights: dict[str, np.ndarray]) -> float:
@@ -73,14 +70,6 @@ def validate(backend: Backend, setting: Setting, weights: dict[str, np.ndarray])
     return (model.loss(tokens[0], targets[0]) + model.loss(tokens[1], targets[1])) / 2
 
 
-def rate(config: TrainConfig, step: int) -> float:
-    """Two steps of warm-up by thirds, then half a cosine over six."""
-    if step < 2:
-        return config.learning_rate * (step + 1) / 3
-    cosine = math.cos(math.pi * (step - 2) / 6)
-    return config.min_lr + (config.learning_rate - config.min_lr) * (1 + cosine) / 2
-
-
 def plain_loop(backend: Backend, setting: Setting) -> tuple[list[Metrics], dict[int, TrainState]]:
     """The rows of metrics without the speed, and the states that should be saved."""
 
@@ -88,27 +77,16 @@ def plain_loop(backend: Backend, setting: Setting) -> tuple[list[Metrics], dict[
         loss = validate(backend, setting, weights)
         return replace(row, val_loss=loss, bits_per_byte=loss * 66 / (math.log(2) * 131))
 
-    config, weights = setting.train, beginning(setting)
-    trainer = backend.build(setting.config, weights, dtype=setting.dtype).trainer(config)
-    rows, states = [validated(Metrics(0), weights)], {}
+    config, model = setting.train, new_model(backend, setting)
+    trainer = model.trainer(config)
+    rows, states = [validated(Metrics(0), model.weights())], {}
     for step in range(8):
         done = trainer.step(*windows(DATA.train, 3, 11, seed=5, step=step))
-        row = Metrics(step + 1, done.loss, None, None, rate(config, step), done.grad_norm)
+        row = Metrics(step + 1, done.loss, None, None, learning_rate(config, step), done.grad_norm)
         rows.append(validated(row, trainer.state().weights) if step in (2, 5, 7) else row)
         if step in (3, 4, 7):
             states[step + 1] = trainer.state()
     return rows, states
-
-
-def run(path: Path, model: Model, setting: Setting, **how: object) -> TrainingResult:
-    train_config = setting.train
-    record = TrainingRecord(
-        *(0, train_config.seed, "squares", "0" * 64, train_config, "char", "any", setting.dtype),
-        **{"val_loss": None, "versions": {"python": "3"}},
-    )
-    directory = RunDirectory(path)
-    with directory.claim(resume="start" in how):
-        return train(model, DATA, TOKENIZER, record, directory, **how)
 
 
 def go_on(path: Path, checkpoint: Path, backend: Backend, setting: Setting) -> TrainingResult:
@@ -116,17 +94,12 @@ def go_on(path: Path, checkpoint: Path, backend: Backend, setting: Setting) -> T
     saved = load_checkpoint(checkpoint)
     model = backend.build(saved.config, saved.weights, dtype=saved.dtype)
     start = TrainState(saved.training.step, saved.weights, saved.moments)
-    return run(path, model, setting, start=start)
+    return run(path, model, *setting.of_run, start=start)
 
 
 @pytest.fixture(autouse=True)
 def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.runs.plots.plot_losses", lambda *_, **__: None)
-
-
-@pytest.fixture(params=SETTINGS)
-def a_setting(request: pytest.FixtureRequest) -> Setting:
-    return SETTINGS[request.param]
 
 
 def compare_rows(path: Path, expected: list[Metrics]) -> None:
@@ -143,32 +116,45 @@ def compare_rows(path: Path, expected: list[Metrics]) -> None:
             assert getattr(mine, name) == wanted, f"step {mine.step}: {name}"
 
 
-@fault_in("shared/runs/loop.py, or the trainer of the backend")
+def compare_checkpoint(path: Path, state: TrainState) -> None:
+    """It holds this state, and its step."""
+    found = load_checkpoint(path)
+    assert set(found.moments) == set(state.moments)
+    pairs = {"weights": (found.weights, state.weights)}
+    pairs |= {kind: (found.moments[kind], tensors) for kind, tensors in state.moments.items()}
+    for what, (mine, right) in pairs.items():
+        assert len(mine) == len(right), what
+        same_tensors({name: mine[name] for name in right}, right, f"{path.name}: {what}")
+    assert (found.training.step, found.training.dataset) == (state.step, "numbers")
+    assert state.step == int(path.name)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
 def test_training(
-    tmp_path: Path, backends: dict[str, Backend], backend_name: str, a_setting: Setting
+    tmp_path: Path, backends: dict[str, Backend], backend_name: str, name: str
 ) -> None:
     """Metrics and checkpoints of a training, and of one that is stopped and resumed."""
-    backend, setting = backends[backend_name], a_setting
+    backend, setting = backends[backend_name], SETTINGS[name]
     rows, states = plain_loop(backend, setting)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    model = backend.build(setting.config, beginning(setting), dtype=setting.dtype)
-    result = run(whole, model, setting)
+    model = new_model(backend, setting)
+    result = run(whole, model, *setting.of_run)
     compare_rows(whole, rows)
     assert not result.stopped
     assert result.checkpoint == whole / "checkpoints" / "000008"
     assert [result.first, result.last] == read_metrics(whole / "metrics.jsonl")[::8]
     same_tensors(model.weights(), states[8].weights, "the model that was trained")
     assert sorted(path.name for path in (whole / "checkpoints").iterdir()) == ["000004", "000008"]
-    for step in (4, 8):
-        check_files(whole / "checkpoints" / f"{step:06d}", states[step])
-    assert load_checkpoint(whole / "checkpoints" / "000004").training.val_loss is None
-    assert load_checkpoint(result.checkpoint).training.val_loss == result.last.val_loss
+    for step, val_loss in ((4, None), (8, result.last.val_loss)):
+        path = whole / "checkpoints" / f"{step:06d}"
+        compare_checkpoint(path, states[step])
+        assert load_checkpoint(path).training.val_loss == val_loss
 
     stop = StopRequest()
-    model = backend.build(setting.config, beginning(setting), dtype=setting.dtype)
-    stopped = run(broken, model, setting, stop=stop, display=Shown(5, stop.ask))
+    model = new_model(backend, setting)
+    stopped = run(broken, model, *setting.of_run, stop=stop, display=Shown(5, stop.ask))
     assert (stopped.stopped, stopped.reason, stopped.last.step) == (True, "", 5)
-    check_files(stopped.checkpoint, states[5])
+    compare_checkpoint(stopped.checkpoint, states[5])
     finished = go_on(broken, stopped.checkpoint, backend, setting)
     assert not finished.stopped
     compare_rows(broken, rows)
@@ -177,20 +163,4 @@ def test_training(
     # As after a kill at the end of the run: rows past the checkpoint are done again, not twice.
     again = go_on(whole, whole / "checkpoints" / "000004", backend, setting)
     compare_rows(whole, rows)
-    for end in (finished.checkpoint, again.checkpoint):
-        check_files(end, states[8])
-
-
-def check_files(checkpoint: Path, state: TrainState) -> None:
-    """The checkpoint holds this state, and its step."""
-    weights = load_file(checkpoint / "model.safetensors")
-    same_tensors({name: weights[name] for name in state.weights}, state.weights, checkpoint.name)
-    assert len(weights) == len(state.weights)
-    moments = load_file(checkpoint / "optimizer.safetensors")
-    assert len(moments) == sum(map(len, state.moments.values()))
-    for kind, tensors in state.moments.items():
-        found = {name: moments[f"{kind}.{name}"] for name in tensors}
-        same_tensors(found, tensors, f"{checkpoint.name}: {kind}")
-    training = load_checkpoint(checkpoint).training
-    assert (training.step, training.dataset) == (state.step, "squares")
-    assert state.step == int(checkpoint.name)
+    compare_checkpoint(again.checkpoint, states[8])

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from conformance.cases import BASE
-from conformance.truths.by_definition import WEIGHTS, dice, fault_in, manifest, same_tensors
+from conformance.truths.by_definition import WEIGHTS, dice, manifest, same_tensors
 from shared.config import GPTConfig
 from shared.layout import init_weights, tensor_shapes
+
+pytestmark = pytest.mark.fault_in("shared/checkpoints/checkpoint.py")
 
 OPTIONS = {
     "tie_weights": (False, True),
@@ -42,22 +44,19 @@ COUNTS = [
 
 
 @pytest.mark.parametrize("config", COMBINATIONS, ids=range(16))
-@fault_in("shared/checkpoints/checkpoint.py")
 def test_tensor_shapes(config: GPTConfig) -> None:
     """Names, shapes and order, for every combination of what adds or removes a tensor."""
-    expected = manifest(config)
-    assert list(tensor_shapes(config).items()) == list(expected.items()), config
+    assert list(tensor_shapes(config).items()) == list(manifest(config).items())
 
 
 @pytest.mark.parametrize(("config", "count"), COUNTS)
-@fault_in("shared/checkpoints/checkpoint.py")
 def test_parameter_counts(config: GPTConfig, count: int) -> None:
     """Of models whose size is known."""
     assert sum(map(math.prod, tensor_shapes(config).values())) == count
 
 
 @pytest.mark.parametrize("config", [COMBINATIONS[0], COMBINATIONS[-1], replace(BASE, n_layer=3)])
-@fault_in("shared/layout.py")
+@pytest.mark.fault_in("shared/layout.py")
 def test_initial_weights(config: GPTConfig) -> None:
     """Drawn tensor by tensor from the weights' stream; bit for bit, also rounded to float32."""
     rng, expected = dice(7, WEIGHTS), {}
@@ -80,23 +79,12 @@ def test_initial_weights(config: GPTConfig) -> None:
     same_tensors(init_weights(config, 7), rounded, "by default")
 
 
-LITERALS = [
-    *(-0.0036365729882824626, 0.021564996479351447, 0.01723971781595021),
-    *(0.03725192606261675, -0.01006950211482561, -0.0032399147500811677),
-]
-
-
-@fault_in("shared/layout.py")
+@pytest.mark.fault_in("shared/layout.py")
 def test_some_initial_weights_are_these() -> None:
-    """The first and the last of the smallest model, in digits; and their number, drawn alike."""
+    """All 308 of the smallest model, to the bit."""
     weights = init_weights(GPTConfig(5, 4, 1, 1, 4), 1337, "float64")
     assert sum(value.size for value in weights.values()) == 308
-    found = [
-        *weights["transformer.wte.weight"][0, :3].tolist(),
-        *weights["transformer.h.0.mlp.c_proj.weight"][-1, :2].tolist(),
-        weights["lm_head.weight"][-1, -1],
-    ]
-    assert found == pytest.approx(LITERALS, rel=1e-14)
+    assert weights["transformer.wte.weight"][0, 0] == pytest.approx(-0.0036365729882824626)
     digest = "75c9282714b085bd986c23e04cbfc2e4b18bd55bcbf0c4f652478dfe35970078"
     every = b"".join(value.astype("<f8").tobytes() for value in weights.values())
     assert hashlib.sha256(every).hexdigest() == digest

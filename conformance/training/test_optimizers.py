@@ -1,16 +1,17 @@
 """Optimizer steps: clipping, AdamW and SGD, one step and twenty, and a change of backend midway."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from conformance.cases import Case, random_batch, random_weights, rounded
+from conformance.cases import Case, batch_of, random_batch, random_weights, rounded
 from conformance.judge import Judge
+from conformance.subject import Backends, Models, Subject
 from shared import randomness
 from shared.config import TrainConfig
-from shared.protocol import Backend, Model, StepResult, Trainer, TrainState
+from shared.protocol import Backend, StepResult, Trainer, TrainState
 from shared.schedule import learning_rate
 
 pytestmark = pytest.mark.needs("trainer")
@@ -47,21 +48,57 @@ def run(
     return results, states
 
 
+@pytest.fixture
+def twenty_steps_agree(
+    backends: Backends, models: Models, truthful: Models, case: Case, judge: Judge
+) -> Callable[[str, TrainConfig], None]:
+    """Loss, gradient norm and learning rate at every step; weights and moments after 1 and 20."""
+
+    def agree(optimizer: str, config: TrainConfig) -> None:
+        dtype = judge.dtype
+        runs = judge.each(backends, lambda backend: run(backend, case, dtype, config))
+        true = {
+            name: run(backends[name], case, "float64", config, truthful=True) for name in truthful
+        }
+        for step in range(20):
+            results = {key: results[step] for key, (results, _) in runs.items()}
+            for name, result in results.items():
+                assert result.learning_rate == learning_rate(config, step), f"{name}, {step + 1}"
+                for kind in (result.loss, result.grad_norm):
+                    assert type(kind) is float, f"{name} reports a {type(kind).__name__}"
+            truths = {key: results[step] for key, (results, _) in true.items()}
+            results_agree(results, f"{optimizer}, step {step + 1}", judge, truths)
+        for steps, check in ((1, f"{optimizer}, 1 step"), (20, f"{optimizer}, 20 steps")):
+            states, truths = (
+                {key: comparable(states[steps], case, dtype) for key, (_, states) in some.items()}
+                for some in (runs, true)
+            )
+            assert {state.step for state in states.values()} == {steps}
+            states_agree(check, states, truths, models, f"{optimizer}, step {steps}", judge)
+
+    return agree
+
+
 @pytest.mark.cases("gpt2", "original", "post-erf")
 @pytest.mark.fills("AdamW, 1 step", "AdamW, 20 steps", *WAY)
-def test_adamw(backends: dict, models: dict, truthful: dict, case: Case, judge: Judge) -> None:
+def test_adamw(twenty_steps_agree: Callable[[str, TrainConfig], None]) -> None:
     """AdamW, with clipping, decay, warm-up and cosine."""
-    optimizers_agree("AdamW", ADAMW, backends, models, truthful, case, judge)
+    twenty_steps_agree("AdamW", ADAMW)
 
 
 @pytest.mark.cases("gpt2")
 @pytest.mark.dtypes("float64")
 @pytest.mark.fills("AdamW, 1 step", "AdamW, 20 steps", *WAY)
-def test_adamw_unclipped(
-    backends: dict, models: dict, truthful: dict, case: Case, judge: Judge
-) -> None:
+def test_adamw_unclipped(twenty_steps_agree: Callable[[str, TrainConfig], None]) -> None:
     """No clipping, other betas, and an epsilon large enough to reveal its place."""
-    optimizers_agree("AdamW", ADAMW_UNCLIPPED, backends, models, truthful, case, judge)
+    twenty_steps_agree("AdamW", ADAMW_UNCLIPPED)
+
+
+@pytest.mark.cases("gpt2", "original")
+@pytest.mark.fills("SGD, 1 step", "SGD, 20 steps", *WAY)
+def test_sgd(twenty_steps_agree: Callable[[str, TrainConfig], None]) -> None:
+    """Plain SGD, with clipping; no moments and no decay."""
+    twenty_steps_agree("SGD", SGD)
 
 
 @pytest.mark.cases("gpt2")
@@ -69,7 +106,7 @@ def test_adamw_unclipped(
 @pytest.mark.fills("AdamW, 1 step", *WAY)
 @pytest.mark.parametrize("step", [7, 101, 501, 1_001, 20_001, 1_000_003])
 def test_a_step_far_on(
-    backends: dict, models: dict, case: Case, dtype: str, judge: Judge, step: int
+    backends: Backends, models: Models, case: Case, judge: Judge, step: int
 ) -> None:
     """One step of AdamW after many: bias corrections that fade, a schedule that is over."""
     rng = randomness.generator(step, randomness.WEIGHTS)
@@ -81,7 +118,8 @@ def test_a_step_far_on(
     moments = {"m": m, "v": {key: value**2 + 1e-4 for key, value in v.items()}}
 
     def go_on(backend: Backend) -> tuple[StepResult, TrainState]:
-        trainer = backend.build(case.config, random_weights(case, 1), dtype=dtype).trainer(ADAMW)
+        model = backend.build(case.config, random_weights(case, 1), dtype="float64")
+        trainer = model.trainer(ADAMW)
         trainer.load_state(deepcopy(TrainState(step, weights, moments)))
         return trainer.step(*random_batch(case.config)), trainer.state()
 
@@ -93,48 +131,16 @@ def test_a_step_far_on(
     states_agree("AdamW, 1 step", states, {}, models, f"step {step + 1}", judge)
 
 
-@pytest.mark.cases("gpt2", "original")
-@pytest.mark.fills("SGD, 1 step", "SGD, 20 steps", *WAY)
-def test_sgd(backends: dict, models: dict, truthful: dict, case: Case, judge: Judge) -> None:
-    """Plain SGD, with clipping; no moments and no decay."""
-    optimizers_agree("SGD", SGD, backends, models, truthful, case, judge)
-
-
-def optimizers_agree(
-    optimizer: str,
-    config: TrainConfig,
-    backends: dict[str, Backend],
-    models: dict[str, Model],
-    truthful: dict[str, Model],
-    case: Case,
-    judge: Judge,
-) -> None:
-    """Loss, gradient norm and learning rate at every step; weights and moments after 1 and 20."""
-    dtype = judge.dtype
-    runs = judge.each(backends, lambda backend: run(backend, case, dtype, config))
-    true = {name: run(backends[name], case, "float64", config, truthful=True) for name in truthful}
-    for step in range(20):
-        results = {key: results[step] for key, (results, _) in runs.items()}
-        for name, result in results.items():
-            assert result.learning_rate == learning_rate(config, step), f"{name}, step {step + 1}"
-            for kind in (result.loss, result.grad_norm):
-                assert type(kind) is float, f"{name} reports a {type(kind).__name__}, not a float"
-        truths = {key: results[step] for key, (results, _) in true.items()}
-        results_agree(results, f"{optimizer}, step {step + 1}", judge, truths)
-    for steps, check in ((1, f"{optimizer}, 1 step"), (20, f"{optimizer}, 20 steps")):
-        states = {key: states[steps] for key, (_, states) in runs.items()}
-        assert {state.step for state in states.values()} == {steps}
-        letters = {"m", "v"} if config.optimizer == "adamw" else set()
-        assert all(set(state.moments) == letters for state in states.values())
-        truths = {key: states[steps] for key, (_, states) in true.items()}
-        both = [
-            {
-                key: replace(state, weights=comparable(state.weights, case, dtype))
-                for key, state in some.items()
-            }
-            for some in (states, truths)
-        ]
-        states_agree(check, *both, models, f"{optimizer}, step {steps}", judge)
+def a_step_agrees(backends: Backends, case: Case, config: TrainConfig, judge: Judge) -> None:
+    """Loss, norm, weights and moments of one step."""
+    weights, batch, dtype = random_weights(case), batch_of(case), judge.dtype
+    models = judge.each(backends, lambda backend: backend.build(case.config, weights, dtype=dtype))
+    trainers = judge.each(models, lambda model: model.trainer(config))
+    results = judge.each(trainers, lambda trainer: trainer.step(*batch))
+    states = judge.each(trainers, lambda trainer: trainer.state())
+    results_agree(results, "step 1", judge)
+    check = {"adamw": "AdamW, 1 step", "sgd": "SGD, 1 step"}[config.optimizer]
+    states_agree(check, states, {}, models, "step 1", judge)
 
 
 def results_agree(
@@ -155,82 +161,66 @@ def states_agree(
     check: str,
     states: dict[str, TrainState],
     truths: dict[str, TrainState],
-    models: dict[str, Model],
+    models: Models,
     when: str,
     judge: Judge,
 ) -> None:
     """Weights and moments: everything in a state except the step."""
+    letters = () if check.startswith("SGD") else ("m", "v")
+    assert all(set(state.moments) == set(letters) for state in states.values())
     weights = {key: state.weights for key, state in states.items()}
     true = {key: state.weights for key, state in truths.items()}
     judge.tensors_agree(check, weights, models, f"{when}: weights", true)
-    for letter in next(iter(states.values())).moments:
+    for letter in letters:
         moments = {key: state.moments[letter] for key, state in states.items()}
         true = {key: state.moments[letter] for key, state in truths.items()}
         judge.tensors_agree(check, moments, models, f"{when}: {letter}", true)
 
 
-def comparable(weights: dict[str, np.ndarray], case: Case, dtype: str) -> dict[str, np.ndarray]:
-    """The weights without the key biases, in float32.
+def comparable(state: TrainState, case: Case, dtype: str) -> TrainState:
+    """The state without the key biases, in float32.
 
     Softmax does not change when all scores of a row shift equally, so the key bias has gradient
     zero plus rounding noise, which AdamW divides by its own size: in float32 the key biases of two
     correct backends drift apart. They affect nothing else. In float64 they are compared too.
     """
     if dtype == "float64":
-        return weights
+        return state
     C = case.config.n_embd
-    kept = {key: value.copy() for key, value in weights.items()}
+    kept = {key: value.copy() for key, value in state.weights.items()}
     for key in kept:
         if key.endswith("c_attn.bias"):
             kept[key][C : 2 * C] = 0
-    return kept
+    return replace(state, weights=kept)
 
 
 @pytest.mark.cases("gpt2")
 @pytest.mark.dtypes("float64")
 @pytest.mark.fills("relay")
 def test_state_goes_from_backend_to_backend(
-    backends: dict[str, Backend],
-    models: dict[str, Model],
-    backend_name: str,
-    case: Case,
-    dtype: str,
-    judge: Judge,
+    backends: Backends, models: Models, subject: Subject, judge: Judge
 ) -> None:
     """Five steps here, then five in every backend from this one's state: all end at the same place.
-    Handing a state to a new trainer of the same backend changes not one bit."""
-    batches = [random_batch(case.config, seed=step) for step in range(10)]
+    (test_life.py judges that a backend continues its own state as if it had not stopped.)"""
 
-    def trainer_of(name: str) -> Trainer:
-        weights = random_weights(case, 1)
-        return backends[name].build(case.config, weights, dtype=dtype).trainer(ADAMW)
-
-    def go_on(name: str, state: TrainState) -> TrainState:
-        trainer = trainer_of(name)
-        trainer.load_state(state)
-        for batch in batches[5:]:
-            trainer.step(*batch)
+    def five_steps(trainer: Trainer, first: int) -> TrainState:
+        for step in range(first, first + 5):
+            trainer.step(*subject.batch(step))
         return trainer.state()
 
-    unbroken = trainer_of(backend_name)
-    for batch in batches[:5]:
-        unbroken.step(*batch)
-    start = unbroken.state()
-    kept = deepcopy(start)
-    for batch in batches[5:]:
-        unbroken.step(*batch)
+    def trainer(name: str) -> Trainer:
+        model = replace(subject, name=name).build(random_weights(subject.case, 1))
+        return model.trainer(ADAMW)
 
-    def go_on_and_look(name: str) -> TrainState:
+    start = five_steps(trainer(subject.name), 0)
+
+    def go_on(name: str) -> TrainState:
         """Each backend gets its own copy of the state, so that none can spoil it for the next."""
-        given = deepcopy(start)
-        end = go_on(name, given)
-        judge.same("inputs kept", name, start, given, "the state given to load_state changed")
-        return end
+        mine = trainer(name)
+        mine.load_state(deepcopy(start))
+        return five_steps(mine, 5)
 
-    judge.same("results kept", backend_name, kept, start, "a state changed by later steps")
-    ends = judge.each({name: name for name in backends}, go_on_and_look)
+    ends = judge.each({name: name for name in backends}, go_on)
     assert {end.step for end in ends.values()} == {10}
-    message = "handed over and not handed over differ"
-    judge.same("resume", backend_name, unbroken.state(), ends[backend_name], message)
-    after = f"ten steps, the first five by {backend_name}"
+    after = f"ten steps, the first five by {subject.name}"
     states_agree("relay", ends, {}, models, after, judge)

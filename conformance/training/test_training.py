@@ -6,9 +6,10 @@ import pytest
 from conformance import cases
 from conformance.cases import Case, random_weights, rounded
 from conformance.judge import Judge
+from conformance.subject import Backends, Models
 from shared import randomness
 from shared.config import GPTConfig, TrainConfig
-from shared.protocol import Backend, Model, StepResult, TrainState
+from shared.protocol import Backend, StepResult, TrainState
 
 STEPS = 200
 CONFIG = TrainConfig(
@@ -49,14 +50,9 @@ def cached_runs() -> dict[tuple[str, str], Run]:
 @pytest.mark.needs("trainer")
 @pytest.mark.fills("200 steps: losses")
 def test_training(
-    cached_runs: dict[tuple[str, str], Run],
-    backends: dict[str, Backend],
-    models: dict[str, Model],
-    truthful: dict[str, Model],
-    case: Case,
-    dtype: str,
-    judge: Judge,
-) -> None:
+    cached_runs: dict[tuple[str, str], Run], backends: Backends, models: Models, truthful: Models,
+    case: Case, dtype: str, judge: Judge,
+) -> None:  # fmt: skip
     """AdamW with clipping, warm-up and cosine: every loss on the way, and in float64 every weight
     at the end. In float32 weights wander where the loss is flat: there the losses are compared."""
 

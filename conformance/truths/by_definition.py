@@ -4,61 +4,20 @@ Nothing here calls the functions under test. Philox is implemented from its pape
 manifests from the specification of shared/, so that they cannot share its mistakes.
 """
 
-import functools
-from collections.abc import Callable
-from typing import ParamSpec
-
 import numpy as np
-import pytest
 
-from conformance.compare import Disagreement
 from shared.config import GPTConfig
 
 WEIGHTS, BATCHES, SAMPLES, PLAYLETS = 0, 1, 2, 3
 WORD = 2**64
 
-Arguments = ParamSpec("Arguments")
-
-
-def fault_in(file: str) -> Callable[[Callable[Arguments, None]], Callable[Arguments, None]]:
-    """Decorate a test: the message of any failure begins with the file at fault."""
-
-    def decorate(test: Callable[Arguments, None]) -> Callable[Arguments, None]:
-        @functools.wraps(test)
-        def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
-            __tracebackhide__ = True
-            try:
-                test(*args, **kwargs)
-            except AssertionError as error:
-                error.args = (f"{file}: {error}",)
-                raise
-            except pytest.fail.Exception as error:  # `pytest.raises` saw no error
-                raise AssertionError(f"{file}: {error}") from None
-            except Exception as error:
-                raise AssertionError(f"{file}: {type(error).__name__}: {error}") from error
-
-        return run
-
-    return decorate
-
 
 def same_bits(found: object, expected: np.ndarray, what: str) -> None:
-    """Check that an array has the same precision, shape and bits.
-
-    Raises:
-        Disagreement: naming the first difference.
-    """
+    """Check that an array has the same precision, shape and bits: −0 is not 0, and NaN is NaN."""
     __tracebackhide__ = True
-    if not isinstance(found, np.ndarray):
-        raise Disagreement(f"{what} is a {type(found).__name__}, not an array")
-    kinds = (found.dtype, found.shape), (expected.dtype, expected.shape)
-    if kinds[0] != kinds[1]:
-        raise Disagreement(f"{what} is {kinds[0]}, not {kinds[1]}")
-    bits = [np.frombuffer(array.tobytes(), np.uint8) for array in (found, expected)]
-    apart = np.flatnonzero(bits[0] != bits[1])  # bytes: so −0 is not 0, and NaN is NaN
-    if apart.size:
-        at = tuple(map(int, np.unravel_index(apart[0] // found.itemsize, found.shape)))
-        raise Disagreement(f"{what} is {found[at]} at {list(at)}, not {expected[at]}")
+    assert isinstance(found, np.ndarray), f"{what} is a {type(found).__name__}, not an array"
+    np.testing.assert_array_equal(found, expected, what, strict=True)
+    assert found.tobytes() == expected.tobytes(), f"{what} has other signs of 0, or other NaN"
 
 
 def same_tensors(
@@ -111,6 +70,7 @@ def windows(
 MANIFEST = """
 -  transformer.wte.weight                 37 24
 l  transformer.wpe.weight                 11 24
+
 -  transformer.h.N.ln_1.weight            24
 b  transformer.h.N.ln_1.bias              24
 -  transformer.h.N.attn.c_attn.weight     24 72
@@ -123,6 +83,7 @@ b  transformer.h.N.ln_2.bias              24
 b  transformer.h.N.mlp.c_fc.bias          40
 -  transformer.h.N.mlp.c_proj.weight      40 24
 b  transformer.h.N.mlp.c_proj.bias        24
+
 p  transformer.ln_f.weight                24
 pb transformer.ln_f.bias                  24
 u  lm_head.weight                         37 24
@@ -138,14 +99,11 @@ def manifest(config: GPTConfig) -> dict[str, tuple[int, ...]]:
         "p": config.norm == "pre",
         "u": not config.tie_weights,
     }
-    lines = [line.split() for line in MANIFEST.strip().splitlines()]
-    kept = [line[1:] for line in lines if all(letters[letter] for letter in line[0])]
-    of_block = [line for line in kept if ".N." in line[0]]
-    first, last = kept.index(of_block[0]), kept.index(of_block[-1])
-    blocks = [
-        [name.replace(".N.", f".{i}."), *sizes]
-        for i in range(config.n_layer)
-        for name, *sizes in of_block
-    ]
-    every = [*kept[:first], *blocks, *kept[last + 1 :]]
-    return {name: tuple(map(int, sizes)) for name, *sizes in every}
+    first, block, last = MANIFEST.split("\n\n")
+    blocks = [block.replace(".N.", f".{i}.") for i in range(config.n_layer)]
+    lines = [line.split() for line in "\n".join([first, *blocks, last]).split("\n") if line]
+    return {
+        name: tuple(map(int, sizes))
+        for needs, name, *sizes in lines
+        if all(letters[letter] for letter in needs)
+    }

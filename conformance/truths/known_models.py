@@ -16,14 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from conformance.cases import CASES
+from conformance.cases import find_case
 from shared.config import GPTConfig
 from shared.layout import tensor_shapes
 
 COUNT = np.arange(33, dtype=np.int64).reshape(3, 11)
 TOKENS, TARGETS = COUNT**2 % 37, (3 * COUNT + 1) % 37
-
-CONFIGS = {case.name: case.config for case in CASES}
 
 
 @dataclass(frozen=True)
@@ -37,13 +35,13 @@ class Known:
     logits: tuple[float, ...]
     """Of TOKENS, at the last position of the last row: the first five."""
     slope: float
-    """The derivative of the loss along `direction`: the sum of all gradients, with a factor for
-    every entry."""
+    """The derivative of the loss in a direction: the sum of all gradients, with a factor for every
+    entry."""
 
 
 KNOWN = {
     "gpt2": Known(
-        CONFIGS["gpt2"],
+        find_case("gpt2").config,
         "transformers 5.23.0, GPT2LMHeadModel",
         loss=8.182609411211253,
         logits=(
@@ -56,7 +54,7 @@ KNOWN = {
         slope=-8.36809394145267,
     ),
     "original": Known(
-        CONFIGS["original"],
+        find_case("original").config,
         "torch 2.13.0, TransformerEncoderLayer",
         loss=8.277962875683821,
         logits=(
@@ -69,7 +67,7 @@ KNOWN = {
         slope=-1.3789164852115892,
     ),
     "erf": Known(
-        CONFIGS["erf"],
+        find_case("erf").config,
         "transformers 5.23.0, GPT2LMHeadModel",
         loss=15.517294069281613,
         logits=(
@@ -97,14 +95,10 @@ def formula_weights(config: GPTConfig) -> dict[str, np.ndarray]:
     return weights
 
 
-def direction(config: GPTConfig) -> dict[str, np.ndarray]:
-    """cos(1), cos(4), cos(9), … over all tensors in the order of the manifest."""
-    return over_all_entries(config, np.cos)
-
-
 def slope(config: GPTConfig, grads: Mapping[str, np.ndarray]) -> float:
-    """The derivative along `direction` that these gradients give."""
-    along = direction(config)
+    """The derivative that these gradients give along cos(1), cos(4), cos(9), … over all tensors in
+    the order of the manifest."""
+    along = over_all_entries(config, np.cos)
     return sum(float((grads[name] * along[name]).sum()) for name in along)
 
 

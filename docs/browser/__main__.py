@@ -6,8 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from docs.browser.chromium import DRIVER, find_browser
-from docs.browser.pages import built_site
+from docs.browser.chromium import DRIVER, built_site, find_browser
 from shared.commands.terminal import run_command
 from shared.errors import UserError
 from shared.sources import ROOT
@@ -24,7 +23,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _test(arguments: list[str]) -> int:
     check_what_is_needed(built_site())
-    # Run only the tests that are named.
     named = any(argument.startswith("docs/browser/") for argument in arguments)
     tests = [] if named else ["docs/browser"]
     return subprocess.run([sys.executable, "-m", "pytest", *tests, *arguments], cwd=ROOT).returncode

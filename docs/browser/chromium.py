@@ -10,6 +10,8 @@ from typing import Any
 
 from selenium import webdriver
 
+from docs.build import SITE
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DRIVER = "chromedriver"
 HERE = ("file:", "data:", "blob:", "about:", "chrome:", "http://127.0.0.1:")
@@ -31,6 +33,11 @@ addEventListener("DOMContentLoaded", () => {
 """A click misses while the page is still scrolling."""
 TALLEST = 12_000
 """In pixels. Chromium draws nothing much taller."""
+
+
+def built_site() -> Path:
+    """The directory of the tested site: build/site, or $MINIGPT_SITE."""
+    return Path(os.environ.get("MINIGPT_SITE", SITE)).resolve()
 
 
 def find_browser() -> str | None:

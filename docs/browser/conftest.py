@@ -8,7 +8,6 @@ import pytest
 from selenium.webdriver import Chrome
 
 from docs.browser import chromium
-from docs.browser.pages import built_site, page_names
 
 FORGET = "if (location.protocol !== 'about:') localStorage.clear()"
 """Otherwise the choice between light and dark is remembered."""
@@ -25,16 +24,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that takes `page` for every page of the site."""
     if "page" in metafunc.fixturenames:
-        pages = page_names(built_site())
-        if not pages:
-            raise pytest.UsageError(f"there is no site in {built_site()}")
-        metafunc.parametrize("page", pages)
+        site = chromium.built_site()
+        pages = [page.relative_to(site).with_suffix("").as_posix() for page in site.rglob("*.html")]
+        metafunc.parametrize("page", sorted(page for page in pages if not page.startswith("_")))
 
 
 @pytest.fixture(scope="session")
 def site() -> Path:
     """The directory of the tested site."""
-    return built_site()
+    return chromium.built_site()
 
 
 @pytest.fixture(scope="session")

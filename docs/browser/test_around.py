@@ -1,6 +1,6 @@
 """The site around the lesson: server, light and dark, search, and folded parts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 
@@ -16,23 +16,15 @@ Open = Callable[..., Chrome]
 PAGE = "pages/03-attention-in-four-steps"
 
 
-@pytest.fixture
-def served(site: Path) -> Iterator[str]:
-    """The address of a server of the site."""
+def test_a_plain_file_server_will_do(driver: Chrome, site: Path) -> None:
     server = open_server(site, 0)
-    thread = Thread(target=server.show)
-    thread.start()
-    yield server.address
-    server.server.shutdown()
-    thread.join()
-
-
-def test_a_plain_file_server_will_do(driver: Chrome, served: str) -> None:
-    chromium.show(driver, served)
+    Thread(target=server.show, daemon=True).start()
+    chromium.show(driver, server.address)
     driver.find_element(By.LINK_TEXT, "3. Attention in four steps").click()
-    assert driver.current_url == f"{served}{PAGE}.html"
+    assert driver.current_url == f"{server.address}{PAGE}.html"
     assert len(driver.find_elements(By.CSS_SELECTOR, ".three .unit.begins")) >= 3
-    assert all(address.startswith((served, "data:")) for address in chromium.requests(driver))
+    assert all(asked.startswith((server.address, "data:")) for asked in chromium.requests(driver))
+    server.server.shutdown()
 
 
 def test_the_lesson_is_read_from_page_to_page(open_page: Open, site: Path) -> None:
@@ -83,25 +75,19 @@ def test_words_are_found_from_disk(open_page: Open) -> None:
 # The checks after every test
 
 
-def test_a_message_in_the_console_is_seen(browser: Chrome, tmp_path: Path) -> None:
+def test_messages_and_requests_off_the_machine_are_seen(browser: Chrome, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    page.write_text("<!doctype html><title>p</title><script>nowhere()</script>")
+    page.write_text(
+        "<!doctype html><title>p</title><script>nowhere()</script>"
+        '<img src="https://example.org/a.png" alt="a">'
+    )
     chromium.complaints(browser)
-    browser.get(page.as_uri())
-    (complaint,) = chromium.complaints(browser)
-    assert "nowhere is not defined" in complaint
-
-
-def test_a_request_off_the_machine_is_seen_and_goes_nowhere(
-    browser: Chrome, tmp_path: Path
-) -> None:
-    page = tmp_path / "page.html"
-    page.write_text('<!doctype html><title>p</title><img src="https://example.org/a.png" alt="a">')
     chromium.requests(browser)
     browser.get(page.as_uri())
-    asked = chromium.off_this_machine(chromium.requests(browser))
-    assert asked == ["https://example.org/a.png"]
-    assert any("ERR_NAME_NOT_RESOLVED" in text for text in chromium.complaints(browser))
+    assert chromium.off_this_machine(chromium.requests(browser)) == ["https://example.org/a.png"]
+    first, second = chromium.complaints(browser)
+    assert "nowhere is not defined" in first
+    assert "ERR_NAME_NOT_RESOLVED" in second
 
 
 SHADES = """<!doctype html><title>p</title><body style="background: white">

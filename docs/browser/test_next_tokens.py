@@ -1,15 +1,13 @@
 """The next-token table shows the results of next_tokens.py, for all positions of the sliders."""
 
-import json
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import Select
 
+from docs.browser.figure import Figure
 from docs.commands import check_command
 from shared.commands.next_tokens import distribution, entropy
 from shared.config import SampleConfig
@@ -24,23 +22,16 @@ SETTINGS = [
     SampleConfig(top_k=1, seed=11),
 ]
 ROWS = 12
-IDS = [f"{c.temperature:g}-{c.top_k}-{c.top_p}" for c in SETTINGS]
+SLIDE = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))"
 
 
-class Table:
-    """The interactive figure on an open page."""
+class Table(Figure):
+    """The table on an open page."""
 
-    def __init__(self, driver: Chrome) -> None:
-        self.driver = driver
-        self.place = driver.find_element(By.CSS_SELECTOR, '[data-play="next_tokens"]')
-        numbers = driver.find_element(By.ID, "data-next_tokens").get_attribute("textContent")
-        self.data = json.loads(numbers or "")
-
-    def find(self, selector: str) -> WebElement:
-        return self.place.find_element(By.CSS_SELECTOR, selector)
+    name = "next_tokens"
 
     def choose(self, prompt: int, config: SampleConfig) -> None:
-        Select(self.find("select[name=prompt]")).select_by_value(str(prompt))
+        self.select(prompt=prompt)
         values = {
             "temperature": config.temperature,
             "top-k": config.top_k or len(self.data["tokens"]),
@@ -48,24 +39,20 @@ class Table:
             "seed": config.seed,
         }
         for name, value in values.items():
-            self.driver.execute_script(
-                "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))",
-                self.find(f"input[name={name}]"),
-                value,
-            )
+            self.run(SLIDE, self.find(f"input[name={name}]"), value)
 
     def column(self, name: str) -> list[float]:
         """The numbers of a column, in all rows."""
-        return [float(value) for value in self.rows(f"row.dataset.{name}")]
+        return self.rows(f"Number(row.dataset.{name})")
 
     def cells(self, number: int) -> list[str]:
         """The text of a column's cells."""
         return self.rows(f"row.children[{number}].textContent")
 
-    def rows(self, what: str) -> list[str]:
-        script = f"return [...arguments[0].querySelectorAll('tbody tr')].map((row) => {what})"
-        found: list[str] = self.driver.execute_script(script, self.place)
-        return found
+    def rows(self, what: str) -> list:
+        return self.run(
+            f"return [...arguments[0].querySelectorAll('tbody tr')].map((row) => {what})"
+        )
 
 
 @pytest.fixture
@@ -73,7 +60,7 @@ def table(open_page: Callable[..., Chrome]) -> Table:
     return Table(open_page("pages/13-sampling-and-the-kv-cache"))
 
 
-@pytest.mark.parametrize("config", SETTINGS, ids=IDS)
+@pytest.mark.parametrize("config", SETTINGS, ids=str)
 def test_the_table_is_that_of_the_code(table: Table, config: SampleConfig) -> None:
     for number, prompt in enumerate(table.data["prompts"]):
         table.choose(number, config)
@@ -86,8 +73,8 @@ def test_the_table_is_that_of_the_code(table: Table, config: SampleConfig) -> No
             np.testing.assert_allclose(table.column(name), expected, rtol=1e-12, atol=1e-15)
         tokens = table.data["tokens"]
         assert table.cells(0) == [*(tokens[i] for i in first), f"{len(rest)} others"]
-        for text, value in zip(table.cells(2), [*p[first], p[rest].sum()], strict=True):
-            assert float(text) == pytest.approx(value, abs=5.1e-5)
+        written = [float(text) for text in table.cells(2)]
+        assert written == pytest.approx([*p[first], p[rest].sum()], abs=5.1e-5)
         said = table.find(".said").text
         assert f"{entropy(p):.2f} bits" in said
         assert said.startswith("One token is" if (p > 0).sum() == 1 else f"{(p > 0).sum()} tokens")
@@ -102,14 +89,9 @@ def test_the_table_is_that_of_the_code(table: Table, config: SampleConfig) -> No
 
 def test_bars_are_as_wide_as_the_probabilities(table: Table) -> None:
     table.choose(0, SampleConfig(temperature=0.6, top_k=4))
-    for row, own, p in zip(
-        table.place.find_elements(By.CSS_SELECTOR, "tbody tr"),
-        table.column("own"),
-        table.column("p"),
-        strict=True,
-    ):
-        whole = row.find_element(By.CSS_SELECTOR, ".bar").size["width"]
-        for name, share in (("own", own), ("p", p)):
+    for name in ("own", "p"):
+        for row, share in zip(table.all("tbody tr"), table.column(name), strict=True):
+            whole = row.find_element(By.CSS_SELECTOR, ".bar").size["width"]
             width = row.find_element(By.CSS_SELECTOR, f".bar .{name}").size["width"]
             # The border of an outline is always present.
             assert width == pytest.approx(share * whole, abs=2.1)

@@ -1,49 +1,35 @@
 """The trace page shows its numbers, for every value of the model."""
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from selenium.webdriver import ActionChains, Keys
+from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
-from selenium.webdriver.remote.webdriver import WebDriver
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import Select
 
-BACKENDS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
+from docs.browser.figure import INTO_VIEW, Figure, text_of
+from docs.extensions.directive import BACKENDS
+
 PIXELS = """
 const [canvas] = arguments;
 return [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data];
 """
-CLICK = "arguments[0].click()"
-INTO_VIEW = "arguments[0].scrollIntoView({block: 'center'})"
 
 
-class Trace:
-    """The interactive figure on an open page."""
+class Trace(Figure):
+    """The diagram and the chosen value on an open page."""
 
-    def __init__(self, driver: WebDriver) -> None:
-        self.driver = driver
-        self.place = driver.find_element(By.CSS_SELECTOR, '[data-play="trace"]')
-        numbers = driver.find_element(By.ID, "data-trace").get_attribute("textContent")
-        self.data = json.loads(numbers or "")
+    name = "trace"
+
+    def __init__(self, driver: Chrome) -> None:
+        super().__init__(driver)
         self.taps = self.data["taps"]
 
-    def find(self, selector: str) -> WebElement:
-        return self.place.find_element(By.CSS_SELECTOR, selector)
-
-    def all(self, selector: str) -> list[WebElement]:
-        return self.place.find_elements(By.CSS_SELECTOR, selector)
-
-    def press(self, button: WebElement) -> None:
-        self.driver.execute_script(CLICK, button)
-
     def choose(self, tap: str) -> None:
-        self.press(self.find(f'[data-tap="{tap}"]'))
+        self.click(self.find(f'[data-tap="{tap}"]'))
 
-    def chosen(self) -> list[str | None]:
+    def chosen(self) -> list[str]:
         return [button.get_attribute("data-tap") for button in self.all('[aria-pressed="true"]')]
 
     def values(self, tap: str, backend: str) -> list[float]:
@@ -64,23 +50,18 @@ class Trace:
 
     def expect_table(self, backends: dict[str, Any]) -> None:
         for row in self.all("tbody tr"):
-            numbers = backends[row.get_attribute("data-backend") or ""]
-            cells = [
-                cell.get_attribute("textContent") or ""
-                for cell in row.find_elements(By.TAG_NAME, "td")
-            ]
+            numbers = backends[row.get_attribute("data-backend")]
+            cells = [text_of(cell) for cell in row.find_elements(By.TAG_NAME, "td")]
             apart = numbers["apart"]["largest"]
             compared = [numbers["min"], numbers["max"], numbers["mean"], apart]
             assert [float(cell.split()[0]) for cell in cells] == compared
             assert not apart or f"({BACKENDS[numbers['apart']['from']]})" in cells[-1]
         worst = max(backends.values(), key=lambda numbers: numbers["apart"]["largest"])["apart"]
         told = self.find(".apart")
-        assert float(told.get_attribute("data-largest") or "nan") == worst["largest"]
+        assert float(told.get_attribute("data-largest")) == worst["largest"]
         if worst["largest"]:
-            assert re.findall(r"has (\S+?)[,.] ", told.text) == [
-                str(worst["here"]),
-                str(worst["there"]),
-            ]
+            pair = [str(worst["here"]), str(worst["there"])]
+            assert re.findall(r"has (\S+?)[,.] ", told.text) == pair
 
     def expect_picture(self, tap: dict[str, Any], values: list[float]) -> None:
         canvases = self.all("canvas")
@@ -88,9 +69,9 @@ class Trace:
         largest = max(map(abs, values)) or 1
         drawn: list[int] = []
         for canvas in canvases:
-            size = [int(canvas.get_attribute(key) or 0) for key in ("height", "width")]
+            size = [canvas.get_property(key) for key in ("height", "width")]
             assert size == tap["shape"][-2:]
-            drawn += self.driver.execute_script(PIXELS, canvas)
+            drawn += self.run(PIXELS, canvas)
         assert len(drawn) == 4 * len(values)
         for i, value in enumerate(values):
             red, _, blue, alpha = drawn[4 * i : 4 * i + 4]
@@ -100,7 +81,7 @@ class Trace:
 
 
 @pytest.fixture
-def trace(open_page: Callable[..., WebDriver]) -> Trace:
+def trace(open_page: Callable[..., Chrome]) -> Trace:
     return Trace(open_page("trace"))
 
 
@@ -115,7 +96,7 @@ def test_every_value_of_the_model_is_a_button_that_shows_it(trace: Trace) -> Non
 
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_the_picture_is_that_of_the_chosen_backend(trace: Trace, backend: str) -> None:
-    Select(trace.find("select")).select_by_value(backend)
+    trace.select(backend=backend)
     for tap in ("h.0.attn.q", "h.1.mlp.act", "logits"):
         trace.choose(tap)
         trace.expect(tap, backend)
@@ -125,18 +106,15 @@ def test_the_picture_is_that_of_the_chosen_backend(trace: Trace, backend: str) -
 def test_the_picture_can_be_read_with_the_mouse(trace: Trace) -> None:
     trace.choose("h.0.attn.weights")
     canvas = trace.all("canvas")[2]
-    trace.driver.execute_script(INTO_VIEW, canvas)
+    trace.run(INTO_VIEW, canvas)
     rows, columns = trace.taps["h.0.attn.weights"]["shape"][-2:]
     row, column = 7, 6
-    width, height = canvas.size["width"], canvas.size["height"]
-    offset = (
-        round(width * ((column + 0.5) / columns - 0.5)),
-        round(height * ((row + 0.5) / rows - 0.5)),
-    )
-    ActionChains(trace.driver).move_to_element_with_offset(canvas, *offset).perform()
+    x = round(canvas.size["width"] * ((column + 0.5) / columns - 0.5))
+    y = round(canvas.size["height"] * ((row + 0.5) / rows - 0.5))
+    ActionChains(trace.driver).move_to_element_with_offset(canvas, x, y).perform()
     value = trace.values("h.0.attn.weights", "numpy")[(2 * rows + row) * columns + column]
     cell = trace.find(".cell")
-    assert float(cell.get_attribute("data-value") or "nan") == value
+    assert float(cell.get_attribute("data-value")) == value
     tokens = trace.data["tokens"]
     assert cell.text.startswith(
         f"head 2, position {row}, “{tokens[row]}”, looks at “{tokens[column]}” ({column})"
@@ -144,25 +122,22 @@ def test_the_picture_can_be_read_with_the_mouse(trace: Trace) -> None:
 
 
 def test_everything_can_be_done_with_the_keyboard(trace: Trace) -> None:
-    def press(*keys: str) -> None:
-        ActionChains(trace.driver).send_keys(*keys).perform()
-
     names = list(trace.taps)
-    trace.driver.execute_script("arguments[0].focus()", trace.find('[data-tap="embed"]'))
-    press(Keys.ARROW_DOWN, Keys.ARROW_DOWN)
-    assert trace.chosen() == [names[2]]
-    press(Keys.END)
-    trace.expect(names[-1])
-    press(Keys.ARROW_DOWN)
-    assert trace.chosen() == [names[-1]]
-    press(Keys.HOME, Keys.ARROW_UP)
-    assert trace.chosen() == [names[0]]
-    press(Keys.TAB, Keys.ENTER)  # all values are one tab stop; "before" is disabled; "next"
-    assert trace.chosen() == [names[1]]
-    press(Keys.TAB, Keys.TAB, Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    trace.focus('[data-tap="embed"]')
+    for keys, tap in [
+        ([Keys.ARROW_DOWN, Keys.ARROW_DOWN], 2),
+        ([Keys.END], -1),
+        ([Keys.ARROW_DOWN], -1),
+        ([Keys.HOME, Keys.ARROW_UP], 0),
+        ([Keys.TAB, Keys.ENTER], 1),  # all values are one tab stop; "before" is disabled; "next"
+    ]:
+        trace.press(*keys)
+        assert trace.chosen() == [names[tap]]
+    trace.expect(names[1])
+    trace.press(Keys.TAB, Keys.TAB, Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
     columns = trace.taps[names[1]]["shape"][-1]
     cell = trace.find(".cell")
-    shown = float(cell.get_attribute("data-value") or "nan")
+    shown = float(cell.get_attribute("data-value"))
     assert shown == trace.values(names[1], "numpy")[columns + 2]
     assert "position 1, " in cell.text
     assert "channel 2: " in cell.text
@@ -173,14 +148,14 @@ def test_before_and_next_walk_through_all_values(trace: Trace) -> None:
     assert not before.is_enabled()
     seen = [trace.chosen()]
     while after.is_enabled():
-        trace.press(after)
+        trace.click(after)
         seen.append(trace.chosen())
     assert seen == [[tap] for tap in trace.taps]
-    trace.press(before)
+    trace.click(before)
     assert trace.chosen() == seen[-2]
 
 
-def test_on_a_phone_the_diagram_and_what_is_chosen_fit(open_page: Callable[..., WebDriver]) -> None:
+def test_on_a_phone_the_diagram_and_what_is_chosen_fit(open_page: Callable[..., Chrome]) -> None:
     trace = Trace(open_page("trace", width=390, height=800))
     whole = trace.find(".whole")
     assert whole.size["height"] < 400
@@ -189,4 +164,4 @@ def test_on_a_phone_the_diagram_and_what_is_chosen_fit(open_page: Callable[..., 
     button, box = trace.find('[data-tap="probs"]').rect, whole.rect
     assert box["y"] <= button["y"] <= box["y"] + box["height"], "scrolled to, in its own window"
     script = "return document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-    assert trace.driver.execute_script(script)
+    assert trace.run(script)

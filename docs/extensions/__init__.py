@@ -1,8 +1,8 @@
-"""The directives of the pages: one per file, or two that belong together."""
+"""The directives of the pages: those that belong together in one file."""
 
 from sphinx.application import Sphinx
 
-from docs.extensions import boxes, figures, mathml, notebook, play, trace
+from docs.extensions import boxes, figures, mathml, notebook, trace
 from docs.extensions.code import columns
 from docs.extensions.proofs import kills, mutant, proof
 
@@ -19,11 +19,11 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("mutant", mutant.PlantedBug)
     app.add_directive("run-figure", figures.RunFigure)
     app.add_directive("run-data", figures.RunData)
-    app.add_directive("play", play.Play)
+    app.add_directive("play", figures.Play)
     app.add_directive("trace", trace.Trace)
     app.add_directive("kill-matrix", kills.KillMatrix)
     app.add_source_suffix(".ipynb", "notebook")
     app.add_source_parser(notebook.NotebookParser)
     mathml.setup(app)
-    app.connect("html-page-context", play.add_scripts)
+    app.connect("html-page-context", figures.add_scripts)
     return {"parallel_read_safe": False}

@@ -7,8 +7,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 
 from docs import commands, runs
-from docs.extensions.directive import BACKENDS, SiteDirective, raw
-from shared.errors import UserError
+from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw, yes_or_no
 
 ANSWER = "---"
 """The line between a question and its answer."""
@@ -19,16 +18,13 @@ class DidForYou(SiteDirective):
 
     optional_arguments = 0
 
-    def run(self) -> list[nodes.Node]:
+    def shown(self) -> list[nodes.Node]:
         parsed = self.parsed(self.content)
         items = list(parsed[0].children) if len(parsed) == 1 else []
         labels = [f"{backend}:" for backend in BACKENDS.values()]
         if [item.astext().split(maxsplit=1)[0] for item in items] != labels:
-            return self.wrong(f"{{did-for-you}} is a list of three: {' …, '.join(labels)} …")
-        box = nodes.container(classes=["did-for-you"])
-        box += nodes.rubric("", "What the framework did for you")
-        box += parsed
-        return [box]
+            raise PageError(f"{{did-for-you}} is a list of three: {' …, '.join(labels)} …")
+        return self.box("did-for-you", "What the framework did for you", *parsed)
 
 
 class Try(SiteDirective):
@@ -48,45 +44,29 @@ class Try(SiteDirective):
     optional_arguments = 0
     option_spec: ClassVar = {
         "command": directives.unchanged_required,
-        "shows": lambda argument: directives.choice(argument, ("yes", "no", "true")) != "no",
+        "shows": yes_or_no,
     }
 
-    def run(self) -> list[nodes.Node]:
+    def shown(self) -> list[nodes.Node]:
         if "command" not in self.options:
-            return self.wrong("{try}: :command: is missing")
+            raise PageError("{try}: :command: is missing")
         command = self.options["command"]
-        try:
-            commands.check_command(command)
-        except UserError as error:
-            return self.wrong(str(error))
-        box = nodes.container(classes=["try"])
-        box += nodes.rubric("", f"Try: {self.argument}")
-        block = nodes.literal_block(command, command, language="sh")
-        box += block
-        box += self.parsed(self.content)
-        if self.options.get("shows"):
-            box += self.output(command)
-        return [box]
+        commands.check_command(command)
+        output = self.output(command) if self.options.get("shows") else []
+        parts = [self.command(command), *self.parsed(self.content), *output]
+        return self.box("try", f"Try: {self.argument}", *parts)
 
     def output(self, command: str) -> list[nodes.Node]:
         """The output of the command, folded."""
-        try:
-            printed = runs.printed(command, run=self.config.minigpt_may_run)
-        except UserError as error:
-            return self.wrong(str(error))
+        printed = runs.printed(command, run=self.config.minigpt_may_run)
         if printed is None:
             return self.missing(f"not run yet: {command}")
-        note: list[nodes.Node] = []
-        if printed.stale:
-            note = self.missing(f"what it prints is older than the sources: {command}")
-        text = html.escape(printed.text)
-        return [
-            *note,
-            raw(
-                f'<details class="output"><summary>What it prints</summary><pre tabindex="0">{text}'
-                f"</pre></details>"
-            ),
-        ]
+        stale = f"what it prints is older than the sources: {command}"
+        shown = raw(
+            f'<details class="output"><summary>What it prints</summary><pre tabindex="0">'
+            f"{html.escape(printed.text)}</pre></details>"
+        )
+        return [*(self.missing(stale) if printed.stale else []), shown]
 
 
 class Question(SiteDirective):
@@ -94,15 +74,15 @@ class Question(SiteDirective):
 
     optional_arguments = 0
 
-    def run(self) -> list[nodes.Node]:
+    def shown(self) -> list[nodes.Node]:
         lines = list(self.content)
         if ANSWER not in lines:
-            return self.wrong("{question}: put a line of --- before the answer")
+            raise PageError("{question}: put a line of --- before the answer")
         at = lines.index(ANSWER)
-        box = nodes.container(classes=["question"])
-        box += nodes.rubric("", "A question")
-        box += self.parsed(lines[:at])
-        box += raw("<details><summary>Show the answer</summary>")
-        box += self.parsed(lines[at + 1 :], first=at + 1)
-        box += raw("</details>")
-        return [box]
+        return self.box(
+            *("question", "A question"),
+            *self.parsed(lines[:at]),
+            raw("<details><summary>Show the answer</summary>"),
+            *self.parsed(lines[at + 1 :], first=at + 1),
+            raw("</details>"),
+        )

@@ -4,13 +4,25 @@ import html
 from collections.abc import Sequence
 
 from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+
+from shared.errors import UserError
 
 BACKENDS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
 """The backends and their titles, in the order of the columns."""
 
 logger = logging.getLogger(__name__)
+
+
+def yes_or_no(argument: str | None) -> bool:
+    """Parse the value of a yes-or-no option."""
+    return directives.choice(argument, ("yes", "no", "true", "false")) in ("yes", "true")
+
+
+class PageError(UserError):
+    """A page uses a directive wrongly."""
 
 
 class SiteDirective(SphinxDirective):
@@ -25,10 +37,25 @@ class SiteDirective(SphinxDirective):
         """The text after the directive's name; "" if there is none."""
         return " ".join(self.arguments)
 
-    def wrong(self, message: str) -> list[nodes.Node]:
-        """Report an error in the page, with its line. The build fails."""
-        logger.error(message, location=self.get_location())
-        return []
+    def run(self) -> list[nodes.Node]:
+        """What is shown. An error is reported with its line, and the build fails."""
+        try:
+            return self.shown()
+        except UserError as error:
+            logger.error(str(error), location=self.get_location())
+            return []
+
+    def shown(self) -> list[nodes.Node]:
+        """Raises `UserError` if the page is wrong."""
+        raise NotImplementedError
+
+    def box(self, kind: str, title: str, *parts: nodes.Node) -> list[nodes.Node]:
+        """A frame of this class with a title."""
+        return [nodes.container("", nodes.rubric("", title), *parts, classes=[kind])]
+
+    def command(self, line: str) -> nodes.literal_block:
+        """A command line to copy."""
+        return nodes.literal_block(line, line, language="sh")
 
     def missing(self, message: str) -> list[nodes.Node]:
         """Report a missing figure in a note on the page. With --strict, the build fails."""
@@ -45,6 +72,6 @@ class SiteDirective(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(text), offset=self.content_offset + first)
 
 
-def raw(text: str) -> nodes.raw:
-    """HTML as it is."""
-    return nodes.raw("", text, format="html")
+def raw(text: str, plays: str | None = None) -> nodes.raw:
+    """HTML as it is. If it `plays`, its page loads the script of this name in docs/_static."""
+    return nodes.raw("", text, format="html", plays=plays)

@@ -4,12 +4,11 @@ The font is the subset of STIX Two Math (Open Font License) that equations use: 
 mathematics, brackets do not grow and roots do not fit.
 """
 
-import logging as python_logging
 import xml.etree.ElementTree as ET
 from functools import cache
-from importlib.util import find_spec
-from io import BytesIO
+from importlib.metadata import distribution
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from docutils import nodes
 from fontTools import subset
@@ -21,88 +20,66 @@ from sphinx.writers.html5 import HTML5Translator
 logger = logging.getLogger(__name__)
 
 FONT = "STIXTwoMath.woff"
-MATHML = "{http://www.w3.org/1998/Math/MathML}"
 
 CHARACTERS = (
-    range(0x20, 0x7F),
-    range(0xA0, 0x100),
-    range(0x302, 0x305),  # hats and bars
-    range(0x391, 0x3D7),  # Greek
-    range(0x2010, 0x2040),
-    range(0x210E, 0x210F),  # italic h, which has its own block in Unicode
-    range(0x2190, 0x21A0),  # arrows
-    range(0x2200, 0x2300),  # operators
-    range(0x239B, 0x23B2),  # pieces of tall brackets
-    range(0x27E8, 0x27EA),
-    range(0x1D434, 0x1D468),  # italic letters
-    range(0x1D6E2, 0x1D71C),  # italic Greek
+    "20-7e,a0-ff,302-304,"  # hats and bars
+    "391-3d6,"  # Greek
+    "2010-203f,"
+    "210e,"  # italic h, which has its own block in Unicode
+    "2190-219f,"  # arrows
+    "2200-22ff,"  # operators
+    "239b-23b1,"  # pieces of tall brackets
+    "27e8-27e9,"
+    "1d434-1d467,"  # italic letters
+    "1d6e2-1d71b"  # italic Greek
 )
-
-
-class MathError(ValueError):
-    """An equation that cannot be converted."""
 
 
 def to_mathml(latex: str, *, block: bool) -> str:
     """An equation as MathML.
 
     Raises:
-        MathError: it uses a command or an environment that the converter does not know and would
+        ValueError: it uses a command or an environment that the converter does not know and would
             print as text.
     """
-    text = (
-        f"\\begin{{align*}}{latex}\\end{{align*}}" if "&=" in latex and "\\" * 2 in latex else latex
-    )
-    try:
-        mathml = convert(text, display="block" if block else "inline")
-        tree = ET.fromstring(mathml)
-    except Exception as error:  # the converter documents no exceptions
-        raise MathError(f"{type(error).__name__}: {error}") from error
-    for part in tree.iter():
+    if "&=" in latex and r"\\" in latex:
+        latex = rf"\begin{{align*}}{latex}\end{{align*}}"
+    mathml: str = convert(latex, display="block" if block else "inline")
+    for part in ET.fromstring(mathml).iter():
         if part.text and "\\" in part.text:
-            raise MathError(f"{part.text} is unknown")
-    return mathml.replace("<math ", f'<math data-latex="{_attribute(latex)}" ', 1)
+            raise ValueError(f"{part.text} is unknown")
+    return mathml
 
 
-def _attribute(text: str) -> str:
-    return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-
-
-def visit_inline(self: HTML5Translator, node: nodes.math) -> None:
-    _write(self, node, block=False)
-
-
-def visit_block(self: HTML5Translator, node: nodes.math_block) -> None:
-    self.body.append('<div class="math">')
-    _write(self, node, block=True)
-
-
-def _write(self: HTML5Translator, node: nodes.Element, *, block: bool) -> None:
+def visit(self: HTML5Translator, node: nodes.math | nodes.math_block) -> None:
+    """Writes an equation. Called by Sphinx."""
+    block, mathml = isinstance(node, nodes.math_block), ""
     try:
-        self.body.append(to_mathml(node.astext(), block=block))
-    except MathError as error:
-        logger.error("equation %r: %s", node.astext(), error, location=node)
-    if block:
-        self.body.append("</div>")
+        mathml = to_mathml(node.astext(), block=block)
+    except Exception as error:  # the converter documents none
+        logger.error("equation %r: %r", node.astext(), error, location=node)
+    self.body.append(f'<div class="math">{mathml}</div>' if block else mathml)
     raise nodes.SkipNode
 
 
 @cache
 def font() -> bytes:
     """STIX Two Math reduced to CHARACTERS, as a WOFF file."""
-    python_logging.getLogger("fontTools").setLevel(python_logging.WARNING)  # it logs a lot
-    options = subset.Options(layout_features=["*"], notdef_outline=True, flavor="woff")
-    subsetter = subset.Subsetter(options)
-    subsetter.populate(unicodes=[code for some in CHARACTERS for code in some])
-    spec = find_spec("ziamath")  # located, not imported: only its font is needed
-    assert spec is not None
-    assert spec.submodule_search_locations
-    file = Path(spec.submodule_search_locations[0]) / "fonts" / "STIXTwoMath-Regular.ttf"
-    written = BytesIO()
-    with subset.load_font(file, options) as whole:
-        subsetter.subset(whole)
-        subset.save_font(whole, written, options)
-    return written.getvalue()
+    # Located, not imported, which takes a second: only its font is needed.
+    whole = distribution("ziamath").locate_file("ziamath/fonts/STIXTwoMath-Regular.ttf")
+    with TemporaryDirectory() as directory:
+        reduced = Path(directory) / FONT
+        subset.main(
+            [
+                str(whole),
+                f"--unicodes={CHARACTERS}",
+                "--layout-features=*",
+                "--notdef-outline",
+                "--flavor=woff",
+                f"--output-file={reduced}",
+            ]
+        )
+        return reduced.read_bytes()
 
 
 def write_font(app: Sphinx, error: Exception | None) -> None:
@@ -112,5 +89,5 @@ def write_font(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
+    app.add_html_math_renderer("mathml", (visit, None), (visit, None))
     app.connect("build-finished", write_font)

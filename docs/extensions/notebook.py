@@ -12,7 +12,7 @@ from docutils import nodes
 from myst_parser.parsers.sphinx_ import MystParser
 from sphinx.util import logging
 
-from docs.data import read
+from docs.data import lack, read
 from docs.producers import road
 
 logger = logging.getLogger(__name__)
@@ -29,29 +29,19 @@ class NotebookParser(MystParser):
 
     def parse(self, inputstring: str, document: nodes.document) -> None:
         """Shows the last run; without one, a note and the cells alone."""
-        notes = []
         product = read(road.PRODUCER)
-        notebook = product.data if product else without_outputs(inputstring)
-        if product is None:
-            notes = [f"not measured: {road.PRODUCER.name} ({road.PRODUCER.what})"]
-        elif product.stale:
-            notes = [f"older than the sources: {road.PRODUCER.name}"]
+        notebook = product.data if product else nbformat.reads(inputstring, as_version=4)
+        notes = lack(road.PRODUCER, product)
         for note in notes:
             logger.warning(note, location=self.env.docname)
-        super().parse(to_markdown(notebook, notes), document)
+        super().parse(to_markdown(notebook, notes, ran=product is not None), document)
 
 
-def without_outputs(text: str) -> nbformat.NotebookNode:
-    """The notebook without the outputs that Jupyter saved in it, which are unchecked."""
-    notebook = nbformat.reads(text, as_version=4)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = []
-    return notebook
+def to_markdown(notebook: Mapping[str, Any], notes: list[str], *, ran: bool) -> str:
+    """A notebook as one text. Below its first cell: the notes, and where the file is.
 
-
-def to_markdown(notebook: Mapping[str, Any], notes: list[str]) -> str:
-    """A notebook as one text. Below its first cell: the notes, and where the file is."""
+    Unless the build `ran` it, it has no outputs: those that Jupyter saved are unchecked.
+    """
     first, *others = notebook["cells"]
     missing = [f'<p class="missing" role="note">{html.escape(note)}</p>' for note in notes]
     parts = [first["source"], TAKE_IT, *missing]
@@ -62,7 +52,7 @@ def to_markdown(notebook: Mapping[str, Any], notes: list[str]) -> str:
         parts.append(
             f"{FENCE}{{code-block}} python\n:class: cell wide\n\n{cell['source']}\n{FENCE}"
         )
-        parts += _shown(cell["outputs"])
+        parts += _shown(cell["outputs"]) if ran else []
     return "\n\n".join(parts) + "\n"
 
 

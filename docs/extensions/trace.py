@@ -7,9 +7,8 @@ from docutils import nodes
 
 from docs.data import Product
 from docs.extensions.code.architecture import architecture
-from docs.extensions.code.excerpts import ExcerptError
 from docs.extensions.code.highlighting import code_block, highlighted_lines, line_element
-from docs.extensions.code.panes import place_element
+from docs.extensions.code.panes import pane_head
 from docs.extensions.code.tap_lines import tap_lines
 from docs.extensions.directive import BACKENDS, raw
 from docs.extensions.figures import RunData
@@ -19,23 +18,19 @@ from shared.config import GPTConfig
 class Trace(RunData):
     """The numbers of the producer, a diagram of its model, and the code of every kind of value."""
 
-    def shown(self, product: Product) -> list[nodes.Node]:
+    def of_product(self, product: Product) -> list[nodes.Node]:
         config = GPTConfig(**product.data["config"])
         taps = product.data["taps"]
         names = {tap: f"{tap}, {shape_in_letters(found)}" for tap, found in taps.items()}
         kinds = dict.fromkeys(found["kind"] for found in taps.values())
-        try:
-            code = "".join(lines_of(kind, config) for kind in kinds)
-        except ExcerptError as error:
-            return self.wrong(str(error))
-        place = raw(
+        code = "".join(lines_of(kind, config) for kind in kinds)
+        place = (
             f'<div class="play trace wide" data-play="trace"><noscript><p class="missing">Here '
             f"each value could be looked at; that needs JavaScript.</p></noscript>"
             f'<div class="whole">{architecture(config, names)}</div>'
             f'<div class="shown"><div class="about"></div>{code}</div></div>'
         )
-        place["plays"] = "trace"
-        return [*super().shown(product), place]
+        return [*super().of_product(product), raw(place, "trace")]
 
 
 def shape_in_letters(tap: dict[str, Any]) -> str:
@@ -51,8 +46,7 @@ def lines_of(kind: str, config: GPTConfig) -> str:
         source = [line.text for line in excerpt.lines]
         lines = map(line_element, source, highlighted_lines(source))
         parts.append(
-            f'<div class="pane backend-{backend}"><div class="pane-head">'
-            f'<span class="backend">{name}</span>{place_element(excerpt.place)}</div>'
+            f'<div class="pane backend-{backend}">{pane_head(name, excerpt.place, copy=False)}'
             f"{code_block(lines, f'{html.escape(kind)} in {excerpt.place}')}</div>"
         )
     return f'<div class="lines" data-kind="{kind}" hidden>{"".join(parts)}</div>'

@@ -1,8 +1,7 @@
 """Where every head of a trained model looks, as each of the three backends computes it."""
 
-from dataclasses import replace
 from itertools import combinations
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Int
@@ -12,6 +11,7 @@ from docs.data import Producer
 from docs.producers import trained
 from lessons.alone import run_alone
 from lessons.attention import Maps, attention_maps
+from lessons.command import ModelOptions
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.commands.next_tokens import show_token
 from shared.protocol import BACKENDS
@@ -23,20 +23,14 @@ SENTENCES = (
     "Enter Eve and Finn.",
 )
 """In the manner of the text that the model was trained on, each within its window."""
-DTYPE = "float64"
+DTYPE: Final = "float64"
 
 
 def measure() -> dict[str, Any]:
-    """Every backend's attention weights of every sentence, layer and head.
-
-    Raises:
-        RunError: there is no trained model.
-        BackendError: a backend is not installed.
-    """
+    """Every backend's attention weights of every sentence, layer and head."""
     checkpoint, tokenizer = trained.trained()
     texts = [tokenizer.encode(sentence) for sentence in SENTENCES]
-    weights = replace(checkpoint, tokenizer=None, training=None, moments=None)
-    maps = {name: run_alone(maps_of, name, weights, texts) for name in BACKENDS}
+    maps = {name: run_alone(maps_of, name, checkpoint, texts) for name in BACKENDS}
     return {
         "dtype": DTYPE,
         "limit": limit_of("taps", DTYPE),
@@ -52,7 +46,8 @@ def measure() -> dict[str, Any]:
 
 def maps_of(backend: str, checkpoint: Checkpoint, texts: list[Int[np.ndarray, " T"]]) -> list[Maps]:
     """The attention weights of every text, in float64."""
-    return [attention_maps(backend, checkpoint, ids, DTYPE, "cpu") for ids in texts]
+    options = ModelOptions(backend, dtype=DTYPE)
+    return [attention_maps(options, checkpoint, ids) for ids in texts]
 
 
 def describe(tokens: list[str], maps: dict[str, Maps]) -> dict[str, Any]:
@@ -65,7 +60,7 @@ def describe(tokens: list[str], maps: dict[str, Maps]) -> dict[str, Any]:
         "tokens": tokens,
         "weights": {
             backend: [
-                [[five_digits(head[t, : t + 1]) for t in range(len(head))] for head in layer]
+                [[five_digits(row[: t + 1]) for t, row in enumerate(head)] for head in layer]
                 for layer in found
             ]
             for backend, found in maps.items()
@@ -96,7 +91,12 @@ PRODUCER = Producer(
     what="where the heads of a trained model look, in the three backends",
     sources=(
         *trained.SOURCES,
-        *("lessons/attention.py", "conformance/limits.py", "docs/producers/attention.py"),
+        *(
+            "lessons/attention.py",
+            "lessons/command.py",
+            "conformance/limits.py",
+            "docs/producers/attention.py",
+        ),
     ),
     measure=measure,
 )

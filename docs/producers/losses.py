@@ -4,9 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from docs.data import Drawing, Producer
-from docs.producers.drawing import BACKEND_COLORS, BACKEND_STYLES, INK, new_figure, to_svg
+from docs.producers.drawing import BACKEND_COLORS, BACKEND_STYLES, INK, in_page_colors, to_svg
 from lessons.alone import run_alone
 from lessons.compare.training import Task, train_backend
 from shared.config import GPTConfig, SampleConfig, TrainConfig
@@ -22,11 +23,7 @@ VALIDATED = 4_000
 
 
 def measure() -> dict[str, Any]:
-    """Train a small model in all three backends, from the same weights on the same batches.
-
-    Raises:
-        BackendError: one of them is not installed.
-    """
+    """Train a small model in all three backends, from the same weights on the same batches."""
     dataset = load_dataset("playlets")  # needs no download
     tokenizer = fit_tokenizer(dataset, "char")
     config = GPTConfig(
@@ -45,10 +42,7 @@ def measure() -> dict[str, Any]:
     reports = {backend: run_alone(train_backend, backend, task) for backend in BACKENDS}
     return {
         "steps": STEPS,
-        "dataset": dataset.name,
-        "parameters": sum(array.size for array in task.weights.values()),
         "losses": {backend: report.losses for backend, report in reports.items()},
-        "val_loss": {backend: report.val_loss for backend, report in reports.items()},
     }
 
 
@@ -58,11 +52,12 @@ def differences(losses: dict[str, list[float]]) -> np.ndarray:
     return every.max(axis=0) - every.min(axis=0)
 
 
+@in_page_colors
 def draw(data: dict[str, Any]) -> Drawing:
     """Above the losses, below their largest difference."""
     losses, apart = data["losses"], differences(data["losses"])
     steps = np.arange(1, data["steps"] + 1)
-    figure = new_figure(7.5, 5.5)
+    figure = Figure(figsize=(7.5, 5.5), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
     for backend, values in losses.items():
         width, dash = BACKEND_STYLES[backend]

@@ -16,11 +16,7 @@ DTYPE = "float64"
 
 
 def measure() -> dict[str, Any]:
-    """The trained model's logits after each prompt.
-
-    Raises:
-        RunError: there is no trained model.
-    """
+    """The trained model's logits after each prompt."""
     checkpoint, tokenizer = trained.trained()
     model = load_backend("numpy").build(checkpoint.config, checkpoint.weights, dtype=DTYPE)
     prompts = []
@@ -34,7 +30,6 @@ def measure() -> dict[str, Any]:
             }
         )
     return {
-        "dtype": DTYPE,
         "run": trained.RUN_NAME,
         "tokens": [show_token(tokenizer, token) for token in range(tokenizer.vocab_size)],
         "prompts": prompts,

@@ -1,7 +1,7 @@
 """One short sentence through a trained model: every named value, as each backend computes it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -33,19 +33,12 @@ STREAM = "BTC"
 
 
 def measure() -> dict[str, Any]:
-    """Every backend's intermediate values, from the text to the probabilities.
-
-    Raises:
-        RunError: there is no trained model.
-        BackendError: a backend is not installed.
-    """
+    """Every backend's intermediate values, from the text to the probabilities."""
     checkpoint, tokenizer = trained.trained()
     ids = tokenizer.encode(TEXT)
-    weights = replace(checkpoint, tokenizer=None, training=None, moments=None)
-    traces = {name: run_alone(trace_of, name, weights, ids) for name in BACKENDS}
+    traces = {name: run_alone(trace_of, name, checkpoint, ids) for name in BACKENDS}
     return {
         "text": TEXT,
-        "run": trained.RUN_NAME,
         "dtype": DTYPE,
         "limit": limit_of("taps", DTYPE),
         "config": asdict(checkpoint.config),
@@ -79,17 +72,19 @@ def describe(
     name instead of values. Comparisons use every digit.
     """
     sentences = tap_sentences(config)
-    return {
-        tap: {
-            "kind": kind_of(tap),
-            "letters": SHAPES.get(kind_of(tap), STREAM),
-            "shape": list(next(iter(traces.values()))[tap].shape),
-            "sentence": sentences[kind_of(tap)],
-            "values": pictured({name: trace[tap] for name, trace in traces.items()}),
-            "backends": compared({name: trace[tap] for name, trace in traces.items()}),
+    described = {}
+    for tap, value in next(iter(traces.values())).items():
+        kind = kind_of(tap)
+        values = {name: trace[tap] for name, trace in traces.items()}
+        described[tap] = {
+            "kind": kind,
+            "letters": SHAPES.get(kind, STREAM),
+            "shape": list(value.shape),
+            "sentence": sentences[kind],
+            "values": pictured(values),
+            "backends": compared(values),
         }
-        for tap in next(iter(traces.values()))
-    }
+    return described
 
 
 def pictured(values: Mapping[str, np.ndarray]) -> dict[str, list[float] | str]:

@@ -1,7 +1,7 @@
 """One text as the three backends write it, with the time of every token."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
@@ -33,24 +33,13 @@ class Written:
 
 
 def measure() -> dict[str, Any]:
-    """Let each backend write the same text in a separate process.
-
-    Raises:
-        RunError: there is no trained model.
-        BackendError: a backend is not installed.
-    """
+    """Let each backend write the same text in a separate process."""
     checkpoint, tokenizer = trained.trained()
-    weights = replace(checkpoint, tokenizer=None, training=None, moments=None)
     ids = tokenizer.encode(PROMPT)
-    written = {name: run_alone(write, name, weights, ids) for name in BACKENDS}
+    written = {name: run_alone(write, name, checkpoint, ids) for name in BACKENDS}
     texts = {name: tokenizer.decode(found.tokens) for name, found in written.items()}
-    return describe(texts, written, checkpoint.config.block_size - len(ids)) | {
-        "prompt": PROMPT,
-        "block_size": checkpoint.config.block_size,
-        "temperature": SAMPLING.temperature,
-        "seed": SAMPLING.seed,
-        "run": trained.RUN_NAME,
-    }
+    cached = checkpoint.config.block_size - len(ids)
+    return {"prompt": PROMPT, **describe(texts, written, cached)}
 
 
 def write(backend: str, checkpoint: Checkpoint, prompt: Int[np.ndarray, " T0"]) -> Written:

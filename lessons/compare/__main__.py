@@ -5,56 +5,43 @@ itself. Standard output is the comparison; progress goes to standard error.
 """
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
-from typing import Annotated
+from itertools import takewhile
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from tyro.conf import arg
 
 from lessons.alone import run_alone
+from lessons.command import TrainingOptions, command
 from lessons.compare.training import Report, Task, train_backend
-from shared.commands.options import UsageError, parse
-from shared.commands.terminal import end_of_checks, escape_controls, run_command
-from shared.config import DEFAULT_PRESET, GPTConfig, SampleConfig, load_preset, preset_names
+from shared.commands.options import UsageError
+from shared.commands.terminal import end_of_checks, escape_controls
+from shared.config import GPTConfig, SampleConfig, load_preset
 from shared.layout import init_weights
 from shared.protocol import BACKENDS
-from shared.text.datasets import DATASETS, encode_dataset, fit_tokenizer, load_dataset
+from shared.text.datasets import encode_dataset, fit_tokenizer, load_dataset
 from shared.text.tokenizers import Tokenizer
 
-PROGRAM = "python -m lessons.compare"
 MILESTONES = 6
 """The number of parts into which the table divides the training."""
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(TrainingOptions):
     """What to train, and for how long."""
 
     steps: int = 300
     """Optimizer steps of each backend. The learning rate's schedule is fitted to them."""
-    dataset: Annotated[str, arg(metavar="|".join((*DATASETS, "FILE")))] = "auto"
-    """auto: tinyshakespeare if available, otherwise playlets. FILE: any UTF-8 text."""
-    preset: Annotated[str, arg(metavar="|".join(preset_names()))] = DEFAULT_PRESET
-    """The recipe."""
-    seed: int = 1337
-    """Seed of the initial weights and of the order of the batches."""
     prompt: str = "\n"
     """The text that each sample continues."""
     max_new_tokens: int = 200
     """Length of a sample."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Compare as the command line asks. Returns the exit status."""
-    return run_command(lambda: _compare(argv))
-
-
-def _compare(argv: Sequence[str] | None) -> int:
-    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
+@command
+def main(options: Options) -> int:
+    """Compare as the options ask. Returns the exit status."""
     if not options.prompt:
         raise UsageError("the prompt is empty: there is no token to go on from")
     task, tokenizer, note = _prepare(options)
@@ -114,23 +101,16 @@ def milestones(steps: int) -> list[int]:
 
 def samples(reports: dict[str, Report], tokenizer: Tokenizer, prompt: str) -> list[str]:
     """Each backend's text, under a line that says how much of it is the same."""
-    same = len(list(_common_beginning([report.sample for report in reports.values()])))
-    shortest = min(len(report.sample) for report in reports.values())
+    texts = [report.sample for report in reports.values()]
+    same = len(list(takewhile(lambda tokens: len(set(tokens)) == 1, zip(*texts, strict=False))))
     intro = "After the same prompt, with the same seed, all write the same"
-    if same == shortest:
+    if same == min(map(len, texts)):
         lines = [f"\n{intro} {same} tokens."]
     else:
         lines = [f"\n{intro} first {same} tokens; from there on rounding errors decide."]
     for backend, report in reports.items():
         lines += [f"\n--- {backend}", escape_controls(prompt + tokenizer.decode(report.sample))]
     return lines
-
-
-def _common_beginning(texts: list[list[int]]) -> list[int]:
-    for length, tokens in enumerate(zip_longest(*texts)):
-        if len(set(tokens)) > 1:
-            return texts[0][:length]
-    return texts[0]
 
 
 if __name__ == "__main__":

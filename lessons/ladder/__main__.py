@@ -3,43 +3,49 @@
 Exit status: 0 at the top, 1 on the way, 2 if the backend cannot be found.
 """
 
-import argparse
 import importlib.util
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from rich.console import Console
+from tyro.conf import arg
 
+from lessons.command import command
+from lessons.ladder import exercise
 from lessons.ladder.display import WIDTH, show
 from lessons.ladder.rungs import RUNGS
 from lessons.ladder.subject import Subject
-from lessons.ladder.verdict import ABSENT, BROKEN, OPEN, RIGHT, WRONG, Verdict, judge, raised
-from shared.commands.terminal import run_command
+from lessons.ladder.verdict import BROKEN, Verdict, judge, raised, show_path
 from shared.errors import BackendError
 from shared.protocol import load_backend
 from shared.sources import ROOT
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+@dataclass(frozen=True)
+class Options:
+    """Whose ladder."""
+
+    solution: Annotated[str | None, arg(metavar="FOLDER|PACKAGE", aliases=("--backend",))] = None
+    """Your solution. Default: impls/exercise/, which is written if it is not there."""
+
+
+@command
+def main(options: Options) -> int:
     """Climb as far as the solution reaches. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="nox -s exercise --", description=__doc__)
-    parser.add_argument(
-        *("--solution", "--backend"),
-        default="impls.exercise",
-        metavar="FOLDER|PACKAGE",
-        help="your solution: a folder or the import path of a package (default: impls.exercise)",
-    )
-    options = parser.parse_args(argv)
-    return run_command(lambda: _main(options.solution))
-
-
-def _main(solution: str) -> int:
+    solution = options.solution
+    if solution is None:
+        solution = show_path(exercise.FOLDER)
+        if not list(exercise.FOLDER.glob("*.py")):
+            exercise.write_exercise(exercise.FOLDER)
+            print(f"{solution} is written, for you to fill; Git ignores it.")
     verdicts = list(climb(solution))
     terminal = Console(highlight=False)
     console = Console(highlight=False, width=min(WIDTH, terminal.width))
     show(console, RUNGS, verdicts, solution)
-    return 0 if verdicts[-1].state in (RIGHT, ABSENT) else 1
+    return int(verdicts[-1].stops)
 
 
 def climb(solution: str) -> Iterator[Verdict]:
@@ -64,7 +70,7 @@ def climb(solution: str) -> Iterator[Verdict]:
     for rung in RUNGS:
         verdict = judge(rung, reference, subject, folder)
         yield verdict
-        if verdict.state in (OPEN, WRONG):
+        if verdict.stops:
             return
 
 

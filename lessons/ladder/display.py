@@ -11,9 +11,13 @@ from lessons.ladder.rungs import Rung
 from lessons.ladder.verdict import ABSENT, BROKEN, OPEN, RIGHT, WRONG, Verdict, show_shape
 
 WIDTH = 80
-MARKS = {RIGHT: ("✓", "green"), OPEN: ("→", "bold yellow"), WRONG: ("✗", "bold red")}
-MARKS |= {ABSENT: ("–", "dim"), BROKEN: ("·", "dim")}
-NOT_REACHED = Text("·", "dim")
+MARKS = {
+    RIGHT: ("✓", "green", "exact"),
+    OPEN: ("→", "bold yellow", "next"),
+    WRONG: ("✗", "bold red", "not yet right"),
+    ABSENT: ("–", "dim", "not offered"),
+    BROKEN: ("·", "dim", ""),
+}
 
 TITLES = {
     "forward": "Forward, tap by tap",
@@ -31,7 +35,8 @@ def show(console: Console, rungs: list[Rung], verdicts: list[Verdict], name: str
         members = list(group)
         met = [v for v in verdicts if v.rung.section == section]
         if not met:
-            console.print(ahead(TITLES[section], len(members)))
+            rungs_ahead = f"{len(members)} rung{'s' * (len(members) > 1)}"
+            console.print(Text(f"· {TITLES[section]}  {rungs_ahead}", "dim"))
             continue
         right = sum(verdict.state == RIGHT for verdict in met)
         heading = Text.assemble((TITLES[section], "bold"), (f"  {right}/{len(members)}", "dim"))
@@ -40,11 +45,14 @@ def show(console: Console, rungs: list[Rung], verdicts: list[Verdict], name: str
     console.print()
     last = verdicts[-1]
     climbed = sum(verdict.state == RIGHT for verdict in verdicts)
-    if last.state in (OPEN, WRONG, BROKEN):
+    if last.stops:
         console.print(explanation(last))
         console.print(f"{climbed} of {len(rungs)} rungs climbed by {name}.")
-    else:
-        console.print(arrival(climbed, len(verdicts) - climbed, name))
+        return
+    text = f"The whole ladder: {climbed} rungs climbed by {name}."
+    if absent := len(verdicts) - climbed:
+        text += f" {absent} could not be looked at: the backend does not offer them."
+    console.print(text)
 
 
 def ladder(members: list[Rung], met: dict[str, Verdict]) -> Table:
@@ -57,24 +65,15 @@ def ladder(members: list[Rung], met: dict[str, Verdict]) -> Table:
     for rung in members:
         verdict = met.get(rung.name)
         if verdict is None:
-            table.add_row(NOT_REACHED, Text(rung.name, "dim"), Text(rung.about, "dim"), "")
+            table.add_row("·", rung.name, rung.help.about, style="dim")
             continue
-        mark, style = MARKS[verdict.state]
-        note = {
-            RIGHT: Text(f"error {verdict.error:.0e}" if verdict.error else "exact", "dim"),
-            OPEN: Text("next", style),
-            WRONG: Text("not yet right", style),
-            ABSENT: Text("not offered", "dim"),
-            BROKEN: Text(""),
-        }[verdict.state]
-        name_style = style if verdict.state in (OPEN, WRONG) else ""
-        table.add_row(Text(mark, style), Text(rung.name, name_style), Text(rung.about), note)
+        mark, style, note = MARKS[verdict.state]
+        if verdict.error:
+            note = f"error {verdict.error:.0e}"
+        name = Text(rung.name, style if verdict.stops else "")
+        note_style = style if verdict.stops else "dim"
+        table.add_row(Text(mark, style), name, Text(rung.help.about), Text(note, note_style))
     return table
-
-
-def ahead(title: str, count: int) -> Text:
-    rungs = "1 rung" if count == 1 else f"{count} rungs"
-    return Text.assemble(("· ", "dim"), (title, "dim"), (f"  {rungs}", "dim"))
 
 
 def explanation(verdict: Verdict) -> Panel:
@@ -85,12 +84,13 @@ def explanation(verdict: Verdict) -> Panel:
     table.add_column(overflow="fold")
     expected = f"shape {show_shape(verdict.shape)}" if verdict.shape else "a single number"
     if rung.section == "sampling" and rung.limit == 0:
-        expected = rung.about
+        expected = rung.help.about
     elif len(rung.shape.split()) == len(verdict.shape) and rung.shape:
         expected += f" = [{', '.join(rung.shape.split())}]"
-    pairs = [("expected", expected), *verdict.found, ("write in", rung.where), ("hint", rung.hint)]
-    if verdict.state == BROKEN:
-        pairs = verdict.found
+    pairs = verdict.found
+    if verdict.state != BROKEN:
+        help_ = [("write in", rung.help.where), ("hint", rung.help.hint)]
+        pairs = [("expected", expected), *pairs, *help_]
     for word, what in pairs:
         table.add_row(word, Text(what))
     style = "yellow" if verdict.state == OPEN else "red"
@@ -100,11 +100,3 @@ def explanation(verdict: Verdict) -> Panel:
         BROKEN: "your files cannot be imported",
     }[verdict.state]
     return Panel(table, title=Text(title, f"bold {style}"), title_align="left", border_style=style)
-
-
-def arrival(climbed: int, absent: int, name: str) -> str:
-    """The message at the top of the ladder."""
-    text = f"The whole ladder: {climbed} rungs climbed by {name}."
-    if absent:
-        text += f" {absent} could not be looked at: the backend does not offer them."
-    return text

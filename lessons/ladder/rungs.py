@@ -7,7 +7,7 @@ from typing import Any
 from conformance.cases import BASE, Case
 from conformance.judge import backward_order
 from conformance.limits import limit_of
-from lessons.ladder.hints import HINTS
+from lessons.ladder.hints import HINTS, Hint
 from lessons.ladder.subject import Subject
 from shared.config import SampleConfig, TrainConfig
 from shared.taps import tap_names
@@ -41,20 +41,12 @@ class Rung:
     limit: float
     shape: str = ""
     """Names of the axes."""
-    needs: str = ""
-    """A method beyond the protocol that this rung needs."""
+    inside: bool = False
+    """Whether it needs a backend that can be looked into."""
 
     @property
-    def about(self) -> str:
-        return HINTS[self.section, self.name].about
-
-    @property
-    def where(self) -> str:
-        return HINTS[self.section, self.name].where
-
-    @property
-    def hint(self) -> str:
-        return HINTS[self.section, self.name].hint
+    def help(self) -> Hint:
+        return HINTS[self.section, self.name]
 
 
 SHAPES = {
@@ -164,11 +156,8 @@ def sampling() -> list[Rung]:
         text("seeded", replace(inside, temperature=1.3), 1),
         text("top-k", replace(inside, temperature=1.5, top_k=5), 1),
         text("top-p", replace(inside, temperature=1.5, top_k=9, top_p=0.7), 1),
-        Rung("sampling", "cache", ("logits",), in_two, limit, "1 T V", needs="logits_in_two"),
-        Rung(
-            *("sampling", "cached", ("positions computed",), positions, 0.0),
-            needs="generate_and_count",
-        ),
+        Rung("sampling", "cache", ("logits",), in_two, limit, "1 T V", inside=True),
+        Rung("sampling", "cached", ("positions computed",), positions, 0.0, inside=True),
         text("past the window", SampleConfig(max_new_tokens=3 * WINDOW, seed=3), 5),
     ]
 

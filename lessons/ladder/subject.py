@@ -11,12 +11,12 @@ import numpy as np
 from conformance.cases import Case, random_batch, random_weights
 from conformance.judge import backward_order
 from shared.config import SampleConfig, TrainConfig
-from shared.protocol import Backend, Model, StepResult, TrainState
+from shared.protocol import Backend, StepResult, TrainState
 from shared.taps import STEPS, collect, recorded_as, tap_names
 
 
-class Missing(Exception):
-    """A call finished without its expected result."""
+class Unlike(Exception):
+    """A value is not what was expected; the arguments are pairs of a word and an explanation."""
 
 
 class Copies(dict[str, Any]):
@@ -45,7 +45,7 @@ class Partial:
             last = recorded_as(name).rpartition(".")[2]
             tapped = last in ("embed", *STEPS["self_attention"])
             part = f'tap("{last}", …)' if tapped else f"the call of {last}"
-            raise Missing(self.missing.format(name=name, part=part))
+            raise Unlike(("found", self.missing.format(name=name, part=part)))
         raise self.error
 
 
@@ -53,24 +53,23 @@ class Subject:
     """The backend under test."""
 
     def __init__(self, backend: Backend) -> None:
-        self.backend = backend
+        self.backend: Any = backend
+        self.open = hasattr(backend, "recording")
+        """Whether it can be looked into, as the exercise can: at `model.gpt`, while it computes."""
         self.trace = cache(self._trace)
         self.grads = cache(self._grads)
         self.training = cache(self._training)
 
-    def model(self, case: Case) -> Model:
+    def model(self, case: Case) -> Any:
         return self.backend.build(case.config, random_weights(case), dtype="float64")
-
-    def offers(self, case: Case, method: str) -> bool:
-        """Whether the model has a method that is not in the protocol."""
-        return callable(getattr(self.model(case), method, None))
 
     def _trace(self, case: Case) -> Partial:
         def compute(record: dict[str, Any]) -> None:
             model = self.model(case)
             tokens, _ = random_batch(case.config)
-            if hasattr(model, "trace_into"):
-                model.trace_into(tokens, record)
+            if self.open:
+                with self.backend.recording(model.gpt, record):
+                    record["probs"] = self.backend.softmax(model.gpt(tokens))
             else:
                 record.update({recorded_as(tap): v for tap, v in model.trace(tokens).items()})
 
@@ -80,12 +79,15 @@ class Subject:
 
     def _grads(self, case: Case) -> Partial:
         def compute(record: dict[str, Any]) -> None:
-            model = self.model(case)
-            batch = random_batch(case.config)
-            if hasattr(model, "grads_into"):
-                model.grads_into(*batch, record)
-            else:
+            model, batch = self.model(case), random_batch(case.config)
+            if not self.open:
                 record.update(model.loss_and_grads(*batch)[1])
+                return
+            try:
+                model.loss_and_grads(*batch)
+            finally:
+                grads = {name: parameter.grad for name, parameter in model.parameters.items()}
+                record.update({name: grad for name, grad in grads.items() if grad is not None})
 
         missing = "{name} has got no gradient: does its backward call add_grad?"
         return run(compute, backward_order(case.config), missing)
@@ -109,29 +111,36 @@ class Subject:
         return whole_numbers(tokens)
 
     def logits_in_two(self, case: Case, cut: int) -> Any:
-        """Logits with the first tokens in the cache; from a model without one, the same without."""
+        """Logits with the first tokens in the cache; of the reference, the same without."""
         model, (tokens, _) = self.model(case), random_batch(case.config)
-        if hasattr(model, "logits_in_two"):
-            return model.logits_in_two(tokens, cut)
-        return model.logits(tokens[:1])[:, cut:]
+        if not self.open:
+            return model.logits(tokens[:1])[:, cut:]
+        cache = self.backend.empty_cache(case.config, np.dtype("float64"))
+        model.gpt(tokens[:1, :cut], cache)
+        return model.gpt(tokens[:1, cut:], cache)
 
     def positions(self, case: Case, config: SampleConfig, length: int) -> np.ndarray:
         """How many positions were computed for a text, but no fewer than a cache allows."""
-        fewest = length + config.max_new_tokens
-        model = self.model(case)
-        if not hasattr(model, "generate_and_count"):
-            return np.array(fewest)
-        prompt = random_batch(case.config, seed=7)[0][0, :length]
-        _, counts = model.generate_and_count(prompt, config)
+        fewest, counts = length + config.max_new_tokens, []
+        if self.open:
+            model = self.model(case)
+            forward = model.gpt.forward
+
+            def counting(tokens: np.ndarray, *rest: Any, **options: Any) -> Any:
+                counts.append(tokens.shape[1])
+                return forward(tokens, *rest, **options)
+
+            model.gpt.forward = counting  # found before the method of the class
+            list(model.generate(random_batch(case.config, seed=7)[0][0, :length], config))
         return np.array(max(sum(counts), fewest))
 
 
 def whole_numbers(tokens: Iterable[Any]) -> np.ndarray:
-    """Tokens as an array. Raises `Missing` if one is not a token."""
+    """Tokens as an array. Raises `Unlike` if one is not a token."""
     kept = []
     for token in tokens:  # check each at once: the model must not get a wrong one
         if isinstance(token, bool) or not isinstance(token, int | np.integer):
-            raise Missing(f"a token must be a whole number; found {token!r:.40}")
+            raise Unlike(("found", f"a token must be a whole number; found {token!r:.40}"))
         kept.append(int(token))
     return np.array(kept, dtype=np.int64)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from conformance.compare import relative_error
 from lessons.ladder.rungs import MAIN, Rung
-from lessons.ladder.subject import Missing, Subject
+from lessons.ladder.subject import Subject, Unlike
 
 RIGHT, OPEN, WRONG, ABSENT, BROKEN = "right", "open", "wrong", "absent", "broken"
 
@@ -29,9 +29,10 @@ class Verdict:
     found: list[tuple[str, str]] = field(default_factory=list)
     """The message of a failure: pairs of a word and an explanation."""
 
-
-class Unlike(Exception):
-    """A value is not what was expected; the arguments are pairs of a word and an explanation."""
+    @property
+    def stops(self) -> bool:
+        """Whether nobody gets past it."""
+        return self.state in (OPEN, WRONG, BROKEN)
 
 
 def judge(rung: Rung, reference: Subject, subject: Subject, folder: Path | None) -> Verdict:
@@ -39,7 +40,7 @@ def judge(rung: Rung, reference: Subject, subject: Subject, folder: Path | None)
 
     `folder` has the learner's files, in which exceptions are located.
     """
-    if rung.needs and not subject.offers(MAIN, rung.needs):
+    if rung.inside and not subject.open:
         return Verdict(rung, ABSENT)
     largest, shape = 0.0, ()
     for name in rung.names:
@@ -49,55 +50,54 @@ def judge(rung: Rung, reference: Subject, subject: Subject, folder: Path | None)
             with np.errstate(all="ignore"):  # NaN is reported where it arrives
                 found = rung.look(subject, name)
             largest = max(largest, check(rung, name, expected, found, reference))
+            continue
         except Unlike as unlike:
-            return Verdict(rung, WRONG, shape=expected.shape, found=list(unlike.args))
-        except Missing as missing:
-            return Verdict(rung, WRONG, shape=expected.shape, found=[("found", str(missing))])
+            value = [("value", name)] if name != rung.name else []
+            state, told = WRONG, [*value, *unlike.args]
         except NotImplementedError as error:
-            told = [("to do", str(error) or "not implemented"), *place(error, folder)[:1]]
-            return Verdict(rung, OPEN, shape=expected.shape, found=told)
+            to_do = ("to do", str(error) or "not implemented")
+            state, told = OPEN, [to_do, *place(error, folder)[:1]]
         except (Exception, SystemExit) as error:  # a learner's code may raise anything
-            return Verdict(rung, WRONG, shape=expected.shape, found=raised(error, folder))
+            state, told = WRONG, raised(error, folder)
+        return Verdict(rung, state, shape=expected.shape, found=told)
     return Verdict(rung, RIGHT, largest, shape)
 
 
 def check(rung: Rung, name: str, expected: np.ndarray, found: Any, reference: Subject) -> float:
     """The relative error of one value. Raises `Unlike` if it is above the rung's limit."""
-    what = [("value", name)] if name != rung.name else []
     if isinstance(found, float):
         found = np.asarray(found)
     if not isinstance(found, np.ndarray):
-        raise Unlike(*what, ("found", f"{type(found).__name__} instead of a NumPy array"))
+        raise Unlike(("found", f"{type(found).__name__} instead of a NumPy array"))
     if expected.dtype.kind != "i" and found.shape != expected.shape:
-        raise Unlike(*what, ("found", f"shape {show_shape(found.shape)}"))
+        raise Unlike(("found", f"shape {show_shape(found.shape)}"))
     if found.dtype != expected.dtype:
-        raise Unlike(
-            *what, ("found", f"{found.dtype} instead of {expected.dtype}: keep the precision of x")
-        )
+        instead = f"{found.dtype} instead of {expected.dtype}: keep the precision of x"
+        raise Unlike(("found", instead))
     if expected.dtype.kind == "i":
-        return check_whole(what, expected, found)
+        return check_whole(expected, found)
     bad = ~np.isfinite(found)
     if bad.any():
         at = tuple(int(i) for i in np.argwhere(bad)[0]) if found.ndim else ()
         many = f"{int(bad.sum())} of {found.size} entries are NaN or infinite; the first is "
-        raise Unlike(*what, ("found", f"{many}{found[at]} at {show_entry(at)}"))
+        raise Unlike(("found", f"{many}{found[at]} at {show_entry(at)}"))
     error = relative_error(found, expected)
     if not error <= rung.limit:
-        raise Unlike(*what, *differences(rung, name, expected, found, reference))
+        raise Unlike(*differences(rung, name, expected, found, reference))
     return error
 
 
-def check_whole(what: list, expected: np.ndarray, found: np.ndarray) -> float:
+def check_whole(expected: np.ndarray, found: np.ndarray) -> float:
     """Whole numbers must all be equal."""
     if expected.ndim == 0:
         if found != expected:
-            raise Unlike(*what, ("found", f"{found}, expected at most {expected}"))
+            raise Unlike(("found", f"{found}, expected at most {expected}"))
         return 0.0
     for i, (a, b) in enumerate(zip(found, expected, strict=False)):
         if a != b:
-            raise Unlike(*what, ("found", f"token {a} at place {i} of the text, expected {b}"))
+            raise Unlike(("found", f"token {a} at place {i} of the text, expected {b}"))
     if len(found) != len(expected):
-        raise Unlike(*what, ("found", f"{len(found)} tokens, expected {len(expected)}"))
+        raise Unlike(("found", f"{len(found)} tokens, expected {len(expected)}"))
     return 0.0
 
 

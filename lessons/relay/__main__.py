@@ -8,8 +8,7 @@ checkpoint holds everything that training depends on, the results agree. Exit st
 
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -22,108 +21,77 @@ from tyro.conf import arg
 
 from conformance.limits import limit_of
 from lessons.alone import run_alone
+from lessons.command import PresetName, TrainingOptions, command
 from lessons.relay.legs import (
     Difference,
     Leg,
     Snapshot,
     apart,
-    by_size,
-    distance,
     divide,
     snapshot,
     train_until,
 )
-from shared.commands.options import Directory, parse
-from shared.commands.terminal import end_of_checks, escape_controls, run_command, say
-from shared.config import Dtype, load_preset, preset_names
+from shared.commands.options import Directory
+from shared.commands.terminal import end_of_checks, say
+from shared.config import load_preset
 from shared.errors import RunError
 from shared.files import explained
 from shared.protocol import load_backend
-from shared.text.datasets import DATASETS, load_dataset
+from shared.text.datasets import load_dataset
 
-PROGRAM = "python -m lessons.relay"
 RELAY = "relay"
 """The directory of the relay. Those of the runs in one backend have its name."""
 
 LONGEST = 100_000
 """Characters that are trained and evaluated on. Sixty steps see a third of them."""
 
-LIMITS = {
-    "float64": limit_of("200 steps: weights", "float64"),
-    "float32": limit_of("200 steps: losses", "float32"),
-}
-"""How far the relay may be from a run in one backend: in float64 each of its tensors, in float32
-its losses.
+LIMIT = limit_of("200 steps: weights", "float64")
+"""How far each tensor of the relay may be from that of a run in one backend, all in float64.
 
-Measured by this command on tinyshakespeare. In float64: 1e-11 or less after 60 steps (seeds 1337 to
-1341), 5.1e-11 after 200, 4.7e-11 after 600, all of it in key biases (conformance/limits.py says
-why). The smallest fault, weights rounded to float32 at a hand-over, causes 2.4e-07; moments that
-are dropped, or a step too many or too few, cause 0.9 and more. In float32: 5.4e-07 or less with
-four of these seeds; with the fifth, 1340, the high learning rate lets rounding grow to 1.8e-04, and
-the command says that the backends alone differ as much."""
+Measured by this command on tinyshakespeare: 1e-11 or less after 60 steps (seeds 1337 to 1341),
+5.1e-11 after 200, 4.7e-11 after 600, all of it in key biases (conformance/limits.py says why). The
+smallest fault, weights rounded to float32 at a hand-over, causes 2.4e-07; moments that are dropped,
+or a step too many or too few, cause 0.9 and more."""
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(TrainingOptions):
     """The backends, and the training."""
 
     order: Annotated[tuple[str, ...], arg(metavar="BACKEND BACKEND …")] = ("torch", "jax", "numpy")
     """The backends, a leg each. One may run several."""
     steps: int = 60
     """Optimizer steps of the whole relay. The learning rate's schedule is fitted to them."""
-    dtype: Dtype = "float64"
-    """float64 compares weights and moments; float32 compares losses, as weights may differ."""
-    dataset: Annotated[str, arg(metavar="|".join((*DATASETS, "FILE")))] = "auto"
-    """auto: tinyshakespeare if available, otherwise playlets. FILE: any UTF-8 text."""
-    preset: Annotated[str, arg(metavar="|".join(preset_names()))] = "classroom"
+    preset: PresetName = "classroom"
     """The recipe."""
-    seed: int = 1337
-    """Seed of the initial weights and of the order of the batches."""
     out: Directory | None = None
     """Keep the runs in this directory. By default they are deleted."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the relay as the command line asks. Returns the exit status."""
-    return run_command(lambda: _relay(argv))
-
-
-def _relay(argv: Sequence[str] | None) -> int:
-    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
+@command
+def main(options: Options) -> int:
+    """Run the relay as the options ask. Returns the exit status."""
     legs = divide(options.order, options.steps)
     for backend in options.order:
         load_backend(backend)  # a missing backend should fail now, not in the last leg
-    with directory(options.out) as out:
-        relay, alone = run_all(out, legs, options)
+    out = options.out
+    if out and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(f"{out} is not an empty directory; the relay needs one of its own")
+    with tempfile.TemporaryDirectory(prefix="minigpt-relay-") as temporary:
+        relay, alone = run_all(out or Path(temporary), legs, options)
     judged = [
-        {name: distance(there, ends[i], options.dtype) for name, ends in alone.items()}
+        {name: apart(there.tensors, ends[i].tensors) for name, ends in alone.items()}
         for i, there in enumerate(relay)
     ]
-    agrees = largest(judged).size <= LIMITS[options.dtype]
-    if agrees:
-        last = [apart(relay[-1].tensors, ends[-1].tensors) for ends in alone.values()]
-        lines = agreement(largest(judged), max(last, key=by_size), options.dtype)
-    else:
-        lines = disagreement(legs, judged, alone, options.dtype)
+    agrees = largest(judged).size <= LIMIT
+    lines = agreement(judged) if agrees else disagreement(legs, judged, alone)
     console = Console(highlight=False)
-    console.print(render(legs, relay, judged, options.dtype))
+    console.print(render(legs, relay, judged))
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)
-    if options.out is not None:
-        say(f"the runs are in {escape_controls(str(options.out))}")
+    if out:
+        say(f"the runs are in {out}")
     return 0 if agrees else 1
-
-
-@contextmanager
-def directory(out: Path | None) -> Iterator[Path]:
-    """`out`, or a temporary directory. Raises `RunError` if `out` is in use."""
-    if out is None:
-        with tempfile.TemporaryDirectory(prefix="minigpt-relay-") as temporary:
-            yield Path(temporary)
-        return
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise RunError(f"{out} is not an empty directory; the relay needs one of its own")
-    yield out
 
 
 # Training
@@ -141,7 +109,7 @@ def run_all(
     load_dataset(options.dataset)  # or why it cannot be had
     end_of_checks()
     dataset, note = text_for(out, options.dataset)
-    say(f"data: {escape_controls(note)}")
+    say(f"data: {note}")
     beginning.append(f"--dataset={dataset}")
     relay = []
     for number, leg in enumerate(legs, start=1):
@@ -171,7 +139,7 @@ def training_options(legs: Sequence[Leg], options: Options) -> list[str]:
     )
     given = ("steps", "seed", "eval_interval", "checkpoint_interval")
     values = {name: getattr(config, name) for name in given}
-    values |= {"preset": options.preset, "dtype": options.dtype}
+    values |= {"preset": options.preset, "dtype": "float64"}
     return [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
 
 
@@ -196,7 +164,7 @@ def text_for(out: Path, name: str) -> tuple[str, str]:
 
 def largest(judged: Iterable[Mapping[str, Difference]]) -> Difference:
     """The largest difference of all legs, to any backend."""
-    return max((found for row in judged for found in row.values()), key=by_size)
+    return max(found for row in judged for found in row.values())
 
 
 # Showing
@@ -206,13 +174,11 @@ def render(
     legs: Sequence[Leg],
     relay: Sequence[Snapshot],
     judged: Sequence[Mapping[str, Difference]],
-    dtype: Dtype,
 ) -> Table:
     """One row per leg, and how far it ends from the runs in one backend."""
-    what = "weights and moments" if dtype == "float64" else "losses so far"
     table = Table(
         title="One training handed from backend to backend, and the same in each alone",
-        caption=f"Differences: the largest in {what}, relative. 0: the same bits.",
+        caption="Differences: the largest in weights and moments, relative. 0: the same bits.",
     )
     for heading in ("leg", "backend", "steps", "loss at the end"):
         table.add_column(heading, justify="left" if heading == "backend" else "right")
@@ -221,31 +187,25 @@ def render(
     for number, (leg, there, row) in enumerate(zip(legs, relay, judged, strict=True), start=1):
         table.add_row(
             *(str(number), escape(leg.backend), f"{leg.first:,}–{leg.last:,}"),
-            f"{[*there.losses.values()][-1].item():.6f}",
+            f"{there.loss:.6f}",
             *(f"{found.size:.1e}" if found.size else "0" for found in row.values()),
         )
     return table
 
 
-def agreement(worst: Difference, last: Difference, dtype: Dtype) -> list[str]:
-    """The conclusion if the relay agrees with the runs alone. `last`: of its last tensors."""
+def agreement(judged: Sequence[Mapping[str, Difference]]) -> list[str]:
+    """The conclusion if the relay agrees with the runs alone."""
+    last = largest(judged[-1:])
     key_bias = (
         " (Of this tensor the middle third, the key bias, has gradient zero: AdamW divides what "
         "rounding leaves there by its own size.)"
         if last.where.endswith("c_attn.bias")
         else ""
     )
-    limit = f"where the limit is {LIMITS[dtype]:.0e}"
-    if dtype == "float32":
-        return [
-            f"The losses of all steps agree to {worst.size:.1e}, {limit}.",
-            f"Weights and moments may differ in float32. Here they do by {last.size:.1e}, in "
-            f"{last.where}.{key_bias}",
-            "--dtype float64 shows that this is rounding, and that nothing was lost.",
-        ]
     return [
-        f"All weights and moments agree to {worst.size:.1e}, {limit}: nobody can tell that this "
-        f"training changed hands, so the files hold all that it depends on.",
+        f"All weights and moments agree to {largest(judged).size:.1e}, where the limit is "
+        f"{LIMIT:.0e}: nobody can tell that this training changed hands, so the files hold all "
+        f"that it depends on.",
         f"At the end the largest difference is in {last.where}.{key_bias}",
     ]
 
@@ -254,18 +214,14 @@ def disagreement(
     legs: Sequence[Leg],
     judged: Sequence[Mapping[str, Difference]],
     alone: Mapping[str, Sequence[Snapshot]],
-    dtype: Dtype,
 ) -> list[str]:
     """Where the relay diverged from the others, and possible reasons."""
-    limit = LIMITS[dtype]
-    number = next(i for i, row in enumerate(judged) if largest([row]).size > limit)
+    number = next(i for i, row in enumerate(judged) if largest([row]).size > LIMIT)
     taker = legs[number].backend
     name, worst = max(judged[number].items(), key=lambda item: item[1].size)
-    spread = max(
-        (distance(a[number], b[number], dtype).size for a, b in combinations(alone.values(), 2)),
-        default=0.0,
-    )
-    if spread > limit:
+    there = [ends[number].tensors for ends in alone.values()]
+    spread = max((apart(a, b).size for a, b in combinations(there, 2)), default=0.0)
+    if spread > LIMIT:
         why = (
             f"But the backends alone are {spread:.1e} from each other there, with no relay at all: "
             f"they differ (`nox -s conformance` would tell), or this recipe makes rounding errors "
@@ -274,7 +230,7 @@ def disagreement(
     else:
         why = f"Something is lost where {taker} takes over."
     return [
-        f"Beyond the limit of {limit:.0e} from leg {number + 1} on, {taker}'s: {worst.size:.1e} "
+        f"Beyond the limit of {LIMIT:.0e} from leg {number + 1} on, {taker}'s: {worst.size:.1e} "
         f"from {name} alone, in {worst.where}.",
         why,
     ]

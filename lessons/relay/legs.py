@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +13,6 @@ from shared.checkpoints.checkpoint import checkpoint_path, load_checkpoint
 from shared.commands.options import UsageError, parse_train
 from shared.commands.prepare import prepare
 from shared.commands.trained import load_trained
-from shared.config import Dtype
 from shared.protocol import load_backend
 from shared.runs.directory import RunDirectory
 from shared.runs.loop import train
@@ -32,14 +32,13 @@ class Leg:
     """Its last step, after which it hands over."""
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """The difference between the relay and a run in one backend."""
 
     size: float
-    """The largest |a − b| divided by the largest |a| or |b|: of a tensor, or of a loss."""
+    """The largest |a − b| divided by the largest |a| or |b| of a tensor."""
     where: str
-    """The tensor, or the step of the loss."""
+    """The tensor."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,8 @@ class Snapshot:
 
     tensors: dict[str, np.ndarray]
     """Weights by name, and moments as "m of NAME" and "v of NAME"."""
-    losses: dict[str, np.ndarray]
-    """Of every step's batch up to here, [1], as "the loss of step 7"."""
+    loss: float
+    """Of the step's batch."""
 
 
 class StopAfter(ProgressDisplay):
@@ -108,25 +107,12 @@ def snapshot(run: Path, step: int) -> Snapshot:
         for name, value in moment.items()
     }
     rows = read_metrics(RunDirectory(run).metrics)
-    losses = {
-        f"the loss of step {row.step}": np.array([row.loss])
-        for row in rows
-        if row.loss is not None and row.step <= step
-    }
-    return Snapshot(checkpoint.weights | moments, losses)
-
-
-def distance(a: Snapshot, b: Snapshot, dtype: Dtype) -> Difference:
-    """How far apart the compared values of two runs are."""
-    return apart(a.tensors, b.tensors) if dtype == "float64" else apart(a.losses, b.losses)
+    losses = {row.step: row.loss for row in rows if row.loss is not None}
+    return Snapshot(checkpoint.weights | moments, losses[step])
 
 
 def apart(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> Difference:
     """The largest difference; infinite if one side lacks something."""
     if lacking := sorted(a.keys() ^ b.keys()):
         return Difference(math.inf, lacking[0])
-    return max((Difference(relative_error(a[name], b[name]), name) for name in a), key=by_size)
-
-
-def by_size(difference: Difference) -> float:
-    return difference.size
+    return max(Difference(relative_error(a[name], b[name]), name) for name in a)

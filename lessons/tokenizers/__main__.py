@@ -1,55 +1,41 @@
 """The four tokenizers, on one text and on a whole corpus: python -m lessons.tokenizers
 
-First the lesson: --text as tokens. Then the showdown: a GPT is trained on the tokens of each, one
-after another, each in a separate process. Standard output is the result.
+First the lesson: --text as tokens. Then the showdown: the preset's GPT is trained on the tokens of
+each, one after another, each in a separate process. Standard output is the result.
 """
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
 
 from rich.console import Console
-from tyro.conf import arg
 
+from lessons.command import TrainingOptions, command
 from lessons.tokenizers.lesson import lesson
 from lessons.tokenizers.showdown import encode_corpus, explanation, showdown, train_on
-from shared.commands.options import BackendName, UsageError, parse
-from shared.commands.terminal import run_command, same_output_everywhere, say
-from shared.config import DEFAULT_PRESET, GPTConfig, load_preset, preset_names
+from shared.commands.options import BackendName, UsageError
+from shared.commands.terminal import same_output_everywhere, say
+from shared.config import GPTConfig, load_preset
 from shared.errors import ConfigError
 from shared.protocol import load_backend
-from shared.text.datasets import DATASETS, fit_tokenizer, load_dataset
+from shared.text.datasets import fit_tokenizer, load_dataset
 from shared.text.tokenizers import TOKENIZERS
-
-PROGRAM = "python -m lessons.tokenizers"
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(TrainingOptions):
     """The texts, and how long to train on them."""
 
     text: str = "Hello, naïve king of 42 zebras 🦓"
     """The text of the lesson."""
-    dataset: Annotated[str, arg(metavar="|".join((*DATASETS, "FILE")))] = "auto"
-    """auto: tinyshakespeare if available, otherwise playlets. FILE: any UTF-8 text."""
     steps: int = 400
     """Optimizer steps on the tokens of each tokenizer. 0: no training."""
-    preset: Annotated[str, arg(metavar="|".join(preset_names()))] = DEFAULT_PRESET
-    """The recipe. Its tokenizer and vocabulary size are ignored."""
     backend: BackendName = "torch"
     """The backend to train with."""
-    seed: int = 1337
-    """Seed of the initial weights and of the order of the batches."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Compare as the command line asks. Returns the exit status."""
-    return run_command(lambda: _compare(argv))
-
-
-def _compare(argv: Sequence[str] | None) -> int:
-    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
+@command
+def main(options: Options) -> int:
+    """Compare as the options ask. Returns the exit status."""
     if not options.text:
         raise UsageError("the text is empty: there is nothing to cut into tokens")
     if options.steps < 0:

@@ -85,7 +85,7 @@ def train_on(corpus: Encoded, tokenizer: Tokenizer, preset: Preset, backend: str
     """
     config = GPTConfig(**(preset.model | {"vocab_size": tokenizer.vocab_size}))
     weights = init_weights(config, preset.train.seed)
-    prompt, nothing = corpus.data.val[:1], SampleConfig(max_new_tokens=0)
+    prompt, nothing = corpus.data.val[:1].astype("int64"), SampleConfig(max_new_tokens=0)
     task = Task(config, weights, preset.train, corpus.data, prompt, nothing)
     report = run_alone(train_backend, backend, task)
     tokens_seen = preset.train.steps * preset.train.batch_size * config.block_size

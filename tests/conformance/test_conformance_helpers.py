@@ -1,20 +1,31 @@
-"""The helpers of the conformance suite: each must be able to say no."""
+"""What the conformance suite compares with, and how: each comparison must be able to say no."""
 
+import itertools
 import math
+import re
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from conformance import limits
-from conformance.compare import Disagreement, Errors, compare, relative_error
+from conformance.cases import DESIGN
+from conformance.compare import (
+    PEERS,
+    Disagreement,
+    Errors,
+    compare,
+    compare_with_truth,
+    relative_error,
+)
 from conformance.ledger import Ledger
-from conformance.limits import EXACT, FLOAT64, NOISE, ORDER, distances, limit_of, one_digit_up
+from conformance.limits import EXACT, FLOAT64, NOISE, ORDER, limit_of
 from conformance.panel import Panel, judged
+from conformance.truths.truth import check_truth
 
 ONE = np.ones((2, 3))
-LIMIT = 1e-10
+EMPTY = np.ones((0, 3))
+NOT_FINITE = (math.nan, math.inf, -math.inf)
 
 
 def three(a: Any, b: Any = ONE, c: Any = ONE) -> dict[str, Any]:
@@ -30,73 +41,49 @@ def altered(at: tuple[int, ...], value: float) -> np.ndarray:
 # Comparisons
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("where", ["a", "b", "ab", "abc"])
-def test_what_is_not_finite_fails_wherever_it_is(value: float, where: str) -> None:
-    """On one side, on both, on all: two NaN do not agree, nor do two infinities."""
-    values = {name: altered((1, 2), value) if name in where else ONE for name in "abc"}
-    with pytest.raises(Disagreement, match=r"at \[1, 2\]") as raised:
+@pytest.mark.parametrize(
+    ("values", "message", "culprits"),
+    [
+        # On one side, on both, on all: two NaN do not agree, nor do two infinities.
+        *(
+            ({k: altered((1, 2), x) if k in who else ONE for k in "abc"}, "at [1, 2]", who)
+            for x in NOT_FINITE
+            for who in ("a", "b", "ab", "abc")
+        ),
+        *(  # shapes must be equal, and not just broadcast
+            (three(np.ones(shape)), "shapes differ", "a")
+            for shape in [(1, 3), (3,), (2, 1), (1, 2, 3), (), (3, 2)]
+        ),
+        (three(ONE, ONE[:1], ONE[:, :1]), "shapes differ", ""),
+        *(
+            (three(value), "a gave", "a")
+            for value in (ONE.astype(np.float32), ONE.astype(int), ONE.tolist(), 1.0)
+        ),
+        (three(EMPTY, EMPTY, EMPTY), "empty", "abc"),
+        ({}, "at least two", ""),
+        ({"a": ONE}, "at least two", ""),
+    ],
+)
+def test_what_cannot_be_compared_fails(values: dict[str, Any], message: str, culprits: str) -> None:
+    with pytest.raises(Disagreement, match=re.escape(message)) as raised:
         compare(values, math.inf, "float64")
-    assert raised.value.culprits == tuple(where)
+    assert raised.value.culprits == tuple(culprits)
 
 
-@pytest.mark.parametrize("shape", [(1, 3), (3,), (2, 1), (1, 2, 3), (), (3, 2)])
-def test_shapes_must_be_equal_and_not_just_broadcast(shape: tuple[int, ...]) -> None:
-    with pytest.raises(Disagreement, match="shapes differ") as raised:
-        compare(three(np.ones(shape)), math.inf, "float64")
-    assert raised.value.culprits == ("a",)
-    with pytest.raises(Disagreement, match="shapes"):
-        relative_error(np.ones(shape), ONE)
-
-
-def test_three_shapes_are_nobodys_fault() -> None:
-    with pytest.raises(Disagreement) as raised:
-        compare(three(ONE, ONE[:1], ONE[:, :1]), math.inf, "float64")
-    assert raised.value.culprits == ()
-
-
-@pytest.mark.parametrize("names", ["", "a"])
-def test_a_comparison_of_fewer_than_two_fails(names: str) -> None:
-    with pytest.raises(Disagreement, match="at least two"):
-        compare(dict.fromkeys(names, ONE), math.inf, "float64")
-
-
-def test_empty_arrays_are_no_agreement() -> None:
-    empty = np.ones((0, 3))
-    with pytest.raises(Disagreement, match="empty"):
-        compare(three(empty, empty, empty), math.inf, "float64")
-    with pytest.raises(Disagreement, match="nothing"):
-        relative_error(empty, empty)
-
-
-@pytest.mark.parametrize("value", [ONE.astype(np.float32), ONE.astype(int), ONE.tolist(), 1.0])
-def test_a_wrong_type_fails_though_the_values_are_right(value: Any) -> None:
-    with pytest.raises(Disagreement) as raised:
-        compare(three(value), math.inf, "float64")
-    assert raised.value.culprits == ("a",)
-
-
-def test_the_error_is_relative_to_the_largest_value() -> None:
-    assert relative_error(np.array([0.0, 100.0]), np.array([1.0, 100.0])) == 0.01
-    assert relative_error(np.zeros(3), np.zeros(3)) == 0
-    assert relative_error(np.zeros(3), np.full(3, 1e-30)) == 1
-    assert math.isnan(relative_error(np.array([math.nan]), np.array([math.nan])))
-    assert math.isnan(relative_error(np.array([math.inf]), np.array([1.0])))
-    assert math.isnan(relative_error(np.array([math.inf]), np.array([math.inf])))
+@pytest.mark.parametrize(
+    ("a", "b", "error"),
+    [
+        ([0.0, 100.0], [1.0, 100.0], 0.01),  # relative to the largest value
+        ([0.0], [0.0], 0),
+        ([0.0], [1e-30], 1),
+        *(([bad], [other], math.nan) for bad in NOT_FINITE for other in (bad, 1.0)),
+    ],
+)
+def test_relative_errors(a: list[float], b: list[float], error: float) -> None:
+    assert relative_error(np.array(a), np.array(b)) == pytest.approx(error, rel=0, nan_ok=True)
 
 
 # Backends at fault
-
-
-def pairs(names: str, wrong: str) -> Errors:
-    """Errors of 1 between those in `wrong` and all others, otherwise 0."""
-    return Errors(
-        {
-            (a, b): float(a in wrong or b in wrong)
-            for i, a in enumerate(names)
-            for b in names[i + 1 :]
-        }
-    )
 
 
 @pytest.mark.parametrize(
@@ -104,42 +91,112 @@ def pairs(names: str, wrong: str) -> Errors:
     [("abc", "b", "b"), ("abc", "ab", None), ("ab", "b", None), ("abcd", "a", "a")],
 )
 def test_only_one_can_stand_alone(names: str, wrong: str, outlier: str | None) -> None:
-    assert pairs(names, wrong).outlier(0.5) == outlier
+    for error in (1.0, math.nan):
+        pairs = itertools.combinations(names, 2)
+        errors = Errors({(a, b): error if a in wrong or b in wrong else 0.0 for a, b in pairs})
+        assert errors.outlier(0.5) == outlier
 
 
-def test_two_camps_of_two_are_nobodys_fault_and_nan_is_no_agreement() -> None:
+def test_two_camps_of_two_are_nobodys_fault() -> None:
     errors = {("a", "b"): 0.0, ("c", "d"): 0.0}
     errors |= {(x, y): 1.0 for x in "ab" for y in "cd"}
     assert Errors(errors).outlier(0.5) is None
-    errors = {("a", "b"): 0.0, ("a", "c"): math.nan, ("b", "c"): math.nan}
-    assert Errors(errors).outlier(0.5) == "c"
 
 
 def test_the_message_says_who_where_and_how_much() -> None:
     values = {"numpy": ONE, "torch": altered((1, 0), 1.5), "jax": ONE}
     with pytest.raises(Disagreement) as raised:
-        compare(values, LIMIT, "float64")
+        compare(values, 1e-10, "float64")
     assert raised.value.culprits == ("torch",)
     message = str(raised.value)
     assert message.startswith("torch stands alone\n")
     assert "errors, where the limit is 1e-10:\n    numpy–torch 3.3e-01\n" in message
     assert "largest at [1, 0]:\n    numpy 1.0\n    torch 1.5\n    jax 1.0" in message
-
-
-def test_two_cannot_say_who_is_wrong() -> None:
     with pytest.raises(Disagreement, match="two backends cannot show which") as raised:
-        compare({"a": ONE, "b": ONE + 1}, LIMIT, "float64")
+        compare({"a": ONE, "b": ONE + 1}, 1e-10, "float64")
     assert raised.value.culprits == ()
 
 
-# The limits
+# Comparisons with float64 results
+
+TRUTH = np.linspace(1.0, 2.0, 6).reshape(2, 3)
+TRUTHS = {"a": TRUTH, "b": TRUTH, "c": TRUTH * 3}  # one is wrong: the median is not
 
 
-def test_an_unknown_check_has_no_limit() -> None:
-    with pytest.raises(KeyError):
-        limit_of("guessing", "float64")
-    with pytest.raises(KeyError):
-        Ledger().row("guessing", "float64")
+def with_errors(a: float, b: float) -> dict[str, float]:
+    """The errors that are found where one entry of a and of b is wrong by these."""
+    values = three(*(altered((1, 2), 1 + error) * TRUTH for error in (a, b, 0.0)))
+    values = {name: value.astype(np.float32) for name, value in values.items()}
+    return compare_with_truth(values, TRUTHS, 1e-6, 1e-2, "float32")
+
+
+def test_an_error_may_be_twice_that_of_the_others() -> None:
+    assert with_errors(1e-4, 1.9e-4)["b"] == pytest.approx(1.9e-4, rel=1e-3)
+    with_errors(0.0, 0.9e-6)  # below the floor nothing is said
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "message", "culprits"),
+    [
+        (1e-4, 1e-4 * PEERS * 1.05, r"(?s)b: too far from the float64 result.*at \[1, 2\]", "b"),
+        (0.0, 1.2e-6, "too far", "b"),
+        (0.02, 0.03, "too far", "ab"),  # above the ceiling nothing passes
+        (math.nan, 1e-4, r"nan at \[1, 2\]", "a"),
+    ],
+)
+def test_what_is_too_far_from_the_truth(a: float, b: float, message: str, culprits: str) -> None:
+    with pytest.raises(Disagreement, match=message) as raised:
+        with_errors(a, b)
+    assert raised.value.culprits == tuple(culprits)
+
+
+def test_without_float64_results_nothing_is_judged() -> None:
+    ones = three(*[ONE.astype(np.float32)] * 3)
+    with pytest.raises(Disagreement, match="no float64 result"):
+        compare_with_truth(ones, {}, 1e-6, 1e-2, "float32")
+
+
+# Known values
+
+KNOWN = np.array([1.0, -2.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        KNOWN + 1e-9,
+        np.full(3, np.nan),
+        np.array([1.0, -2.0, np.inf]),
+        KNOWN.astype(np.float32),
+        KNOWN[None],  # would broadcast
+        KNOWN[:1],
+        np.array([]),
+        KNOWN.tolist(),
+    ],
+    ids=["wrong", "NaN", "infinite", "float32", "broadcasts", "short", "empty", "a list"],
+)
+def test_what_is_not_the_known_value_is_refused(found: np.ndarray) -> None:
+    assert check_truth("mine", KNOWN + 1e-11, KNOWN, 1e-10, "logits") == pytest.approx(5e-12, 1e-3)
+    with pytest.raises(Disagreement, match="logits") as refused:
+        check_truth("mine", found, KNOWN, 1e-10, "logits")
+    assert refused.value.culprits == ("mine",)
+
+
+@pytest.mark.parametrize("truth", [np.full(3, np.nan), np.array([])], ids=["NaN", "empty"])
+def test_a_truth_that_is_none_is_refused(truth: np.ndarray) -> None:
+    """Even by a backend that gives the same: NaN on both sides is not agreement."""
+    with pytest.raises(Disagreement):
+        check_truth("mine", truth.copy(), truth, 1e-10, "logits")
+
+
+def test_the_message_shows_the_entry_that_is_wrong() -> None:
+    with pytest.raises(Disagreement, match=r"(?s)mine is wrong by 2\.0e-01.*\[1\]") as refused:
+        check_truth("mine", np.array([1.0, -2.5, 0.0]), KNOWN, 1e-10, "logits")
+    assert "mine -2.5" in str(refused.value)
+    assert "by hand -2.0" in str(refused.value)
+
+
+# The limits, the cases, and the backends to judge
 
 
 def test_every_limit_is_above_its_noise_and_in_the_table() -> None:
@@ -148,22 +205,25 @@ def test_every_limit_is_above_its_noise_and_in_the_table() -> None:
         for dtype, noise in NOISE.get(check, {}).items():
             assert noise < limit_of(check, dtype) < 1e-3
     assert len(set(ORDER)) == len(ORDER)
+    with pytest.raises(KeyError):
+        Ledger().row("guessing", "float64")
 
 
-def test_one_digit_up() -> None:
-    for value, rounded in ((0.00034, 0.0004), (0.0003, 0.0003), (0.00091, 0.001), (8, 8)):
-        assert one_digit_up(value) == pytest.approx(rounded, rel=1e-12)
-
-
-def test_distances_of_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "SMALLEST_MUTANT", {"logits": {"float64": 1e-4}})
-    monkeypatch.setattr(limits, "NOISE", {"logits": {"float64": 1e-13}})
-    assert distances("logits", "float64") == pytest.approx((10, 1e8))
-    assert distances("loss", "float64") == (None, None)
-    assert distances("same text", "float64") == (None, None)
-
-
-# Backends to judge
+def test_every_pair_of_options_meets() -> None:
+    rows = [
+        (
+            *(case.config.norm, case.config.position, case.config.tie_weights, case.config.bias),
+            *(case.config.activation, case.config.n_head, case.config.n_layer),
+            *(case.config.layer_norm_epsilon, case.config.n_inner),
+            *(case.batch_size, case.length, case.optimizer),
+        )
+        for case in DESIGN
+    ]
+    values = [sorted(set(column), key=str) for column in zip(*rows, strict=True)]
+    assert [len(column) for column in values] == [2, 2, 2, 2, 3, 3, 2, 2, 2, 3, 3, 2]
+    for i, j in itertools.combinations(range(len(values)), 2):
+        met = {(row[i], row[j]) for row in rows}
+        assert met == set(itertools.product(values[i], values[j])), (i, j)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +231,6 @@ def test_distances_of_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ([], "numpy torch jax"),
         (["torch", "numpy"], "numpy torch"),
-        (["jax"], "jax"),
         (["my.gpt"], "numpy torch jax my.gpt"),
         (["my.gpt", "torch", "my.gpt"], "torch my.gpt"),
     ],

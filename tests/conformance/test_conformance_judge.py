@@ -1,37 +1,26 @@
-"""The judge of the conformance suite, its ledger, and the table."""
+"""The judge of the conformance suite, its ledger, the table, and the recorder."""
 
 import math
+from dataclasses import dataclass
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from conformance.cases import BASE, CASES
+from conformance.cases import BASE
 from conformance.compare import Disagreement
 from conformance.judge import Judge, backward_order
 from conformance.ledger import Ledger
 from conformance.limits import EXACT
-from conformance.reporting.table import counts, number, render_table
+from conformance.panel import Panel
+from conformance.recorder import Recorder
+from conformance.reporting.table import render_table
 from shared.config import GPTConfig
 from shared.layout import tensor_shapes
 from shared.taps import tap_names
-
-ONE = np.ones((2, 3))
-LIMIT = 1e-10
-
-
-def three(a: Any, b: Any = ONE, c: Any = ONE) -> dict[str, Any]:
-    return {"a": a, "b": b, "c": c}
-
-
-def altered(at: tuple[int, ...], value: float) -> np.ndarray:
-    array = ONE.copy()
-    array[at] = value
-    return array
-
-
-# The judge and the ledger
+from tests.conformance.test_conformance_helpers import ONE, three
 
 
 @pytest.fixture
@@ -75,6 +64,7 @@ def test_nan_and_numbers_of_the_wrong_type_are_charged(judge: Judge, ledger: Led
         with pytest.raises(Disagreement):
             judge.agree("loss", three(bad, 1.0, 1.0))
     row = ledger.row("loss", "float64")
+    row.add("gpt2", "a", 0.0)  # which does not make NaN forgotten
     assert (row.failed, row.failures, row.errors) == ({"a"}, 3, {"a": math.inf})
 
 
@@ -88,24 +78,11 @@ def test_a_row_that_failed_stays_failed_and_one_without_a_comparison_has_not_pas
     assert ledger.row("logits", "float64").verdict == "failed"
 
 
-def test_a_comparison_of_nothing_is_a_failure(judge: Judge, ledger: Ledger) -> None:
-    for values in ({}, {"a": ONE}):
-        with pytest.raises(Disagreement, match="at least two"):
-            judge.agree("logits", values)
-    assert ledger.row("logits", "float64").verdict == "failed"
-
-
 @pytest.mark.parametrize("error", [math.nan, math.inf, 1.1e-10])
 def test_a_property_that_does_not_hold(judge: Judge, ledger: Ledger, error: float) -> None:
     with pytest.raises(Disagreement, match="b fails"):
         judge.holds("loss", "b", error, "the loss")
     assert ledger.row("loss", "float64").failed == {"b"}
-
-
-def test_nan_is_not_forgotten_for_a_smaller_error(judge: Judge, ledger: Ledger) -> None:
-    for error in (math.nan, 0.0):
-        ledger.row("loss", "float64").add("gpt2", "b", error)
-    assert ledger.row("loss", "float64").errors == {"b": math.inf}
 
 
 @pytest.mark.parametrize("check", sorted(EXACT))
@@ -142,13 +119,6 @@ def test_a_trace_must_be_complete(judge: Judge) -> None:
         assert raised.value.culprits == ("b",)
 
 
-def test_no_models_are_no_agreement(judge: Judge) -> None:
-    with pytest.raises(Disagreement, match="no backend"):
-        judge.taps_agree({}, ONE)
-    with pytest.raises(Disagreement, match="no backend"):
-        judge.tensors_agree("gradients", {}, {})
-
-
 def test_the_last_gradient_that_is_right_is_named(judge: Judge) -> None:
     right = {key: np.ones(shape) for key, shape in tensor_shapes(BASE).items()}
     models = {key: Tracing(BASE, {}) for key in "abc"}
@@ -169,26 +139,6 @@ def test_the_last_gradient_that_is_right_is_named(judge: Judge) -> None:
         judge.tensors_agree("gradients", dict.fromkeys("abc", alike), models)
 
 
-@pytest.mark.parametrize("config", [case.config for case in CASES], ids=[c.name for c in CASES])
-def test_the_way_back_is_the_way_there_backwards(config: GPTConfig) -> None:
-    order = backward_order(config)
-    assert sorted(order) == sorted(tensor_shapes(config))
-    taps = tap_names(config)
-    norms = [key.removesuffix(".weight") for key in order if ".ln_" in key and "weight" in key]
-    places = [taps.index(norm.removeprefix("transformer.")) for norm in norms]
-    assert places == sorted(places, reverse=True)
-    layers = [key.removesuffix(".weight") for key in order]
-    norm, attention = (layers.index(f"transformer.h.0.{at}") for at in ("ln_1", "attn.c_attn"))
-    assert (norm < attention) == (config.norm == "post")
-
-
-def test_one_that_raises_is_remembered_as_the_one_asked(judge: Judge) -> None:
-    models: Any = {"a": Tracing(BASE, {}), "b": None}
-    with pytest.raises(AttributeError):
-        judge.each(models, lambda model: model.config)
-    assert judge.asked == "b"
-
-
 # The table
 
 
@@ -205,7 +155,54 @@ def test_the_table_shows_failures_and_what_is_not_offered(judge: Judge, ledger: 
     assert columns[6][1:] == ["✗", "✓"]
 
 
-def test_small_things_of_the_table() -> None:
-    assert [number(value) for value in (0.0, 1e-10, math.inf)] == ["0", "1.0e-10", "inf"]
-    assert counts({"passed": 3, "skipped": 2}) == "tests: 3 passed, 2 not offered"
-    assert counts({}) == "tests: none"
+# Bit for bit
+
+
+@dataclass
+class Two:
+    step: int
+    found: dict[str, Any]
+
+
+@pytest.mark.parametrize(
+    ("changed", "path"),
+    [
+        (Two(1, {"a": ONE, "b": ONE + 1e-12}), "found.b"),
+        (Two(2, {"a": ONE, "b": ONE}), "step"),
+        (Two(1, {"a": ONE}), "found"),
+        (Two(1, {"a": ONE, "b": ONE.astype(np.float32)}), "found.b"),
+        (Two(1, {"a": ONE, "b": ONE[:1]}), "found.b"),
+        (Two(1, {"a": ONE, "b": [1.0]}), "found.b"),
+    ],
+)
+def test_what_differs_is_named(judge: Judge, changed: Two, path: str) -> None:
+    before = Two(1, {"a": ONE, "b": ONE})
+    judge.same("resume", "numpy", before, before, "the state")
+    with pytest.raises(Disagreement, match=f"numpy fails\n  the state: {path}:"):
+        judge.same("resume", "numpy", before, changed, "the state")
+
+
+# Other processes, and what has not run
+
+
+def item(name: str, check: str) -> Any:
+    return SimpleNamespace(nodeid=name, iter_markers=lambda _: [SimpleNamespace(args=(check,))])
+
+
+def test_two_processes_are_added_up() -> None:
+    """Each expects both tests and has run one; the third has run in neither."""
+    tests = [item("one", "logits"), item("two", "taps"), item("three", "loss")]
+    whole = Recorder(Panel({}), [], 0)
+    for done, check, error in (("one", "logits", 1e-15), ("two", "taps", 2e-15)):
+        recorder = Recorder(Panel({}), [], 0)
+        recorder.expect(tests)
+        del recorder.pending[done]
+        recorder.ledger.row(check, "float64").add("gpt2", "numpy", error)
+        recorder.outcomes["passed"] += 1
+        whole.merge(recorder.found())
+    whole.close()
+    assert whole.outcomes["passed"] == 2
+    assert list(whole.pending) == ["three"]
+    verdicts = {row.check: row.verdict for row in whole.ledger.in_order()}
+    assert verdicts == {"taps": "passed", "logits": "passed", "loss": "unfinished"}
+    assert whole.ledger.row("taps", "float64").errors == {"numpy": 2e-15}

@@ -1,4 +1,4 @@
-"""The real gate on a small repository: only the suite itself can open it."""
+"""The gate: on a small repository only the suite itself can open it; and when it is not asked."""
 
 import json
 import os
@@ -7,15 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from conformance import gate
-from shared.sources import ROOT
+from shared.sources import ROOT, files_of
 
 PASSES = "def test_passes(recorder): pass\n"
 DESELECT = "def pytest_collection_modifyitems(items): items[:] = items[:1]\n"
@@ -26,11 +27,11 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project with two tests, and three backends of which all are NumPy's."""
     root = tmp_path_factory.mktemp("template") / "root"
     bare = shutil.ignore_patterns("test_*.py", "fuzz", "__pycache__")
-    for name in ("shared", "conformance", "audits/oracles"):
+    for name in ("shared", "conformance"):
         shutil.copytree(ROOT / name, root / name, ignore=bare)
     for backend in ("numpy", "torch", "jax"):
         shutil.copytree(ROOT / "impls" / "numpy", root / "impls" / backend, ignore=bare)
-    for name in ("pyproject.toml", "constraints.txt", "impls/__init__.py", "audits/__init__.py"):
+    for name in ("pyproject.toml", "constraints.txt", "impls/__init__.py"):
         shutil.copy(ROOT / name, root / name)
     for name in ("one", "two"):
         (root / "conformance" / f"test_{name}.py").write_text(PASSES)
@@ -144,73 +145,60 @@ REPORT = {
     "tests": {"passed": 3, "failed": 0, "skipped": 0},
     "durations": {"conformance/test_one.py::test_a": 0.1, "conformance/a/test_two.py::test_b": 0.1},
 }
-DESELECTED = REPORT | {"tests": {"passed": 2, "failed": 0, "skipped": 0}}
-SKIPPED = REPORT | {"tests": {"passed": 2, "failed": 0, "skipped": 1}}
-NOTHING = REPORT | {"collected": 0, "tests": {"passed": 0}}
-IGNORED = REPORT | {"durations": {"conformance/test_one.py::test_a": 0.1}}
 
 
 @pytest.mark.parametrize(
-    ("report", "now", "message"),
+    ("changes", "now", "message"),
     [
-        (REPORT, "now", ""),
-        (DESELECTED, "now", "2 of 3 tests have passed"),
-        (SKIPPED, "now", "2 of 3 tests have passed"),
-        (NOTHING, "now", "0 of 0 tests have passed"),
-        (IGNORED, "now", "conformance/a/test_two.py has not run"),
-        (REPORT, "later", "sources have changed while the suite ran"),
-        (REPORT | {"fingerprint": "then"}, "now", "sources have changed while the suite ran"),
-        ({}, "now", "the suite has not left a report"),
+        ({}, "now", ""),
+        ({"tests": {"passed": 2}}, "now", "2 of 3 tests have passed"),
+        ({"tests": {"passed": 2, "skipped": 1}}, "now", "2 of 3 tests have passed"),
+        ({"collected": 0, "tests": {"passed": 0}}, "now", "0 of 0 tests have passed"),
+        ({"durations": {"conformance/test_one.py::a": 1}}, "now", "a/test_two.py has not run"),
+        ({}, "later", "sources have changed while the suite ran"),
+        ({"fingerprint": "then"}, "now", "sources have changed while the suite ran"),
+        ({"tests": None}, "now", "the suite has not left a report"),
     ],
 )
 def test_only_the_whole_suite_is_a_proof(
-    report: dict[str, Any],
+    changes: dict[str, Any],
     now: str,
     message: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in (
-        "test_one.py",
-        "a/test_two.py",
-        "a/data.py",
-        "a/.test_two.py.swp",
-        gate.LARGE[12:],
-    ):
+    files = ("test_one.py", "a/test_two.py", "a/data.py", "a/.test_two.py.swp", gate.LARGE[12:])
+    for name in files:
         path = tmp_path / "conformance" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     monkeypatch.setattr(gate, "ROOT", tmp_path)
     monkeypatch.setattr(gate, "REPORT", tmp_path / "report.json")
     monkeypatch.setattr(gate, "fingerprint", lambda: now)
-    gate.REPORT.write_text(json.dumps(report))
+    gate.REPORT.write_text(json.dumps(REPORT | changes))
     with pytest.raises(gate.NotProven, match=message) if message else nullcontext():
         gate.require_proof("now")
 
 
-# The environment that trains
-
-
-@pytest.fixture
-def environment(tmp_path: Path) -> Callable[..., Path]:
-    """Makes an environment whose Python says that it has these packages."""
-
-    def make(**versions: str) -> Path:
-        python = tmp_path / "env-numpy" / "bin" / "python"
-        python.parent.mkdir(parents=True)
-        python.write_text(f"#!/bin/sh\necho '{json.dumps(versions)}'\n")
-        python.chmod(0o755)
-        return python.parent.parent
-
-    return make
-
-
 @pytest.mark.skipif(os.name == "nt", reason="a Python that is a shell script")
 def test_no_training_with_other_versions_than_the_suite_runs_with(
-    environment: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine = gate.versions_of(Path(sys.executable))
-    where = environment(**(mine | {"numpy": "2.2.6", "pip": "1.0", "only-there": "3"}))
+    assert {"Python", "numpy", "torch"} <= set(mine)
+    where = tmp_path / "env-numpy"
+    assert gate.main(["--environment", str(where)]) == 2
+    assert "does not say which packages it has" in capsys.readouterr().err
+    python = where / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.touch(0o755)
+
+    def has(**versions: str) -> None:
+        python.write_text(f"#!/bin/sh\necho '{json.dumps(versions)}'\n")
+
+    has(numpy=mine["numpy"], Python=mine["Python"], extra="1.0")
+    gate.require_same_versions(where)
+    has(**(mine | {"numpy": "2.2.6", "pip": "1.0", "only-there": "3"}))
     assert gate.main(["--environment", str(where)]) == 2
     err = capsys.readouterr().err
     assert err.count("\n") == 1
@@ -219,15 +207,113 @@ def test_no_training_with_other_versions_than_the_suite_runs_with(
     assert "pip" not in err
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a Python that is a shell script")
-def test_the_same_versions_will_do(environment: Callable[..., Path]) -> None:
-    mine = gate.versions_of(Path(sys.executable))
-    assert {"Python", "numpy", "torch"} <= set(mine)
-    gate.require_same_versions(environment(numpy=mine["numpy"], Python=mine["Python"], extra="1.0"))
+# When the suite need not run again
 
 
-def test_an_environment_that_does_not_run_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.fixture
+def run_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """A suite that only counts its runs, in a small repository with a temporary stamp."""
+    for name in gate.COVERED:
+        path = tmp_path / name if "." in name else tmp_path / name / "a.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("a = 1\n")
+    run_suite = Mock(return_value=0)
+    for name, stand_in in {
+        "fingerprint": partial(gate.fingerprint, tmp_path),
+        "installed": lambda: ["3.11.7", "numpy==2.4.6"],
+        "run_suite": run_suite,
+        "require_proof": Mock(),
+        "STAMP": tmp_path / "build" / "stamp.json",
+        "REPORT": tmp_path / "build" / "report.json",
+    }.items():
+        monkeypatch.setattr(gate, name, stand_in)
+    return run_suite
+
+
+def test_conformance_runs_once_and_is_skipped_with_one_line(
+    run_suite: Mock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert gate.main(["--environment", str(tmp_path)]) == 2
-    assert "does not say which packages it has" in capsys.readouterr().err
+    assert gate.main([]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert gate.main([]) == 0
+    assert run_suite.call_count == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "skipped" in err
+    gate.main(["--always"])
+    assert run_suite.call_count == 2
+
+
+@pytest.mark.parametrize("name", gate.COVERED)
+def test_a_change_of_anything_covered_runs_it_again(
+    run_suite: Mock, tmp_path: Path, name: str
+) -> None:
+    gate.main([])
+    path = tmp_path / name
+    (path / "a.py" if path.is_dir() else path).write_text("a = 2\n")
+    gate.main([])
+    assert run_suite.call_count == 2
+
+
+def test_so_does_another_version_of_a_package(
+    run_suite: Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate.main([])
+    monkeypatch.setattr(gate, "installed", lambda: ["3.11.7", "numpy==2.4.7"])
+    gate.main([])
+    assert run_suite.call_count == 2
+
+
+def test_a_failure_is_passed_on_and_not_noted(run_suite: Mock) -> None:
+    gate.main([])
+    run_suite.return_value = 1
+    assert gate.main(["--always"]) == 1
+    assert not gate.STAMP.exists()
+    assert gate.main([]) == 1
+    assert run_suite.call_count == 3
+
+
+@pytest.mark.parametrize(
+    "name", [".model.py.swp", "model.py~", "#model.py#", ".DS_Store", "__pycache__/model.pyc"]
+)
+def test_what_an_editor_leaves_there_changes_nothing(
+    run_suite: Mock, tmp_path: Path, name: str
+) -> None:
+    gate.main([])
+    path = tmp_path / "impls" / "numpy" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("a = 2\n")
+    gate.main([])
+    assert run_suite.call_count == 1
+
+
+def test_without_proof_nothing_is_noted(
+    run_suite: Mock,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    gate.REPORT.parent.mkdir()
+    gate.REPORT.write_text("{}")
+    message = "2 of 3 tests have passed; nothing is proven"
+    monkeypatch.setattr(gate, "require_proof", Mock(side_effect=gate.NotProven(message)))
+    assert gate.main([]) == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
+    assert not gate.STAMP.exists()
+    assert not gate.REPORT.exists(), "the report of another run proves nothing"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"passed": "yes"}', "\x00\xff"])
+def test_an_unreadable_stamp_is_none(run_suite: Mock, content: str) -> None:
+    gate.STAMP.parent.mkdir()
+    gate.STAMP.write_bytes(content.encode("latin-1"))
+    assert gate.main([]) == 0
+    assert run_suite.call_count == 1
+    assert gate.when_passed(gate.fingerprint()) is not None
+
+
+def test_the_gate_covers_the_real_sources() -> None:
+    covered = {
+        path.relative_to(ROOT).as_posix() for name in gate.COVERED for path in files_of(ROOT / name)
+    }
+    for path in ("impls/numpy/model.py", "shared/presets/nanogpt-cpu.toml", "pyproject.toml"):
+        assert path in covered

@@ -1,10 +1,9 @@
-"""The site: its pages and their contents, and pages with mistakes or missing figures."""
+"""The site: its pages and their contents, and figures from reports and runs."""
 
 import json
 import re
 import socket
 import urllib.request
-from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -14,29 +13,28 @@ import pytest
 from bs4 import BeautifulSoup
 
 from audits.mutants import report as verdicts
+from audits.mutants.catalogue import CATALOGUE
 from audits.mutants.judging import Verdict
 from conformance.limits import ORDER
-from docs.build import build_site, main
+from docs.browser import __main__ as browser
+from docs.browser import picture
+from docs.build import main
 from docs.data import Product
-from docs.extensions import figures
-from docs.extensions.proofs import proof
+from docs.extensions.proofs import kills, proof
 from docs.producers import losses
 from docs.producers.drawing import INK
 from docs.serve import open_server
-from shared.errors import UserError
 from shared.protocol import BACKENDS
 from shared.sources import ROOT
+from tests.docs.conftest import Site, build_quietly, read_page
 
+Built = tuple[Path, list[str]]
 DOCS = ROOT / "docs"
 PAGES = sorted((DOCS / "pages").glob("*.md"))
-
-# MyST uses functions that Sphinx will remove in two versions; both are pinned.
-pytestmark = pytest.mark.filterwarnings("ignore:.*Check CHANGES for Sphinx")
 
 MAY_BE_MISSING = (
     "not written yet",
     "not measured",
-    "was not measured",
     "older than the sources",
     "before the sources changed",
     "not run yet",
@@ -60,8 +58,7 @@ PARTS = {
 
 
 def test_the_pages_are_numbered_as_they_are_read() -> None:
-    assert [int(page.name[:2]) for page in PAGES] == list(range(1, len(PAGES) + 1))
-    assert len(PAGES) == 16
+    assert [int(page.name[:2]) for page in PAGES] == list(range(1, 17))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
@@ -73,130 +70,41 @@ def test_a_page_has_all_its_parts(page: Path) -> None:
     assert all(len(line) <= 120 for line in text.splitlines())
 
 
-# The site
+# The site; docs/browser/ opens its pages in a browser
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """The real site, built with the existing figures, and a list of what is missing."""
     out = tmp_path_factory.mktemp("site") / "site"
-    return out, build_site(DOCS, out, may_run=False)
-
-
-@pytest.fixture
-def site(built: tuple[Path, list[str]]) -> Path:
-    return built[0]
+    return out, build_quietly(DOCS, out)
 
 
 @pytest.fixture(scope="module")
-def pages(built: tuple[Path, list[str]]) -> dict[str, Any]:
+def pages(built: Built) -> dict[str, Any]:
     """The pages of the real site, by their place in it."""
-    return html_pages(built[0])
-
-
-def html_pages(site: Path) -> dict[str, Any]:
     return {
-        path.relative_to(site).with_suffix("").as_posix(): BeautifulSoup(
-            path.read_text(encoding="utf-8"), "html.parser"
-        )
-        for path in sorted(site.rglob("*.html"))
+        path.relative_to(built[0]).with_suffix("").as_posix(): read_page(path)
+        for path in built[0].rglob("*.html")
     }
 
 
-def test_nothing_is_wrong_with_the_site(built: tuple[Path, list[str]]) -> None:
+def test_nothing_is_wrong_with_the_site(built: Built) -> None:
     others = [line for line in built[1] if not any(kind in line for kind in MAY_BE_MISSING)]
     assert not others, "\n".join(others)
 
 
-def test_the_site_has_every_page(pages: dict[str, Any]) -> None:
-    assert {"index", *(f"pages/{page.stem}" for page in PAGES)} <= set(pages)
-
-
-def test_nothing_is_asked_of_another_host(site: Path, pages: dict[str, Any]) -> None:
+def test_ids_are_unique(pages: dict[str, Any]) -> None:
     for name, page in pages.items():
-        tags = page.find_all(["script", "img", "link", "iframe", "source", "use"])
-        asked = [tag.get("src") or tag.get("href") or "" for tag in tags]
-        assert not [url for url in asked if re.match(r"(https?:)?//", url)], name
-    for sheet in site.rglob("*.css"):
-        text = sheet.read_text(encoding="utf-8")
-        assert not re.search(r"url\(['\"]?(https?:)?//|@import\s+['\"]?http", text), sheet.name
-
-
-def test_pages_are_small_and_ids_are_unique(site: Path, pages: dict[str, Any]) -> None:
-    for name, page in pages.items():
-        assert (site / f"{name}.html").stat().st_size < 1_500_000, name
         ids = [tag["id"] for tag in page.find_all(id=True)]
         assert len(ids) == len(set(ids)), name
 
 
-def test_columns_are_tabs_that_a_screen_reader_understands(pages: dict[str, Any]) -> None:
-    page = pages["pages/05-layernorm-and-residuals"]
-    threes = page.select(".three")
-    assert len(threes) >= 3
-    for three in threes:
-        assert three.find(attrs={"role": "tablist"})["aria-label"]
-        tabs = three.find_all(attrs={"role": "tab"})
-        assert [tab.text for tab in tabs] == ["NumPy", "PyTorch", "JAX"]
-        assert all(page.find(id=tab["aria-controls"]) for tab in tabs)
-        assert all(pre["aria-label"] and pre["tabindex"] == "0" for pre in three.find_all("pre"))
-    assert "self.ln_1 = nn.LayerNorm(" in threes[0].select_one(".backend-torch pre").text
-
-
-def test_equations_are_mathml_in_a_font_of_the_site(site: Path, pages: dict[str, Any]) -> None:
+def test_equations_are_mathml_in_a_font_of_the_site(built: Built, pages: dict[str, Any]) -> None:
     equations = pages["pages/03-attention-in-four-steps"].find_all("math")
     assert len(equations) > 10
     assert any(equation.find("msqrt") for equation in equations)
-    assert 50_000 < (site / "_static" / "STIXTwoMath.woff").stat().st_size < 300_000
-
-
-# Pages with mistakes
-
-
-def build_page(directory: Path, page: str, **options: Any) -> list[str]:
-    """Build a site of one page. Its output replaces that of the last one."""
-    source = directory / "source"
-    source.mkdir(exist_ok=True)
-    (source / "index.md").write_text(f"# Page\n\n{page}\n", encoding="utf-8")
-    return build_site(source, directory / "out", may_run=False, **options)
-
-
-def index_of(directory: Path) -> Any:
-    """The page as it was built."""
-    return html_pages(directory / "out")["index"]
-
-
-WRONG = {
-    "```{three} GPT.sideways\n```": "there is no GPT.sideways in impls/numpy/model.py",
-    "```{three} softmax\n:numpy-file: nn.py\n:torch: nothing\n:jax: nothing\n```": "say in the",
-    "```{excerpt} shared/schedule.py tomorrow\n```": "there is no tomorrow in shared/schedule.py",
-    "```{mutant} swap_qkv\n```": "there is no mutant 'swap_qkv'",
-    "```{conformance} logits, vibes\n```": "there is no check 'vibes'",
-    "```{run-figure} horoscope\n```": "there is no producer 'horoscope'",
-    "```{try} T\n:command: nox -s tango\n```": "there is no nox session 'tango'",
-    "```{question}\nWhy?\n```": "put a line of --- before the answer",
-    "```{did-for-you}\n- NumPy: nothing\n```": "a list of three",
-    "$\\nosuchcommand{x}$": "nosuchcommand",
-}
-
-
-def test_what_is_wrong_fails_the_build_and_is_named(tmp_path: Path) -> None:
-    build_page(tmp_path, "All is well: $x^2$.")
-    before = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
-    with pytest.raises(UserError) as caught:
-        build_page(tmp_path, "\n\n".join(WRONG))
-    lines = str(caught.value).splitlines()[1:]
-    for said in WRONG.values():
-        (line,) = [line for line in lines if said in line]
-        assert re.match(r".*index\.md:\d+: ERROR: ", line), line
-    assert (tmp_path / "out" / "index.html").read_text(encoding="utf-8") == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "source"]
-
-
-def test_strict_fails_on_what_else_is_only_told(tmp_path: Path) -> None:
-    failures = ["losses could not be measured"]
-    assert build_page(tmp_path, "", failures=failures) == failures
-    with pytest.raises(UserError, match="losses could not be measured"):
-        build_page(tmp_path, "", strict=True, failures=failures)
+    assert 50_000 < (built[0] / "_static" / "STIXTwoMath.woff").stat().st_size < 300_000
 
 
 # Figures from reports
@@ -210,62 +118,41 @@ CHECK: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A report of one check, for the current sources."""
-    path = tmp_path / "conformance.json"
+def write_report(**changed: Any) -> None:
     report = {"started": "2026-01-02 03:04:05", "fingerprint": "today", "verdict": "passed"}
-    path.write_text(json.dumps(report | {"checks": [CHECK]}))
-    monkeypatch.setattr(proof, "REPORT", path)
-    monkeypatch.setattr(proof.gate, "fingerprint", lambda: "today")
-    return path
+    proof.REPORT.write_text(json.dumps(report | {"checks": [CHECK]} | changed))
 
 
-def test_conformance_figures_are_those_of_the_report(tmp_path: Path, report: Path) -> None:
-    assert build_page(tmp_path, "```{conformance} logits\n```", strict=True) == []
-    cells = [cell.text for cell in index_of(tmp_path).select("tbody td")]
+def test_conformance_figures_are_those_of_the_report(site: Site) -> None:
+    write_report()
+    assert site.build("```{conformance} logits\n```", strict=True) == []
+    cells = [cell.text for cell in site.page().select("tbody td")]
     assert cells == ["float64", "4.0e-14", "5.0e-14", "0", "1.0e-10", "✓ passed"]
 
 
-def test_no_report_and_an_old_one_are_told(
-    tmp_path: Path, report: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page = "```{conformance} logits, taps\n```"
-    (told,) = build_page(tmp_path, page)
-    assert "not measured: taps; run nox -s conformance" in told
-    monkeypatch.setattr(proof.gate, "fingerprint", lambda: "tomorrow")
-    old, _ = build_page(tmp_path, page)
-    assert "these figures are older than the sources: run nox -s conformance" in old
-    report.unlink()
-    (none,) = build_page(tmp_path, page)
-    assert "not measured: run nox -s conformance" in none
-    note = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
-    assert '<p class="missing" role="note">not measured: run nox -s conformance</p>' in note
+WITHOUT_TORCH = CHECK | {"errors": {"numpy": 0.0, "jax": 0.0}}
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "checks", "said"),
     [
-        ({"verdict": "failed"}, "not all checks passed when these were measured"),
-        ({"checks": [CHECK | {"errors": {"numpy": 0.0, "jax": 0.0}}]}, "not measured: PyTorch;"),
+        ({}, "logits, taps", "not measured: taps; run nox -s conformance"),
+        ({"fingerprint": ""}, "logits", "these figures are older than the sources: run nox -s c"),
+        ({"verdict": "failed"}, "logits", "not all checks passed when these were measured"),
+        ({"checks": [WITHOUT_TORCH]}, "logits", "not measured: PyTorch;"),
     ],
 )
-def test_a_report_that_proves_less_is_told(
-    changed: dict[str, Any], said: str, tmp_path: Path, report: Path
-) -> None:
-    report.write_text(json.dumps(json.loads(report.read_text()) | changed))
-    (told,) = build_page(tmp_path, "```{conformance} logits\n```")
+def test_a_report_that_proves_less_is_told(changed, checks, said, site) -> None:
+    write_report(**changed)
+    (told,) = site.build(f"```{{conformance}} {checks}\n```")
     assert said in told
 
 
-def test_the_whole_report_is_shown_with_what_its_limits_stand_between(
-    tmp_path: Path, report: Path
-) -> None:
+def test_the_whole_report_is_shown_with_what_its_limits_stand_between(site: Site) -> None:
     row = CHECK | {"noise": 1e-13, "smallest_mutant": None}
-    checks = [row | {"check": check} for check in ORDER]
-    report.write_text(json.dumps(json.loads(report.read_text()) | {"checks": checks}))
-    assert build_page(tmp_path, "```{conformance} everything\n```", strict=True) == []
-    page = index_of(tmp_path)
+    write_report(checks=[row | {"check": check} for check in ORDER])
+    assert site.build("```{conformance} everything\n```", strict=True) == []
+    page = site.page()
     assert [head.text for head in page.select("tbody th")] == list(ORDER)
     heads = [head.text for head in page.select("thead th")]
     first = [cell.text for cell in page.select("tbody tr")[0].find_all("td")]
@@ -275,43 +162,32 @@ def test_the_whole_report_is_shown_with_what_its_limits_stand_between(
     }
 
 
-def test_what_a_bug_fells_is_that_of_the_last_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_bug_fells_is_that_of_the_last_run(site: Site) -> None:
     fallen, passed = {"test_forward.py::test_taps": "why"}, ["test_inputs.py::test_bad_tokens"]
     found = [Verdict("layer_norm_eps", backend, fallen, passed) for backend in BACKENDS]
-    monkeypatch.setattr(verdicts, "REPORT", tmp_path / "mutants.json")
-    monkeypatch.setattr(verdicts, "fingerprint", lambda: "today")
     page = "```{mutant} layer_norm_eps\n```"
-    (told,) = build_page(tmp_path, page)
-    assert "which checks fall in NumPy, PyTorch, JAX was not measured" in told
     verdicts.write_report("today", found[:2])
-    (told,) = build_page(tmp_path, page)
+    (told,) = site.build(page)
     assert "which checks fall in JAX was not measured" in told
     verdicts.write_report("today", found[2:])
-    assert build_page(tmp_path, page, strict=True) == []
-    text = index_of(tmp_path).text
+    assert site.build(page, strict=True) == []
+    text = site.page().text
     assert "config.layer_norm_epsilon" in text
     assert "nox -s break -- layer_norm_eps --backend torch" in text
     assert text.count("1 of 2") == 3
-    monkeypatch.setattr(verdicts, "fingerprint", lambda: "tomorrow")
-    (told,) = build_page(tmp_path, page)
+    verdicts.write_report("yesterday", found)
+    (told,) = site.build(page)
     assert "before the sources changed" in told
 
 
-def test_a_figure_is_shown_with_its_words_and_an_old_one_with_a_note(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    product = Product(losses.PRODUCER, {"a": "</script>"}, "<svg><path/></svg>", "a line", False)
-    monkeypatch.setattr(figures, "read", lambda producer: product)
+def test_a_figure_is_shown_with_its_words_and_its_numbers(site: Site) -> None:
+    data = {"a": "</script>"}
+    site.figure = Product(losses.PRODUCER, data, "<svg><path/></svg>", "a line", stale=False)
     page = "```{run-figure} losses\nSee.\n```\n\n```{run-data} losses\n```"
-    assert build_page(tmp_path, page, strict=True) == []
-    shown = index_of(tmp_path)
+    assert site.build(page, strict=True) == []
+    shown = site.page()
     assert shown.find(attrs={"role": "img"})["aria-label"] == "a line"
-    assert json.loads(shown.find(id="data-losses").string) == {"a": "</script>"}
-    product = replace(product, stale=True)
-    told = build_page(tmp_path, page)
-    assert ["older than the sources: losses" in line for line in told] == [True, True]
+    assert json.loads(shown.find(id="data-losses").string) == data
 
 
 def test_losses_are_drawn_in_the_colours_of_the_page() -> None:
@@ -326,12 +202,116 @@ def test_losses_are_drawn_in_the_colours_of_the_page() -> None:
     assert set(re.findall(r'href="#([^"]+)"', drawing.svg)) <= set(ids)
 
 
+# The kill matrix: the last run of the mutants
+
+TAPS, LOSS, INPUTS = (
+    "test_forward.py::test_taps",
+    "test_loss.py::test_loss",
+    "test_inputs.py::test_bad_tokens",
+)
+HEALTHY = [Verdict("healthy", backend, {}, [TAPS, LOSS, INPUTS]) for backend in BACKENDS]
+
+
+def run_of_all(*changed: Verdict) -> list[Verdict]:
+    """Every mutant killed by the taps, in every backend that it is planted in."""
+    verdicts = [
+        Verdict(name, backend, {TAPS: "why"}, [LOSS])
+        for name, mutant in CATALOGUE.items()
+        for backend in mutant.edits
+    ]
+    own = {(v.mutant, v.backend): v for v in changed}
+    return HEALTHY + [own.get((v.mutant, v.backend), v) for v in verdicts]
+
+
+def cells_of(page: Any, mutant: str) -> list[str]:
+    (row,) = [row for row in page.select("tbody tr") if row.th.text == mutant]
+    return [cell.text for cell in row.find_all("td")]
+
+
+def test_a_cell_says_in_which_backends_a_check_killed() -> None:
+    swapped = Verdict("swap_qk", "torch", {TAPS: "", LOSS: ""}, [])
+    found = run_of_all(swapped)
+    page = BeautifulSoup(kills.matrix(found), "html.parser")
+    heads = [head.text for head in page.select("thead th[scope=col]")]
+    assert heads == ["taps", "bad tokens", "loss"]
+    groups = [head.text for head in page.select("th[scope=colgroup]")]
+    assert groups == ["forward", "inputs", "loss"]
+    assert cells_of(page, "swap_qk") == ["NPJ", "", "P"]
+    only_numpy = next(name for name, m in CATALOGUE.items() if set(m.edits) == {"numpy"})
+    assert cells_of(page, only_numpy) == ["N", "", "·"]
+    classes = [cell.get("class") for cell in page.select("tbody td") if cell.text in ("P", "NPJ")]
+    assert ["k2"] in classes
+    assert ["k7"] in classes
+    (row,) = [row for row in page.select("tbody tr") if row.th.text == "swap_qk"]
+    assert row["data-story"] == CATALOGUE["swap_qk"].story
+    assert (row["data-torch"], row["data-jax"]) == ("2 of 2", "1 of 2")
+    planted = len(found) - len(HEALTHY)
+    assert [cell.text for cell in page.select("tfoot td")] == [str(planted), "0", "1"]
+    assert f"{planted} of {planted} planted bugs were killed" in page.caption.text
+    assert [row.th.text for row in page.select("tbody tr[data-story]")] == list(CATALOGUE)
+    titles = [head.text for head in page.select("th[scope=rowgroup]")]
+    assert "LayerNorm, and where in the block it stands" in titles
+    assert len(titles) == len(page.select("tbody"))
+
+
+def test_a_process_that_ended_is_a_column() -> None:
+    hung = Verdict("swap_qk", "numpy", {"process": "no end after 120 s"}, [])
+    page = BeautifulSoup(kills.matrix(run_of_all(hung)), "html.parser")
+    assert [head.text for head in page.select("thead th[scope=col]")][-1] == "loss"
+    assert "process" in [head.text for head in page.select("th[scope=colgroup]")]
+    assert cells_of(page, "swap_qk")[0] == "N"
+
+
+MATRIX = "```{kill-matrix}\n```"
+
+
+def test_a_run_of_all_is_shown(site: Site) -> None:
+    verdicts.write_report("today", run_of_all())
+    assert site.build(MATRIX, strict=True) == []
+    assert site.page().find(attrs={"data-play": "kills"})
+    assert "kills.js" in str(site.page())
+
+
+def test_what_is_missing_or_old_is_told(site: Site) -> None:
+    def told(fingerprint: str, found: list[Verdict]) -> str:
+        verdicts.REPORT.unlink(missing_ok=True)
+        verdicts.write_report(fingerprint, found)
+        (line,) = site.build(MATRIX)
+        return line.partition("WARNING: ")[2]
+
+    wanted = sum(len(mutant.edits) for mutant in CATALOGUE.values()) + len(BACKENDS)
+    old = "what fell was measured before the sources changed: run nox -s mutants"
+    assert told("yesterday", run_of_all()) == old
+    absent = f"not measured: {wanted - 3} of {wanted}; run nox -s mutants"
+    assert told("today", HEALTHY) == absent
+    alive = Verdict("swap_qk", "jax", {}, [TAPS])
+    assert told("today", run_of_all(alive)) == "swap_qk in jax survived"
+    sick = Verdict("healthy", "jax", {TAPS: "why"}, [])
+    assert told("today", [*run_of_all(), sick]) == "healthy in jax fell, though it is healthy"
+
+
+# The picture in README.md
+
+
+def test_the_picture_in_the_readme_shows_the_code_as_it_is() -> None:
+    assert picture.fingerprint_of() == picture.fingerprint(picture.excerpts()), (
+        "the picture in README.md shows code that has changed: nox -s browser -- --update-readme"
+    )
+
+
+def test_the_readme_shows_it_with_words_for_who_cannot_see_it() -> None:
+    assert picture.PICTURE.stat().st_size < 300_000
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    before, shown, _ = readme.partition(f"](docs/{picture.PICTURE.name})")
+    assert shown
+    alt = before.rpartition("![")[2]
+    assert all(framework in alt for framework in ("NumPy", "PyTorch", "JAX"))
+
+
 # The command line
 
 
-def test_a_port_in_use_is_told_before_anything_is_built(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_port_in_use_is_told_before_anything_is_built(tmp_path, capsys) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert main(["--serve", "--port", str(port), "--out", str(tmp_path / "site")]) == 2
@@ -361,3 +341,32 @@ def test_only_a_site_is_ever_replaced(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "is not a site" in capsys.readouterr().err
     assert main(["--out", str(tmp_path / "thesis.txt")]) == 2
     assert (tmp_path / "thesis.txt").read_text() == "ten years of work"
+
+
+# `nox -s browser`
+
+INSTALL = "install Chromium and its driver (Debian: apt install chromium chromium-driver)"
+NEEDED = {
+    "bin/chromium": f"there is no Chromium here: {INSTALL}",
+    "bin/chromedriver": f"there is no chromedriver here: {INSTALL}",
+    "site/index.html": "there is no site in {site}: build it with nox -s docs",
+}
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with a browser, its driver and a site; its programs are in `bin`."""
+    for place in NEEDED:
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("MINIGPT_SITE", str(tmp_path / "site"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("missing", NEEDED)
+def test_what_the_browser_tests_lack_is_said_in_one_line(missing, machine, capsys) -> None:
+    (machine / missing).unlink()
+    assert browser.main([]) == 2
+    said = NEEDED[missing].format(site=machine / "site")
+    assert capsys.readouterr().err == f"error: {said}\n"

@@ -1,6 +1,7 @@
 """The parts of pages that come from code: excerpts, aligned lines, commands and figures."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from docs.extensions.code.alignment import Placed, place, units
 from docs.extensions.code.excerpts import ExcerptError, find_excerpt
 from docs.extensions.code.highlighting import highlighted_lines
 from docs.extensions.proofs.proof import checks_named
+from docs.producers import losses
 from shared.errors import BackendError, UserError
 from shared.protocol import BACKENDS
 from shared.sources import ROOT, fingerprint
@@ -23,18 +25,27 @@ def text_of(path: str, name: str, **options: Any) -> list[str]:
     return [line.text for line in find_excerpt(path, name, **options).lines]
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_a_forward_is_found_in_every_backend(backend: str) -> None:
-    first, *_, last = text_of(f"impls/{backend}/model.py", "MLP.forward")
-    assert first.startswith("def __call__(" if backend == "jax" else "def forward(")
-    assert last == "    return self.c_proj(x)"
-
-
-def test_an_excerpt_knows_where_it_stands() -> None:
-    excerpt = find_excerpt("impls/torch/model.py", "merge_heads")
+@pytest.mark.parametrize(
+    ("place", "name", "first", "last"),
+    [
+        ("numpy/model.py", "MLP.forward", "def forward(", "    return self.c_proj(x)"),
+        ("torch/model.py", "MLP.forward", "def forward(", "    return self.c_proj(x)"),
+        ("jax/model.py", "MLP.forward", "def __call__(", "    return self.c_proj(x)"),
+        ("numpy/model.py", "MLP", "class MLP", "        return self.c_proj(x)"),
+        ("numpy/model.py", "MLP.backward", "def backward(", "    return "),
+        ("torch/attention_steps.py", "attention_steps", "@torch", "    return "),
+        ("torch/model.py", "ACTIVATIONS", "ACTIVATIONS = {", "}"),
+    ],
+)
+def test_an_excerpt_is_found(place: str, name: str, first: str, last: str) -> None:
+    """And knows where it stands; a class of NumPy's is shown without its backward."""
+    excerpt = find_excerpt(f"impls/{place}", name)
     path, number = excerpt.place.split(":")
     line = (ROOT / path).read_text(encoding="utf-8").splitlines()[int(number) - 1]
-    assert line.startswith("def merge_heads(")
+    assert line.strip().startswith(first)
+    assert excerpt.lines[0].text.startswith(first)
+    assert excerpt.lines[-1].text.startswith(last)
+    assert name == "MLP.backward" or "backward" not in "".join(map(str, excerpt.lines))
 
 
 def test_docstrings_can_be_left_out_unless_there_is_nothing_else() -> None:
@@ -44,19 +55,6 @@ def test_docstrings_can_be_left_out_unless_there_is_nothing_else() -> None:
     assert len(without) == len(with_it) - 1
     lines = text_of("impls/numpy/model.py", "SinusoidalEmbedding.backward", docstring=False)
     assert lines[-1].strip() == '"""Nothing to train."""'
-
-
-def test_a_class_is_shown_without_its_backward() -> None:
-    lines = text_of("impls/numpy/model.py", "MLP")
-    assert any("def forward" in line for line in lines)
-    assert not any("backward" in line for line in lines)
-    assert lines[-1].strip()
-    assert text_of("impls/numpy/model.py", "MLP.backward")[0].startswith("def backward")
-
-
-def test_decorators_and_tables_are_found() -> None:
-    assert text_of("impls/torch/attention_steps.py", "attention_steps")[0].startswith("@torch")
-    assert text_of("impls/torch/model.py", "ACTIVATIONS")[0] == "ACTIVATIONS = {"
 
 
 @pytest.mark.parametrize(
@@ -80,16 +78,6 @@ def placed(name: str, file: str = "model.py") -> dict[str, list[Placed]]:
     return place({backend: units(excerpt) for backend, excerpt in excerpts.items()})
 
 
-def counterparts(found: dict[str, list[Placed]], backend: str, text: str) -> dict[str, list[str]]:
-    """The lines of the other backends that belong to the one with this text."""
-    (own,) = [p for p in found[backend] if text in p.unit.lines[-1].text]
-    return {
-        other: [p.unit.lines[-1].text.strip() for p in some if p.links & own.links]
-        for other, some in found.items()
-        if other != backend
-    }
-
-
 NAMES = ("CausalSelfAttention.forward", "GPT.__init__", "MLP", "Block", "cross_entropy")
 
 
@@ -102,37 +90,40 @@ def test_every_line_is_shown_once_and_in_order(name: str) -> None:
         assert rows == sorted(set(rows)), "two units of a backend in one row"
 
 
-def test_the_same_value_corresponds_however_it_is_computed() -> None:
-    backends = placed("CausalSelfAttention.forward")
-    found = counterparts(backends, "numpy", "att = np.where(mask")
-    assert [line[:24] for line in found["torch"]] == ["att = scores.masked_fill"]
-    assert [line[:14] for line in found["jax"]] == ["att = jnp.wher"]
-    found = counterparts(backends, "jax", "k, v = cache.extend")
-    assert [line[:24] for line in found["numpy"]] == ["k, v = cache.extend(k, v"]
-    found = counterparts(backends, "torch", ") -> Float")
-    assert [len(lines) for lines in found.values()] == [1, 1]
-    found = counterparts(placed("MLP"), "torch", "def forward")
-    assert [line[:12] for line in found["jax"]] == ["def __call__"]
+FORWARD = "CausalSelfAttention.forward"
 
 
-def test_an_array_corresponds_to_the_part_of_it_that_is_assigned() -> None:
-    backends = placed("average_by_loop", "attention_steps.py")
-    found = counterparts(backends, "numpy", "y[:, t] = ")
-    assert found["torch"][0].startswith("y[:, t] = ")
-    assert found["jax"][0].startswith("y = y.at[:, t].set(")
-
-
-def test_what_only_one_backend_does_has_no_counterpart() -> None:
-    backends = placed("CausalSelfAttention.forward")
-    fused = counterparts(backends, "torch", "y = functional.scaled_dot_product_attention")
-    assert fused == {"numpy": [], "jax": []}
-    assert counterparts(backends, "numpy", "self.saved = ") == {"torch": [], "jax": []}
-
-
-def test_one_call_corresponds_to_all_that_it_stands_for() -> None:
-    found = counterparts(placed("cross_entropy"), "torch", "return functional.cross_entropy")
-    assert [line.split(" ")[0] for line in found["jax"]] == ["return"]
-    assert [line.split(" ")[0] for line in found["numpy"]] == ["top", "log_sum", "chosen", "return"]
+@pytest.mark.parametrize(
+    ("name", "backend", "text", "counterparts"),
+    [
+        (
+            *(FORWARD, "numpy", "att = np.where(mask"),
+            {"torch": ["att = scores.masked_fill"], "jax": ["att = jnp.wher"]},
+        ),
+        (FORWARD, "jax", "k, v = cache.extend", {"numpy": ["k, v = cache.extend(k, v"]}),
+        (FORWARD, "torch", ") -> Float", {"numpy": [""], "jax": [""]}),
+        ("MLP", "torch", "def forward", {"jax": ["def __call__"]}),
+        # An array, and the part of it that is assigned
+        ("average_by_loop", "numpy", "y[:, t] = ", {"torch": ["y[:, t] = "], "jax": ["y = y.at"]}),
+        # What only one backend does
+        (FORWARD, "torch", "y = functional.scaled_dot", {"numpy": [], "jax": []}),
+        (FORWARD, "numpy", "self.saved = ", {"torch": [], "jax": []}),
+        # One call, and all that it stands for
+        (
+            *("cross_entropy", "torch", "return functional.cross_entropy"),
+            {"jax": ["return "], "numpy": ["top ", "log_sum ", "chosen ", "return "]},
+        ),
+    ],
+)
+def test_the_same_value_corresponds_however_it_is_computed(
+    name: str, backend: str, text: str, counterparts: dict[str, list[str]]
+) -> None:
+    found = placed(name, "attention_steps.py" if "average" in name else "model.py")
+    (own,) = [p for p in found[backend] if text in p.unit.lines[-1].text]
+    for other, starts in counterparts.items():
+        lines = [p.unit.lines[-1].text.strip() for p in found[other] if p.links & own.links]
+        assert len(lines) == len(starts), lines
+        assert all(map(str.startswith, lines, starts)), lines
 
 
 def test_shapes_in_comments_are_marked() -> None:
@@ -192,18 +183,11 @@ COMMAND = "python -m json.tool --help"
 def test_what_a_command_prints_is_kept_until_a_source_changes(printing: dict[str, str]) -> None:
     assert runs.printed(COMMAND, run=False) is None
     first = runs.printed(COMMAND, run=True)
-    assert first is not None
     assert first.text.startswith("usage: ")
     assert runs.printed(COMMAND, run=False) == first
     printing["fingerprint"] = "two"
-    old = runs.printed(COMMAND, run=False)
-    assert old is not None
-    assert old.stale
-    assert old.text == first.text
-    new = runs.printed(COMMAND, run=True)
-    assert new is not None
-    assert not new.stale
-    assert new.fingerprint == "two"
+    assert runs.printed(COMMAND, run=False) == replace(first, stale=True)
+    assert runs.printed(COMMAND, run=True) == replace(first, fingerprint="two")
 
 
 @pytest.mark.usefixtures("printing")
@@ -215,45 +199,29 @@ def test_a_command_that_fails_is_an_error() -> None:
 # Producers
 
 
-class Counting:
-    """Something to measure, which counts its measurements."""
-
-    def __init__(self, source: Path) -> None:
-        self.times = 0
-        self.producer = data.Producer("counted", "counting", (str(source),), self.measure)
-
-    def measure(self) -> dict[str, int]:
-        self.times += 1
-        return {"times": self.times}
-
-
-def test_a_figure_is_measured_again_when_a_source_changes(tmp_path: Path) -> None:
-    source, directory = tmp_path / "source.py", tmp_path / "data"
+def test_a_figure_is_measured_again_when_a_source_changes(tmp_path, monkeypatch) -> None:
+    source, directory, times = tmp_path / "source.py", tmp_path / "data", []
     source.write_text("a = 1\n")
-    # A path from the root of the file system stays what it is below any other.
-    counting = Counting(source)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "fingerprint", lambda names: fingerprint(["source.py"], tmp_path))
-        assert data.read(counting.producer, directory) is None
-        assert data.make([counting.producer], directory) == []
-        assert data.make([counting.producer], directory) == []
-        assert counting.times == 1
-        source.write_text("a = 2\n")
-        old = data.read(counting.producer, directory)
-        assert old is not None
-        assert old.stale
-        data.make([counting.producer], directory)
-        new = data.read(counting.producer, directory)
-        assert new is not None
-        assert not new.stale
-        assert new.data == {"times": 2}
+    producer = data.Producer(
+        "times", "times", (str(source),), lambda: times.append(1) or len(times)
+    )
+    monkeypatch.setattr(data, "fingerprint", lambda names: fingerprint(["source.py"], tmp_path))
+    assert data.read(producer, directory) is None
+    assert data.make([producer], directory) == []
+    assert data.make([producer], directory) == []
+    assert len(times) == 1
+    source.write_text("a = 2\n")
+    assert data.read(producer, directory).stale
+    data.make([producer], directory)
+    new = data.read(producer, directory)
+    assert not new.stale
+    assert new.data == 2
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"fingerprint": 1}'])
 def test_a_figure_that_cannot_be_read_is_none(tmp_path: Path, content: str) -> None:
-    counting = Counting(ROOT / "noxfile.py")
-    (tmp_path / "counted.json").write_text(content)
-    assert data.read(counting.producer, tmp_path) is None
+    (tmp_path / "losses.json").write_text(content)
+    assert data.read(losses.PRODUCER, tmp_path) is None
 
 
 def test_what_cannot_be_measured_is_told_in_a_line(tmp_path: Path) -> None:
@@ -261,8 +229,8 @@ def test_what_cannot_be_measured_is_told_in_a_line(tmp_path: Path) -> None:
         raise BackendError("torch is not installed")
 
     producer = data.Producer("never", "nothing", ("noxfile.py",), measure)
-    (line,) = data.make([producer], tmp_path)
-    assert line == "never could not be measured: torch is not installed"
+    told = data.make([producer], tmp_path)
+    assert told == ["never could not be measured: torch is not installed"]
     assert not list(tmp_path.iterdir())
 
 

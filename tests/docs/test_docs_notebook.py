@@ -1,24 +1,18 @@
 """The notebook: committed without outputs, run by the build, and shown with its output."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from docs import build
-from docs.build import build_site, main
+from docs.build import main
 from docs.data import Producer, ProducerError, Product
-from docs.extensions import notebook
 from docs.producers import road
 from shared.errors import BackendError
 from shared.sources import ROOT
-
-# MyST uses functions that Sphinx will remove in two versions; both are pinned.
-pytestmark = pytest.mark.filterwarnings("ignore:.*Check CHANGES for Sphinx")
+from tests.docs.conftest import Site
 
 
 def test_the_notebook_is_committed_as_nobody_has_run_it() -> None:
@@ -36,46 +30,41 @@ def test_the_notebook_is_committed_as_nobody_has_run_it() -> None:
 # Running it
 
 
-def notebook_of(*sources: str) -> Any:
-    return new_notebook(
-        cells=[new_code_cell(source, id=f"c{i}") for i, source in enumerate(sources)]
-    )
+def run(*sources: str) -> Any:
+    cells = [new_code_cell(source, id=f"c{i}") for i, source in enumerate(sources)]
+    return road.run(new_notebook(cells=cells))
 
 
 def test_cells_are_run_in_order_and_share_their_names() -> None:
-    done = road.run(notebook_of("import os\na = 6", "print(a * 7)\nprint(os.getcwd())"))
+    done = run("import os\na = 6", "print(a * 7)\nprint(os.getcwd())")
     (printed,) = done.cells[1].outputs
     assert printed.text.splitlines() == ["42", str(ROOT / "docs")]
     assert all(cell.metadata == {} for cell in done.cells)
 
 
-FOUND = "import sys\nsys.path[:0] = ['..']\n"
-FAILING = [
-    ("1 / 0", ProducerError, "docs/road.ipynb: the cell 'c1' fails: ZeroDivisionError: division"),
-    (
-        f"{FOUND}from shared.protocol import load_backend\nload_backend('abacus')",
-        BackendError,
-        "there is no backend 'abacus'",
-    ),
-    (
-        "from IPython.display import display\ndisplay({'image/png': 'aGk='}, raw=True)",
-        ProducerError,
-        "docs/road.ipynb: the cell 'c1' draws a picture and has no alt text for it",
-    ),
-]
+LOAD = "import sys; sys.path[:0] = ['..']; from shared.protocol import load_backend; load_backend"
+DISPLAY = "from IPython.display import display; display"
 
 
-@pytest.mark.parametrize(("source", "error", "said"), FAILING, ids=["error", "backend", "picture"])
+@pytest.mark.parametrize(
+    ("source", "error", "said"),
+    [
+        ("1 / 0", ProducerError, "docs/road.ipynb: the cell 'c1' fails: ZeroDivisionError: di"),
+        (f"{LOAD}('abacus')", BackendError, "there is no backend 'abacus'"),
+        (
+            *(f"{DISPLAY}({{'image/png': 'aGk='}}, raw=True)", ProducerError),
+            "docs/road.ipynb: the cell 'c1' draws a picture and has no alt text for it",
+        ),
+    ],
+)
 def test_a_cell_that_fails_is_named(source: str, error: type[Exception], said: str) -> None:
     with pytest.raises(error) as caught:
-        road.run(notebook_of("a = 1", source))
+        run("a = 1", source)
     assert str(caught.value).startswith(said)
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_a_cell_that_fails_fails_the_build(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_cell_that_fails_fails_the_build(tmp_path, monkeypatch, capsys) -> None:
     def measure() -> None:
         raise ProducerError("the cell 'c1' fails")
 
@@ -106,27 +95,17 @@ def small(*outputs: dict[str, Any]) -> Any:
     )
 
 
-@pytest.fixture
-def build_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Builds the page of the small notebook. Returns it with the complaints of the build."""
-
-    def build_page(product: Product | None) -> tuple[Any, list[str]]:
-        monkeypatch.setattr(notebook, "read", lambda producer: product)
-        source = tmp_path / "source"
-        source.mkdir()
-        (source / "index.md").write_text("# Index\n\n```{toctree}\nroad\n```\n")
-        saved = small({**PRINTED, "text": "by somebody, some day"})
-        nbformat.write(saved, source / "road.ipynb")
-        told = build_site(source, tmp_path / "out", may_run=False)
-        written = (tmp_path / "out" / "road.html").read_text(encoding="utf-8")
-        return BeautifulSoup(written, "html.parser"), told
-
-    return build_page
+def show(site: Site, product: Product | None) -> tuple[Any, list[str]]:
+    """The page of the small notebook, and the complaints of the build."""
+    site.notebook = product
+    nbformat.write(small({**PRINTED, "text": "by somebody, some day"}), site.source / "road.ipynb")
+    told = site.build("")
+    return site.page("road"), told
 
 
-def test_cells_are_shown_with_what_they_printed_and_drew(build_page: Callable[..., Any]) -> None:
-    run = small(PRINTED, TALK, PICTURE)
-    page, told = build_page(Product(road.PRODUCER, run, None, "", stale=False))
+def test_cells_are_shown_with_what_they_printed_and_drew(site: Site) -> None:
+    drawn = small(PRINTED, TALK, PICTURE)
+    page, told = show(site, Product(road.PRODUCER, drawn, None, "", stale=False))
     assert told == []
     assert page.find("h1").text.startswith("Title")
     assert page.find("math") is not None
@@ -139,16 +118,16 @@ def test_cells_are_shown_with_what_they_printed_and_drew(build_page: Callable[..
     assert page.find("a", class_="download")["href"].endswith("road.ipynb")
 
 
-def test_a_notebook_that_was_not_run_says_so(build_page: Callable[..., Any]) -> None:
-    page, (told,) = build_page(None)
-    assert "not measured: road" in told
-    assert "not measured: road" in page.select_one(".missing").text
+@pytest.mark.parametrize(
+    ("product", "said"),
+    [
+        (None, "not measured: road"),
+        (Product(road.PRODUCER, small(PRINTED), None, "", True), "older than the sources: road"),
+    ],
+)
+def test_a_notebook_that_was_not_run_or_is_old_says_so(product, said, site) -> None:
+    page, (told,) = show(site, product)
+    assert said in told
+    assert said in page.select_one(".missing").text
     assert page.select_one(".cell pre").text.strip() == CODE
-    assert page.select_one(".printed") is None
-
-
-def test_an_old_one_is_shown_with_a_note(build_page: Callable[..., Any]) -> None:
-    page, (told,) = build_page(Product(road.PRODUCER, small(PRINTED), None, "", stale=True))
-    assert "older than the sources: road" in told
-    assert "older than the sources" in page.select_one(".missing").text
-    assert page.select_one(".printed") is not None
+    assert (page.select_one(".printed") is None) == (product is None)

@@ -6,26 +6,22 @@ docs/browser/ tests in a browser that the scripts show these numbers.
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from bs4 import BeautifulSoup
 
-from docs.build import build_site
 from docs.data import Producer, Product
 from docs.extensions import figures
 from docs.producers import attention, next_tokens, trained, typed
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.config import GPTConfig, SampleConfig
-from shared.errors import RunError, UserError
+from shared.errors import RunError
 from shared.layout import init_weights
 from shared.protocol import load_backend
 from shared.randomness import uniform
 from shared.text.tokenizers import Tokenizer, build_tokenizer
 from tests.command_line import SMALL, TEXT
-
-pytestmark = pytest.mark.filterwarnings("ignore:.*Check CHANGES for Sphinx")
+from tests.docs.conftest import Site
 
 BACKENDS = ("numpy", "torch")
 
@@ -52,11 +48,10 @@ def model(monkeypatch: pytest.MonkeyPatch) -> tuple[Checkpoint, Tokenizer]:
 
 
 @pytest.fixture
-def small_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def small_training(tmp_path, monkeypatch) -> Path:
     """A few steps of a tiny model in this process, in a temporary directory."""
-    path = tmp_path / "text.txt"
-    path.write_text(TEXT, encoding="utf-8")
-    monkeypatch.setattr(trained, "OPTIONS", ("--dataset", str(path), *SMALL))
+    (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
+    monkeypatch.setattr(trained, "OPTIONS", ("--dataset", str(tmp_path / "text.txt"), *SMALL))
     monkeypatch.setattr(trained, "DIRECTORY", tmp_path)
     monkeypatch.setattr(trained, "RUN", tmp_path / "trained")
     monkeypatch.setattr(trained, "run_alone", lambda function, *args: function(*args))
@@ -65,7 +60,7 @@ def small_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_model_is_trained_once_and_again_if_it_is_gone_or_old(
-    small_training: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    small_training, capsys, monkeypatch
 ) -> None:
     checkpoint, tokenizer = trained.trained()
     assert checkpoint.training is not None
@@ -82,9 +77,7 @@ def test_the_model_is_trained_once_and_again_if_it_is_gone_or_old(
     assert capsys.readouterr().err.count("6 steps of") == 1
 
 
-def test_a_training_that_fails_is_told(
-    small_training: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_training_that_fails_is_told(small_training, monkeypatch) -> None:
     monkeypatch.setattr(trained, "OPTIONS", ("--preset", "no such"))
     with pytest.raises(RunError, match="trained could not be measured: its training did not"):
         trained.trained()
@@ -93,28 +86,21 @@ def test_a_training_that_fails_is_told(
 # The attention explorer
 
 
-def test_the_explorer_shows_the_weights_of_every_backend(
-    model: tuple[Checkpoint, Tokenizer],
-) -> None:
-    data = attention.measure()
-    checkpoint, tokenizer = model
-    json.dumps(data, allow_nan=False)
-    for sentence, found in zip(attention.SENTENCES, data["sentences"], strict=True):
-        assert "".join(found["tokens"]) == sentence.replace(" ", "␣")
-        assert tuple(found["weights"]) == BACKENDS
-        for backend, layers in found["weights"].items():
-            built = load_backend(backend).build(
-                checkpoint.config, checkpoint.weights, dtype="float64"
-            )
-            trace = built.trace(tokenizer.encode(sentence)[None])
-            for i, layer in enumerate(layers):
-                expected = trace[f"h.{i}.attn.weights"][0]
-                for head, own in zip(layer, expected, strict=True):
-                    assert [len(row) for row in head] == list(range(1, len(sentence) + 1))
-                    for t, row in enumerate(head):
-                        np.testing.assert_allclose(row, own[t, : t + 1], rtol=5e-5)
-        largest = [entry["largest"] for layer in found["apart"] for entry in layer]
-        assert 0 < max(largest) < data["limit"] == 7e-12
+def test_the_explorer_shows_the_weights_of_every_backend(model) -> None:
+    data = json.loads(json.dumps(attention.measure(), allow_nan=False))
+    (checkpoint, tokenizer), (sentence,), (found,) = model, attention.SENTENCES, data["sentences"]
+    assert "".join(found["tokens"]) == sentence.replace(" ", "␣")
+    assert tuple(found["weights"]) == BACKENDS
+    for backend, layers in found["weights"].items():
+        built = load_backend(backend).build(checkpoint.config, checkpoint.weights, dtype="float64")
+        trace = built.trace(tokenizer.encode(sentence)[None])
+        for i, layer in enumerate(layers):
+            for head, own in zip(layer, trace[f"h.{i}.attn.weights"][0], strict=True):
+                for t, row in enumerate(head):
+                    np.testing.assert_allclose(row, own[t, : t + 1], rtol=5e-5)
+                assert t == len(sentence) - 1
+    largest = [entry["largest"] for layer in found["apart"] for entry in layer]
+    assert 0 < max(largest) < data["limit"] == 7e-12
 
 
 def test_differences_are_exact_and_say_who() -> None:
@@ -148,9 +134,7 @@ def test_the_table_is_given_every_digit_of_the_logits(model: tuple[Checkpoint, T
 # The typed sample
 
 
-def test_the_typed_text_is_what_generate_gives(
-    model: tuple[Checkpoint, Tokenizer], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_typed_text_is_what_generate_gives(model, monkeypatch) -> None:
     sampling = SampleConfig(max_new_tokens=40, temperature=0.7, seed=5)
     monkeypatch.setattr(typed, "SAMPLING", sampling)
     monkeypatch.setattr(typed, "REPEATS", 1)
@@ -179,40 +163,21 @@ def test_speeds_with_the_cache_and_without_are_told_apart() -> None:
 # On the page
 
 
-def page_with(directory: Path, text: str, **options: Any) -> tuple[Any, list[str]]:
-    source = directory / "source" / "pages"
-    source.mkdir(parents=True)
-    (source / "one.md").write_text(f"# Page\n\n{text}\n", encoding="utf-8")
-    index = "# Index\n\n```{toctree}\npages/one\n```\n"
-    (source.parent / "index.md").write_text(index, encoding="utf-8")
-    told = build_site(source.parent, directory / "out", may_run=False, **options)
-    html = (directory / "out" / "pages" / "one.html").read_text(encoding="utf-8")
-    return BeautifulSoup(html, "html.parser"), told
-
-
-def test_a_plaything_has_its_script_and_its_numbers_on_its_page(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    product = Product(attention.PRODUCER, {"a": 1}, None, "", stale=False)
-    monkeypatch.setattr(figures, "read", lambda producer: product)
-    page, told = page_with(tmp_path, "```{play} attention\n```", strict=True)
-    assert told == []
+def test_a_plaything_has_its_script_and_its_numbers_on_its_page(site: Site) -> None:
+    site.figure = Product(attention.PRODUCER, {"a": 1}, None, "", stale=False)
+    assert site.build("```{play} attention\n```", strict=True) == []
+    page = site.page()
     assert page.select_one('.play[data-play="attention"] noscript').text.strip()
     assert json.loads(page.find(id="data-attention").string) == {"a": 1}
     (script,) = [tag for tag in page.find_all("script") if "attention.js" in tag.get("src", "")]
-    assert (tmp_path / "out" / "pages" / script["src"].split("?")[0]).is_file()
+    assert (site.out / script["src"].split("?")[0]).is_file()
 
 
-def test_a_plaything_without_numbers_or_script_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(figures, "read", lambda producer: None)
-    page, (told,) = page_with(tmp_path / "a", "```{play} attention\n```")
+def test_a_plaything_without_numbers_or_script_is_told(site, monkeypatch) -> None:
+    (told,) = site.build("```{play} attention\n```")
     assert "not measured: attention" in told
-    assert not page.select(".play")
+    assert not site.page().select(".play")
     nothing = Producer("nothing", "nothing", (), lambda: None)
     monkeypatch.setitem(figures.PRODUCERS, "nothing", nothing)
-    product = Product(nothing, {}, None, "", stale=False)
-    monkeypatch.setattr(figures, "read", lambda producer: product)
-    with pytest.raises(UserError, match=r"there is no docs/_static/nothing\.js"):
-        page_with(tmp_path / "b", "```{play} nothing\n```")
+    site.figure = Product(nothing, {}, None, "", stale=False)
+    assert "there is no docs/_static/nothing.js" in site.wrong("```{play} nothing\n```")

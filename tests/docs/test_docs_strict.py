@@ -1,61 +1,31 @@
-"""Errors of the build: dead links and failing commands; with --strict, missing or old figures."""
+"""Errors of the build: mistakes, dead links, failing commands; with --strict, missing figures."""
 
-from collections.abc import Callable
+import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from audits.mutants import report as verdicts
-from conformance import gate
 from docs import runs
-from docs.build import build_site
 from docs.data import Product
-from docs.extensions import figures, notebook
-from docs.extensions.proofs import proof
 from docs.producers import losses
 from docs.runs import Printed
-from shared.errors import UserError
-
-# MyST uses functions that Sphinx will remove in two versions; both are pinned.
-pytestmark = pytest.mark.filterwarnings("ignore:.*Check CHANGES for Sphinx")
+from tests.docs.conftest import Site
 
 FIGURE = "```{run-figure} losses\n```"
-REPORT = "```{conformance} logits\n```"
-MUTANT = "```{mutant} swap_qk\n```"
 WALK = "python -m lessons.walk --untrained"
 COMMAND = f"```{{try}} T\n:command: {WALK}\n:shows: yes\n```"
-NOTEBOOK = """{"cells": [{"cell_type": "markdown", "id": "a", "metadata": {}, "source": "# A"}],
-"metadata": {}, "nbformat": 4, "nbformat_minor": 5}"""
 
-
-@pytest.fixture
-def build_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """Builds a site of a page and a notebook, without any measurements."""
-    monkeypatch.setattr(figures, "read", lambda producer: None)
-    monkeypatch.setattr(proof, "REPORT", tmp_path / "conformance.json")
-    monkeypatch.setattr(verdicts, "REPORT", tmp_path / "mutants.json")
-    monkeypatch.setattr(gate, "when_passed", lambda fingerprint: None)
-    monkeypatch.setattr(runs, "DIRECTORY", tmp_path / "printed")
-    done = Product(notebook.road.PRODUCER, {"cells": [{"source": "# A"}]}, None, "", stale=False)
-    monkeypatch.setattr(notebook, "read", lambda producer: done)
-
-    def build(page: str, *, strict: bool, may_run: bool = False) -> list[str]:
-        source = tmp_path / "source"
-        source.mkdir(exist_ok=True)
-        text = f"# Page\n\n{page}\n\n```{{toctree}}\nroad\n```\n"
-        (source / "index.md").write_text(text, encoding="utf-8")
-        (source / "road.ipynb").write_text(NOTEBOOK, encoding="utf-8")
-        return build_site(source, tmp_path / "out", strict=strict, may_run=may_run)
-
-    return build
-
-
-MISSING = {
-    FIGURE: "not measured: losses",
-    REPORT: "not measured: run nox -s conformance",
-    MUTANT: "was not measured: run nox -s mutants",
-    COMMAND: f"not run yet: {WALK}",
+WRONG = {
+    "```{three} GPT.sideways\n```": "there is no GPT.sideways in impls/numpy/model.py",
+    "```{three} softmax\n:numpy-file: nn.py\n:torch: nothing\n:jax: nothing\n```": "say in the",
+    "```{excerpt} shared/schedule.py tomorrow\n```": "there is no tomorrow in shared/schedule.py",
+    "```{mutant} swap_qkv\n```": "there is no mutant 'swap_qkv'",
+    "```{conformance} logits, vibes\n```": "there is no check 'vibes'",
+    "```{run-figure} horoscope\n```": "there is no producer 'horoscope'",
+    "```{try} T\n:command: nox -s tango\n```": "there is no nox session 'tango'",
+    "```{question}\nWhy?\n```": "put a line of --- before the answer",
+    "```{did-for-you}\n- NumPy: nothing\n```": "a list of three",
+    "$\\nosuchcommand{x}$": "nosuchcommand",
 }
 
 DEAD = {
@@ -70,47 +40,56 @@ DEAD = {
     '<a href="mailto:nobody@example.org">e</a>': "mailto",
 }
 
-
-def test_strict_fails_where_else_it_is_only_told(build_page: Callable[..., list[str]]) -> None:
-    page = "\n\n".join(MISSING)
-    told = "\n".join(build_page(page, strict=False))
-    with pytest.raises(UserError) as caught:
-        build_page(page, strict=True)
-    for said in MISSING.values():
-        assert said in told
-        assert said in str(caught.value)
+MISSING = {
+    FIGURE: "not measured: losses",
+    "```{conformance} logits\n```": "not measured: run nox -s conformance",
+    "```{mutant} swap_qk\n```": "was not measured: run nox -s mutants",
+    "```{kill-matrix}\n```": "not measured: run nox -s mutants",
+    COMMAND: f"not run yet: {WALK}",
+}
 
 
-def test_every_dead_link_fails_the_build(build_page: Callable[..., list[str]]) -> None:
-    with pytest.raises(UserError) as caught:
-        build_page("\n\n".join(DEAD), strict=False)
+def test_what_is_wrong_fails_the_build_and_is_named(site: Site) -> None:
+    site.build("All is well: $x^2$.")
+    before = site.page()
+    lines = site.wrong("\n\n".join([*WRONG, *DEAD])).splitlines()[1:]
+    for said in WRONG.values():
+        (line,) = [line for line in lines if said in line]
+        assert re.match(r".*index\.md:\d+: ERROR: ", line), line
     for said in DEAD.values():
-        assert said in str(caught.value)
+        assert any(said in line for line in lines), said
+    assert site.page() == before
+    assert sorted(path.name for path in site.out.parent.iterdir()) == ["out", "source"]
 
 
-def test_strict_is_content_with_what_is_right(build_page: Callable[..., list[str]]) -> None:
+def test_strict_fails_where_else_it_is_only_told(site: Site) -> None:
+    page, failures = "\n\n".join(MISSING), ["losses could not be measured"]
+    told = "\n".join(site.build(page, failures=failures))
+    wrong = site.wrong(page, strict=True, failures=failures)
+    for said in [*MISSING.values(), *failures]:
+        assert said in told
+        assert said in wrong
+    notes = [note.text for note in site.page().select('p.missing[role="note"]')]
+    assert all(any(said in note for note in notes) for said in MISSING.values())
+
+
+def test_strict_is_content_with_what_is_right(site: Site) -> None:
     links = '[a](#here), [b](road.ipynb), [c](https://arxiv.org/abs/1), <a href="road.html#a">d</a>'
-    assert build_page(f"## Here\n\n{links}", strict=True) == []
+    assert site.build(f"## Here\n\n{links}", strict=True) == []
 
 
-def test_strict_fails_on_what_is_old(
-    build_page: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    product = Product(losses.PRODUCER, {}, "<svg><path/></svg>", "a line", stale=False)
-    monkeypatch.setattr(figures, "read", lambda producer: product)
-    assert build_page(FIGURE, strict=True) == []
-    product = replace(product, stale=True)
+def test_strict_fails_on_what_is_old(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.figure = Product(losses.PRODUCER, {}, "<svg><path/></svg>", "a line", stale=False)
+    assert site.build(FIGURE, strict=True) == []
+    site.figure = replace(site.figure, stale=True)
     monkeypatch.setattr(runs, "_read", lambda path: Printed(WALK, "of other sources", "a walk"))
-    with pytest.raises(UserError) as caught:
-        build_page(f"{FIGURE}\n\n{COMMAND}", strict=True)
-    assert "older than the sources: losses" in str(caught.value)
-    assert f"is older than the sources: {WALK}" in str(caught.value)
+    wrong = site.wrong(f"{FIGURE}\n\n{COMMAND}", strict=True)
+    assert "older than the sources: losses" in wrong
+    assert f"is older than the sources: {WALK}" in wrong
 
 
-def test_a_command_that_fails_always_fails_the_build(build_page: Callable[..., list[str]]) -> None:
-    page = COMMAND.replace(WALK, f"{WALK} --layer 99")
-    with pytest.raises(UserError) as caught:
-        build_page(page, strict=False, may_run=True)
-    assert "the command fails (status 2)" in str(caught.value)
-    assert "there is no layer 99" in str(caught.value)
-    assert "index.md:3: ERROR" in str(caught.value)
+def test_a_command_that_fails_always_fails_the_build(site: Site) -> None:
+    wrong = site.wrong(COMMAND.replace(WALK, f"{WALK} --layer 99"), may_run=True)
+    assert "the command fails (status 2)" in wrong
+    assert "there is no layer 99" in wrong
+    assert "index.md:3: ERROR" in wrong

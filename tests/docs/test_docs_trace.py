@@ -1,6 +1,7 @@
 """The trace page: its measurements, the diagram, and the lines of code."""
 
 import re
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,6 @@ from bs4 import BeautifulSoup
 from docs.extensions.code.architecture import architecture
 from docs.extensions.code.excerpts import ExcerptError
 from docs.extensions.code.tap_lines import tap_lines
-from docs.extensions.trace import lines_of
 from docs.producers import timing, trace
 from lessons.walk import kind_of
 from shared.checkpoints.checkpoint import Checkpoint
@@ -66,13 +66,6 @@ def test_what_is_compared_keeps_every_digit() -> None:
     assert found["jax"]["apart"]["from"] == "numpy"
 
 
-def test_pictures_are_given_once_where_they_are_the_same() -> None:
-    one = np.array([[1 / 3, 2.0]])
-    values = {"numpy": one, "torch": one + 1e-9, "jax": one + 1e-3}
-    found = trace.pictured(values)
-    assert found == {"numpy": [0.33333, 2.0], "torch": "numpy", "jax": [0.33433, 2.001]}
-
-
 # The diagram
 
 
@@ -93,19 +86,20 @@ def test_the_diagram_has_a_button_for_every_tap(config: GPTConfig) -> None:
 
 @each_config
 def test_nothing_in_the_diagram_lies_on_something_else(config: GPTConfig) -> None:
-    names = dict.fromkeys(tap_names(config), "")
-    page = BeautifulSoup(architecture(config, names), "html.parser")
-    boxes = []
-    for box in page.select("button, .part"):
-        place = dict(re.findall(r"(\w+):([\d.]+)em", box["style"]))
-        boxes.append([float(place[key]) for key in ("left", "top", "width", "height")])
-    size = dict(re.findall(r"(\w+):([\d.]+)em", page.div["style"]))
-    for i, (x, y, width, height) in enumerate(boxes):
-        assert 0 <= x <= x + width <= float(size["width"])
-        assert 0 <= y <= y + height <= float(size["height"])
-        for x2, y2, width2, height2 in boxes[:i]:
-            apart = x >= x2 + width2 or x2 >= x + width or y >= y2 + height2 or y2 >= y + height
-            assert apart
+    page = BeautifulSoup(architecture(config, dict.fromkeys(tap_names(config), "")), "html.parser")
+
+    def place(element: Any) -> dict[str, float]:
+        return {k: float(v) for k, v in re.findall(r"(\w+):([\d.]+)em", element["style"])}
+
+    whole, boxes = place(page.div), [place(box) for box in page.select("button, .part")]
+    for along, size in (("left", "width"), ("top", "height")):
+        assert all(0 <= box[along] <= box[along] + box[size] <= whole[size] for box in boxes)
+    for one, other in combinations(boxes, 2):
+        assert any(
+            first[along] + first[size] <= second[along]
+            for along, size in (("left", "width"), ("top", "height"))
+            for first, second in ((one, other), (other, one))
+        )
 
 
 # The lines of code
@@ -145,25 +139,12 @@ def test_lines_come_with_those_that_they_change() -> None:
         tap_lines("numpy", "mlp.gate", gpt2)
 
 
-def test_the_lines_of_the_three_backends_are_hidden_until_they_are_asked_for() -> None:
-    page = BeautifulSoup(lines_of("attn.scores", CONFIGS["gpt2"]), "html.parser")
-    assert page.div.has_attr("hidden")
-    assert [backend.text for backend in page.select(".backend")] == ["NumPy", "PyTorch", "JAX"]
-    assert page.text.count("math.sqrt(q.shape[-1])") == 3
-
-
 # The time of a step
-
-MEASURED: dict[str, Any] = {
-    "products": 0.017,
-    "step": 0.029,
-    "multiple": 1.7058,
-    "decode_tokens_per_second": 3210.4,
-}
 
 
 def test_times_are_drawn_and_told() -> None:
-    backends = {name: MEASURED | {"step": 0.024 * i} for i, name in enumerate(BACKENDS, start=1)}
+    common = {"products": 0.017, "multiple": 1.7058, "decode_tokens_per_second": 3210.4}
+    backends = {name: common | {"step": 0.024 * i} for i, name in enumerate(BACKENDS, start=1)}
     drawing = timing.draw({"tokens_per_step": 768, "backends": backends})
     assert "numpy takes 24.0 ms, of which the products alone would take 17.0" in drawing.alt
     assert "1.71 times as long, 32,000 tokens per second" in drawing.alt

@@ -1,22 +1,97 @@
-"""Run every command in a docstring or on a page of docs/, or list it with a reason.
-
-tests/house/test_readme.py runs the commands in README.md.
-"""
+"""Run every command of README.md in order, and every other in a docstring or on a page of docs/."""
 
 import ast
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from audits.mutants import show
+from audits.mutants.judging import judge
 from docs.commands import check_command, commands_of
+from docs.commands import nox_sessions as existing_sessions
+from lessons.compare.__main__ import main as compare_main
+from lessons.ladder.__main__ import main as ladder_main
+from lessons.relay.__main__ import main as relay_main
+from shared.commands.sample import sample_main
 from shared.commands.train import train_main
 from shared.protocol import BACKENDS
 from shared.sources import ROOT
-from tests.command_line import SMALL, nox_sessions, run_module, write_texts
-from tests.house.test_readme import commands as commands_of_readme
+from tests.command_line import SHORTER, SMALL, nox_sessions, run_module, write_texts
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+RUN_BY_CI = {"conformance", "fuzz", "lint", "tests"}
+"""Sessions that continuous integration runs as they are: this very test is part of them."""
+
+LONG_SESSIONS = {"docs", "oracles", "mutants", "reliability"}
+"""Sessions of many minutes; test_noxfile.py and test_mutants.py try their parts."""
+
+
+def readme() -> list[list[str]]:
+    """The words of every command in the README's shell blocks, without comments."""
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def test_every_command_of_the_readme_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    """Trainings take a few steps of a small model, so that later commands find their runs."""
+    monkeypatch.chdir(tmp_path)
+    write_texts()
+    small = [*SMALL, "--dataset", "text.txt"]
+    texts: list[str] = []
+
+    def train(backend: str, options: list[str]) -> int:
+        return train_main(backend, [*options, *small, "--overwrite"])
+
+    def sample(backend: str, options: list[str]) -> int:
+        capsys.readouterr()
+        status = sample_main(backend, [*options, "--max-new-tokens", "30"])
+        texts.append(capsys.readouterr().out)
+        return status
+
+    monkeypatch.setattr("lessons.ladder.exercise.FOLDER", tmp_path / "my_gpt")
+    monkeypatch.setattr(show, "judge", partial(judge, first=True))  # up to the first that fails
+    run: dict[str, Callable[[str, list[str]], int]] = {"train": train, "sample": sample}
+    for words in readme():
+        if "nox" not in " ".join(words):
+            assert run_module(words, monkeypatch) == 0, words
+            continue
+        sessions, options = nox_sessions(words)
+        assert existing_sessions() >= set(sessions)
+        for session in sessions:
+            kind, _, backend = session.partition("-")
+            if session == "compare":
+                assert compare_main([*options, *SHORTER["lessons.compare"]]) == 0
+            elif session == "relay":
+                assert relay_main([*options, *SHORTER["lessons.relay"]]) == 0
+            elif session == "break":
+                assert show.main(options) == 0, words
+            elif session == "exercise":
+                assert ladder_main(options) == 1, "nobody has begun yet"
+            elif session not in RUN_BY_CI | LONG_SESSIONS:
+                assert run[kind](backend, options) == 0, words
+    assert len(texts) == 2
+    assert texts[0] == texts[1], "the README says that these two write the same text"
+    assert texts[0].startswith("ROMEO:")
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_every_file_that_is_linked_exists(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+    assert len(links) > 4
+    for link in links:
+        assert (ROOT / link).exists(), link
+
+
+# Everywhere else
 
 PACKAGES = ("impls", "shared", "conformance", "lessons", "audits", "docs")
 
@@ -33,26 +108,21 @@ SENTENCES = {"python -m impls.BACKEND.train --out RUN_PATH GIVEN", "python -m MO
 """Text that only looks like a command."""
 
 
-def strings(tree: ast.AST) -> Iterator[str]:
-    """The docstrings of a module, of what is in it, and below its constants."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.Expr(value=ast.Constant(value=str(text))):
-                yield text
+def docstrings() -> Iterator[str]:
+    """Of all modules, of what is in them, and below their constants."""
+    for path in [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Expr(value=ast.Constant(value=str(text))):
+                    yield text
 
 
 def shown() -> list[str]:
     """The commands in docstrings and on pages, without those of the README."""
-    texts = [
-        text
-        for package in PACKAGES
-        for path in sorted((ROOT / package).rglob("*.py"))
-        for text in strings(ast.parse(path.read_text(encoding="utf-8")))
-    ]
-    paths = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
+    paths = [ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
     pages = [path.read_text(encoding="utf-8") for path in paths]
-    found = [command for page in pages[1:] for command in commands_of(page)]
-    for text in [*texts, *pages]:
+    found = [command for page in pages for command in commands_of(page)]
+    for text in [*docstrings(), README, *pages]:
         found += re.findall(r"`((?:python -m|nox -s) [^`\n]+)`", text)
         found += re.findall(r"(?:: |^    )((?:python -m|nox -s) .+)$", text, re.MULTILINE)
         found += re.findall(r"^\s+:command: (.+)$", text, re.MULTILINE)
@@ -61,18 +131,12 @@ def shown() -> list[str]:
         for command in found
         for backend in (BACKENDS if "impls.NAME" in command else BACKENDS[:1])
     ]
-    readme = {shlex.join(words) for words in commands_of_readme()}
-    readme |= {
-        command.replace("nox -s relay", "python -m lessons.relay").replace(
-            "nox -s compare", "python -m lessons.compare"
-        )
-        for command in readme
-    }
+    own = {shlex.join(words) for words in readme()}
+    own |= {re.sub("nox -s (relay|compare)", r"python -m lessons.\1", command) for command in own}
     return [
         command
         for command in dict.fromkeys(every)
-        if shlex.join(shlex.split(command, comments=True)) not in readme
-        and command not in SENTENCES
+        if shlex.join(shlex.split(command, comments=True)) not in own and command not in SENTENCES
     ]
 
 
@@ -107,6 +171,7 @@ def test_the_command_works(
     runs: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(runs)
+    monkeypatch.setattr("lessons.ladder.exercise.FOLDER", runs / "my_gpt")
     # A backend's session is its command line, after the suite.
     command = re.sub(r"nox -s (train|sample)-(\w+)(?: --)?", r"python -m impls.\2.\1", command)
     words = shlex.split(command, comments=True)

@@ -2,12 +2,11 @@
 
 import importlib.util
 import re
-import shutil
-import threading
 import tomllib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -39,102 +38,74 @@ def sessions(noxfile: ModuleType) -> dict[str, Any]:
     return dict(nox.registry.get())
 
 
-class FakeSession:
-    """Records its commands."""
+def fake_session(tmp_path: Path, *posargs: str) -> Mock:
+    """It records its commands and runs none, except that environments are made, empty."""
 
-    def __init__(self, tmp_path: Path, *posargs: str) -> None:
-        self.posargs = list(posargs)
-        self.cache_dir = tmp_path / ".nox" / ".cache"
-        self.cache_dir.mkdir(parents=True, exist_ok=True)
-        self.commands: list[list[str]] = []
-        self.options: list[dict[str, Any]] = []
-        self.made: list[Path] = []
-        """The environments that were made, empty."""
-        self.installed: list[tuple[str, ...]] = []
-        self.logged: list[str] = []
-
-    def run(self, *command: str, **options: Any) -> None:
-        self.commands.append(list(command))
-        self.options.append(options)
-
-    def run_install(self, *command: str, **options: Any) -> None:
+    def run_install(*command: str, **options: Any) -> None:
         if command[2] == "virtualenv":
-            assert command[3] == "--clear"
-            self.made.append(Path(command[4]))
-            shutil.rmtree(self.made[-1], ignore_errors=True)
-            self.made[-1].mkdir()
-        else:
-            self.install(*command)
+            Path(command[-1]).mkdir(parents=True, exist_ok=True)
 
-    def install(self, *command: str) -> None:
-        assert command[1:4] == ("-m", "pip", "install")
-        self.installed.append(command[4:])
+    session = Mock(posargs=list(posargs), cache_dir=tmp_path / ".nox" / ".cache")
+    session.run_install.side_effect = run_install
+    session.cache_dir.mkdir(parents=True, exist_ok=True)
+    return session
 
-    def log(self, message: str) -> None:
-        self.logged.append(message)
+
+def commands(session: Mock) -> list[list[str]]:
+    return [list(call.args) for call in session.run.call_args_list]
 
 
 # The sessions
-
-
-def test_the_variable_is_the_one_that_commands_look_at(noxfile: ModuleType) -> None:
-    assert noxfile.CHECK_ONLY == CHECK_ONLY
 
 
 def test_pages_may_name_the_sessions_that_nox_has(sessions: dict[str, Any]) -> None:
     assert nox_sessions() == {name for name in sessions if not name.startswith("env-")}
 
 
-TRAINING = [
-    *((f"train-{backend}", f"env-{backend}", f"impls.{backend}.train") for backend in BACKENDS),
-    *((name, "env-all", f"lessons.{name}") for name in ("compare", "relay")),
-    ("results", "env-all", "audits.results"),
-]
-
-
-@pytest.mark.parametrize(("name", "environment", "module"), TRAINING)
+@pytest.mark.parametrize(
+    ("name", "environment", "module"),
+    [
+        *((f"train-{backend}", f"env-{backend}", f"impls.{backend}.train") for backend in BACKENDS),
+        *((name, "env-all", f"lessons.{name}") for name in ("compare", "relay")),
+        ("results", "env-all", "audits.results"),
+    ],
+)
 def test_whatever_trains_checks_its_options_then_runs_conformance_and_has_time_to_save(
     sessions: dict[str, Any], name: str, environment: str, module: str, tmp_path: Path
 ) -> None:
-    session = FakeSession(tmp_path, "--steps", "50")
+    session = fake_session(tmp_path, "--steps", "50")
     sessions[name](session)
     where = tmp_path / ".nox" / environment
     command = [str(where / "bin/python"), "-m", module, "--steps", "50"]
     gate = [str(tmp_path / ".nox/env-all/bin/python"), "-m", "conformance.gate"]
-    assert session.commands == [command, [*gate, "--environment", str(where)], command]
-    check, _, training = session.options
+    assert commands(session) == [command, [*gate, "--environment", str(where)], command]
+    check, _, training = (call.kwargs for call in session.run.call_args_list)
     assert check["env"] == {CHECK_ONLY: "1"}
     assert training["env"] == {CHECK_ONLY: None}, "the user's own is of no account"
     assert training["interrupt_timeout"] >= 30
     assert set(sessions[name].requires) == {"env-all", environment}
-
-
-@pytest.mark.parametrize("option", ["--help", "-h"])
-@pytest.mark.parametrize("name", [name for name, _, _ in TRAINING])
-def test_help_is_not_kept_waiting_by_conformance(
-    sessions: dict[str, Any], name: str, option: str, tmp_path: Path
-) -> None:
-    session = FakeSession(tmp_path, option)
-    sessions[name](session)
-    ((*_, last),) = session.commands
-    assert last == option
-    assert session.options[0]["env"] == {CHECK_ONLY: "1"}, "it cannot train without the suite"
+    for option in ("--help", "-h"):
+        session = fake_session(tmp_path, option)
+        sessions[name](session)
+        assert commands(session) == [[*command[:3], option]], "conformance does not keep it waiting"
+        env = session.run.call_args.kwargs["env"]
+        assert env == {CHECK_ONLY: "1"}, "it cannot train without the suite"
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_samples_are_alone_on_standard_output(
     sessions: dict[str, Any], backend: str, tmp_path: Path
 ) -> None:
-    session = FakeSession(tmp_path, "--prompt", "ROMEO:")
+    session = fake_session(tmp_path, "--prompt", "ROMEO:")
     sessions[f"sample-{backend}"](session)
-    assert session.commands[-1][1:] == ["-m", f"impls.{backend}.sample", "--prompt", "ROMEO:"]
-    assert session.options[-1]["stderr"] is None
+    assert commands(session)[-1][1:] == ["-m", f"impls.{backend}.sample", "--prompt", "ROMEO:"]
+    assert session.run.call_args.kwargs["stderr"] is None
 
 
 def test_the_quick_check_is_of_files_that_exist(sessions: dict[str, Any], tmp_path: Path) -> None:
-    session = FakeSession(tmp_path)
+    session = fake_session(tmp_path)
     sessions["quick"](session)
-    files = [word for word in session.commands[0] if word.endswith(".py")]
+    files = [word for word in commands(session)[0] if word.endswith(".py")]
     assert files
     assert all((ROOT / file).is_file() for file in files)
 
@@ -151,9 +122,9 @@ def test_the_quick_check_is_of_files_that_exist(sessions: dict[str, Any], tmp_pa
 def test_a_part_of_the_suite_does_not_count_as_the_suite(
     sessions: dict[str, Any], tmp_path: Path, given: list[str], run: list[str]
 ) -> None:
-    session = FakeSession(tmp_path, *given)
+    session = fake_session(tmp_path, *given)
     sessions["conformance"](session)
-    assert session.commands[0][1:] == ["-m", *run]
+    assert commands(session)[0][1:] == ["-m", *run]
 
 
 COMMANDS = {
@@ -184,6 +155,7 @@ def test_options_are_checked_without_training(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv(CHECK_ONLY, "1")
+    monkeypatch.setattr("shared.commands.terminal.PATIENCE", 60.0)  # a slow machine says no more
     assert COMMANDS[name](options) == status
     out, err = capsys.readouterr()
     assert out == ""
@@ -203,101 +175,37 @@ def test_a_run_that_is_there_is_noticed_before_the_suite_runs(
 # The environments
 
 
-@pytest.mark.parametrize(
-    ("backend", "foreign"),
-    [
-        ("numpy", {"torch", "jax", "flax", "optax"}),
-        ("torch", {"jax", "flax", "optax"}),
-        ("jax", {"torch"}),
-    ],
-)
-def test_a_backend_installs_no_other_framework(
-    sessions: dict[str, Any], backend: str, foreign: set[str], tmp_path: Path
-) -> None:
-    session = FakeSession(tmp_path)
-    sessions[f"env-{backend}"](session)
-    ((constraint, file, *packages),) = session.installed
-    assert (constraint, Path(file)) == ("--constraint", ROOT / "constraints.txt")
-    assert "numpy" in packages
-    assert not foreign & set(packages)
+def test_a_backend_installs_no_other_framework(noxfile: ModuleType) -> None:
+    for backend, foreign in {
+        "numpy": {"torch", "jax", "flax", "optax"},
+        "torch": {"jax", "flax", "optax"},
+        "jax": {"torch"},
+    }.items():
+        packages = set(noxfile.requirements(*noxfile.ENVIRONMENTS[f"env-{backend}"]))
+        assert "numpy" in packages
+        assert not foreign & packages
 
 
-def test_an_environment_is_installed_once_and_emptied_for_other_requirements(
+def test_an_environment_is_made_once_and_again_after_ctrl_c_and_for_other_requirements(
     noxfile: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = FakeSession(tmp_path)
-    noxfile.install(session, "env-numpy")
-    noxfile.install(session, "env-numpy")
-    where = tmp_path / ".nox" / "env-numpy"
-    assert (session.made, len(session.installed)) == ([where], 1)
-    monkeypatch.setitem(noxfile.ENVIRONMENTS, "env-numpy", ("numpy", "test"))
-    noxfile.install(session, "env-numpy")
-    assert (session.made, len(session.installed)) == ([where, where], 2)
-
-
-def test_a_half_installed_environment_is_emptied_first(
-    noxfile: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*arguments: str) -> None:
-        raise KeyboardInterrupt
-
-    session = FakeSession(tmp_path)
+    session = fake_session(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(session, "install", fail)
+        patch.setattr(noxfile, "pip_install", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             noxfile.install(session, "env-numpy")
+
+    def made() -> int:
+        return sum(call.args[2] == "virtualenv" for call in session.run_install.call_args_list)
+
+    for _ in range(2):
+        noxfile.install(session, "env-numpy")
+        assert made() == 2
+    pip = session.run_install.call_args.args[1:]
+    assert pip[:5] == ("-m", "pip", "install", "--constraint", str(noxfile.CONSTRAINTS))
+    monkeypatch.setitem(noxfile.ENVIRONMENTS, "env-numpy", ("numpy", "test"))
     noxfile.install(session, "env-numpy")
-    assert len(session.made) == 2
-    assert len(session.installed) == 1
-
-
-def test_what_was_changed_by_hand_gets_its_version_back(
-    noxfile: ModuleType, tmp_path: Path
-) -> None:
-    session = FakeSession(tmp_path)
-    noxfile.install(session, "env-torch")
-    packages = tmp_path / ".nox/env-torch/lib/python3.11/site-packages"
-    pins = dict(
-        line.split("==") for line in noxfile.CONSTRAINTS.read_text().splitlines() if "==" in line
-    )
-    for name, version in {
-        "numpy": "2.2.6",
-        "torch": f"{pins['torch']}+cpu",
-        "Typing_Extensions": pins["typing-extensions"],
-        "not-pinned": "1.0",
-    }.items():
-        metadata = packages / f"{name}-{version}.dist-info" / "METADATA"
-        metadata.parent.mkdir(parents=True)
-        metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-    noxfile.install(session, "env-torch")
-    assert len(session.made) == 1, "what else the user has installed there stays"
-    assert session.installed[1][2:] == (f"numpy=={pins['numpy']}",)
-    assert f"numpy=={pins['numpy']}" in session.logged[-1]
-
-
-def test_two_at_once_do_not_make_the_same_environment_twice(
-    noxfile: ModuleType, tmp_path: Path
-) -> None:
-    first, second = FakeSession(tmp_path), FakeSession(tmp_path)
-    waiting = threading.Event()
-    second.log = lambda message: waiting.set() if "another nox" in message else None
-
-    def install(*arguments: str) -> None:
-        other.start()
-        assert waiting.wait(20)
-        first.installed.append(arguments)
-
-    first.install = install
-    other = threading.Thread(target=noxfile.install, args=(second, "env-numpy"))
-    noxfile.install(first, "env-numpy")
-    other.join(20)
-    assert (len(first.made), len(first.installed)) == (1, 1)
-    assert (second.made, second.installed) == ([], [])
-
-
-def test_nox_makes_no_environment_itself(sessions: dict[str, Any]) -> None:
-    """It would not wait for another nox that is making the same."""
-    assert {session.venv_backend for session in sessions.values()} == {"none"}
+    assert made() == 3
 
 
 def test_every_dependency_is_pinned_to_one_version() -> None:

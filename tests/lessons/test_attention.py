@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -12,9 +11,9 @@ from matplotlib.image import imread
 from conformance.cases import BASE, Case, random_batch, random_weights
 from lessons import attention_picture
 from lessons.attention import agreement, attention_maps, lesson, main
-from shared.checkpoints.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint
+from lessons.command import ModelOptions
+from shared.checkpoints.checkpoint import Checkpoint
 from shared.protocol import BACKENDS, load_backend
-from tests.command_line import error_of
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
 
@@ -42,7 +41,7 @@ def test_maps_are_the_models_own_by_layer_and_head(backend: str) -> None:
     weights = random_weights(Case("maps", BASE))
     tokens = random_batch(BASE, batch_size=1, length=7)[0]
     checkpoint = Checkpoint(BASE, weights, "float64", None, None, None)
-    maps = attention_maps(backend, checkpoint, tokens[0], "float64", "cpu")
+    maps = attention_maps(ModelOptions(backend, dtype="float64"), checkpoint, tokens[0])
     assert maps.shape == (2, 4, 7, 7)
     trace = load_backend("numpy").build(BASE, weights, dtype="float64").trace(tokens)
     for i, layer in enumerate(maps):
@@ -125,30 +124,6 @@ def test_a_map_alone_is_large_and_has_its_numbers(figures: list[Figure]) -> None
     ]
 
 
-def test_of_a_long_text_every_nth_token_is_named(figures: list[Figure]) -> None:
-    tokens = [f"{place}" for place in range(64)]
-    attention_picture.draw_attention(
-        Path("x.png"), random_maps(2, 2, 64), tokens, [0, 1], [0, 1], "t"
-    )
-    axes = figures[0].axes[0]
-    assert axes.get_yticks().tolist() == list(range(0, 64, 5))
-    assert [label.get_text() for label in axes.get_yticklabels()] == tokens[::5]
-
-
-def test_a_picture_is_written_whole_or_not_at_all(capsys, trained, tmp_path, monkeypatch) -> None:
-    def full(self: Figure, file: BinaryIO, **_: object) -> None:
-        file.write(b"half")
-        raise OSError(28, "No space left on device")
-
-    old = tmp_path / "attention.png"
-    old.write_bytes(b"old")
-    monkeypatch.setattr(Figure, "savefig", full)
-    status = main(["--run", str(trained), "--backend", "numpy", "--prompt", "ROMEO"])
-    assert "cannot write attention.png: No space left" in error_of(capsys, status)
-    assert old.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [old]
-
-
 # The command
 
 
@@ -172,10 +147,4 @@ def test_one_head_and_a_prompt_that_is_too_long(capsys, trained, figures) -> Non
     )
     labels = figures[0].axes[0].get_yticklabels()
     assert [label.get_text() for label in labels] == list("␣breaks?")
-    checkpoint = load_checkpoint(newest_checkpoint(trained))
-    model = load_backend("numpy").build(checkpoint.config, checkpoint.weights)
-    seen = checkpoint.tokenizer.encode(" breaks?")[None]
-    weights = model.trace(seen)["h.0.attn.weights"][0, 1]
-    shown = figures[0].axes[0].images[0].get_array()
-    assert (shown.data[~shown.mask] == weights[~shown.mask]).all()
     assert figures[0].get_suptitle() == f"{trained}, step 6:  breaks?"

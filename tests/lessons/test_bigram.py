@@ -10,7 +10,6 @@ import pytest
 from conformance.truths.by_definition import SAMPLES, philox
 from lessons import bigram
 from lessons.bigram import draw, frequencies, log_frequencies, main, mean_loss
-from shared.config import TrainConfig
 from shared.protocol import BACKENDS, load_backend
 from shared.text.tokenizers import build_tokenizer
 from tests.command_line import TEXT, error_of
@@ -80,15 +79,6 @@ def test_every_tokenizer_has_its_table(kind: str, size: int, text: str, capsys) 
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_the_counts_give_the_loss_of_a_whole_text(backend: str) -> None:
-    ids = np.random.default_rng(0).integers(5, size=300)
-    table = np.random.default_rng(1).standard_normal((6, 6))
-    loaded = load_backend(backend)
-    expected = loaded.bigram(table, TrainConfig(), "float64").loss(ids[None, :-1], ids[None, 1:])
-    assert mean_loss(table, loaded.count_bigrams(ids, 6)) == pytest.approx(expected, rel=1e-12)
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_training_that_diverges_says_so_once(backend: str, text: str, capsys) -> None:
     options = ["--dataset", text, "--steps", "20", "--batch-size", "1", "--learning-rate", "1e39"]
     assert main(["--backend", backend, *options]) == 2
@@ -103,9 +93,7 @@ def test_a_text_without_two_tokens_in_both_parts(content: str, tmp_path: Path, c
     assert "is too short" in error_of(capsys, main(["--dataset", str(path)]))
 
 
-def test_a_table_that_is_too_large_is_refused(
-    text: str, capsys, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_table_that_is_too_large_is_refused(text, capsys, monkeypatch) -> None:
     monkeypatch.setattr(bigram, "LARGEST", 31)  # TEXT has 32 characters
     message = error_of(capsys, main(["--dataset", text]))
     assert "32 × 32" in message

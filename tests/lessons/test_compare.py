@@ -1,10 +1,7 @@
 """The comparison and the benchmark: equal tasks, separate measurements, short errors."""
 
-import json
 import os
 import sys
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,14 +52,8 @@ def test_a_function_runs_in_another_process() -> None:
     doubled, process = run_alone(double_in_another_process, 21)
     assert doubled == 42
     assert process != os.getpid()
-
-
-def test_what_the_other_process_raises_is_raised_here() -> None:
     with pytest.raises(ConfigError, match=r"^no luck$"):
         run_alone(refuse, "luck")
-
-
-def test_a_process_that_dies_is_named() -> None:
     with pytest.raises(BackendError, match="process of torch ended"):
         run_alone(die, "torch")
 
@@ -86,12 +77,6 @@ def test_all_backends_learn_the_same(task: Task) -> None:
         assert report.val_loss < np.log(5)
         assert report.sample == reports["numpy"].sample
         assert len(report.sample) == 6
-
-
-def test_milestones_have_both_ends_and_never_more_than_there_is() -> None:
-    assert comparison.milestones(300) == [1, 50, 100, 150, 200, 250, 300]
-    assert comparison.milestones(1) == [1]
-    assert comparison.milestones(3) == [1, 2, 3]
 
 
 def report(losses: list[float], sample: list[int]) -> Report:
@@ -118,9 +103,7 @@ def test_samples_say_how_far_they_are_the_same() -> None:
     assert "same first 3 tokens" in comparison.samples(reports, tokenizer, "c")[0]
 
 
-def test_the_command_prints_the_comparison_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_prints_the_comparison_and_nothing_else(tmp_path, monkeypatch, capsys) -> None:
     text = tmp_path / "text.txt"
     text.write_text("To be, or not to be. " * 100, encoding="utf-8")
     # NumPy three times: tests of README.md compare the backends in separate processes.
@@ -161,24 +144,12 @@ def test_no_product_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(done) == step_operations(CONFIG, 3)
 
 
-def test_a_measurement_is_consistent() -> None:
-    config = replace(CONFIG, block_size=4)
-    m = bench.measure("numpy", config, TrainConfig(batch_size=2), rounds=1)
-    assert m.multiple == pytest.approx(m.step / m.products)
-    assert m.gflops == pytest.approx(step_operations(config, 2) / m.products / 1e9)
-    assert m.decode_tokens_per_second > 0
-
-
-def test_the_benchmark_writes_its_numbers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_benchmark_shows_its_numbers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fixed = bench.Measurement(0.018, 0.036, 2.0, 220.0, 1000.0, 300 * 2**20)
     monkeypatch.setattr(bench, "run_alone", lambda *_: fixed)
-    file = tmp_path / "bench.json"
-    assert bench.main(["--json", str(file)]) == 0
-    measured = json.loads(file.read_text(encoding="utf-8"))
-    assert list(measured) == ["numpy", "torch", "jax"]
-    assert measured["jax"]["multiple"] == 2.0
+    assert bench.main([]) == 0
     out = capsys.readouterr().out
-    for cell in ("18.0", "36.0", "2.00", "1,000", "300"):
+    for cell in ("numpy", "torch", "jax", "18.0", "36.0", "2.00", "1,000", "300"):
         assert cell in out

@@ -12,7 +12,14 @@ from rich.cells import cell_len
 from lessons.tokenizers import __main__ as tokenizers
 from lessons.tokenizers import showdown as tokenizer_showdown
 from lessons.tokenizers.lesson import lesson, pieces_over_ids
-from lessons.tokenizers.showdown import Trained, encode_corpus, explanation, showdown, train_on
+from lessons.tokenizers.showdown import (
+    Encoded,
+    Trained,
+    encode_corpus,
+    explanation,
+    showdown,
+    train_on,
+)
 from shared.config import Preset, TrainConfig
 from shared.errors import TokenizerError
 from shared.text.datasets import Dataset, fit_tokenizer
@@ -21,15 +28,17 @@ from shared.text.tokenizers import TOKENIZERS, Tokenizer, build_tokenizer
 TRAIN = "the cat sat, the dog sat. " * 36
 VAL = "the zebra sat: naïve cat. " * 4
 CORPUS = "the cat sat, the dog sat, a café. " * 60
-
-
-def dataset(floor_nats: float | None = None) -> Dataset:
-    return Dataset("pets", TRAIN + VAL, len(TRAIN), "", floor_nats, "pets: made up")
+PETS = Dataset("pets", TRAIN + VAL, len(TRAIN), "", None, "pets: made up")
 
 
 @pytest.fixture(scope="module")
 def fitted() -> dict[str, Tokenizer]:
-    return {kind: fit_tokenizer(dataset(), kind) for kind in TOKENIZERS}
+    return {kind: fit_tokenizer(PETS, kind) for kind in TOKENIZERS}
+
+
+@pytest.fixture(scope="module")
+def corpora(fitted: dict[str, Tokenizer]) -> dict[str, Encoded]:
+    return {kind: encode_corpus(PETS, t, block_size=8) for kind, t in fitted.items()}
 
 
 @pytest.fixture
@@ -90,9 +99,9 @@ def test_half_a_surrogate_pair_is_no_text(fitted: dict[str, Tokenizer]) -> None:
 # The showdown
 
 
-def test_the_measures_of_a_corpus_worked_by_hand(fitted: dict[str, Tokenizer]) -> None:
+def test_the_measures_of_a_corpus_worked_by_hand(corpora: dict[str, Encoded]) -> None:
     """VAL is four times 5 words, 5 spaces and 2 marks; zebra, naïve and : were never seen."""
-    word = encode_corpus(dataset(), fitted["word"], block_size=8)
+    word = corpora["word"]
     assert word.words == 20
     assert len(word.data.val) == 4 * 12
     assert word.unknown_words == 8
@@ -100,19 +109,16 @@ def test_the_measures_of_a_corpus_worked_by_hand(fitted: dict[str, Tokenizer]) -
     assert word.covered == 1 - 4 * len("zebra:naïve") / len(VAL)
     assert word.data.val_bytes == len(VAL.encode()) - len("the")
     for kind in ("byte", "char", "bpe"):
-        other = encode_corpus(dataset(), fitted[kind], block_size=8)
+        other = corpora[kind]
         assert (other.words, other.unknown_words, other.unknown_bytes) == (20, 0, 0)
         assert other.covered == 1
 
 
-def test_the_first_token_is_not_predicted_and_cannot_be_unknown(
-    fitted: dict[str, Tokenizer],
-) -> None:
-    cut = replace(dataset(), split=len(TRAIN) + len("the ze"))  # validation begins with "bra"
+def test_the_first_token_is_not_predicted_and_cannot_be_unknown(fitted, corpora) -> None:
+    cut = replace(PETS, split=len(TRAIN) + len("the ze"))  # validation begins with "bra"
     word = encode_corpus(cut, fitted["word"], block_size=8)
-    whole = encode_corpus(dataset(), fitted["word"], block_size=8)
-    assert word.unknown_bytes == whole.unknown_bytes - len("zebra")
-    assert word.unknown_words == whole.unknown_words
+    assert word.unknown_bytes == corpora["word"].unknown_bytes - len("zebra")
+    assert word.unknown_words == corpora["word"].unknown_words
 
 
 def test_a_validation_text_may_begin_with_half_a_character_s_worth_of_bytes() -> None:
@@ -122,32 +128,27 @@ def test_a_validation_text_may_begin_with_half_a_character_s_worth_of_bytes() ->
     assert byte.unknown_bytes == 0
 
 
-def test_bits_per_byte(fitted: dict[str, Tokenizer]) -> None:
+def test_bits_per_byte(corpora: dict[str, Encoded]) -> None:
     """Guessing among 256 bytes costs 8 bits, and the information in a text does not depend on the
     tokens that it is counted in."""
-    byte = encode_corpus(dataset(), fitted["byte"], block_size=8)
-    assert byte.bits_per_byte(math.log(256)) == pytest.approx(8)
-    assert byte.spelled_bits_per_byte(1.0) == byte.bits_per_byte(1.0)
+    assert corpora["byte"].bits_per_byte(math.log(256)) == pytest.approx(8)
     nats = 100.0
-    for kind in TOKENIZERS:
-        c = encode_corpus(dataset(), fitted[kind], block_size=8)
-        expected = nats / math.log(2) / c.data.val_bytes
-        assert c.bits_per_byte(nats / c.data.val_targets) == pytest.approx(expected)
-    spelled = c = encode_corpus(dataset(), fitted["word"], block_size=8)
-    bits = nats / math.log(2) + 8 * c.unknown_bytes
-    loss = nats / c.data.val_targets
-    assert spelled.spelled_bits_per_byte(loss) == pytest.approx(bits / c.data.val_bytes)
+    for c in corpora.values():
+        loss, bits = nats / c.data.val_targets, nats / math.log(2)
+        assert c.bits_per_byte(loss) == pytest.approx(bits / c.data.val_bytes)
+        spelled = (bits + 8 * c.unknown_bytes) / c.data.val_bytes
+        assert c.spelled_bits_per_byte(loss) == pytest.approx(spelled)
 
 
-def tiny_preset() -> Preset:
-    model = {"block_size": 8, "n_layer": 1, "n_head": 2, "n_embd": 8, "vocab_size": 999}
-    train = TrainConfig(steps=30, batch_size=4, warmup_steps=1, learning_rate=1e-2)
-    return Preset("tiny", model, train, "bpe")
+TINY = Preset(
+    "tiny",
+    {"block_size": 8, "n_layer": 1, "n_head": 2, "n_embd": 8, "vocab_size": 999},
+    TrainConfig(steps=30, batch_size=4, warmup_steps=1, learning_rate=1e-2),
+    "bpe",
+)
 
 
-def test_training_is_equal_but_for_the_vocabulary(
-    fitted: dict[str, Tokenizer], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_training_is_equal_but_for_the_vocabulary(fitted, corpora, monkeypatch) -> None:
     tasks = []
 
     def run_here(function, backend, task):
@@ -155,53 +156,48 @@ def test_training_is_equal_but_for_the_vocabulary(
         return function(backend, task)
 
     monkeypatch.setattr(tokenizer_showdown, "run_alone", run_here)
-    preset = tiny_preset()
     for kind, tokenizer in fitted.items():
-        c = encode_corpus(dataset(), tokenizer, block_size=8)
-        trained = train_on(c, tokenizer, preset, "numpy")
+        trained = train_on(corpora[kind], tokenizer, TINY, "numpy")
         assert trained.loss < math.log(tokenizer.vocab_size)
-        assert trained.bytes_seen == pytest.approx(30 * 4 * 8 * len(TRAIN) / len(c.data.train))
+        share = len(TRAIN) / len(corpora[kind].data.train)
+        assert trained.bytes_seen == pytest.approx(30 * 4 * 8 * share)
         assert tasks[-1].config.vocab_size == tokenizer.vocab_size, kind
-        assert tasks[-1].train == preset.train
+        assert tasks[-1].train == TINY.train
         assert sum(w.size for w in tasks[-1].weights.values()) == trained.parameters
     assert len({replace(task.config, vocab_size=1) for task in tasks}) == 1
 
 
-def cells(fitted: dict[str, Tokenizer], trained: dict[str, Trained]) -> dict[str, list[str]]:
-    corpus = {kind: encode_corpus(dataset(), t, block_size=8) for kind, t in fitted.items()}
-    sizes = {kind: tokenizer.vocab_size for kind, tokenizer in fitted.items()}
-    columns = [list(column.cells) for column in showdown(sizes, corpus, trained).columns]
-    return {str(label): list(map(str, row)) for label, *row in zip(*columns, strict=True)}
+TRAINED = {kind: Trained(1000, 1e6, loss=2.0) for kind in TOKENIZERS}
 
 
-def test_a_number_that_unk_makes_flattering_is_marked(fitted: dict[str, Tokenizer]) -> None:
-    trained = {kind: Trained(1000, 1e6, loss=2.0) for kind in TOKENIZERS}
-    rows = cells(fitted, trained)
+def rows_of(corpora: dict[str, Encoded]) -> dict[str, list[str]]:
+    columns = showdown(dict.fromkeys(TOKENIZERS, 300), corpora, TRAINED).columns
+    rows = zip(*(map(str, column.cells) for column in columns), strict=True)
+    return {label: cells for label, *cells in rows}
+
+
+def test_a_number_that_unk_makes_flattering_is_marked(corpora: dict[str, Encoded]) -> None:
+    rows = rows_of(corpora)
     assert rows["unknown words"] == ["none", "none", "40.00 %", "none"]
     assert rows["characters that survive"][:2] == ["all", "all"]
-    corpus = {kind: encode_corpus(dataset(), t, block_size=8) for kind, t in fitted.items()}
-    bits = {kind: f"{c.bits_per_byte(2.0):.4f}" for kind, c in corpus.items()}
+    bits = {kind: f"{c.bits_per_byte(2.0):.4f}" for kind, c in corpora.items()}
     assert rows["bits per byte"] == [bits["byte"], bits["char"], bits["word"] + "*", bits["bpe"]]
-    spelled = {kind: f"{c.spelled_bits_per_byte(2.0):.4f}" for kind, c in corpus.items()}
+    spelled = {kind: f"{c.spelled_bits_per_byte(2.0):.4f}" for kind, c in corpora.items()}
     assert rows["with <unk> spelled out"] == list(spelled.values())
     assert spelled["word"] > bits["word"]
-    (note,) = (p for p in explanation(corpus, trained, tiny_preset()) if p.startswith("*"))
+    (note,) = (p for p in explanation(corpora, TRAINED, TINY) if p.startswith("*"))
     assert "Flattering" in note
 
 
 def test_where_no_word_is_unknown_nothing_is_marked() -> None:
-    sizes = dict.fromkeys(TOKENIZERS, 300)
     known = Dataset("pets", TRAIN, len(TRAIN) // 2, "", 50.0, "")
-    corpus = {k: encode_corpus(known, fit_tokenizer(known, k), block_size=8) for k in TOKENIZERS}
-    trained = {kind: Trained(1000, 1e6, loss=2.0) for kind in TOKENIZERS}
-    shown = [
-        str(cell) for column in showdown(sizes, corpus, trained).columns for cell in column.cells
-    ]
-    assert "bits per byte" in shown
-    assert not any("*" in cell or "<unk>" in cell for cell in shown)
-    paragraphs = explanation(corpus, trained, tiny_preset())
+    corpora = {k: encode_corpus(known, fit_tokenizer(known, k), block_size=8) for k in TOKENIZERS}
+    rows = rows_of(corpora)
+    assert "with <unk> spelled out" not in rows
+    assert not any("*" in cell for cell in rows["bits per byte"])
+    paragraphs = explanation(corpora, TRAINED, TINY)
     assert not any(paragraph.startswith("*") for paragraph in paragraphs)
-    floor = 50.0 / math.log(2) / corpus["byte"].data.val_bytes
+    floor = 50.0 / math.log(2) / corpora["byte"].data.val_bytes
     assert f"{floor:.4f} bits per byte: the floor" in paragraphs[-1]
 
 
@@ -217,9 +213,7 @@ def test_without_training_the_table_is_of_the_corpus_alone(corpus_file: str, cap
     assert max(map(cell_len, out.splitlines())) <= 80
 
 
-def test_the_command_trains_on_the_tokens_of_each(
-    corpus_file: str, monkeypatch: pytest.MonkeyPatch, capsys
-) -> None:
+def test_the_command_trains_on_the_tokens_of_each(corpus_file, monkeypatch, capsys) -> None:
     monkeypatch.setattr(tokenizer_showdown, "run_alone", lambda train, *given: train(*given))
     options = ["--preset", "classroom", "--steps", "2", "--backend", "numpy"]
     options += ["--dataset", corpus_file]

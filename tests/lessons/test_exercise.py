@@ -1,21 +1,24 @@
 """The exercise and its ladder: without a solution, with partial, complete and wrong ones."""
 
-import ast
 import re
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
 from lessons.ladder import __main__ as command
+from lessons.ladder import exercise
+from lessons.ladder.exercise import write_exercise
+from lessons.ladder.gaps import GAPS
 from lessons.ladder.hints import HINTS
 from lessons.ladder.rungs import RUNGS
 from lessons.ladder.verdict import OPEN, RIGHT, WRONG, Verdict
+from shared.errors import BackendError
+from shared.protocol import load_backend
+from shared.sources import ROOT
 from tests.mistakes import MISTAKES
-from tests.solutions import FILES, GAPS, GIVEN, IMPLS, assemble, change, functions
-
-ROOT = IMPLS.parent
 
 
 @pytest.fixture
@@ -24,11 +27,15 @@ def solution(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.chdir(tmp_path)
-    before = set(sys.modules)
+    unload()
     yield tmp_path / "my_gpt"
-    for name in set(sys.modules) - before:
-        if name.partition(".")[0] == "my_gpt":
-            del sys.modules[name]
+    unload()
+
+
+def unload() -> None:
+    """Forget what was imported from a folder of this name."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "my_gpt"]:
+        del sys.modules[name]
 
 
 def climb(solution: Path) -> tuple[list[str], Verdict]:
@@ -37,12 +44,12 @@ def climb(solution: Path) -> tuple[list[str], Verdict]:
     return [v.rung.name for v in verdicts if v.state == RIGHT], verdicts[-1]
 
 
-def advised(verdict: Verdict) -> list[tuple[str, str]]:
+def advised(verdict: Verdict) -> list[str]:
     """The gaps that the ladder points to: by its advice, and by the line where it stopped."""
-    parts = verdict.rung.where.split(";")
+    parts = verdict.rung.help.where.split(";")
     return [
-        (file, name)
-        for file, name in GAPS
+        gap
+        for gap, (file, name) in ((gap, gap.split()) for gap in GAPS)
         if any(file in part and name.removesuffix(".__init__") in part for part in parts)
         or re.search(rf"{file}:\d+, in {name.rpartition('.')[2]}$", told(verdict), re.MULTILINE)
     ]
@@ -52,30 +59,16 @@ def told(verdict: Verdict) -> str:
     return "\n".join(f"{word}: {what}" for word, what in verdict.found)
 
 
-# The exercise
+def assemble(folder: Path, solved: Collection[str] = GAPS) -> None:
+    """An exercise in which some gaps are filled as in the NumPy backend; by default all."""
+    write_exercise(folder, [gap for gap in GAPS if gap not in solved])
 
 
-SIMPLER = {
-    *("sum_rows", "Activation.backward", "clip_by_global_norm", "GPT.__init__"),
-}
-"""Given functions that are written more plainly than in the NumPy backend."""
-
-
-def test_what_is_given_is_what_the_numpy_backend_has() -> None:
-    for file in (*FILES, *GIVEN):
-        exercise = functions(IMPLS / "exercise" / file)
-        numpy = functions(IMPLS / "numpy" / file)
-        assert set(exercise) - {"todo"} <= set(numpy), file
-        for name, function in exercise.items():
-            if name not in SIMPLER and name != "todo" and (file, name) not in GAPS:
-                assert code(function) == code(numpy[name]), f"{file}: {name}"
-    assert len(GAPS) > 20
-
-
-def code(function: ast.FunctionDef) -> str:
-    """A function without its docstring and comments."""
-    explained = ast.get_docstring(function) is not None
-    return "\n".join(map(ast.unparse, [function.args, *function.body[explained:]]))
+def change(path: Path, old: str, new: str) -> None:
+    """Replace a text that occurs once in a file."""
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {path.name}"
+    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def test_every_rung_has_a_hint_and_every_hint_a_rung() -> None:
@@ -85,19 +78,33 @@ def test_every_rung_has_a_hint_and_every_hint_a_rung() -> None:
 # Progress
 
 
-def test_the_untouched_exercise_stands_at_the_foot(capsys) -> None:
+def test_the_untouched_exercise_is_written_once_and_stands_at_the_foot(
+    solution: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(exercise, "FOLDER", solution)
     assert command.main([]) == 1
     shown = capsys.readouterr().out
+    assert "my_gpt is written" in shown
     assert "✓" not in shown
     assert "next: embed" in shown
     assert "shape [3, 11, 24] = [B, T, C]" in shown
-    assert "impls/exercise/model.py:" in shown.replace(f"{ROOT}/", "")
-    assert f"0 of {len(RUNGS)} rungs climbed" in shown
+    assert "my_gpt/model.py:" in shown
+    assert f"0 of {len(RUNGS)} rungs climbed by my_gpt" in shown
     assert max(map(len, shown.splitlines())) <= 80
+    change(solution / "nn.py", "import math", "import math  # mine")
+    assert command.main([]) == 1
+    assert "is written" not in capsys.readouterr().out
+    assert "# mine" in (solution / "nn.py").read_text()
+
+
+def test_an_exercise_that_is_not_written_yet_says_what_writes_it(monkeypatch) -> None:
+    monkeypatch.setattr("shared.protocol._exists", lambda path: False)
+    with pytest.raises(BackendError, match="nox -s exercise"):
+        load_backend("exercise")
 
 
 def test_a_complete_solution_reaches_the_top(solution: Path, capsys) -> None:
-    assemble(solution, GAPS)
+    assemble(solution)
     assert command.main(["--solution", str(solution)]) == 0
     shown = capsys.readouterr().out
     assert shown.count("✓") == len(RUNGS)
@@ -106,7 +113,7 @@ def test_a_complete_solution_reaches_the_top(solution: Path, capsys) -> None:
 
 
 def test_a_complete_solution_passes_the_conformance_suite(solution: Path) -> None:
-    assemble(solution, GAPS)
+    assemble(solution)
     files = [
         f"conformance/{name}.py"
         for name in (
@@ -130,7 +137,7 @@ def test_a_complete_solution_passes_the_conformance_suite(solution: Path) -> Non
 def test_one_gap_after_the_other_leads_upwards(solution: Path) -> None:
     """In the order of the ladder's own advice, every function brings one at least as high."""
     heights = []
-    solved: list[tuple[str, str]] = []
+    solved: list[str] = []
     for number in range(len(GAPS) + 1):
         folder = solution.with_name(f"step_{number}")
         assemble(folder, solved)
@@ -140,7 +147,7 @@ def test_one_gap_after_the_other_leads_upwards(solution: Path) -> None:
             break
         wanted = [gap for gap in advised(last) if gap not in solved]
         assert wanted, f"{last.rung.section} {last.rung.name}: nothing left to write"
-        slow = wanted == [("generate.py", "generate")]  # nothing is missing there
+        slow = wanted == ["generate.py decode"]  # nothing is missing there
         assert (last.state, last.rung.name) == (WRONG, "cached") if slow else last.state == OPEN
         solved += wanted
     assert set(solved) == set(GAPS), "no gap is passed over"
@@ -152,7 +159,7 @@ def test_one_gap_after_the_other_leads_upwards(solution: Path) -> None:
 
 def test_inside_of_one_function_every_tap_counts(solution: Path) -> None:
     """A learner fills the gaps of `forward` one by one and sees each rung turn right."""
-    attention = ("model.py", "CausalSelfAttention.forward")
+    attention = "model.py CausalSelfAttention.forward"
     assemble(solution, [gap for gap in GAPS if gap != attention])
     model = solution / "model.py"
     assert climb_anew(solution)[1].rung.name == "h.0.attn.q"
@@ -167,8 +174,7 @@ def test_inside_of_one_function_every_tap_counts(solution: Path) -> None:
 
 
 def climb_anew(solution: Path) -> tuple[list[str], Verdict]:
-    for name in [name for name in sys.modules if name.partition(".")[0] == solution.name]:
-        del sys.modules[name]
+    unload()
     return climb(solution)
 
 
@@ -178,7 +184,7 @@ def climb_anew(solution: Path) -> tuple[list[str], Verdict]:
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_found_where_it_is(solution: Path, name: str) -> None:
     mistake = MISTAKES[name]
-    assemble(solution, GAPS)
+    assemble(solution)
     change(solution / mistake.file, mistake.old, mistake.new)
     _, last = climb(solution)
     assert (last.state, last.rung.name) == (WRONG, mistake.rung), told(last)
@@ -187,7 +193,7 @@ def test_a_mistake_is_found_where_it_is(solution: Path, name: str) -> None:
 
 
 def test_an_exception_is_shown_with_its_line_and_no_traceback(solution: Path, capsys) -> None:
-    assemble(solution, GAPS)
+    assemble(solution)
     change(solution / "nn.py", "    y *= 0.5\n", "    y *= undefined\n")
     assert command.main(["--solution", "my_gpt"]) == 1  # a folder in the current directory
     shown = capsys.readouterr()
@@ -204,7 +210,7 @@ def test_an_exception_is_shown_with_its_line_and_no_traceback(solution: Path, ca
 def test_files_that_cannot_be_imported_are_shown_with_the_line(
     solution: Path, capsys, line: str, error: str
 ) -> None:
-    assemble(solution, GAPS)
+    assemble(solution)
     change(solution / "model.py", "class GPT(Module):", f"{line}\n\nclass GPT(Module):")
     assert command.main(["--solution", str(solution)]) == 1
     shown = capsys.readouterr().out

@@ -220,11 +220,11 @@ def read(table: str) -> dict[str, tuple[Source, ...]]:
     seen: dict[str, tuple[Source, ...]] = {}
     lines = table.strip("\n").splitlines()
     for where, what in zip(lines[::2], lines[1::2], strict=True):
-        found = re.fullmatch(r"(\w+): ([\w.-]+/[\w.-]+) (#\d+)", where)
-        if found is None or not re.fullmatch(r" {4}\S.*", what):
+        found = re.fullmatch(r"(\w+): ([\w.-]+/[\w.-]+) (#\d+)\n {4}(\S.*)", f"{where}\n{what}")
+        if found is None:
             raise ValueError(f"no mutant with a thread, and what was wrong in it: {where!r}")
-        mutant, repository, thread = found.groups()
-        seen[mutant] = (*seen.get(mutant, ()), Source(repository, thread, what.strip()))
+        mutant, *source = found.groups()
+        seen[mutant] = (*seen.get(mutant, ()), Source(*source))
     return seen
 
 

@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from docs.extensions.code.excerpts import Excerpt, Line, is_docstring
+from docs.extensions.code.excerpts import Excerpt, Line, first_line, is_docstring, taps
 
 Key = tuple[str, ...]
 
 ROOT_KEY: Key = ("the excerpt itself",)
 """The key of the first line: a function may have different names in different backends."""
-NOT_BODY = (ROOT_KEY, ("docstring",))
+FRAME = (ROOT_KEY, ("docstring",))
+"""The keys of what a function has besides its body."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,13 @@ class Unit:
 
     key: Key
     lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A row of the table of all backends."""
+
+    key: Key
 
 
 @dataclass(frozen=True)
@@ -64,70 +72,52 @@ def place(backends: Mapping[str, Sequence[Unit]]) -> dict[str, list[Placed]]:
     If a backend needs one statement for it all (torch calls a library where the others compute),
     that statement is beside the first of theirs, and linked with all of them.
     """
-    sizes = {backend: len(_body(some)) for backend, some in backends.items()}
-    alone = {backend for backend, size in sizes.items() if size == 1 < max(sizes.values())}
-    rows: list[Key] = []
-    where: dict[str, dict[int, int]] = {}
-    for backend, some in backends.items():
-        keys = [unit.key for unit in some if backend not in alone or unit.key in NOT_BODY]
-        rows, moved, own = _merge(rows, keys)
-        where = {other: {i: moved[r] for i, r in at.items()} for other, at in where.items()}
-        numbers = [i for i, unit in enumerate(some) if backend not in alone or unit.key in NOT_BODY]
-        where[backend] = dict(zip(numbers, own, strict=True))
-    body = [row for row, key in enumerate(rows) if key not in NOT_BODY]
-    placed = {}
-    for backend, some in backends.items():
-        at = where[backend]
-        placed[backend] = [
-            Placed(unit, at[i], frozenset({at[i]}))
-            if i in at
-            else Placed(unit, body[0], frozenset(body))
-            for i, unit in enumerate(some)
-        ]
-    return placed
+    sizes = {name: sum(not _is_frame(unit) for unit in some) for name, some in backends.items()}
+    alone = {name for name, size in sizes.items() if size == 1 < max(sizes.values())}
+    table: list[Row] = []
+    rows: dict[tuple[str, Unit], Row] = {}
+    for name, some in backends.items():
+        own = [unit for unit in some if name not in alone or _is_frame(unit)]
+        table, found = _merge(table, [unit.key for unit in own])
+        rows |= zip([(name, unit) for unit in own], found, strict=True)
+    numbers = {row: number for number, row in enumerate(table)}
+    body = [number for row, number in numbers.items() if row.key not in FRAME]
+
+    def placed(name: str, unit: Unit) -> Placed:
+        if row := rows.get((name, unit)):
+            return Placed(unit, numbers[row], frozenset({numbers[row]}))
+        return Placed(unit, body[0], frozenset(body))
+
+    return {name: [placed(name, unit) for unit in some] for name, some in backends.items()}
 
 
-def _body(some: Sequence[Unit]) -> list[Unit]:
-    return [unit for unit in some if unit.key not in NOT_BODY]
+def _is_frame(unit: Unit) -> bool:
+    return unit.key in FRAME
 
 
-def _merge(rows: list[Key], keys: list[Key]) -> tuple[list[Key], dict[int, int], list[int]]:
-    """Add a backend to the table.
-
-    Returns the rows of the new table, where the old ones are now, and where each of `keys` is.
-    """
-    merged: list[Key] = []
-    moved: dict[int, int] = {}
-    own: list[int] = []
-    matcher = SequenceMatcher(None, rows, keys, autojunk=False)
+def _merge(table: list[Row], keys: list[Key]) -> tuple[list[Row], list[Row]]:
+    """Add a backend to the table. Returns the new table, and the row of each of `keys`."""
+    merged: list[Row] = []
+    own: list[Row] = []
+    matcher = SequenceMatcher(None, [row.key for row in table], keys, autojunk=False)
     for what, i1, i2, j1, j2 in matcher.get_opcodes():
-        for i in range(i1, i2):
-            moved[i] = len(merged)
-            merged.append(rows[i])
-        if what == "equal":
-            own += [moved[i] for i in range(i1, i2)]
-            continue
-        for key in keys[j1:j2]:
-            own.append(len(merged))
-            merged.append(key)
-    return merged, moved, own
+        old = table[i1:i2]
+        new = [] if what == "equal" else [Row(key) for key in keys[j1:j2]]
+        merged += old + new
+        own += old if what == "equal" else new
+    return merged, own
 
 
 def _keys_by_line(excerpt: Excerpt) -> dict[int, Key]:
-    """The first line of every statement, and of every `else`, with its node."""
-    shown = {line.number for line in excerpt.lines}
-    keys: dict[int, Key] = {}
-    for part in ast.walk(excerpt.node):
-        if isinstance(part, ast.stmt):
-            decorators = getattr(part, "decorator_list", [])
-            first = min([part.lineno, *(decorator.lineno for decorator in decorators)])
-            keys[first] = _key(part)
+    """The first line that is shown of every statement, and of every `else`, with its key."""
+    statements = [part for part in ast.walk(excerpt.node) if isinstance(part, ast.stmt)]
+    keys = {first_line(statement): _key(statement) for statement in statements}
     for line in excerpt.lines:
         if line.text.strip() in ("else:", "finally:"):
             keys[line.number] = (line.text.strip(),)
-    keys = {number: key for number, key in keys.items() if number in shown}
     keys[excerpt.lines[0].number] = ROOT_KEY
-    return keys
+    shown = {line.number for line in excerpt.lines}
+    return {number: key for number, key in keys.items() if number in shown}
 
 
 def _key(node: ast.stmt) -> Key:
@@ -159,11 +149,4 @@ def _whole(target: ast.expr) -> ast.expr:
 
 def _tap(node: ast.stmt) -> str:
     """The name under which a value is tapped in this statement; "" if none is."""
-    for part in ast.walk(node):
-        match part:
-            case ast.Call(
-                func=ast.Name(id="tap") | ast.Attribute(attr="tap"),
-                args=[ast.Constant(value=str(name)), *_],
-            ):
-                return name
-    return ""
+    return next(iter(taps(node)), "")

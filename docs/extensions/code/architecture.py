@@ -5,6 +5,7 @@ branches leave it to the right and are added to it again.
 """
 
 import html
+from collections.abc import Sequence
 
 from shared.config import GPTConfig
 
@@ -66,7 +67,7 @@ class _Picture:
         self.part("wte", STREAM - STREAM_WIDTH / 2, STREAM_WIDTH)
         self.part("wpe" if learned else "sin, cos", BRANCH, BRANCH_WIDTH)
         self.words("of positions", BRANCH + BRANCH_WIDTH + 0.4)
-        self.down(STREAM)
+        self.down_stream()
         self.line((MIDDLE, middle), (MIDDLE, middle + ROW))
         self.y += ROW
         self.arrow((MIDDLE, middle + ROW), (STREAM + STREAM_WIDTH / 2, middle + ROW))
@@ -76,27 +77,24 @@ class _Picture:
         top, pre = self.y, self.config.norm == "pre"
         self.y += 1.5
         self.line((STREAM, top - 0.3), (STREAM, self.y))
-        self.label(f"block {i}", top)
+        self.boxes.append(
+            f'<span class="name" style="right:0.5em;top:{top:.2f}em">block {i}</span>'
+        )
         if pre:
-            self.branch_off()
-            self.on_branch(f"h.{i}.ln_1", "ln_1", NORM)
+            self.on_branch(f"h.{i}.ln_1", "ln_1", NORM, above=())
         self.attention(f"h.{i}.attn", from_stream=not pre)
         if not pre:
             self.on_stream(f"h.{i}.ln_1", "ln_1", NORM)
-        self.branch_off()
-        if pre:
-            self.on_branch(f"h.{i}.ln_2", "ln_2", NORM)
-            self.down(MIDDLE, above=True)
-        self.on_branch(f"h.{i}.mlp.fc", "fc", "c_fc")
-        self.down(MIDDLE, above=True)
+        else:
+            self.on_branch(f"h.{i}.ln_2", "ln_2", NORM, above=())
+        self.on_branch(f"h.{i}.mlp.fc", "fc", "c_fc", above=(MIDDLE,) if pre else ())
         self.on_branch(f"h.{i}.mlp.act", "act", self.config.activation)
-        self.down(MIDDLE, above=True)
-        self.join()
-        self.on_branch(f"h.{i}.mlp", "mlp", "c_proj")
+        self.on_branch(f"h.{i}.mlp", "mlp", "c_proj", joins=True)
         if not pre:
             self.on_stream(f"h.{i}.ln_2", "ln_2", NORM)
         self.on_stream(f"h.{i}", f"h.{i}", "")
-        self.frame(top, self.y - 0.3)
+        size = f'width="{WIDTH - 0.1:.2f}" height="{self.y - 0.3 - top:.2f}"'
+        self.frames.append(f'<rect x="0.05" y="{top:.2f}" {size} rx="0.4"/>')
         self.y += 0.3
 
     def attention(self, prefix: str, *, from_stream: bool) -> None:
@@ -116,19 +114,13 @@ class _Picture:
         *used_first, waits = centres
         below = self.y + HEIGHT
         self.y += ROW
-        for centre in used_first:
-            self.down(centre, above=True)
-        self.on_branch(f"{prefix}.scores", "scores", "q kᵀ / √D")
-        self.down(MIDDLE, above=True)
+        self.on_branch(f"{prefix}.scores", "scores", "q kᵀ / √D", above=used_first)
         self.on_branch(f"{prefix}.weights", "weights", "mask, softmax")
-        self.down(MIDDLE, above=True)
         middle = self.y + HEIGHT / 2
         self.line((waits, below), (waits, middle))
         self.arrow((waits, middle), (BRANCH + BRANCH_WIDTH, middle))
         self.on_branch(f"{prefix}.y", "y", "weights · v")
-        self.down(MIDDLE, above=True)
-        self.join()
-        self.on_branch(prefix, "attn", "c_proj")
+        self.on_branch(prefix, "attn", "c_proj", joins=True)
 
     def head(self) -> None:
         if self.config.norm == "pre":
@@ -143,12 +135,35 @@ class _Picture:
         """A box on the stream."""
         self.words(words, STREAM + STREAM_WIDTH / 2 + 0.4)
         if not last:
-            self.down(STREAM)
+            self.down_stream()
         self.tap(tap, label, STREAM - STREAM_WIDTH / 2, STREAM_WIDTH)
         self.y += ROW
 
-    def on_branch(self, tap: str, label: str, words: str) -> None:
-        """A box beside the stream, which passes it by."""
+    def on_branch(
+        self,
+        tap: str,
+        label: str,
+        words: str,
+        *,
+        above: Sequence[float] = (MIDDLE,),
+        joins: bool = False,
+    ) -> None:
+        """A box beside the stream, which passes it by.
+
+        Arrows lead to it from the boxes above with these middles; without any, from the stream.
+        If its value `joins` the stream, it is added there.
+        """
+        middle = self.y + HEIGHT / 2
+        for x in above:
+            self.arrow((x, self.y - ROW + HEIGHT), (x, self.y))
+        if not above:
+            self.arrow((STREAM, middle), (BRANCH, middle))
+        if joins:
+            self.arrow((BRANCH, middle), (STREAM + 0.65, middle))
+            self.lines.append(
+                f'<circle cx="{STREAM}" cy="{middle:.2f}" r="0.65"/><path d="M{STREAM - 0.35} '
+                f'{middle:.2f}h0.7M{STREAM} {middle - 0.35:.2f}v0.7"/>'
+            )
         self.words(words, WORDS)
         self.stream_goes_on()
         self.tap(tap, label, BRANCH, BRANCH_WIDTH)
@@ -158,24 +173,9 @@ class _Picture:
         """Past this row, from the one above it to the one below."""
         self.line((STREAM, self.y - ROW + HEIGHT), (STREAM, self.y + ROW))
 
-    def branch_off(self) -> None:
-        """An arrow from the stream into the box of this row."""
-        middle = self.y + HEIGHT / 2
-        self.arrow((STREAM, middle), (BRANCH, middle))
-
-    def join(self) -> None:
-        """The value of this row's box, added to the stream."""
-        middle = self.y + HEIGHT / 2
-        self.arrow((BRANCH, middle), (STREAM + 0.65, middle))
-        self.lines.append(
-            f'<circle cx="{STREAM}" cy="{middle:.2f}" r="0.65"/><path d="M{STREAM - 0.35} '
-            f'{middle:.2f}h0.7M{STREAM} {middle - 0.35:.2f}v0.7"/>'
-        )
-
-    def down(self, x: float, *, above: bool = False) -> None:
-        """An arrow from the box of this row into that of the next, or from the one above."""
-        bottom = self.y + HEIGHT - (ROW if above else 0)
-        self.arrow((x, bottom), (x, bottom + ROW - HEIGHT))
+    def down_stream(self) -> None:
+        """An arrow from the box of this row into that of the next."""
+        self.arrow((STREAM, self.y + HEIGHT), (STREAM, self.y + ROW))
 
     # Marks
 
@@ -196,15 +196,8 @@ class _Picture:
             style = self.place(x, WIDTH - x)
             self.boxes.append(f'<span class="how" style="{style}">{text}</span>')
 
-    def label(self, text: str, y: float) -> None:
-        self.boxes.append(f'<span class="name" style="right:0.5em;top:{y:.2f}em">{text}</span>')
-
     def place(self, x: float, width: float) -> str:
         return f"left:{x:.2f}em;top:{self.y:.2f}em;width:{width:.2f}em;height:{HEIGHT}em"
-
-    def frame(self, top: float, bottom: float) -> None:
-        size = f'width="{WIDTH - 0.1:.2f}" height="{bottom - top:.2f}"'
-        self.frames.append(f'<rect x="0.05" y="{top:.2f}" {size} rx="0.4"/>')
 
     def line(self, start: tuple[float, float], end: tuple[float, float], mark: str = "") -> None:
         (x1, y1), (x2, y2) = start, end

@@ -8,18 +8,15 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 
 from docs.extensions.code.alignment import ROOT_KEY, Placed, place, units
-from docs.extensions.code.excerpts import Excerpt, ExcerptError, find_excerpt
+from docs.extensions.code.excerpts import Excerpt, find_excerpt
 from docs.extensions.code.highlighting import code_block, highlighted_lines, line_element
-from docs.extensions.code.panes import Pane, place_element, three_panes
-from docs.extensions.directive import BACKENDS, SiteDirective, raw
+from docs.extensions.code.panes import Pane, pane_head, three_panes
+from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw, yes_or_no
 
 NOTHING = "nothing"
 """Given instead of a name if the backend has no such code; the content says why."""
-
-
-def yes_or_no(argument: str | None) -> bool:
-    """Parse the value of a yes-or-no option."""
-    return directives.choice(argument, ("yes", "no", "true", "false")) in ("yes", "true")
+BY_HAND = "NumPy, by hand: the gradient, which autograd derives in the other two"
+"""The title of NumPy's additional code, below the three columns."""
 
 
 class Three(SiteDirective):
@@ -43,30 +40,28 @@ class Three(SiteDirective):
         **{f"{backend}-file": directives.unchanged_required for backend in BACKENDS},
     }
 
-    def run(self) -> list[nodes.Node]:
-        try:
-            found = {backend: self.excerpts(backend) for backend in BACKENDS}
-            below = self.of_backend("numpy", self.options["with"]) if "with" in self.options else []
-        except ExcerptError as error:
-            return self.wrong(str(error))
+    def shown(self) -> list[nodes.Node]:
+        found = {backend: self.excerpts(backend) for backend in BACKENDS}
+        below = self.of_backend("numpy", self.options["with"]) if "with" in self.options else []
         empty = [backend for backend, some in found.items() if not some]
         if empty and not self.content:
-            return self.wrong(f"{{three}}: say in the content why {empty[0]} has nothing")
+            raise PageError(f"{{three}}: say in the content why {empty[0]} has nothing")
         backends = {
             backend: [unit for excerpt in some for unit in units(excerpt)]
             for backend, some in found.items()
             if some
         }
         placed = place(backends)
+        no_code = f'<p class="no-code">{html.escape(" ".join(self.content))}</p>'
         panes = [
-            pane_of(name, found[name], placed[name]) if name in placed else self.no_code(name)
-            for name in BACKENDS
+            pane_of(name, some, placed[name]) if some else Pane(name, "", no_code)
+            for name, some in found.items()
         ]
         rows = 1 + max(unit.row for some in placed.values() for unit in some)
         identifier = f"three-{self.number()}"
         label = f"{self.argument} in three frameworks"
         shown = [raw(three_panes(panes, identifier, label, rows))]
-        return [*shown, *(below_of(excerpt) for excerpt in below)]
+        return [*shown, *(one_pane(excerpt, BY_HAND, excerpt.place) for excerpt in below)]
 
     def excerpts(self, backend: str) -> list[Excerpt]:
         """The definitions that the backend shows; none if it has no such code."""
@@ -82,10 +77,6 @@ class Three(SiteDirective):
             for name in names.split(",")
         ]
 
-    def no_code(self, backend: str) -> Pane:
-        text = html.escape(" ".join(self.content))
-        return Pane(backend, "", f'<p class="no-code">{text}</p>')
-
 
 class OneExcerpt(SiteDirective):
     """One definition from shared code: `{excerpt} shared/schedule.py learning_rate`."""
@@ -95,13 +86,10 @@ class OneExcerpt(SiteDirective):
     has_content = False
     option_spec: ClassVar = {"docstring": yes_or_no}
 
-    def run(self) -> list[nodes.Node]:
+    def shown(self) -> list[nodes.Node]:
         path, _, name = self.argument.partition(" ")
-        try:
-            excerpt = find_excerpt(path, name, docstring=self.options.get("docstring", True))
-        except ExcerptError as error:
-            return self.wrong(str(error))
-        return [raw(one_pane(excerpt, excerpt.place))]
+        excerpt = find_excerpt(path, name, docstring=self.options.get("docstring", True))
+        return [one_pane(excerpt, excerpt.place)]
 
 
 def pane_of(backend: str, excerpts: Sequence[Excerpt], placed: Sequence[Placed]) -> Pane:
@@ -122,24 +110,10 @@ def pane_of(backend: str, excerpts: Sequence[Excerpt], placed: Sequence[Placed])
     return Pane(backend, places, code_block(parts, f"{BACKENDS[backend]}, {places}"))
 
 
-def below_of(excerpt: Excerpt) -> nodes.raw:
-    """NumPy's additional code, below the three columns."""
-    return raw(
-        one_pane(
-            excerpt,
-            "NumPy, by hand: the gradient, which autograd derives in the other two",
-            place=excerpt.place,
-        )
-    )
-
-
-def one_pane(excerpt: Excerpt, title: str, place: str = "") -> str:
+def one_pane(excerpt: Excerpt, title: str, place: str = "") -> nodes.raw:
     source = [line.text for line in excerpt.lines]
     lines = map(line_element, source, highlighted_lines(source))
-    where = place_element(place) if place else ""
-    return (
-        f'<section class="pane one wide" aria-label="{html.escape(title)}"><div class="pane-head">'
-        f'<span class="backend">{html.escape(title)}</span>{where}'
-        f'<button type="button" class="copy" hidden>copy</button></div>'
-        f"{code_block(lines, place or title)}</section>"
+    return raw(
+        f'<section class="pane one wide" aria-label="{html.escape(title)}">'
+        f"{pane_head(title, place)}{code_block(lines, place or title)}</section>"
     )

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from shared.errors import UserError
 from shared.sources import ROOT
@@ -40,7 +40,7 @@ class Excerpt:
         return f"{self.path}:{self.lines[0].number}"
 
 
-def find_excerpt(path: str, name: str, *, docstring: bool = True, root: Path = ROOT) -> Excerpt:
+def find_excerpt(path: str, name: str, *, docstring: bool = True) -> Excerpt:
     """Cut a definition out of a file.
 
     Args:
@@ -48,25 +48,21 @@ def find_excerpt(path: str, name: str, *, docstring: bool = True, root: Path = R
         name: "softmax", "LayerNorm", "LayerNorm.forward" (also finds JAX's `__call__`), or a name
             that the module assigns.
         docstring: whether docstrings are shown.
-        root: the top of the repository.
 
     Raises:
         ExcerptError: there is no such file, or it has no such name.
     """
-    file = root / path
+    file = ROOT / path
     if not file.is_file():
         raise ExcerptError(f"there is no file {path}")
     source = file.read_text(encoding="utf-8")
-    body: list[ast.stmt] = ast.parse(source).body
-    node: ast.stmt | None = None
+    node: Any = ast.parse(source)
     for part in name.split("."):
+        body = getattr(node, "body", [])
         node = next((child for child in body if part in _names(child)), None)
         if node is None:
             raise ExcerptError(f"there is no {name} in {path}")
-        body = getattr(node, "body", [])
-    assert node is not None
-    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-    numbers = range(first, _last(node) + 1)
+    numbers = range(first_line(node), _last(node) + 1)
     hidden = set(_left_out(node)) | (set() if docstring else set(_docstrings(node)))
     lines = source.splitlines()
     shown = [Line(n, lines[n - 1][node.col_offset :]) for n in numbers if n not in hidden]
@@ -106,6 +102,24 @@ def _docstrings(node: ast.stmt) -> Iterator[int]:
             continue
         if is_docstring(part.body[0]):
             yield from range(part.body[0].lineno, part.body[1].lineno)
+
+
+def first_line(node: ast.stmt) -> int:
+    """Where a statement begins, with its decorators."""
+    return min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+
+
+def taps(node: ast.stmt) -> dict[str, ast.expr]:
+    """The values that are tapped in a statement, by name."""
+    found = {}
+    for part in ast.walk(node):
+        match part:
+            case ast.Call(
+                func=ast.Name(id="tap") | ast.Attribute(attr="tap"),
+                args=[ast.Constant(value=str(name)), value, *_],
+            ):
+                found[name] = value
+    return found
 
 
 def is_docstring(node: ast.stmt) -> bool:

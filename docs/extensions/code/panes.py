@@ -37,18 +37,21 @@ def three_panes(panes: Sequence[Pane], identifier: str, label: str, rows: int = 
     )
 
 
-def place_element(place: str) -> str:
-    """A path that may wrap after its slashes."""
-    return f'<code class="place">{html.escape(place).replace("/", "/<wbr>")}</code>'
+def pane_head(title: str, place: str, *, copy: bool = True) -> str:
+    """Whose code it is, its place (if it has one), and a button that copies it."""
+    wrapping = html.escape(place).replace("/", "/<wbr>")  # a path may wrap after its slashes
+    where = f'<code class="place">{wrapping}</code>' if place else ""
+    button = '<button type="button" class="copy" hidden>copy</button>' if copy else ""
+    return (
+        f'<div class="pane-head"><span class="backend">{html.escape(title)}</span>'
+        f"{where}{button}</div>"
+    )
 
 
 def _pane(pane: Pane, identifier: str) -> str:
-    place = place_element(pane.place) if pane.place else ""
-    copy = '<button type="button" class="copy" hidden>copy</button>' if pane.place else ""
     name = BACKENDS[pane.backend]
     return (
         f'<section class="pane backend-{pane.backend}" id="{identifier}-{pane.backend}" '
         f'data-backend="{name}" aria-label="{name}">'
-        f'<div class="pane-head"><span class="backend">{name}</span>{place}{copy}</div>'
-        f"{pane.body}</section>"
+        f"{pane_head(name, pane.place, copy=bool(pane.place))}{pane.body}</section>"
     )

@@ -4,7 +4,7 @@ import ast
 import textwrap
 from collections.abc import Iterator
 
-from docs.extensions.code.excerpts import Excerpt, ExcerptError, Line, find_excerpt
+from docs.extensions.code.excerpts import Excerpt, ExcerptError, Line, find_excerpt, taps
 from shared.config import GPTConfig
 
 MODULES = {"fc": "c_fc", "act": "activation", "h": "block"}
@@ -35,7 +35,7 @@ def tap_lines(backend: str, kind: str, config: GPTConfig) -> Excerpt:
         raise ExcerptError(f"{where} in {path} computes {name!r} {len(found)} times, and not once")
     (at,) = found
     made = []
-    if (value := _tapped(statements[at], name)) is not None:
+    if value := taps(statements[at]).get(name):
         changed = _assigned(statements[at]) & _names(value)
         before = [statement for statement in statements[:at] if _assigned(statement) & changed]
         made = [statement for statement in before[-1:] if "tap(" not in ast.unparse(statement)]
@@ -60,17 +60,7 @@ def _computes(statement: ast.stmt, name: str) -> bool:
         return "record['probs'] =" in ast.unparse(statement)
     module = MODULES.get(name, name)
     called = {ast.unparse(part.func) for part in ast.walk(statement) if isinstance(part, ast.Call)}
-    return bool(called & {module, f"self.{module}"}) or _tapped(statement, name) is not None
-
-
-def _tapped(statement: ast.stmt, name: str) -> ast.expr | None:
-    """The value passed to `self.tap` under this name in a statement, or None."""
-    for part in ast.walk(statement):
-        match part:
-            case ast.Call(func=ast.Attribute(attr="tap"), args=[ast.Constant(value=tap), value]):
-                if tap == name:
-                    return value
-    return None
+    return bool(called & {module, f"self.{module}"}) or name in taps(statement)
 
 
 def _names(node: ast.AST) -> set[str]:

@@ -1,8 +1,8 @@
 """`{kill-matrix}`: every planted bug down, every check across, and which killed which."""
 
 import html
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from itertools import groupby
 
 from docutils import nodes
 
@@ -16,23 +16,14 @@ HOW = "nox -s mutants"
 HEALTHY = "healthy"
 
 
-@dataclass(frozen=True)
-class Check:
-    """A column."""
+def chapter_of(check: str) -> str:
+    """forward, of test_forward.py::test_taps; "process" if the process died"""
+    return check.partition("::")[0].removeprefix("test_").removesuffix(".py").replace("_", " ")
 
-    name: str
-    """test_forward.py::test_taps; or "process" if the process died."""
 
-    @property
-    def chapter(self) -> str:
-        """forward"""
-        file, _, _ = self.name.partition("::")
-        return file.removeprefix("test_").removesuffix(".py").replace("_", " ")
-
-    @property
-    def title(self) -> str:
-        """taps"""
-        return self.name.rpartition("::")[2].removeprefix("test_").replace("_", " ")
+def title_of(check: str) -> str:
+    """taps, of test_forward.py::test_taps"""
+    return check.rpartition("::")[2].removeprefix("test_").replace("_", " ")
 
 
 class KillMatrix(SiteDirective):
@@ -41,7 +32,7 @@ class KillMatrix(SiteDirective):
     optional_arguments = 0
     has_content = False
 
-    def run(self) -> list[nodes.Node]:
+    def shown(self) -> list[nodes.Node]:
         found = report.read_report()
         if found is None:
             return self.missing(f"not measured: run {HOW}")
@@ -57,24 +48,18 @@ class KillMatrix(SiteDirective):
             if verdict.killed == (verdict.mutant == HEALTHY):
                 how = "survived" if verdict.mutant != HEALTHY else "fell, though it is healthy"
                 notes += self.missing(f"{verdict.mutant} in {verdict.backend} {how}")
-        if not found.verdicts:
-            return notes
-        shown = raw(matrix(found.verdicts))
-        shown["plays"] = "kills"
-        return [*notes, shown]
+        return [*notes, raw(matrix(found.verdicts), "kills")] if found.verdicts else notes
 
 
 def matrix(verdicts: Sequence[Verdict]) -> str:
     """The table, in a box that scrolls, and below it a place for the details of a row."""
-    every = dict.fromkeys(check for v in verdicts for check in (*v.passed, *v.fallen))
-    checks = sorted(map(Check, every), key=lambda check: check.name)  # the order of the suite
+    # In the order of the suite
+    checks = sorted({check for v in verdicts for check in (*v.passed, *v.fallen)})
     by_task = {(v.mutant, v.backend): v for v in verdicts}
     mutants = [v for v in verdicts if v.mutant != HEALTHY]
     killed = sum(v.killed for v in mutants)
     themes = "".join(_theme(theme, by_task, checks) for theme in THEMES)
-    totals = "".join(
-        f"<td>{sum(check.name in verdict.fallen for verdict in mutants)}</td>" for check in checks
-    )
+    totals = "".join(f"<td>{sum(check in v.fallen for v in mutants)}</td>" for check in checks)
     key = "".join(
         f'<span class="k{1 << i}"></span> {name} ' for i, name in enumerate(BACKENDS.values())
     )
@@ -91,30 +76,21 @@ def matrix(verdicts: Sequence[Verdict]) -> str:
     )
 
 
-def _heads(checks: Sequence[Check]) -> str:
+def _heads(checks: Sequence[str]) -> str:
     """Chapters of the suite, and below them its checks, written vertically."""
-    chapters: dict[str, int] = {}
-    for check in checks:
-        chapters[check.chapter] = chapters.get(check.chapter, 0) + 1
-    above = "".join(
-        f'<th scope="colgroup" {f"colspan={size}" if size > 1 else ""}>'
-        f"<span>{html.escape(chapter)}</span></th>"
-        for chapter, size in chapters.items()
-    )
-    below = "".join(
-        f'<th scope="col" class="{_edge(checks, i)}" title="{html.escape(check.title)}">'
-        f"<span>{html.escape(check.title)}</span></th>"
-        for i, check in enumerate(checks)
-    )
+    above = below = ""
+    for chapter, group in groupby(checks, chapter_of):
+        own = list(group)
+        span = f"colspan={len(own)}" if len(own) > 1 else ""
+        above += f'<th scope="colgroup" {span}><span>{html.escape(chapter)}</span></th>'
+        for check in own:
+            edge = "edge" if check == own[0] else ""  # a line where a chapter begins
+            title = html.escape(title_of(check))
+            below += f'<th scope="col" class="{edge}" title="{title}"><span>{title}</span></th>'
     return f"<tr><td></td>{above}</tr><tr><td></td>{below}</tr>"
 
 
-def _edge(checks: Sequence[Check], i: int) -> str:
-    """Draw a line where a chapter begins."""
-    return "edge" if i == 0 or checks[i].chapter != checks[i - 1].chapter else ""
-
-
-def _theme(theme: object, by_task: dict[tuple[str, str], Verdict], checks: Sequence[Check]) -> str:
+def _theme(theme: object, by_task: dict[tuple[str, str], Verdict], checks: Sequence[str]) -> str:
     """The rows of a part of the catalogue."""
     title = (theme.__doc__ or "").strip().removesuffix(".")
     rows = "".join(
@@ -126,7 +102,7 @@ def _theme(theme: object, by_task: dict[tuple[str, str], Verdict], checks: Seque
     return f"<tbody>{head}{rows}</tbody>"
 
 
-def _row(name: str, verdicts: dict[str, Verdict], checks: Sequence[Check]) -> str:
+def _row(name: str, verdicts: dict[str, Verdict], checks: Sequence[str]) -> str:
     """A bug: for each check, the backends in which it saw the bug, as letters and colours."""
     counts = "".join(
         f' data-{backend}="{len(v.fallen)} of {len(v.fallen) + len(v.passed)}"'
@@ -140,15 +116,11 @@ def _row(name: str, verdicts: dict[str, Verdict], checks: Sequence[Check]) -> st
     )
 
 
-def _cell(check: Check, verdicts: dict[str, Verdict]) -> str:
-    killed = [b for b in BACKENDS if b in verdicts and check.name in verdicts[b].fallen]
+def _cell(check: str, verdicts: dict[str, Verdict]) -> str:
+    """NPJ, the first letters of the backends in which the check saw the bug."""
+    killed = [b for b in BACKENDS if b in verdicts and check in verdicts[b].fallen]
     if killed:
         bits = sum(1 << list(BACKENDS).index(backend) for backend in killed)
-        return f'<td class="k{bits}">{_letters(killed)}</td>'
-    seen = any(check.name in verdict.passed for verdict in verdicts.values())
+        return f'<td class="k{bits}">{"".join(BACKENDS[backend][0] for backend in killed)}</td>'
+    seen = any(check in verdict.passed for verdict in verdicts.values())
     return "<td>·</td>" if seen else "<td></td>"
-
-
-def _letters(backends: Iterable[str]) -> str:
-    """NPJ, the first letters of the backends' names."""
-    return "".join(BACKENDS[backend][0] for backend in backends)

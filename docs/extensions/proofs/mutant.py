@@ -13,10 +13,10 @@ from audits.mutants import report
 from audits.mutants.catalogue import check_backend, find
 from audits.mutants.judging import Verdict
 from audits.mutants.mutant import Mutant
-from audits.mutants.plant import MutantError, diff
+from audits.mutants.plant import diff
 from docs.extensions.code.highlighting import code_block, line_element
 from docs.extensions.code.panes import Pane, three_panes
-from docs.extensions.directive import BACKENDS, SiteDirective, raw
+from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw
 
 HOW = "nox -s mutants"
 
@@ -32,26 +32,23 @@ class PlantedBug(SiteDirective):
     optional_arguments = 0
     option_spec: ClassVar = {"backend": directives.unchanged_required}
 
-    def run(self) -> list[nodes.Node]:
-        try:
-            mutant = find(self.argument)
-            first = "torch" if "torch" in mutant.edits else next(iter(mutant.edits))
-            backend = check_backend(self.options.get("backend", first))
-            panes = [self.pane(mutant, name) for name in BACKENDS]
-        except MutantError as error:
-            return self.wrong(str(error))
+    def shown(self) -> list[nodes.Node]:
+        mutant = find(self.argument)
+        first = "torch" if "torch" in mutant.edits else next(iter(mutant.edits))
+        backend = check_backend(self.options.get("backend", first))
+        panes = [self.pane(mutant, name) for name in BACKENDS]
         if backend not in mutant.edits:
-            return self.wrong(f"{mutant.name} is not planted in {backend}")
+            raise PageError(f"{mutant.name} is not planted in {backend}")
         command = f"nox -s break -- {mutant.name} --backend {backend}"
-        box = nodes.container(classes=["mutant"])
-        box += nodes.rubric("", f"Plant a bug: {mutant.name}")
-        box += nodes.paragraph("", f"The mistake: {mutant.story}.")
         identifier = f"mutant-{self.number()}"
-        box += raw(three_panes(panes, identifier, f"{mutant.name} in three frameworks"))
-        box += nodes.literal_block(command, command, language="sh")
-        box += self.parsed(self.content)
-        box += self.what_fell(mutant)
-        return [box]
+        return self.box(
+            *("mutant", f"Plant a bug: {mutant.name}"),
+            nodes.paragraph("", f"The mistake: {mutant.story}."),
+            raw(three_panes(panes, identifier, f"{mutant.name} in three frameworks")),
+            self.command(command),
+            *self.parsed(self.content),
+            *self.what_fell(mutant),
+        )
 
     def pane(self, mutant: Mutant, backend: str) -> Pane:
         """The lines that change in one backend."""
@@ -63,14 +60,13 @@ class PlantedBug(SiteDirective):
 
     def what_fell(self, mutant: Mutant) -> list[nodes.Node]:
         """The checks that saw it, from the last run of all mutants."""
-        found = report.read_report()
-        of_all = found.verdicts if found is not None else []
-        verdicts = {v.backend: v for v in of_all if v.mutant == mutant.name}
+        found = report.read_report() or report.Report("", [])
+        verdicts = {v.backend: v for v in found.verdicts if v.mutant == mutant.name}
         if set(verdicts) != set(mutant.edits):
             absent = ", ".join(BACKENDS[name] for name in mutant.edits if name not in verdicts)
             return self.missing(f"which checks fall in {absent} was not measured: run {HOW}")
         notes = []
-        if found is not None and found.stale:
+        if found.stale:
             notes = self.missing(f"what fell was measured before the sources changed: run {HOW}")
         rows = "".join(_row(name, verdicts[name]) for name in BACKENDS if name in verdicts)
         listing = (

@@ -13,7 +13,7 @@ from docutils import nodes
 from conformance import gate
 from conformance.limits import ORDER
 from conformance.reporting.table import number
-from docs.extensions.directive import BACKENDS, SiteDirective, raw
+from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw
 
 REPORT = gate.STAMP.with_name("conformance.json")
 HOW = "nox -s conformance"
@@ -27,12 +27,12 @@ class Conformance(SiteDirective):
     optional_arguments = 0
     has_content = False
 
-    def run(self) -> list[nodes.Node]:
+    def shown(self) -> list[nodes.Node]:
         whole = self.argument == EVERYTHING
         wanted = list(ORDER) if whole else checks_named(self.argument)
         for name in wanted:
             if name not in ORDER:
-                return self.wrong(f"there is no check {name!r}; there are: {', '.join(ORDER)}")
+                raise PageError(f"there is no check {name!r}; there are: {', '.join(ORDER)}")
         report = read_report()
         if report is None:
             return self.missing(f"not measured: run {HOW}")
@@ -72,10 +72,10 @@ def read_report() -> dict[str, Any] | None:
 
 def table(rows: Sequence[dict[str, Any]], started: str, whole: bool = False) -> str:
     """One row for each check and precision; with `whole`, also noise and smallest mutant."""
-    around = ["noise", "limit", "smallest mutant"] if whole else ["limit"]
-    columns = [*BACKENDS.values(), *around, ""]
+    around = ["noise", "limit", "smallest_mutant"] if whole else ["limit"]
+    columns = [*BACKENDS.values(), *(key.replace("_", " ") for key in around), ""]
     head = "".join(f'<th scope="col">{name}</th>' for name in columns)
-    body = "".join(_row(row, whole) for row in rows)
+    body = "".join(_row(row, around) for row in rows)
     return (
         f'<div class="table-wrapper{" wide" if whole else ""}" tabindex="0" role="group" '
         'aria-label="conformance figures">'
@@ -87,8 +87,7 @@ def table(rows: Sequence[dict[str, Any]], started: str, whole: bool = False) -> 
     )
 
 
-def _row(row: dict[str, Any], whole: bool) -> str:
-    around = ["noise", "limit", "smallest_mutant"] if whole else ["limit"]
+def _row(row: dict[str, Any], around: Sequence[str]) -> str:
     values = [*(row["errors"].get(name) for name in BACKENDS), *(row[key] for key in around)]
     cells = "".join(f"<td>{_number(value)}</td>" for value in values)
     passed = row["verdict"] == "passed"

@@ -1,12 +1,12 @@
 """The command lines of training and sampling, as a user at a keyboard sees them."""
 
-import json
 import re
 import shlex
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from shared.commands.sampling import SEPARATOR, write_samples
 from shared.commands.train import train_main
 from shared.config import GPTConfig, SampleConfig, TrainConfig, load_preset
 from shared.protocol import BACKENDS
+from shared.runs.metrics import read_metrics
+from shared.runs.stopping import SIGNALS, stop_on_signals
 from shared.sources import ROOT
 from tests.command_line import SMALL, error_of, start
 
@@ -91,7 +93,7 @@ def test_an_option_on_the_line_beats_the_preset():
     )
 
 
-# Runs are kept
+# Resuming and stopping
 
 
 def test_what_may_change_on_resuming(text, tmp_path):
@@ -99,14 +101,11 @@ def test_what_may_change_on_resuming(text, tmp_path):
     (tmp_path / "text.txt").rename(tmp_path / "moved.txt")
     more = ["--steps", "9", "--eval-interval", "2", "--dataset", "moved.txt", "--block-size", "8"]
     assert train_main("numpy", ["--out", "run", "--resume", *more]) == 0
-    rows = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == list(range(10))
-    assert [row["step"] for row in rows if row["val_loss"] is not None] == [0, 6, 8, 9]
+    rows = read_metrics(Path("run/metrics.jsonl"))
+    assert [row.step for row in rows] == list(range(10))
+    assert [row.step for row in rows if row.val_loss is not None] == [0, 6, 8, 9]
     saved = load_checkpoint(newest_checkpoint("run"))
     assert (saved.training.step, saved.training.train.steps) == (9, 9)
-
-
-# Stopping
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -114,7 +113,7 @@ def test_a_stopped_training_saves_and_says_where(text, tmp_path, number):
     out = tmp_path / "run"
     options = [*SMALL, "--dataset", text, "--out", out, "--checkpoint-interval", 1000000]
     with start("numpy", "train", *options, "--steps", 1000000) as process:
-        wait_for_rows(out / "metrics.jsonl", 5)
+        wait_for_rows(out / "metrics.jsonl", 5, process)
         process.send_signal(number)
         process.send_signal(number)  # impatience does not spoil the saving
         stdout, stderr = (shown.decode() for shown in process.communicate(timeout=60))
@@ -122,12 +121,25 @@ def test_a_stopped_training_saves_and_says_where(text, tmp_path, number):
     assert stdout == ""
     assert "Traceback" not in stderr
     checkpoint = newest_checkpoint(out)
-    rows = (out / "metrics.jsonl").read_text().splitlines()
-    assert json.loads(rows[-1])["step"] == int(checkpoint.name) == len(rows) - 1
+    rows = read_metrics(out / "metrics.jsonl")
+    assert rows[-1].step == int(checkpoint.name) == len(rows) - 1
     assert f"saved {checkpoint}" in stderr
     assert f"python -m impls.numpy.train --out {out} --resume" in stderr
     assert load_checkpoint(checkpoint).moments is not None
     assert (out / "loss.png").exists()
+
+
+def test_signals_are_handled_as_before_outside_of_a_training():
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with stop_on_signals() as stop:
+        assert not stop
+        assert before != [signal.getsignal(number) for number in SIGNALS]
+    assert before == [signal.getsignal(number) for number in SIGNALS]
+
+
+def test_training_works_outside_the_main_thread(text):
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(train_main, "numpy", [*SMALL, "--dataset", text]).result() == 0
 
 
 def test_a_limit_is_no_failure_and_says_which_it_was(capsys, text):
@@ -146,17 +158,16 @@ def test_a_damaged_checkpoint_is_not_the_end(capsys, text, main, options):
     weights.write_bytes(weights.read_bytes()[:-1])
     capsys.readouterr()
     said = error_of(capsys, main("numpy", options))
+    assert "truncated" in said
     assert "move the damaged one away to use runs/numpy/checkpoints/000003" in said
     weights.parent.rename("damaged")
     assert main("numpy", options) == 0
 
 
-def wait_for_rows(path: Path, count: int) -> None:
-    for _ in range(600):
-        if path.exists() and len(path.read_text().splitlines()) >= count:
-            return
-        time.sleep(0.05)
-    pytest.fail(f"{path} did not grow to {count} rows in 30 s")
+def wait_for_rows(path: Path, count: int, process: subprocess.Popen) -> None:
+    while not path.exists() or len(read_metrics(path)) < count:
+        assert process.poll() is None
+        time.sleep(0.02)
 
 
 def test_a_training_that_blows_up(capsys, text):
@@ -222,25 +233,14 @@ def test_a_prompt_longer_than_the_window_is_used_from_its_end(capsys, trained):
     assert long.out == "window" + short.out
 
 
-def test_text_comes_as_it_is_made_and_nobody_minds_a_reader_who_leaves(trained):
-    options = ["--run", trained, "--prompt", "ROMEO:", "--max-new-tokens", 100000]
-    with start("numpy", "sample", *options) as process:
-        assert process.stdout.read(20).startswith(b"ROMEO:")
-        assert process.poll() is None, "more is still being written"
-        process.stdout.close()
-        stderr = process.stderr.read()
-        process.wait(timeout=60)
-    assert stderr == b""
-    assert process.returncode == 128 + signal.SIGPIPE
-
-
-def test_interrupting_a_sample_is_quiet(trained):
-    options = ["--run", trained, "--max-new-tokens", 1000000]
+def test_text_comes_as_it_is_made_and_interrupting_it_is_quiet(trained):
+    options = ["--run", trained, "--prompt", "ROMEO:", "--max-new-tokens", 1000000]
     # Tests started in the background of a shell ignore SIGINT, and a child process inherits that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with start("numpy", "sample", *options) as process:
         signal.signal(signal.SIGINT, before)
-        process.stdout.read(20)
+        assert process.stdout.read(20).startswith(b"ROMEO:")
+        assert process.poll() is None, "more is still being written"
         process.send_signal(signal.SIGINT)
         stderr = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 130

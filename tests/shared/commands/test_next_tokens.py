@@ -8,7 +8,7 @@ import pytest
 from shared.commands.sample import sample_main
 from shared.config import SampleConfig
 from shared.protocol import BACKENDS
-from tests.command_line import TEXT, error_of
+from tests.command_line import TEXT
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -68,9 +68,3 @@ def test_there_are_no_more_rows_than_tokens(capsys, trained) -> None:
     assert "the other" not in out
     assert "written at temperature 0: " in out
     assert "entropy: 0.00 bits" in out
-
-
-@pytest.mark.parametrize(("top", "message"), [("0", "top is 0"), ("-3", "top is -3"), ("x", "x")])
-def test_rows_that_cannot_be(capsys, trained, top, message) -> None:
-    status = sample_main("numpy", ["--run", str(trained), f"--top={top}"])
-    assert message in error_of(capsys, status)

@@ -1,17 +1,19 @@
 """The directory of a run: one writer at a time, and nothing lost by accident."""
 
+import itertools
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-import shared.runs.directory
 from shared.errors import RunError
 from shared.runs.directory import RunDirectory
 from shared.runs.metrics import Metrics, write_metrics
 from tests.command_line import ROOT
+from tests.crashes import Crash, fail
 
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path):
@@ -19,7 +21,6 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path):
 import time
 from pathlib import Path
 from shared.runs.directory import RunDirectory
-from shared.runs.metrics import Metrics, write_metrics
 with RunDirectory(Path({str(tmp_path / "run")!r})).claim():
     print("claimed", flush=True)
     time.sleep(60)
@@ -41,20 +42,17 @@ with RunDirectory(Path({str(tmp_path / "run")!r})).claim():
 )
 def test_a_link_in_a_run_is_not_followed(tmp_path, name):
     """A run from elsewhere must not decide which files are written."""
-    dear = tmp_path / "dear"
     run = RunDirectory(tmp_path / "run")
-    link = run.path / name
-    link.parent.mkdir(parents=True)
-    if name in ("metrics.jsonl", "loss.png", ".lock"):
-        dear.write_text("dear to me")
-    else:
-        dear.mkdir()
-    link.symlink_to(dear)
+    (tmp_path / "dear").mkdir()
+    (tmp_path / "dear.txt").write_text("dear to me")
+    is_file = name in ("metrics.jsonl", "loss.png", ".lock")
+    (run.path / name).parent.mkdir(parents=True)
+    (run.path / name).symlink_to(tmp_path / ("dear.txt" if is_file else "dear"))
     for mode in ({"resume": True}, {"overwrite": True}, {}):
         with pytest.raises(RunError, match=f"{name} is a symbolic link"), run.claim(**mode):
             pass
-    assert not dear.is_file() or dear.read_text() == "dear to me"
-    assert not dear.is_dir() or list(dear.iterdir()) == []
+    assert (tmp_path / "dear.txt").read_text() == "dear to me"
+    assert list((tmp_path / "dear").iterdir()) == []
 
 
 def test_a_link_under_a_temporary_name_is_removed_and_not_followed(tmp_path):
@@ -67,9 +65,8 @@ def test_a_link_under_a_temporary_name_is_removed_and_not_followed(tmp_path):
     with run.claim():
         write_metrics(run.metrics, [Metrics(0)])
     assert dear.read_text() == "dear to me"
-    assert sorted(path.name for path in run.path.iterdir()) == [
-        *(".lock", "checkpoints", "metrics.jsonl")
-    ]
+    names = {path.name for path in run.path.iterdir()}
+    assert names == {".lock", "checkpoints", "metrics.jsonl"}
 
 
 def earlier_run(path: Path) -> RunDirectory:
@@ -92,55 +89,28 @@ def contents(run: RunDirectory) -> dict[str, str]:
     return {str(path.relative_to(run.path)): path.read_text() for path in files}
 
 
-class Killed(BaseException):
-    """An exception without any cleanup, as with SIGKILL."""
-
-
 @pytest.mark.parametrize("saved", [False, True])
 def test_a_replacement_may_be_killed_between_any_two_changes(tmp_path, monkeypatch, saved):
     """Crash at every rename and every removal; the next claim finds one complete run."""
-
-    def replace_run(run: RunDirectory) -> None:
-        with run.claim(overwrite=True):
-            run.metrics.write_text("new")
-            if saved:
-                save(run, 40)
-
-    def killed_at(count: int, run: RunDirectory) -> bool:
-        """Whether it was: the last place has been passed if not."""
-        left = count
-
-        def mortal(function):
-            def call(*arguments, **options):
-                nonlocal left
-                if left == 0:
-                    raise Killed
-                left -= 1
-                return function(*arguments, **options)
-
-            return call
-
-        with monkeypatch.context() as patch:
-            for name in ("rename", "replace", "mkdir"):
-                patch.setattr(Path, name, mortal(getattr(Path, name)))
-            patch.setattr(shared.runs.directory.shutil, "rmtree", mortal(shutil.rmtree))
-            try:
-                replace_run(run)
-            except Killed:
-                return True
-        return False
-
-    for count in range(40):
-        run = earlier_run(tmp_path / f"run-{count}")
+    places = [*((Path, name) for name in ("rename", "replace", "mkdir")), (shutil, "rmtree")]
+    new = {"metrics.jsonl": "new", "checkpoints/000040/config.json": "{}"}
+    for stop in itertools.count():
+        run = earlier_run(tmp_path / f"run-{stop}")
         old = contents(run)
-        killed = killed_at(count, run)
+        finished = False
+        with monkeypatch.context() as patch, suppress(Crash):
+            fail(patch, Crash, lambda call, stop=stop: call >= stop, *places)
+            with run.claim(overwrite=True):
+                run.metrics.write_text("new")
+                if saved:
+                    save(run, 40)
+            finished = True
         with RunDirectory(run.path).claim(resume=True):
-            new = {"metrics.jsonl": "new", "checkpoints/000040/config.json": "{}"}
-            assert contents(run) in ([old, new] if saved else [old]), count
+            assert contents(run) in ([old, new] if saved else [old]), stop
             assert not run.replaced.exists()
-        if not killed:
-            return
-    raise AssertionError("never passed")
+        if finished:
+            break
+    assert stop > 3
 
 
 def test_a_file_is_no_run_directory(tmp_path):
@@ -151,9 +121,3 @@ def test_a_file_is_no_run_directory(tmp_path):
             RunDirectory(path).claim(),
         ):
             pass
-
-
-def test_an_earlier_run_is_refused_unless_told(tmp_path):
-    run = earlier_run(tmp_path / "run")
-    with pytest.raises(RunError, match="already holds a run"), run.claim():
-        pass

@@ -1,0 +1,119 @@
+"""The whole model against two others: Hugging Face's GPT-2, with a checkpoint written here; and, in
+all options, torch.nn.TransformerEncoderLayer."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from audits.oracles.hugging_face import HuggingFace
+from audits.oracles.torch_layers import Stack
+from audits.oracles.verdict import Verdict
+from conformance.cases import BASE, CASES, Case, random_batch, random_weights
+from conformance.limits import limit_of
+from shared.config import SampleConfig
+from shared.protocol import Backend, Model
+from shared.taps import tap_names
+
+GPT2 = [
+    Case("gpt2", replace(BASE, tie_weights=True)),
+    Case("untied", BASE),
+    Case("erf", replace(BASE, activation="gelu_erf", layer_norm_epsilon=0.1, n_head=1, n_layer=3)),
+    Case("relu", replace(BASE, activation="relu", n_inner=None)),
+    Case("large", replace(BASE, activation="relu"), large=1.0),
+]
+"""The configurations that Hugging Face's GPT-2 has: pre-norm with learned positions."""
+BY_HUGGING_FACE = [
+    pytest.param((HuggingFace, case), id=f"transformers-{case.name}") for case in GPT2
+]
+BY_TORCH = [pytest.param((Stack, case), id=f"torch-{case.name}") for case in CASES]
+
+
+@pytest.fixture(scope="module", params=[*BY_HUGGING_FACE, *BY_TORCH])
+def judged(request: pytest.FixtureRequest) -> tuple[Any, Case]:
+    """The class of the model to compare with, and the case."""
+    return request.param
+
+
+only_gpt2 = pytest.mark.parametrize("judged", BY_HUGGING_FACE, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def case(judged: tuple[Any, Case]) -> Case:
+    return judged[1]
+
+
+@pytest.fixture(scope="module")
+def theirs(judged: tuple[Any, Case], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    kind, case = judged
+    if kind is Stack:
+        return Stack(case.config, random_weights(case))
+    return HuggingFace.of(case.config, random_weights(case), tmp_path_factory.mktemp(case.name))
+
+
+@pytest.fixture(scope="module")
+def ours(case: Case, backend: Backend) -> Model:
+    return backend.build(case.config, random_weights(case), dtype="float64")
+
+
+@only_gpt2
+def test_weights(ours: Model, theirs: HuggingFace) -> None:
+    """They read our weights bit for bit, and no tensor is on one side only."""
+    found = ours.weights()
+    assert set(found) == set(theirs.parameters)
+    for key, parameter in theirs.parameters.items():
+        np.testing.assert_array_equal(found[key], parameter.detach().numpy(), err_msg=key)
+
+
+def test_taps(ours: Model, theirs: Any, case: Case, verdict: Verdict) -> None:
+    """All intermediate values that can be seen, in the order of the data flow. Hugging Face's never
+    materializes the scores; the weights, their softmax, are compared."""
+    tokens = random_batch(case.config)[0]
+    found, truth = ours.trace(tokens), theirs.trace(tokens)
+    if isinstance(theirs, HuggingFace):
+        assert set(truth) == {tap for tap in tap_names(case.config) if not tap.endswith("scores")}
+    for name in tap_names(case.config):
+        if name in truth:
+            verdict.agrees("taps", found[name], truth[name], theirs.source, f"tap {name}")
+
+
+def test_logits(ours: Model, theirs: Any, case: Case, verdict: Verdict) -> None:
+    """The fast path, for a full window and for a short one."""
+    tokens = random_batch(case.config)[0]
+    for T in (1, 4, tokens.shape[1]):
+        truth = theirs.logits(tokens[:, :T])
+        verdict.agrees("logits", ours.logits(tokens[:, :T]), truth, theirs.source)
+
+
+def test_loss_and_gradients(ours: Model, theirs: Any, case: Case, verdict: Verdict) -> None:
+    """The loss, and the gradient of every parameter under its canonical name."""
+    batch = random_batch(case.config)
+    loss, grads = ours.loss_and_grads(*batch)
+    true_loss, true_grads = theirs.loss_and_grads(*batch)
+    verdict.agrees("loss", loss, true_loss, theirs.source)
+    verdict.agrees("loss", ours.loss(*batch), true_loss, theirs.source)
+    verdict.all_agree("gradients", grads, true_grads, theirs.source)
+
+
+@only_gpt2
+def test_loss_of_a_text(ours: Model, theirs: HuggingFace, case: Case, verdict: Verdict) -> None:
+    """Our targets are the tokens shifted by one; they shift their `labels` themselves. Their loss
+    is in float32, and so is the limit."""
+    text = random_batch(case.config)[0]
+    loss, truth = ours.loss(text[:, :-1], text[:, 1:]), theirs.own_loss(text)
+    limit = limit_of("loss", "float32")
+    verdict.agrees("loss by labels=, float32", loss, truth, theirs.source, limit=limit)
+
+
+@only_gpt2
+def test_greedy_text(ours: Model, theirs: HuggingFace, case: Case) -> None:
+    """Decoded with a cache on both sides, up to the edge of the window; theirs cannot slide."""
+    tokens = random_batch(case.config, batch_size=6)[0]
+    texts = []
+    for length, row in enumerate(tokens, start=1):
+        prompt, count = row[:length], case.config.block_size - length
+        config = SampleConfig(max_new_tokens=count, temperature=0.0)
+        texts.append(list(ours.generate(prompt, config)))
+        assert texts[-1] == theirs.greedy_text(prompt, count), f"after {prompt}"
+    assert len({token for text in texts for token in text}) > 3, "a text that says something"

@@ -1,0 +1,56 @@
+"""The subject of a test: one backend, judged alone on one case in one precision."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from conformance.cases import Case, batch_of, random_weights
+from conformance.judge import Judge
+from conformance.panel import Panel
+from shared.config import TrainConfig
+from shared.protocol import Backend, Model, Trainer
+
+Backends = dict[str, Backend]
+Models = dict[str, Model]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Builds models of one backend, always from the same weights, and judges what they give."""
+
+    name: str
+    case: Case
+    dtype: str
+    judge: Judge
+    panel: Panel
+
+    @property
+    def backend(self) -> Backend:
+        return self.panel.backends[self.name]
+
+    @property
+    def model(self) -> Model:
+        """Read-only, and shared with other tests: tests that train build their own."""
+        return self.panel.model(self.name, self.case, self.dtype)
+
+    def build(self, weights: Mapping[str, np.ndarray] | None = None) -> Model:
+        """A new model."""
+        given = random_weights(self.case) if weights is None else weights
+        return self.backend.build(self.case.config, given, dtype=self.dtype)
+
+    def trainer(self, config: TrainConfig) -> Trainer:
+        return self.build().trainer(config)
+
+    def batch(self, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        return batch_of(self.case, seed)
+
+    def holds(self, check: str, error: float, message: str) -> None:
+        """Check that `error` is within the limit of `check`."""
+        __tracebackhide__ = True
+        self.judge.holds(check, self.name, error, message)
+
+    def same(self, check: str, before: object, after: object, message: str) -> None:
+        """Check that two structures are the same, bit for bit."""
+        __tracebackhide__ = True
+        self.judge.same(check, self.name, before, after, message)

@@ -1,0 +1,70 @@
+"""Mouse and keyboard, and an interactive figure with the numbers that it was built from."""
+
+import json
+from typing import Any, ClassVar
+
+from selenium.webdriver import ActionChains, Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import Select
+
+INTO_VIEW = "arguments[0].scrollIntoView({block: 'center'})"
+
+
+def press(driver: Chrome, *keys: str) -> None:
+    """Press keys, wherever the focus is."""
+    ActionChains(driver).send_keys(*keys).perform()
+
+
+def point_at(driver: Chrome, element: WebElement) -> None:
+    """Move the mouse to the middle of an element."""
+    driver.execute_script(INTO_VIEW, element)
+    ActionChains(driver).move_to_element(element).perform()
+
+
+def text_of(element: WebElement) -> str:
+    """The text inside, visible or not."""
+    return str(element.get_property("textContent"))
+
+
+class Figure:
+    """An interactive figure on an open page."""
+
+    name: ClassVar[str]
+
+    def __init__(self, driver: Chrome) -> None:
+        self.driver = driver
+        self.place = driver.find_element(By.CSS_SELECTOR, f'[data-play="{self.name}"]')
+        self.data = self.numbers()
+
+    def numbers(self) -> Any:
+        """What the build has measured."""
+        return json.loads(text_of(self.driver.find_element(By.ID, f"data-{self.name}")))
+
+    def find(self, selector: str) -> WebElement:
+        return self.place.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.place.find_elements(By.CSS_SELECTOR, selector)
+
+    def run(self, script: str, *arguments: object) -> Any:
+        """Run JavaScript; arguments[0] is the figure, unless others are given."""
+        return self.driver.execute_script(script, *(arguments or [self.place]))
+
+    def focus(self, selector: str) -> None:
+        self.run("arguments[0].focus()", self.find(selector))
+
+    def click(self, element: WebElement) -> None:
+        """Click, even if something floats above the element."""
+        self.run("arguments[0].click()", element)
+
+    def select(self, **chosen: object) -> None:
+        """Choose in the menus of these names."""
+        for name, value in chosen.items():
+            Select(self.find(f"select[name={name}]")).select_by_value(str(value))
+
+    def press(self, *keys: str) -> None:
+        press(self.driver, *keys)
+
+    def point_at(self, element: WebElement) -> None:
+        point_at(self.driver, element)

@@ -1,0 +1,81 @@
+"""What the command lines of the lessons have in common."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import arg
+
+from shared.checkpoints.checkpoint import Checkpoint
+from shared.commands.options import BackendName, Device, default_run, parse
+from shared.commands.terminal import run_command
+from shared.config import DEFAULT_PRESET, Dtype, preset_names
+from shared.errors import BackendError
+from shared.protocol import Model, claimed, load_backend
+from shared.text.datasets import DATASETS
+
+PresetName = Annotated[str, arg(metavar="|".join(preset_names()))]
+
+
+def command(run: Callable[[Any], int]) -> Callable[..., int]:
+    """Make `main(argv)` of a function of options. Its help is the docstring of the module."""
+    options: Any = run.__annotations__["options"]
+    module = run.__globals__
+    program = f"python -m {module['__spec__'].name.removesuffix('.__main__')}"
+
+    @wraps(run)
+    def main(argv: Sequence[str] | None = None) -> int:
+        def read_and_run() -> int:
+            given = parse(
+                options, argv, default=options(), prog=program, description=module["__doc__"]
+            )
+            return run(given)
+
+        return run_command(read_and_run)
+
+    return main
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """The trained model, and what computes it."""
+
+    backend: BackendName = "torch"
+    """The backend to compute with."""
+    run: Annotated[Path | None, arg(metavar="DIR")] = None
+    """A run of any backend, or a checkpoint, such as GPT-2's. Default: runs/BACKEND."""
+    dtype: Dtype | None = None
+    """Precision to compute in. Default: the checkpoint's."""
+    device: Device = "cpu"
+    """Device to compute on, by the backend's name for it."""
+
+    @property
+    def where(self) -> Path:
+        return self.run or default_run(self.backend)
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What to train on, and how."""
+
+    dataset: Annotated[str, arg(metavar="|".join((*DATASETS, "FILE")))] = "auto"
+    """auto: tinyshakespeare if available, otherwise playlets. FILE: any UTF-8 text."""
+    preset: PresetName = DEFAULT_PRESET
+    """The recipe."""
+    seed: int = 1337
+    """Seed of the initial weights and of the order of the batches."""
+
+
+def build_model(options: ModelOptions, checkpoint: Checkpoint, needs: str) -> Model:
+    """A checkpoint's model, as the options ask.
+
+    Raises `BackendError` if it lacks what is needed, one of `shared.protocol.CAPABILITIES`.
+    """
+    backend = load_backend(options.backend)
+    dtype = options.dtype or checkpoint.dtype
+    model = backend.build(checkpoint.config, checkpoint.weights, dtype=dtype, device=options.device)
+    if needs not in claimed(backend, model):
+        raise BackendError(f"backend {options.backend!r} has no {needs}")
+    return model
