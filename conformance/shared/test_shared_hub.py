@@ -2,13 +2,14 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import save, save_file
 
 from conformance.cases import BASE
 from conformance.shared.test_shared_checkpoints import TOKENIZER, Tensors, draw
@@ -22,6 +23,8 @@ from shared.checkpoints.checkpoint import (
 )
 from shared.checkpoints.directories import REPLACED
 from shared.errors import CheckpointError
+from shared.layout import init_weights
+from shared.text.tokenizers import build_tokenizer
 
 pytestmark = pytest.mark.fault_in("shared/checkpoints/")
 
@@ -73,10 +76,117 @@ def test_gpt2_from_the_hub(tmp_path: Path, prefix: str) -> None:
         ("'transformer.score.w', F32 [1], is no part", stored | {f"{prefix}score.w": ONE}, {}),
         ("expected shape (1, 1, 11, 11), found (1, 1, 9, 9)", stored | mask, {}),
         ("'transformer.wte.weight' is there twice", doubly, {}),
-        ("found F16", {n: v.astype(np.float16) for n, v in weights.items()}, {}),
+        ("found I64", weights | {"transformer.wte.weight": np.ones((37, 24), np.int64)}, {}),
     ):
         with pytest.raises(CheckpointError, match=re.escape(message)):
             load_checkpoint(hub(tmp_path / message, tensors, **changes))
+
+
+def halved(weights: Tensors, name: str) -> tuple[Tensors, Tensors]:
+    """The tensors as a file holds them in half precision, and the values that they then have."""
+    if name == "float16":
+        stored = {key: value.astype(np.float16) for key, value in weights.items()}
+        return stored, {key: value.astype(np.float32) for key, value in stored.items()}
+    bits = {key: value.view(np.uint32) for key, value in weights.items()}
+    stored = {key: (value >> 16).astype(np.uint16) for key, value in bits.items()}  # the upper half
+    return stored, {key: (value & 0xFFFF0000).view(np.float32) for key, value in bits.items()}
+
+
+def write_file(path: Path, tensors: Tensors, code: str | None = None) -> None:
+    """A safetensors file; `code` is what its header says of all dtypes, if not what they are."""
+    data = save(tensors)
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    if code is not None:
+        for entry in header.values():
+            entry["dtype"] = code
+    start = json.dumps(header).encode()
+    path.write_bytes(len(start).to_bytes(8, "little") + start + data[8 + size :])
+
+
+def in_several(path: Path, tensors: Tensors, code: str | None = None, files: int = 3) -> Path:
+    """As on the hub, in several files with an index."""
+    hub(path, tensors)
+    (path / MODEL).unlink()
+    places = {}
+    for i in range(files):
+        name = f"model-{i + 1:05}-of-{files:05}.safetensors"
+        part = {key: tensors[key] for key in sorted(tensors)[i::files]}
+        write_file(path / name, part, code)
+        places |= dict.fromkeys(part, name)
+    index = {"metadata": {"total_size": 0}, "weight_map": places}
+    (path / "model.safetensors.index.json").write_text(json.dumps(index))
+    return path
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize(("half", "code"), [("float16", "F16"), ("bfloat16", "BF16")])
+def test_half_precision_is_widened(tmp_path: Path, half: str, code: str, several: bool) -> None:
+    """Every value of either is one of float32."""
+    stored, expected = halved(draw(TIED), half)
+    path = tmp_path / "half"
+    if several:
+        in_several(path, stored, code)
+    else:
+        write_file(hub(path, stored) / MODEL, stored, code)
+    loaded = load_checkpoint(path)
+    assert (loaded.dtype, loaded.stored_as) == ("float32", half)
+    same_tensors(loaded.weights, expected)
+    whole = load_checkpoint(hub(tmp_path / "whole", draw(TIED)))
+    assert whole.stored_as == "float32"
+
+
+def test_weights_in_several_files(tmp_path: Path) -> None:
+    weights = draw(TIED)
+    path = in_several(tmp_path / "several", weights)
+    same_tensors(load_checkpoint(path).weights, weights)
+    index, first = path / "model.safetensors.index.json", "model-00001-of-00003.safetensors"
+    table = json.loads(index.read_text())
+    for places, message in (
+        ({"transformer.wte.weight": "../secret"}, "1 to 1000 files beside it, found ['../secret']"),
+        ({"transformer.wte.weight": 3}, "expected the file of each tensor"),
+        ({}, "1 to 1000 files"),
+        (None, "expected the file of each tensor"),
+        ({"transformer.wte.weight": first}, "is missing; expected F32"),
+        (table["weight_map"] | {"x": "no.safetensors"}, "no.safetensors: this file is missing"),
+    ):
+        index.write_text(json.dumps(table | {"weight_map": places}))
+        with pytest.raises(CheckpointError, match=re.escape(message)):
+            load_checkpoint(path)
+    index.write_text(json.dumps(table))
+    shutil.copy(path / first, path / "model-00002-of-00003.safetensors")
+    with pytest.raises(CheckpointError, match="is in another file, too"):
+        load_checkpoint(path)
+
+
+def test_the_tokenizers_and_the_end_of_a_text(tmp_path: Path) -> None:
+    """GPT-2's own two files; more rows in the embedding than tokens; where a text ends."""
+    path = hub(tmp_path / "gpt2", draw(TIED), eos_token_id=36)
+    assert load_checkpoint(path).tokenizer is None
+    assert load_checkpoint(path).end_of_text == {36}
+    (path / "generation_config.json").write_text('{"eos_token_id": [3, 36, 37, "a"]}')
+    assert load_checkpoint(path).end_of_text == {3, 36}
+    (path / "tokenizer.json").write_text(build_tokenizer("char", "abc").to_json())
+    tokenizer = load_checkpoint(path).tokenizer
+    assert tokenizer is not None
+    assert (tokenizer.vocab_size, tokenizer.decode([0, 36, 2])) == (37, "ac")
+    (path / "tokenizer.json").unlink()
+    bpe = build_tokenizer("bpe", "low lower lowest", 259)
+    model = json.loads(bpe.to_json())["model"]
+    large = replace(TIED, vocab_size=259)
+    path = hub(tmp_path / "own", init_weights(large, 0), vocab_size=259)
+    (path / "vocab.json").write_text(json.dumps(model["vocab"]))
+    merges = "\n".join(["#version: 0.2", *(" ".join(pair) for pair in model["merges"]), ""])
+    (path / "merges.txt").write_text(merges)
+    tokenizer = load_checkpoint(path).tokenizer
+    assert tokenizer is not None
+    text = "the lowest <|endoftext|>\n"
+    assert tokenizer.encode(text).tolist() == bpe.encode(text).tolist()
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    for broken in ("l o w", "zz q"):
+        (path / "merges.txt").write_text(broken)
+        with pytest.raises(CheckpointError, match=r"merges\.txt: not GPT-2's"):
+            load_checkpoint(path)
 
 
 # Which checkpoint
