@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import save, save_file
+from safetensors.numpy import load_file, save, save_file
 
 from conformance.cases import BASE
 from conformance.shared.test_shared_checkpoints import TOKENIZER, Tensors, draw
@@ -20,6 +20,7 @@ from shared.checkpoints.checkpoint import (
     clean_leftovers,
     load_checkpoint,
     newest_checkpoint,
+    save_checkpoint,
 )
 from shared.checkpoints.directories import REPLACED
 from shared.errors import CheckpointError
@@ -187,6 +188,16 @@ def test_the_tokenizers_and_the_end_of_a_text(tmp_path: Path) -> None:
         (path / "merges.txt").write_text(broken)
         with pytest.raises(CheckpointError, match=r"merges\.txt: not GPT-2's"):
             load_checkpoint(path)
+
+
+def test_a_checkpoint_of_ours_that_another_program_saved(tmp_path: Path) -> None:
+    """`save_pretrained` keeps the keys of config.json that it does not know, and no hashes."""
+    save_checkpoint(tmp_path / "ours", TIED, draw(TIED), tokenizer=TOKENIZER)
+    file = tmp_path / "ours" / MODEL
+    save_file(load_file(file), file)
+    loaded = load_checkpoint(tmp_path / "ours")
+    assert loaded.config == TIED
+    same_tensors(loaded.weights, draw(TIED))
 
 
 # Which checkpoint

@@ -1,0 +1,93 @@
+"""Transformers open what we save, and we open what they save: ids, logits, texts."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel, pipeline
+
+from conformance.cases import Case, random_weights
+from shared.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from shared.commands.export import main as export
+from shared.config import GPTConfig, SampleConfig
+from shared.protocol import Backend
+from shared.text.tokenizers import TOKENIZERS, build_tokenizer
+
+TEXT = "First Citizen:\nBefore we proceed any further, hear me speak.\n" * 3
+PROMPT = "First"
+BLOCK_SIZE = 16
+DESIGNS = {
+    "gpt2": {"tie_weights": True},
+    "gelu_erf, untied": {"activation": "gelu_erf"},
+    "relu": {"activation": "relu", "n_inner": 12},
+    "no biases": {"bias": False},
+    "sinusoidal": {"position": "sinusoidal", "bias": False},
+}
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+@pytest.mark.parametrize("design", DESIGNS)
+def test_they_open_what_we_save(
+    design: str, kind: str, backend: Backend, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    """The same ids, logits and greedy text, up to the end of the window; and back again."""
+    tokenizer = build_tokenizer(kind, TEXT, 270 if kind == "bpe" else None)
+    config = GPTConfig(tokenizer.vocab_size, BLOCK_SIZE, 2, 2, 8, **DESIGNS[design])
+    weights = random_weights(Case("saved", config))
+    ours = backend.build(config, weights, dtype="float64")
+    save_checkpoint(tmp_path / "ours", config, weights, tokenizer=tokenizer)
+    assert export(["--run", str(tmp_path / "ours"), "--to", str(tmp_path / "gpt2")]) == 0
+
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "gpt2", dtype=torch.float64)
+    theirs = AutoTokenizer.from_pretrained(tmp_path / "gpt2")
+    ids = tokenizer.encode(TEXT)
+    assert theirs(TEXT)["input_ids"] == ids.tolist()
+    assert len(theirs) == tokenizer.vocab_size
+    tokens = ids[None, :BLOCK_SIZE]
+    with torch.no_grad():
+        logits = model(torch.from_numpy(tokens)).logits.numpy()
+    np.testing.assert_allclose(logits, ours.logits(tokens), rtol=1e-10, atol=1e-12)
+
+    prompt = tokenizer.encode(PROMPT)
+    greedy = SampleConfig(max_new_tokens=BLOCK_SIZE - len(prompt), temperature=0)
+    text = tokenizer.decode([*prompt, *ours.generate(prompt, greedy)])
+    generated = pipeline("text-generation", model=model, tokenizer=theirs)(PROMPT, do_sample=False)
+    assert generated[0]["generated_text"] == text
+    assert not recwarn.list
+
+    model.save_pretrained(tmp_path / "theirs")
+    theirs.save_pretrained(tmp_path / "theirs")
+    back = load_checkpoint(tmp_path / "theirs")
+    assert back.tokenizer is not None
+    assert back.tokenizer.encode(TEXT).tolist() == ids.tolist()
+    again = backend.build(back.config, back.weights, dtype="float64")
+    np.testing.assert_allclose(again.logits(tokens), ours.logits(tokens), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", ["10GB", "20KB"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("activation", ["gelu_new", "gelu_pytorch_tanh"])
+def test_we_open_what_they_save(
+    activation: str, dtype: torch.dtype, size: str, backend: Backend, tmp_path: Path
+) -> None:
+    """In every type, in one file and in several: the logits of their model of the same values."""
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=40,
+        n_positions=16,
+        n_embd=24,
+        n_layer=2,
+        n_head=4,
+        activation_function=activation,
+    )
+    model = GPT2LMHeadModel(config).to(dtype)
+    model.save_pretrained(tmp_path / "gpt2", max_shard_size=size)
+    assert (size == "10GB") == (tmp_path / "gpt2" / "model.safetensors").exists()
+    checkpoint = load_checkpoint(tmp_path / "gpt2")
+    assert checkpoint.stored_as == str(dtype).removeprefix("torch.")
+    tokens = np.arange(16)[None] % 40
+    with torch.no_grad():
+        truth = model.double()(torch.from_numpy(tokens)).logits.numpy()
+    ours = backend.build(checkpoint.config, checkpoint.weights, dtype="float64")
+    np.testing.assert_allclose(ours.logits(tokens), truth, rtol=1e-10, atol=1e-12)
