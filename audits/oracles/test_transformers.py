@@ -73,15 +73,10 @@ def test_we_open_what_they_save(
 ) -> None:
     """In every type, in one file and in several: the logits of their model of the same values."""
     torch.manual_seed(0)
-    config = GPT2Config(
-        vocab_size=40,
-        n_positions=16,
-        n_embd=24,
-        n_layer=2,
-        n_head=4,
-        activation_function=activation,
-    )
-    model = GPT2LMHeadModel(config).to(dtype)
+    sizes = {"vocab_size": 40, "n_positions": 16, "n_embd": 24, "n_layer": 2, "n_head": 4}
+    ends = {"bos_token_id": 0, "eos_token_id": 0}
+    model = GPT2LMHeadModel(GPT2Config(activation_function=activation, **sizes, **ends))
+    model = model.to(dtype).eval()
     model.save_pretrained(tmp_path / "gpt2", max_shard_size=size)
     assert (size == "10GB") == (tmp_path / "gpt2" / "model.safetensors").exists()
     checkpoint = load_checkpoint(tmp_path / "gpt2")
