@@ -286,7 +286,7 @@ def reliability(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def docs(session: nox.Session) -> None:
-    """Build the lesson as a site, build/site. `-- --serve`: show it, `-- --strict`: all of it."""
+    """Build the lesson as a site, build/site. `-- --open`: show it, `-- --strict`: all of it."""
     # A suite that fails is no reason to have no site: the pages show it, and --strict minds.
     gate = python(session, "all"), "-m", "conformance.gate"
     session.run(*gate, success_codes=range(6), interrupt_timeout=SECONDS_TO_STOP)

@@ -8,6 +8,7 @@ import io
 import re
 import shutil
 import sys
+import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,6 @@ from tyro.conf import FlagCreatePairsOff, arg
 from docs.data import make
 from docs.links import dead_links
 from docs.producers import PRODUCERS
-from docs.serve import PORT, open_server
 from shared.commands.options import UsageError, parse
 from shared.commands.terminal import run_command, say
 from shared.errors import UserError
@@ -40,10 +40,8 @@ class SiteError(UserError):
 class Options:
     """How to build, and what to do afterwards."""
 
-    serve: FlagCreatePairsOff[bool] = False
-    """Show the site on http://127.0.0.1 until Ctrl-C."""
-    port: int = PORT
-    """The port of --serve."""
+    open: FlagCreatePairsOff[bool] = False
+    """Open the site in a browser."""
     strict: FlagCreatePairsOff[bool] = False
     """Fail on anything missing or old: a figure, a report."""
     no_runs: FlagCreatePairsOff[bool] = False
@@ -60,13 +58,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _build(argv: Sequence[str] | None) -> int:
     options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
     check_replaceable(options.out)
-    server = open_server(options.out, options.port) if options.serve else None
     may_run = not options.no_runs
     failures = make(PRODUCERS.values()) if may_run else []
     build_site(DOCS, options.out, strict=options.strict, may_run=may_run, failures=failures)
-    say(f"the site: {options.out / 'index.html'}")
-    if server is not None:
-        server.show()
+    index = options.out / "index.html"
+    say(f"the site: {index}")
+    if options.open:
+        webbrowser.open(index.resolve().as_uri())
     return 0
 
 

@@ -1,6 +1,8 @@
-"""The site around the lesson: server, light and dark, search, and folded parts."""
+"""The site around the lesson: any server, light and dark, search, and folded parts."""
 
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
@@ -10,21 +12,22 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from docs.browser import chromium
-from docs.serve import open_server
 
 Open = Callable[..., Chrome]
 PAGE = "pages/03-attention-in-four-steps"
 
 
 def test_a_plain_file_server_will_do(driver: Chrome, site: Path) -> None:
-    server = open_server(site, 0)
-    Thread(target=server.show, daemon=True).start()
-    chromium.show(driver, server.address)
-    driver.find_element(By.LINK_TEXT, "3. Attention in four steps").click()
-    assert driver.current_url == f"{server.address}{PAGE}.html"
-    assert len(driver.find_elements(By.CSS_SELECTOR, ".three .unit.begins")) >= 3
-    assert all(asked.startswith((server.address, "data:")) for asked in chromium.requests(driver))
-    server.server.shutdown()
+    handler = partial(SimpleHTTPRequestHandler, directory=str(site))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/"
+        chromium.show(driver, address)
+        driver.find_element(By.LINK_TEXT, "3. Attention in four steps").click()
+        assert driver.current_url == f"{address}{PAGE}.html"
+        assert len(driver.find_elements(By.CSS_SELECTOR, ".three .unit.begins")) >= 3
+        assert all(asked.startswith((address, "data:")) for asked in chromium.requests(driver))
+        server.shutdown()
 
 
 def test_the_lesson_is_read_from_page_to_page(open_page: Open, site: Path) -> None:

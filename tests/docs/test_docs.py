@@ -2,10 +2,7 @@
 
 import json
 import re
-import socket
-import urllib.request
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from xml.etree import ElementTree
 
@@ -23,7 +20,6 @@ from docs.data import Product
 from docs.extensions.proofs import kills, proof
 from docs.producers import losses
 from docs.producers.drawing import INK
-from docs.serve import open_server
 from shared.protocol import BACKENDS
 from shared.sources import ROOT
 from tests.docs.conftest import Site, build_quietly, read_page
@@ -309,30 +305,6 @@ def test_the_readme_shows_it_with_words_for_who_cannot_see_it() -> None:
 
 
 # The command line
-
-
-def test_a_port_in_use_is_told_before_anything_is_built(tmp_path, capsys) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        assert main(["--serve", "--port", str(port), "--out", str(tmp_path / "site")]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith(f"error: cannot serve on port {port}: ")
-    assert len(said.splitlines()) == 1
-    assert not list(tmp_path.iterdir())
-
-
-def test_the_server_serves_the_site_to_this_machine(tmp_path: Path) -> None:
-    (tmp_path / "index.html").write_text("hello")
-    server = open_server(tmp_path, 0)
-    assert server.address.startswith("http://127.0.0.1:")
-    thread = Thread(target=server.show)
-    thread.start()
-    try:
-        with urllib.request.urlopen(server.address, timeout=5) as answer:
-            assert answer.read() == b"hello"
-    finally:
-        server.server.shutdown()
-        thread.join()
 
 
 def test_only_a_site_is_ever_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
