@@ -133,6 +133,8 @@ class SampleOptions:
     """Go on after the token that ends a text. (Only GPT-2's from elsewhere have one.)"""
     top: int | None = None
     """Print the N most likely next tokens instead of text."""
+    perplexity: Annotated[str | None, arg(metavar="FILE")] = None
+    """Print the perplexity of a text file, or of a dataset, instead of writing text."""
     dtype: Dtype | None = None
     """Type to compute in. None: the checkpoint's."""
     device: Device = "cpu"

@@ -7,6 +7,7 @@ from jaxtyping import Int
 
 from shared.commands.next_tokens import show_next_tokens
 from shared.commands.options import UsageError, parse_sample
+from shared.commands.perplexity import show_perplexity
 from shared.commands.sampling import sample_texts, write_samples
 from shared.commands.terminal import OK, run_command, same_output_everywhere, say
 from shared.commands.trained import load_trained
@@ -31,6 +32,9 @@ def _sample(backend: str, argv: Sequence[str] | None) -> int:
         device=options.device,
     )
     same_output_everywhere()
+    if options.perplexity is not None:
+        show_perplexity(model, tokenizer, options.perplexity)
+        return OK
     if options.top is not None:
         show_next_tokens(model, tokenizer, ids, options.sampling, options.top)
         return OK
