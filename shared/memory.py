@@ -8,6 +8,7 @@ from shared.config import GPTConfig, TrainConfig
 from shared.errors import ConfigError
 
 GIB = 2**30
+"""Bytes in a gibibyte."""
 
 
 def check_memory(config: GPTConfig, train: TrainConfig, dtype: str) -> None:

@@ -134,13 +134,7 @@ OTHER_PARTS: dict[str, list[Any]] = {
         *(None, BYTES, BYTES | {"use_regex": False}, *components(pre_tokenizers)),
         {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, BYTES]},
     ],
-    "pre_tokenizer.behavior": [
-        "Removed",
-        "MergedWithPrevious",
-        "MergedWithNext",
-        "Contiguous",
-        "Odd",
-    ],
+    "pre_tokenizer.behavior": [*BEHAVIORS, "Odd"],
     "pre_tokenizer.pattern": [{"String": "a"}, *({"Regex": x} for x in ("(", "(a*)*b", ""))],
     **{f"pre_tokenizer.{flag}": [True, False] for flag in SPLIT_FLAGS},
     "post_processor": [

@@ -56,6 +56,7 @@ def exercise(file: str, gaps: Collection[str]) -> str:
     text = "\n".join(lines) + "\n"
     for edited, old, new in EDITS:
         if edited == file:
+            assert old in text, f"impls/numpy/{file} no longer has {old!r}"
             text = text.replace(old, new)
     return text
 

@@ -24,6 +24,7 @@ OK, USER_ERROR = 0, 2
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 128 + signal.SIGPIPE
 PATIENCE = 2.0
+"""Seconds after which a user wants to know what is being done."""
 
 TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 """Unicode's classes of characters that turn the direction of writing (UAX #9, table 4)."""

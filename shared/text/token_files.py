@@ -1,7 +1,8 @@
 """What a long text was made into, kept on disk: the next start reads it instead of making it again.
 
 A name has the hash of everything that it was made from, so a text that was changed finds nothing.
-The directory may be deleted at any time. What cannot be written is made again, and no error.
+The directory may be deleted at any time. A file that cannot be written is no error: its content is
+made again.
 """
 
 import hashlib

@@ -83,9 +83,8 @@ class Tokenizer:
         self.check(text)
         if self.kind == "byte":
             return np.frombuffer(text.encode(), dtype=np.uint8).astype(dtype, copy=False)
-        if (
-            self.kind == "char"
-        ):  # the library would take 400 bytes a character, and 20 times as long
+        if self.kind == "char":
+            # By table: the library would take 400 bytes a character, and 20 times as long.
             ids = np.empty(len(text), dtype)
             for start, part in slices(text):
                 codes = np.frombuffer(part.encode("utf-32-le"), dtype="<u4")

@@ -12,16 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
+from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
 from shared.commands.options import TrainOptions, parse_train, program
 from shared.commands.sample import sample_main
 from shared.commands.sampling import SEPARATOR, write_samples
 from shared.commands.train import train_main
 from shared.config import GPTConfig, SampleConfig, TrainConfig, load_preset
+from shared.layout import init_weights
 from shared.protocol import BACKENDS
 from shared.runs.metrics import read_metrics
 from shared.runs.stopping import SIGNALS, stop_on_signals
 from shared.sources import ROOT
+from shared.text.tokenizers import build_tokenizer
 from tests.command_line import SMALL, error_of, start
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
@@ -231,6 +233,18 @@ def test_a_prompt_longer_than_the_window_is_used_from_its_end(capsys, trained):
     short = capsys.readouterr()
     assert short.err == ""
     assert long.out == "window" + short.out
+
+
+def test_words_of_a_prompt_that_are_unknown_are_named(capsys, tmp_path):
+    tokenizer = build_tokenizer("word", "to be or not to be")
+    config = GPTConfig(tokenizer.vocab_size, 16, 1, 2, 8)
+    save_checkpoint(tmp_path / "model", config, init_weights(config, 0), tokenizer=tokenizer)
+    options = ["--run", str(tmp_path / "model"), "--max-new-tokens", "2"]
+    assert sample_main("numpy", [*options, "--prompt", "to zebra or not quagga"]) == 0
+    said = "note: the tokenizer does not know 'zebra', 'quagga': read as <unk>\n"
+    assert capsys.readouterr().err == said
+    assert sample_main("numpy", [*options, "--prompt", "to be or not"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_text_comes_as_it_is_made_and_interrupting_it_is_quiet(trained):
