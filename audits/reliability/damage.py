@@ -269,10 +269,11 @@ def draw_token(next_id: int, rng: Random) -> dict[str, Any]:
 
 
 def remove_file(scene: Scene) -> Rule:
-    """Remove a file. (From the hub, the tokenizer is optional; moments always are.)"""
+    """Remove a file. (From the hub, the tokenizer is optional; the others always are.)"""
     name = scene.pick()
     (scene.path / name).unlink()
-    needless = name == parts.OPTIMIZER or (name == parts.TOKENIZER and not scene.victim.ours)
+    optional = (parts.OPTIMIZER, *parts.FOR_TRANSFORMERS)
+    needless = name in optional or (name == parts.TOKENIZER and not scene.victim.ours)
     return "as the bytes say" if needless else "refused"
 
 

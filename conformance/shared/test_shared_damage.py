@@ -204,6 +204,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "too many": ("'x\\n', F32 [24, 72], is", with_tensors(MODEL, lambda t: t.update({"x\n": Q}))),
     "transposed": ("[24, 72], found F32 [72, 24]", with_wq(lambda wq: wq.T.copy())),
     "half precision": ("found F16 [24, 72]", with_wq(lambda wq: wq.astype(np.float16))),
+    "no hashes": ("the content hash is m", lambda c: save_file(load_file(c / MODEL), c / MODEL)),
     "no hashes of files": (NOT_SAVED, lambda c: rewrite(c / MODEL, len, files="{}")),
     "m and v change places": (f"{OPTIMIZER}: not wh", with_tensors(OPTIMIZER, swap_moments)),
     "a moment is missing": ("expected F32 [24", with_tensors(OPTIMIZER, lambda t: t.pop(M))),

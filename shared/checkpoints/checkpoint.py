@@ -134,6 +134,8 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     if own is not None and parts.has_hashes(own):
         dtype = parts.check_dtype(directory / parts.CONFIG, table.get("dtype"))
         checkpoint = _load_own(directory, config, parts.file_hash(content), own, dtype)
+    elif parts.exists(directory, parts.TRAINING):
+        refuse(directory / parts.MODEL, f"the content hash is missing; {parts.TRAINING} needs it")
     else:
         checkpoint = _load_hub(directory, config, headers, table)
     _check_parts(directory, checkpoint)
