@@ -15,7 +15,16 @@ from typing import Any
 
 import pytest
 
-from audits.mutants.mutant import ADAPTER, DECODING, FORWARD, LIFE, OPTIMIZER, SHAPES, Mutant
+from audits.mutants.mutant import (
+    ADAPTER,
+    DECODING,
+    FORWARD,
+    LIFE,
+    LONG_TEXTS,
+    OPTIMIZER,
+    SHAPES,
+    Mutant,
+)
 from audits.mutants.plant import HEALTHY, plant
 from conformance.cases import FAR, LONG, TEETH
 from conformance.conftest import RECORDER
@@ -218,7 +227,7 @@ def wanted(mutant: Mutant | None, backend: str) -> Wanted:
         many = compiled(chapters) or repeated  # many evaluations: one configuration is enough
         if check.endswith("digits_are_kept"):  # of a size that shows a bad algorithm
             return setting in SINGLE
-        if chapters in (LIFE, SHAPES):
+        if chapters in (LIFE, LONG_TEXTS, SHAPES):
             return setting in {"gpt2-float64", "original-float64", f"{LONG.name}-float64", ""}
         usual = {"", *SETTINGS, "gpt2-float32"} - {"nanogpt-float64", f"{LONG.name}-float64"}
         return setting in ({"", "gpt2-float64"} if many else usual)

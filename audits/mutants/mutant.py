@@ -18,6 +18,7 @@ from shared.protocol import BACKENDS
 FORWARD = ("test_forward", "test_softmax", "test_loss", "test_gradients", "test_causality")
 OPTIMIZER = ("test_optimizers", "test_bigram")
 DECODING = ("test_decoding", "test_sampling")
+LONG_TEXTS = ("test_decoding.py::test_logits",)
 ADAPTER = ("test_forward", "test_input_validation", "test_bigram", "test_inputs")
 COUNTS = ("test_bigram",)
 SHAPES = ("test_shapes",)

@@ -13,7 +13,7 @@ from shared.config import GPTConfig
 @jax.tree_util.register_dataclass
 @dataclass
 class KVCache:
-    """The keys and values of one block, for up to block_size positions.
+    """The keys and values of one block, for up to S positions.
 
     `extend` assigns new arrays to its own copy: a function under jax.jit gets its arguments as new
     objects, and hands the cache back (see `forward` in generate.py).
@@ -33,10 +33,17 @@ class KVCache:
         self.length = self.length + k.shape[2]
         return self.k, self.v
 
+    def widen(self, size: int) -> "KVCache":
+        """With room for `size` positions; itself if it has that."""
+        if size <= self.k.shape[2]:
+            return self
+        more = ((0, 0), (0, 0), (0, size - self.k.shape[2]), (0, 0))
+        return KVCache(jnp.pad(self.k, more), jnp.pad(self.v, more), self.length)
 
-def empty_cache(config: GPTConfig, dtype: jnp.dtype) -> list[KVCache]:
-    """One for every block."""
-    shape = (1, config.n_head, config.block_size, config.head_size)
+
+def empty_cache(config: GPTConfig, size: int, dtype: jnp.dtype) -> list[KVCache]:
+    """One for every block, with room for `size` positions."""
+    shape = (1, config.n_head, size, config.head_size)
     return [
         KVCache(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype), 0) for _ in range(config.n_layer)
     ]

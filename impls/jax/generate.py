@@ -41,26 +41,37 @@ def decode(
     """
     block_size = model.config.block_size
     tokens = prompt.tolist()
-    cache = empty_cache(model.config, jax.tree.leaves(model.params)[0].dtype)
+    seen = min(len(tokens), block_size)
+    size = room_for(seen, block_size)
+    cache = empty_cache(model.config, size, jax.tree.leaves(model.params)[0].dtype)
     # Compiled code has fixed shapes: a short window is filled up, and the values after the last
     # token changes nothing before it.
-    window = np.zeros((1, block_size), np.int32)
-    seen = min(len(tokens), block_size)
+    window = np.zeros((1, size), np.int32)
     window[0, :seen] = tokens[-seen:]
     # `model.params` is read at every token: a step in between donates the old ones and makes new.
-    logits, cache = forward(model.graphdef, model.params, window, cache)  # [1, block_size, V]
-    logits = logits[0, seen - 1]
+    logits, cache = forward(model.graphdef, model.params, window, cache, only=seen - 1)  # [1, 1, V]
     for position in range(len(prompt), len(prompt) + config.max_new_tokens):
-        token = sample_token(logits, uniform(config.seed, position), config)
-        yield token, logits
+        token = sample_token(logits[0, -1], uniform(config.seed, position), config)
+        yield token, logits[0, -1]
         tokens.append(token)
         if len(tokens) <= block_size:
+            size = room_for(len(tokens), block_size)
+            cache = [past.widen(size) for past in cache]
             new = np.array([[token]], np.int32)
-            logits, cache = forward(model.graphdef, model.params, new, cache, position)  # [1, 1, V]
+            logits, cache = forward(model.graphdef, model.params, new, cache, position, only=-1)
         else:
             new = np.array([tokens[-block_size:]], np.int32)
-            logits, _ = forward(model.graphdef, model.params, new)
-        logits = logits[0, -1]
+            logits, _ = forward(model.graphdef, model.params, new, only=-1)
+
+
+def room_for(length: int, block_size: int) -> int:
+    """How many positions a cache has for `length` tokens: 64, 256, 1024 and so on, at most
+    block_size. Attention reads all of them, so fewer are faster; every size is compiled anew, so
+    they are few."""
+    size = 64
+    while size < length:
+        size *= 4
+    return min(size, block_size)
 
 
 @partial(jax.jit, static_argnames="graphdef", donate_argnames="cache")
@@ -70,15 +81,17 @@ def forward(
     tokens: Int[Array, "B T"],
     cache: list[KVCache] | None = None,
     start: int | Int[Array, ""] = 0,
-) -> tuple[Float[Array, "B T V"], list[KVCache] | None]:
-    """The logits, and a new cache: the given one up to `start`, then the new keys and values.
+    only: int | Int[Array, ""] | None = None,
+) -> tuple[Float[Array, "B N V"], list[KVCache] | None]:
+    """The logits, of all positions or one, and a new cache: the given one up to `start`, then the
+    new keys and values.
 
     (Behind `start` may be those of the zeros that fill up the first window.) The old cache is
     donated: the new one takes its place in memory.
     """
     if cache is not None:
         cache = [replace(past, length=start) for past in cache]
-    return nnx.merge(graphdef, params)(tokens, cache), cache
+    return nnx.merge(graphdef, params)(tokens, cache, only), cache
 
 
 def sample_token(logits: Float[Array, " V"], u: float, config: SampleConfig) -> int:

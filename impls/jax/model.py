@@ -2,7 +2,7 @@
 
 Read it beside impls/numpy/model.py and impls/torch/model.py: the same classes, in the same order.
 Shapes: B batch, T tokens, S keys seen (T, or with a cache the whole window), C = n_embd,
-H = n_head, D = C/H, F = inner size, V = vocab_size.
+H = n_head, D = C/H, F = inner size, V = vocab_size, N tokens scored (T or 1).
 """
 
 import math
@@ -155,16 +155,21 @@ class GPT(nnx.Module):
             self.lm_head = Linear(config.n_embd, config.vocab_size, use_bias=False, **options)
 
     def __call__(
-        self, tokens: Int[Array, "B T"], cache: list[KVCache] | None = None
-    ) -> Float[Array, "B T V"]:
+        self,
+        tokens: Int[Array, "B T"],
+        cache: list[KVCache] | None = None,
+        only: int | Int[Array, ""] | None = None,
+    ) -> Float[Array, "B N V"]:
         start = 0 if cache is None else cache[0].length
         positions = start + jnp.arange(tokens.shape[1])
         x = self.tap("embed", self.wte(tokens) + self.wpe(positions))  # [B, T, C]
         for i, block in enumerate(self.h):
             x = block(x, None if cache is None else cache[i])
+        if only is not None:  # writing needs the scores of one position
+            x = x[:, only, None]  # [B, 1, C]
         if self.ln_f is not None:
             x = self.ln_f(x)
-        return self.wte.attend(x) if self.lm_head is None else self.lm_head(x)  # [B, T, V]
+        return self.wte.attend(x) if self.lm_head is None else self.lm_head(x)  # [B, N, V]
 
 
 def cross_entropy(logits: Float[Array, "B T V"], targets: Int[Array, "B T"]) -> Float[Array, ""]:

@@ -29,15 +29,15 @@ def decode(
     block_size = model.config.block_size
     tokens = prompt.tolist()
     cache = empty_cache(model.config, model.wte.weight.value.dtype)
-    logits = model(np.array([tokens[-block_size:]]), cache)  # [1, T, V]
+    logits = model(np.array([tokens[-block_size:]]), cache, only=-1)  # [1, 1, V]
     for position in range(len(prompt), len(prompt) + config.max_new_tokens):
         token = sample_token(logits[0, -1], uniform(config.seed, position), config)
         yield token, logits[0, -1]
         tokens.append(token)
         if len(tokens) <= block_size:
-            logits = model(np.array([[token]]), cache)  # [1, 1, V]
+            logits = model(np.array([[token]]), cache)
         else:
-            logits = model(np.array([tokens[-block_size:]]))
+            logits = model(np.array([tokens[-block_size:]]), only=-1)
 
 
 def sample_token(logits: Float[np.ndarray, " V"], u: float, config: SampleConfig) -> int:

@@ -3,7 +3,7 @@
 Read it beside impls/torch/model.py and impls/jax/model.py: the same classes, in the same order;
 what autograd does there is written out here. `dx` is the gradient of the loss by x.
 Shapes: B batch, T tokens, S keys seen (T, and with a cache those before it too), C = n_embd,
-H = n_head, D = C/H, F = inner size, V = vocab_size.
+H = n_head, D = C/H, F = inner size, V = vocab_size, N tokens scored (T or 1).
 """
 
 import math
@@ -175,17 +175,22 @@ class GPT(Module):
             self.lm_head = Parameter(config.vocab_size, config.n_embd)
 
     def forward(
-        self, tokens: Int[np.ndarray, "B T"], cache: list[KVCache] | None = None
-    ) -> Float[np.ndarray, "B T V"]:
+        self,
+        tokens: Int[np.ndarray, "B T"],
+        cache: list[KVCache] | None = None,
+        only: int | None = None,
+    ) -> Float[np.ndarray, "B N V"]:
         start = 0 if cache is None else cache[0].length
         positions = start + np.arange(tokens.shape[1])
         x = self.tap("embed", self.wte(tokens) + self.wpe(positions))  # [B, T, C]
         for i, block in enumerate(self.h):
             x = block(x, None if cache is None else cache[i])
+        if only is not None:  # writing needs the scores of one position
+            x = x[:, only, None]  # [B, 1, C]
         if self.ln_f is not None:
             x = self.ln_f(x)
         self.saved = x
-        return x @ self.lm_head.value.T  # [B, T, V]
+        return x @ self.lm_head.value.T  # [B, N, V]
 
     def backward(self, dlogits: Float[np.ndarray, "B T V"]) -> None:
         x = self.saved

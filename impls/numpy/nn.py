@@ -33,8 +33,8 @@ class Module:
     saved: Any = None
     tap: Tap = NO_TAP
 
-    def __call__(self, *args: Any) -> Any:
-        return self.tap("", self.forward(*args))  # recorded during a trace: see trace.py
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return self.tap("", self.forward(*args, **options))  # recorded during a trace: see trace.py
 
     def forward(self, *args: Any) -> Any:
         raise NotImplementedError

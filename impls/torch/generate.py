@@ -47,9 +47,10 @@ def forward(
     model: GPT,
     tokens: Int[Tensor, "1 T"],
     cache: list[KVCache] | None = None,
-) -> Float[Tensor, "1 T V"]:
-    """The model without autograd's records, which a generator must not leave switched off."""
-    return model(tokens, cache)
+) -> Float[Tensor, "1 1 V"]:
+    """The last position's scores, without autograd's records, which a generator must not leave
+    switched off."""
+    return model(tokens, cache, only=-1)
 
 
 def sample_token(logits: Float[Tensor, " V"], u: float, config: SampleConfig) -> int:

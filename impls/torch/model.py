@@ -2,7 +2,7 @@
 
 Read it beside impls/numpy/model.py and impls/jax/model.py: the same classes, in the same order.
 Shapes: B batch, T tokens, S keys seen (T, and with a cache those before it too), C = n_embd,
-H = n_head, D = C/H, F = inner size, V = vocab_size.
+H = n_head, D = C/H, F = inner size, V = vocab_size, N tokens scored (T or 1).
 """
 
 import math
@@ -153,16 +153,21 @@ class GPT(nn.Module):
             self.lm_head.weight = self.wte.weight
 
     def forward(
-        self, tokens: Int[Tensor, "B T"], cache: list[KVCache] | None = None
-    ) -> Float[Tensor, "B T V"]:
+        self,
+        tokens: Int[Tensor, "B T"],
+        cache: list[KVCache] | None = None,
+        only: int | None = None,
+    ) -> Float[Tensor, "B N V"]:
         start = 0 if cache is None else cache[0].length
         positions = start + torch.arange(tokens.shape[1], device=tokens.device)
         x = self.tap("embed", self.wte(tokens) + self.wpe(positions))  # [B, T, C]
         for i, block in enumerate(self.h):
             x = block(x, None if cache is None else cache[i])
+        if only is not None:  # writing needs the scores of one position
+            x = x[:, only, None]  # [B, 1, C]
         if self.ln_f is not None:
             x = self.ln_f(x)
-        return self.lm_head(x)  # [B, T, V]
+        return self.lm_head(x)  # [B, N, V]
 
 
 def cross_entropy(logits: Float[Tensor, "B T V"], targets: Int[Tensor, "B T"]) -> Float[Tensor, ""]:

@@ -54,7 +54,9 @@ step.py     | jax         | train_step(config)           | clipping is part of t
 generate.py | torch       | forward                      | autograd's records are switched off in it
 generate.py | jax         | forward, inverse_cdf         | a function of arrays is compiled
 generate.py | jax         | Live         | it is handed the weights, which a step replaces
+generate.py | jax         | room_for     | compiled code has fixed shapes, so a cache has one of few
 cache.py    | numpy jax   | empty_cache(dtype)     | an array has no device, or jax.jit places it
+cache.py    | jax         | empty_cache(size), KVCache.widen | compiled code reads all of a cache
 cache.py    | torch       | empty_cache(like)      | a tensor has dtype and device
 cache.py    | numpy torch | KVCache.__init__       | JAX takes a dataclass apart, and makes it again
 trace.py    | numpy       | trace(gpt), recording        | modules record while they are told to

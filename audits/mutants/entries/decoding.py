@@ -2,22 +2,22 @@
 
 from functools import partial
 
-from audits.mutants.mutant import BACKEND, CACHE, DECODING, GENERATE, Mutant
+from audits.mutants.mutant import BACKEND, CACHE, DECODING, GENERATE, LONG_TEXTS, MODEL, Mutant
 
 bug = partial(Mutant, chapters=DECODING)
 
 MUTANTS = [
     bug("cache_position_off_by_one", "a new token written over the last one's place in the cache")
     + GENERATE.eager("    for position in", "    for past in cache:\n        past.length -= 1\n…")
-    + GENERATE.jax("cache, position)", "cache, position - 1)"),
+    + GENERATE.jax("cache, position,", "cache, position - 1,"),
     bug("cache_not_cut", "the cache goes on being used when the window is full")
     + GENERATE.everywhere("if len(tokens) <= block_size:", "if True:"),
     bug("window_not_slid", "the first block_size tokens, for ever")
-    + GENERATE.numpy("[tokens[-block_size:]]))", "[tokens[:block_size]]))")
+    + GENERATE.numpy("[-block_size:]]), only", "[:block_size]]), only")
     + GENERATE.torch("[-block_size:]], device=device))", "[:block_size]], device=device))")
     + GENERATE.jax("[tokens[-block_size:]]", "[tokens[:block_size]]"),
     bug("window_one_short", "the window loses a token each time: room left for the next one")
-    + GENERATE.numpy("[tokens[-block_size:]]))", "[tokens[1 - block_size :]]))")
+    + GENERATE.numpy("[-block_size:]]), only", "[1 - block_size :]]), only")
     + GENERATE.torch("[-block_size:]], device=device))", "[1 - block_size :]], device=device))")
     + GENERATE.jax("[tokens[-block_size:]]", "[tokens[1 - block_size :]]"),
     bug("cache_written_in_keys_only", "the values' cache gets the keys")
@@ -62,5 +62,19 @@ MUTANTS = [
         "last_of_padded_window",
         "the first logits read behind the padding instead of at the last token",
     )
-    + GENERATE.jax("logits[0, seen - 1]", "logits[0, -1]"),
+    + GENERATE.jax("only=seen - 1", "only=-1"),
+    bug("first_position_scored", "a token drawn from the scores of the window's first position")
+    + MODEL.everywhere("x = x[:, only, None]", "x = x[:, 0, None]"),
+    bug(
+        "cache_not_widened",
+        "a cache that is full is written at its end, over and over",
+        chapters=LONG_TEXTS,
+    )
+    + GENERATE.jax("cache = [past.widen(size) for past in cache]\n", "pass\n"),
+    bug(
+        "cache_widened_in_front",
+        "the new places stand before the past",
+        chapters=LONG_TEXTS,
+    )
+    + CACHE.jax("(0, size - self.k.shape[2]), (0, 0)", "(size - self.k.shape[2], 0), (0, 0)"),
 ]
