@@ -1,0 +1,215 @@
+"""OpenAI's GPT-2 in all three backends: python -m lessons.gpt2 --prompt "The meaning of life is"
+
+Downloads the smallest GPT-2 (124 million parameters, 0.5 GB) from the Hugging Face Hub, shows where
+its parameters are, and lets every backend continue the prompt. Without a network it does the same
+with random weights of the same shapes: the times are right, the text means nothing.
+"""
+
+import hashlib
+import logging
+import math
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from tyro.conf import arg
+
+from lessons.alone import peak_memory, run_alone
+from lessons.command import command
+from shared.commands.options import BackendName
+from shared.commands.sample import encode_prompt
+from shared.commands.terminal import escape_controls, same_output_everywhere, say
+from shared.commands.trained import load_trained
+from shared.config import GPTConfig, SampleConfig
+from shared.errors import CheckpointError
+from shared.layout import init_weights, tensor_shapes
+from shared.memory import check_model_memory
+from shared.protocol import BACKENDS, load_backend
+from shared.text.tokenizers import Tokenizer, build_tokenizer
+
+HUB, REVISION = "openai-community/gpt2", "607a30d783dfa663caf39e06633721c8d4cfcd7e"
+FILES = ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json"]
+SHA256 = "248dfc3911869ec493c76e65bf2fcf7f615828b0254c12b473182f0f81d3a707"
+"""Of model.safetensors."""
+SHAPE = GPTConfig(50257, block_size=1024, n_layer=12, n_head=12, n_embd=768, tie_weights=True)
+"""GPT-2's (Radford et al. 2019, table 2, its smallest model)."""
+PARTS = {
+    "wte": "token embedding, and head",
+    "wpe": "positions",
+    "attn": "attention",
+    "mlp": "MLP",
+    "ln": "LayerNorm",
+    "lm_head": "head",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to write, and with which GPT-2."""
+
+    prompt: str = "Hello, I'm a language model,"
+    """The text to continue."""
+    max_new_tokens: int = 40
+    """Tokens to write after the prompt."""
+    temperature: float = 0.8
+    """0: always the most likely token."""
+    top_k: int | None = 40
+    """Draw from the k most likely tokens only."""
+    seed: int = 1
+    """Seed of the random numbers, the same in all backends."""
+    backends: tuple[BackendName, ...] = BACKENDS
+    """The backends to compare."""
+    run: Annotated[Path | None, arg(metavar="DIR")] = None
+    """A directory of GPT-2's that you have, or a run. Default: download GPT-2."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one backend wrote, and what it took."""
+
+    tokens: list[int]
+    load: float
+    """Seconds to read the weights and build the model."""
+    first: float
+    """Seconds to the first token."""
+    rest: float
+    """Seconds for all tokens after the second. (JAX compiles during the first two.)"""
+    memory: int | None
+    """Peak memory of the process, in bytes."""
+
+    @property
+    def tokens_per_second(self) -> float:
+        return (len(self.tokens) - 2) / self.rest if len(self.tokens) > 2 else math.nan
+
+
+@command
+def main(options: Options) -> int:
+    """Write with GPT-2 as the options ask. Returns the exit status."""
+    sampling = SampleConfig(
+        options.max_new_tokens, options.temperature, top_k=options.top_k, seed=options.seed
+    )
+    directory = options.run or download()
+    if directory is None:
+        check_model_memory(SHAPE, "float32")
+        config, tokenizer = SHAPE, build_tokenizer("byte", "")
+    else:
+        checkpoint, tokenizer = load_trained("numpy", directory)
+        config = checkpoint.config
+        del checkpoint  # half a gigabyte, that the backends need
+    prompt = encode_prompt(tokenizer, options.prompt, config.block_size).tolist()
+    same_output_everywhere()
+    out = Console(highlight=False)
+    out.print(parameters(config))
+    reports = {}
+    for name in options.backends:
+        say(f"{name} is writing …")
+        reports[name] = run_alone(write, name, directory, config, prompt, sampling)
+    out.print(measured(reports))
+    for names, tokens in distinct(reports):
+        text = show(tokenizer, tokens) if directory else f" … then the tokens {tokens}"
+        out.print(f"\n--- {', '.join(names)}")
+        out.print(escape_controls(options.prompt) + text, markup=False, soft_wrap=True)
+    return 0
+
+
+def download() -> Path | None:
+    """GPT-2's directory in the cache of the Hub, downloaded if it is not there; None without a
+    network. Raises `CheckpointError` if its weights are not GPT-2's."""
+    from huggingface_hub import snapshot_download  # here: importing it takes a second
+    from huggingface_hub.errors import HfHubHTTPError
+
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # or all of its five attempts show
+    say("looking for GPT-2 (0.5 GB) in the cache, or on the Hugging Face Hub …")
+    try:
+        found = Path(snapshot_download(HUB, revision=REVISION, allow_patterns=FILES))
+    except (OSError, HfHubHTTPError) as error:
+        reason = str(error).partition("\n")[0]
+        say(f"note: GPT-2 cannot be downloaded: {reason}")
+        say("note: random weights of its shape are used: the times are right, the text is not")
+        return None
+    with (found / "model.safetensors").open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != SHA256:
+        raise CheckpointError(
+            f"{found / 'model.safetensors'}: expected sha256 {SHA256}, found {digest}; delete it"
+        )
+    return found
+
+
+def write(
+    backend: str,
+    directory: Path | None,
+    config: GPTConfig,
+    prompt: Sequence[int],
+    sampling: SampleConfig,
+) -> Report:
+    """Continue the prompt in one backend. (In a process of its own: see `run_alone`.)"""
+    module = load_backend(backend)
+    weights: Mapping[str, np.ndarray] = {} if directory else init_weights(config, seed=0)
+    began = time.perf_counter()
+    if directory is not None:
+        weights = load_trained(backend, directory)[0].weights
+    model = module.build(config, weights)
+    del weights
+    times = [time.perf_counter()]
+    tokens = []
+    for token in model.generate(np.array(prompt), sampling):
+        tokens.append(int(token))
+        times.append(time.perf_counter())
+    first = times[min(1, len(times) - 1)] - times[0]
+    rest = times[-1] - times[min(2, len(times) - 1)]
+    return Report(tokens, times[0] - began, first, rest, peak_memory())
+
+
+def parameters(config: GPTConfig) -> Table:
+    """How many parameters each part of the model has, in all blocks together."""
+    counts: Counter[str] = Counter()
+    for name, shape in tensor_shapes(config).items():
+        part = next(part for part in PARTS if f"{part}." in name or f".{part}_" in name)
+        counts[part] += math.prod(shape)
+    table = Table(title=f"{counts.total():,} parameters, in {config.n_layer} blocks")
+    table.add_column("part")
+    table.add_column("parameters", justify="right")
+    table.add_column("share", justify="right")
+    for part, count in counts.items():
+        label = PARTS[part] if config.tie_weights else PARTS[part].removesuffix(", and head")
+        table.add_row(label, f"{count:,}", f"{count / counts.total():.1%}")
+    return table
+
+
+def measured(reports: Mapping[str, Report]) -> Table:
+    """The times and the memory, one backend per column."""
+    table = Table(caption="JAX compiles during the first two tokens; they are not in the speed.")
+    for heading in ("", *reports):
+        table.add_column(heading, justify="right" if heading else "left")
+    every = reports.values()
+    table.add_row("load and build (s)", *(f"{r.load:.1f}" for r in every))
+    table.add_row("first token (s)", *(f"{r.first:.2f}" for r in every))
+    table.add_row("tokens per second", *(f"{r.tokens_per_second:.1f}" for r in every))
+    memory = ("–" if r.memory is None else f"{r.memory / 2**30:.2f}" for r in every)
+    table.add_row("peak memory (GiB)", *memory)
+    return table
+
+
+def distinct(reports: Mapping[str, Report]) -> list[tuple[list[str], list[int]]]:
+    """The texts, each with the backends that wrote it. (In float32, rounding may part them.)"""
+    by_text: dict[tuple[int, ...], list[str]] = {}
+    for name, report in reports.items():
+        by_text.setdefault(tuple(report.tokens), []).append(name)
+    return [(names, list(tokens)) for tokens, names in by_text.items()]
+
+
+def show(tokenizer: Tokenizer, tokens: Sequence[int]) -> str:
+    """The text of tokens, harmless to a terminal."""
+    return escape_controls(tokenizer.decode(tokens))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

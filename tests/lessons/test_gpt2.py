@@ -1,0 +1,74 @@
+"""lessons.gpt2: a GPT-2 from a directory or the hub, in all backends."""
+
+import json
+
+import huggingface_hub
+import pytest
+from safetensors.numpy import save_file
+
+from lessons import gpt2
+from shared.checkpoints import parts
+from shared.config import GPTConfig
+from shared.layout import init_weights
+from shared.text.tokenizers import build_tokenizer
+
+CONFIG = GPTConfig(256, block_size=16, n_layer=2, n_head=2, n_embd=8, tie_weights=True)
+
+
+@pytest.fixture
+def directory(tmp_path):
+    """A GPT-2 as the hub has them."""
+    config = json.loads(parts.encode_config(CONFIG, "float32"))
+    del config["format_version"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    save_file(init_weights(CONFIG, seed=3), tmp_path / "model.safetensors")
+    build_tokenizer("byte", "").save(tmp_path / "tokenizer.json")
+    return tmp_path
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """Replaces the download; `hub.answer` is its answer, or the error it raises."""
+
+    class Hub:
+        answer: object = OSError("no network\nand more")
+
+    def snapshot_download(name, **options):
+        assert (name, options["revision"]) == (gpt2.HUB, gpt2.REVISION)
+        if isinstance(Hub.answer, OSError):
+            raise Hub.answer
+        return Hub.answer
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    return Hub
+
+
+def test_all_backends_write_the_same_text(directory, capsys):
+    assert gpt2.main(["--run", str(directory), "--prompt", "Hi", "--max-new-tokens", "20"]) == 0
+    out = capsys.readouterr().out
+    total = sum(array.size for array in init_weights(CONFIG, seed=3).values())
+    assert f"{total:,} parameters, in 2 blocks" in out
+    assert out.count("\nHi") == 1
+    assert "--- numpy, torch, jax\nHi" in out
+    for row in ("load and build", "first token", "tokens per second", "peak memory"):
+        assert row in out
+
+
+def test_without_a_network_the_weights_are_random(hub, monkeypatch, capsys):
+    monkeypatch.setattr(gpt2, "SHAPE", CONFIG)
+    options = ["--prompt", "Hi", "--max-new-tokens", "3", "--temperature", "0"]
+    assert gpt2.main([*options, "--backends", "numpy"]) == 0
+    out, err = capsys.readouterr()
+    assert "cannot be downloaded: no network\nnote: random weights" in err
+    assert "--- numpy\nHi … then the tokens [" in out
+
+
+def test_a_download_that_is_not_gpt2_is_refused(hub, directory, capsys):
+    hub.answer = directory
+    assert gpt2.main([]) == 2
+    assert f"error: {directory / 'model.safetensors'}: expected sha256" in capsys.readouterr().err
+
+
+def test_the_shape_is_that_of_124_million_parameters():
+    shapes = gpt2.tensor_shapes(gpt2.SHAPE)
+    assert sum(gpt2.math.prod(shape) for shape in shapes.values()) == 124_439_808
