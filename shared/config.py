@@ -180,7 +180,8 @@ class SampleConfig:
 
 @dataclass(frozen=True)
 class RunLimits:
-    """When a run ends before its last step, and what it keeps. None of it changes what is computed.
+    """When a run ends before its last step, what it measures, and what it keeps. None of it changes
+    the weights.
 
     Raises `ConfigError` for a value outside its range.
     """
@@ -191,13 +192,17 @@ class RunLimits:
     """Stop once the validation loss is so low, in nats per token, and save. None: never."""
     keep_checkpoints: int | None = None
     """Keep the N newest checkpoints and the best. None: all."""
+    eval_windows: int | None = None
+    """Validate on N windows, spread over the validation split, instead of on all of it: a large
+    model takes minutes for that. None: all."""
 
     def __post_init__(self) -> None:
         for name in ("max_seconds", "target_loss"):
             if getattr(self, name) is not None:
                 _number(name, getattr(self, name), above=0.0)
-        if self.keep_checkpoints is not None:
-            _positive_integer("keep_checkpoints", self.keep_checkpoints)
+        for name in ("keep_checkpoints", "eval_windows"):
+            if getattr(self, name) is not None:
+                _positive_integer(name, getattr(self, name))
 
 
 @dataclass(frozen=True)

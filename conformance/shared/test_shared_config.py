@@ -31,7 +31,7 @@ def test_defaults() -> None:
     assert astuple(GPTConfig(5)) == ARCHITECTURE
     assert astuple(TrainConfig()) == (*OPTIMIZATION, 250, 500, 1337)
     assert astuple(SampleConfig()) == (300, 1.0, None, None, 1)
-    assert astuple(RunLimits()) == (None, None, None)
+    assert astuple(RunLimits()) == (None, None, None, None)
     assert (BASE.head_size, BASE.inner_size, replace(BASE, n_inner=None).inner_size) == (6, 40, 96)
 
 
@@ -74,6 +74,7 @@ FIELDS: dict[Any, dict[str, tuple[list[Any], list[Any]]]] = {
     RunLimits: {
         **dict.fromkeys(("max_seconds", "target_loss"), ([None, 5e-324], [0.0, -1.0, NAN, INF])),
         "keep_checkpoints": ([None, 1], [0, -1, 1.0, True]),
+        "eval_windows": ([None, 1], [0, -1, 1.0, True]),
     },
 }
 

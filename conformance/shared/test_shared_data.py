@@ -208,6 +208,16 @@ def test_validation_windows(length: int, batch_size: int) -> None:
     assert [tokens.shape for tokens, _ in found] == shapes
 
 
+@pytest.mark.parametrize("most", [1, 4, 9, 10])
+def test_some_validation_windows(most: int) -> None:
+    """A budget takes windows from all over the split, each once; none is left out needlessly."""
+    ids = np.arange(75)  # 9 windows of 8, and 2 tokens more
+    windows = datasets.validation_windows(ids, 8, 3, most)
+    firsts = [row[0] for tokens, _ in windows for row in tokens.tolist()]
+    spread = {1: [0], 4: [0, 16, 32, 48], 9: [*range(0, 72, 8), 72], 10: [*range(0, 72, 8), 72]}
+    assert firsts == spread[most]
+
+
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 100])
 @pytest.mark.fault_in("shared/runs/loop.py")
 def test_evaluate(batch_size: int) -> None:
@@ -220,3 +230,6 @@ def test_evaluate(batch_size: int) -> None:
     model = SimpleNamespace(config=SimpleNamespace(block_size=8), loss=loss)
     expected = float((ids[:-1] * 7.0 + ids[1:]).mean())
     assert evaluate(model, ids, batch_size) == pytest.approx(expected, rel=1e-14)
+    first, fifth = ((ids[i : i + 8] * 7.0 + ids[i + 1 : i + 9]).mean() for i in (0, 32))
+    two = evaluate(model, ids, batch_size, windows=2)
+    assert two == pytest.approx((first + fifth) / 2, rel=1e-14)

@@ -43,15 +43,25 @@ class TrainingResult:
     """Why there is no loss.png; empty if there is one. No training fails for its picture."""
 
 
-def evaluate(model: Model, val_ids: Int[np.ndarray, " M"], batch_size: int) -> float:
-    """The mean loss over the whole validation split, in nats per token.
+def evaluate(
+    model: Model,
+    val_ids: Int[np.ndarray, " M"],
+    batch_size: int,
+    windows: int | None = None,
+    display: ProgressDisplay | None = None,
+) -> float:
+    """The mean loss over the whole validation split, or over `windows` of its windows, in nats per
+    token.
 
     Every token counts the same: batches are weighted by their size, for the last may be smaller.
     """
-    total, count = 0.0, 0
-    for tokens, targets in validation_windows(val_ids, model.config.block_size, batch_size):
+    total, count, display = 0.0, 0, display or ProgressDisplay()
+    size = model.config.block_size
+    every = len(val_ids) - 1 if windows is None else min(len(val_ids) - 1, windows * size)
+    for tokens, targets in validation_windows(val_ids, size, batch_size, windows):
         total += model.loss(tokens, targets) * targets.size
         count += targets.size
+        display.validating(count, every)
     return total / count
 
 
@@ -105,15 +115,22 @@ def train(
         rows.append(row)
         display.update(row)
 
+    def validated(row: Metrics) -> Metrics:
+        """`row` with the validation loss. No larger batches than in training: memory stays."""
+        val_loss = evaluate(model, data.val, config.batch_size, limits.eval_windows, display)
+        _check_finite(run, row.step, val_loss=val_loss)
+        bits = val_loss / math.log(2) / data.bytes_per_token
+        return replace(row, val_loss=val_loss, bits_per_byte=bits)
+
     if start is None:
-        log(_validated(Metrics(step=0), model, data, config.batch_size, run))
+        log(validated(Metrics(step=0)))
     checkpoint = checkpoint_path(run.path, done)
     stopped, reason = False, ""
     while done < config.steps and not stopped:
         row = _update(trainer, data, record, model.config.block_size, done, run)
         done += 1
         if done % config.eval_interval == 0 or done == config.steps:
-            row = _validated(row, model, data, config.batch_size, run)
+            row = validated(row)
         log(row)
         reason = limit_reached(limits, row, time.monotonic() - began)
         stopped = (bool(stop) or bool(reason)) and done < config.steps
@@ -154,17 +171,6 @@ def _update(
     )
     _check_finite(run, row.step, loss=result.loss, grad_norm=result.grad_norm)
     return row
-
-
-def _validated(
-    row: Metrics, model: Model, data: TokenData, batch_size: int, run: RunDirectory
-) -> Metrics:
-    """`row` with the validation loss. No larger batches than in training: memory stays the same."""
-    val_loss = evaluate(model, data.val, batch_size)
-    _check_finite(run, row.step, val_loss=val_loss)
-    return replace(
-        row, val_loss=val_loss, bits_per_byte=val_loss / math.log(2) / data.bytes_per_token
-    )
 
 
 def _check_finite(run: RunDirectory, step: int, **values: float) -> None:

@@ -15,6 +15,8 @@ from shared.runs.metrics import Metrics
 
 LINES = 10
 """How many plain lines there are at least, whether or not anything is evaluated."""
+PATIENCE, PAUSE = 2.0, 10.0
+"""Seconds of a validation until the first plain line about it, and from each to the next."""
 
 
 class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
@@ -22,6 +24,9 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
 
     def update(self, row: Metrics) -> None:
         """Step `row.step` is done."""
+
+    def validating(self, done: int, total: int) -> None:
+        """A validation has read `done` tokens of `total`."""
 
     def __exit__(
         self,
@@ -54,6 +59,17 @@ class PlainLines(ProgressDisplay):
         self._start, self._steps = start, steps
         self._began: float | None = None
         self._speed = _RecentSpeed()
+        self._next_line: float | None = None
+
+    def validating(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if self._next_line is None:
+            self._next_line = now + PATIENCE
+        if done < total and now >= self._next_line:
+            print(f"validating: {done:,} of {total:,} tokens", file=sys.stderr, flush=True)
+            self._next_line = now + PAUSE
+        if done >= total:
+            self._next_line = None
 
     def update(self, row: Metrics) -> None:
         speed = self._speed.update(row)
@@ -92,6 +108,9 @@ class Bar(ProgressDisplay):
         )
         self._speed = _RecentSpeed()
         self._bar.start()
+
+    def validating(self, done: int, total: int) -> None:
+        self._bar.update(self._task, val=f"at {done / total:.0%}")
 
     def update(self, row: Metrics) -> None:
         shown: dict[str, Any] = {}

@@ -189,16 +189,21 @@ def batch(
 
 
 def validation_windows(
-    val_ids: Integer[np.ndarray, " M"], block_size: int, batch_size: int
+    val_ids: Integer[np.ndarray, " M"], block_size: int, batch_size: int, most: int | None = None
 ) -> Iterator[tuple[Int[np.ndarray, "b t"], Int[np.ndarray, "b t"]]]:
     """Windows side by side over the whole validation split: every target exactly once.
 
     Yields tokens and targets [B, T], int64, as long as there are windows of block_size; the last
     such batch may have fewer rows. The remaining r < T tokens, if any, come last as [1, r].
+    If there are more than `most` windows, so many of them, evenly spread.
     """
     tokens, targets = val_ids[:-1], val_ids[1:]
-    whole = len(tokens) - len(tokens) % block_size
+    count = len(tokens) // block_size
+    whole = count * block_size
     rows = tokens[:whole].reshape(-1, block_size), targets[:whole].reshape(-1, block_size)
+    if most is not None and most < count:
+        chosen = np.arange(most) * count // most
+        rows, whole = (rows[0][chosen], rows[1][chosen]), len(tokens)
     for first in range(0, len(rows[0]), batch_size):
         last = first + batch_size
         yield rows[0][first:last].astype(np.int64), rows[1][first:last].astype(np.int64)

@@ -2,6 +2,7 @@
 
 import sys
 
+from shared.runs import progress
 from shared.runs.metrics import Metrics
 from shared.runs.plots import plot_losses
 from shared.runs.progress import Bar, PlainLines, progress_display
@@ -25,16 +26,36 @@ def test_plain_lines_say_how_it_goes(capsys):
     assert lines[1].endswith(" s left")
 
 
+def test_a_long_validation_says_how_far_it_is(capsys, monkeypatch):
+    seconds = iter([0.0, 1.9, 2.1, 12.0, 12.2, 30.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(seconds))
+    display = PlainLines(0, 10)
+    for done in (100, 200, 300, 400, 500, 600):
+        display.validating(done, 600)
+    lines = [f"validating: {done} of 600 tokens" for done in (300, 500)]
+    assert capsys.readouterr().err.splitlines() == lines
+
+
 def test_a_terminal_gets_a_bar(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
     with progress_display(0, 20) as display:
         assert isinstance(display, Bar)
+        display.validating(300, 1200)
+        display._bar.refresh()
         display.update(Metrics(step=10, loss=1.5, val_loss=2.5, tokens_per_second=1234.5))
     shown = capsys.readouterr()
     assert shown.out == ""
-    for part in ("\x1b[", "10/20", "loss 1.5000", "val 2.5000", "1,234 tokens/s", "left"):
+    for part in (
+        "\x1b[",
+        "val at 25%",
+        "10/20",
+        "loss 1.5000",
+        "val 2.5000",
+        "1,234 tokens/s",
+        "left",
+    ):
         assert part in shown.err
 
 
