@@ -56,13 +56,14 @@ SHORTER = {
     "lessons.relay": ["--order", "numpy", "numpy", "--steps", "3", "--dataset", "long.txt"],
     "lessons.tokenizers": ["--steps", "0", "--dataset", "long.txt"],
     "lessons.bigram": ["--steps", "2", "--dataset", "text.txt"],
+    "lessons.gpt2": ["--run", "runs/torch", "--max-new-tokens", "3", "--backends", "numpy"],
 }
 """Additional options for commands that would take minutes, by module."""
 
 
 def write_texts() -> None:
     """text.txt, with the characters of all prompts that are shown, and long.txt, for splitting."""
-    text = TEXT + "The cat sat. To be, or not? Enter Eve.\n" * 5 + TEXT
+    text = TEXT + "The cat sat. To be, or not? Enter Eve. The meaning of life.\n" * 5 + TEXT
     Path("text.txt").write_text(text)
     Path("long.txt").write_text(text * 5)
 

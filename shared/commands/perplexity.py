@@ -1,4 +1,4 @@
-"""How well a model knows a text: `python -m impls.NAME.sample --perplexity FILE`."""
+"""How well a model knows a text: `python -m impls.NAME.sample --perplexity text.txt`."""
 
 import math
 

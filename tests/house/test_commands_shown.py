@@ -16,6 +16,7 @@ from docs.commands import nox_sessions as existing_sessions
 from lessons.compare.__main__ import main as compare_main
 from lessons.ladder.__main__ import main as ladder_main
 from lessons.relay.__main__ import main as relay_main
+from shared.commands.export import main as export_main
 from shared.commands.sample import sample_main
 from shared.commands.train import train_main
 from shared.protocol import BACKENDS
@@ -154,6 +155,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for run, backend in ({f"runs/{name}": name for name in BACKENDS} | others).items():
             options = [*SMALL, "--n-layer", "2", "--dataset", "text.txt", "--out", run]
             assert train_main(backend, options) == 0
+        assert export_main(["--run", "runs/torch", "--to", "gpt2"]) == 0
     return directory
 
 
@@ -185,7 +187,10 @@ def test_the_command_works(
         check_command(command)
         return
     if module.endswith(".train") and not {"--help", "--resume"} & set(words):
-        words += [*SMALL, "--dataset", "text.txt", "--overwrite"]
+        size = (
+            ["--steps", "2"] if "--init-from" in words else SMALL
+        )  # its size is that of the first
+        words += [*size, "--dataset", "text.txt", "--overwrite"]
     status = 1 if module == "lessons.ladder" else 0  # the exercise is not begun
     assert run_module(words, monkeypatch) == status
     assert any(capsys.readouterr())

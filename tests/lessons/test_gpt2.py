@@ -6,7 +6,7 @@ import huggingface_hub
 import pytest
 from safetensors.numpy import save_file
 
-from lessons import gpt2
+from lessons.gpt2 import __main__ as gpt2
 from shared.checkpoints import parts
 from shared.config import GPTConfig
 from shared.layout import init_weights

@@ -9,29 +9,28 @@ import hashlib
 import logging
 import math
 import sys
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 from tyro.conf import arg
 
-from lessons.alone import peak_memory, run_alone
+from lessons.alone import run_alone
 from lessons.command import command
+from lessons.gpt2.writing import Report, write
 from shared.commands.options import BackendName
 from shared.commands.sample import encode_prompt
 from shared.commands.terminal import escape_controls, same_output_everywhere, say
 from shared.commands.trained import load_trained
 from shared.config import GPTConfig, SampleConfig
 from shared.errors import CheckpointError
-from shared.layout import init_weights, tensor_shapes
+from shared.layout import tensor_shapes
 from shared.memory import check_model_memory
-from shared.protocol import BACKENDS, load_backend
+from shared.protocol import BACKENDS
 from shared.text.tokenizers import Tokenizer, build_tokenizer
 
 HUB, REVISION = "openai-community/gpt2", "607a30d783dfa663caf39e06633721c8d4cfcd7e"
@@ -68,25 +67,6 @@ class Options:
     """The backends to compare."""
     run: Annotated[Path | None, arg(metavar="DIR")] = None
     """A directory of GPT-2's that you have, or a run. Default: download GPT-2."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """What one backend wrote, and what it took."""
-
-    tokens: list[int]
-    load: float
-    """Seconds to read the weights and build the model."""
-    first: float
-    """Seconds to the first token."""
-    rest: float
-    """Seconds for all tokens after the second. (JAX compiles during the first two.)"""
-    memory: int | None
-    """Peak memory of the process, in bytes."""
-
-    @property
-    def tokens_per_second(self) -> float:
-        return (len(self.tokens) - 2) / self.rest if len(self.tokens) > 2 else math.nan
 
 
 @command
@@ -141,31 +121,6 @@ def download() -> Path | None:
             f"{found / 'model.safetensors'}: expected sha256 {SHA256}, found {digest}; delete it"
         )
     return found
-
-
-def write(
-    backend: str,
-    directory: Path | None,
-    config: GPTConfig,
-    prompt: Sequence[int],
-    sampling: SampleConfig,
-) -> Report:
-    """Continue the prompt in one backend. (In a process of its own: see `run_alone`.)"""
-    module = load_backend(backend)
-    weights: Mapping[str, np.ndarray] = {} if directory else init_weights(config, seed=0)
-    began = time.perf_counter()
-    if directory is not None:
-        weights = load_trained(backend, directory)[0].weights
-    model = module.build(config, weights)
-    del weights
-    times = [time.perf_counter()]
-    tokens = []
-    for token in model.generate(np.array(prompt), sampling):
-        tokens.append(int(token))
-        times.append(time.perf_counter())
-    first = times[min(1, len(times) - 1)] - times[0]
-    rest = times[-1] - times[min(2, len(times) - 1)]
-    return Report(tokens, times[0] - began, first, rest, peak_memory())
 
 
 def parameters(config: GPTConfig) -> Table:

@@ -1,0 +1,1 @@
+"""The real GPT-2 in all three backends."""
