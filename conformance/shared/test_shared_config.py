@@ -1,5 +1,5 @@
-"""What may be requested: the defaults and limits of shared/config.py, its presets, the input
-validation of shared/protocol.py, and the taps of shared/taps.py."""
+"""What may be requested: the defaults and limits of shared/config.py, the input validation of
+shared/protocol.py, and the taps of shared/taps.py."""
 
 import math
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import pytest
 from conformance.cases import BASE
 from conformance.protocol.test_input_validation import BAD_TOKENS
 from conformance.truths.by_definition import manifest
-from shared.config import GPTConfig, RunLimits, SampleConfig, TrainConfig, load_preset, preset_names
+from shared.config import GPTConfig, RunLimits, SampleConfig, TrainConfig
 from shared.errors import ConfigError, InputError
 from shared.protocol import BACKENDS, check_dtype, check_prompt, check_tokens, check_weights
 from shared.taps import NO_TAP, Tap, collect, recorded_as, tap_names
@@ -97,54 +97,6 @@ def test_fields_that_depend_on_each_other() -> None:
         GPTConfig(5, n_head=1, n_embd=3, position="sinusoidal")
     TrainConfig(learning_rate=1e-5, schedule="constant")
     TrainConfig(learning_rate=1e-4)
-
-
-# Sizes are (V, T, layers, heads, C), V of 65 where the text decides it; trainings (steps, B,
-# optimizer, peak, floor, schedule, warm-up), and what is not the default.
-EVERY_500 = {"eval_interval": 500, "checkpoint_interval": 1000}
-COURSE = (3000, 16, "sgd", 0.5, 1e-4, "constant", 0), {"grad_clip": 0.0, **EVERY_500}
-PRESETS: dict[str, tuple[str, GPTConfig, tuple[Any, ...], dict[str, Any]]] = {
-    "classroom": (
-        *("char", GPTConfig(65, 32, 2, 4, 64, tie_weights=True)),
-        (1200, 16, "adamw", 5e-3, 5e-4, "cosine", 50),
-        {"eval_interval": 400, "checkpoint_interval": 1200},
-    ),
-    "gpt2": (
-        *("bpe", GPTConfig(512, 64, 4, 4, 64, tie_weights=True)),
-        *((2000, 12, "adamw", 4e-3, 4e-4, "cosine", 100), EVERY_500),
-    ),
-    "lecture": (
-        *("char", GPTConfig(65, 32, 4, 4, 64, activation="relu")),
-        (5000, 16, "adamw", 1e-3, 1e-4, "constant", 0),
-        {"beta2": 0.999, "weight_decay": 0.01, "grad_clip": 0.0, **EVERY_500},
-    ),
-    "nanogpt-cpu": (
-        *("char", GPTConfig(65, 64, 4, 4, 128, bias=False)),
-        *((2000, 12, "adamw", 1e-3, 1e-4, "cosine", 100), {}),
-    ),
-    "numpy-course": ("word", GPTConfig(1000, 32, 2, 4, 64, activation="relu"), *COURSE),
-    "numpy-course-bpe": ("bpe", GPTConfig(512, 32, 2, 4, 64, activation="relu"), *COURSE),
-    "original": (
-        "char",
-        GPTConfig(65, 64, 4, 4, 64, 256, activation="relu", norm="post", position="sinusoidal"),
-        (2000, 12, "adamw", 2e-3, 2e-4, "cosine", 400),
-        {"beta2": 0.98, "epsilon": 1e-9, "weight_decay": 0.0, "grad_clip": 0.0, **EVERY_500},
-    ),
-}
-
-
-@pytest.mark.fault_in("shared/presets/")
-def test_presets() -> None:
-    """Every number of every recipe; the default is the one for a laptop."""
-    assert preset_names() == list(PRESETS)
-    for name, (tokenizer, model, training, changes) in PRESETS.items():
-        preset = load_preset(name)
-        config = GPTConfig(**{"vocab_size": 65} | preset.model)
-        expected = (name, tokenizer, model, TrainConfig(*training, **changes))
-        assert (preset.name, preset.tokenizer, config, preset.train) == expected
-    assert load_preset() == load_preset("nanogpt-cpu")
-    with pytest.raises(ConfigError, match="there is no preset"):
-        load_preset("gpt3")
 
 
 # Input validation: V 37, T 11

@@ -6,7 +6,6 @@ Its losses are scripted, so that the tests can trigger every way to stop within 
 import itertools
 import json
 import math
-import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -137,10 +136,8 @@ def test_rows_and_checkpoints(
 STOPS = {
     "the first evaluation at the target": (RunLimits(target_loss=3.0), -1, 2, "target-loss"),
     "a later one": (RunLimits(target_loss=2.999), -1, 4, "target-loss"),
-    "one that is not evaluated": (RunLimits(target_loss=1.0), -1, 6, ""),
     "at the last step": (RunLimits(target_loss=1.5), -1, 6, ""),
     "the time is over": (RunLimits(max_seconds=1e-9), -1, 1, "max-seconds"),
-    "there is time": (RunLimits(max_seconds=1e9, target_loss=0.5), -1, 6, ""),
     "asked before the first step": (RunLimits(), 0, 1, ""),
     "asked at a step": (RunLimits(), 4, 4, ""),
     "asked at the last step": (RunLimits(), 6, 6, ""),
@@ -206,23 +203,6 @@ def test_what_is_not_finite_ends_a_training(tmp_path: Path, what: str) -> None:
     assert saved(tmp_path) == [3] * (step > 3)
 
 
-VANISHED = {4: r"metrics\.jsonl: No such file", 3: "is no longer there, and with it the l"}
-
-
-@pytest.mark.parametrize(("step", "message"), VANISHED.items())
-def test_a_directory_that_vanishes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, message: str
-) -> None:
-    """Between two steps, or while a checkpoint is saved."""
-    path = tmp_path / "run"
-    vanish = Shown(step, lambda: path.rename(tmp_path / "gone"))
-    if step == 3:
-        monkeypatch.setattr("shared.runs.loop.sync_metrics", lambda _: None)
-    with pytest.raises(RunError, match=message):
-        run(path, display=vanish)
-    assert saved(tmp_path / "gone") == [3] * (step > 3)
-
-
 @pytest.mark.fault_in("shared/runs/directory.py")
 def test_a_run_is_replaced_by_one_that_has_saved(tmp_path: Path) -> None:
     """Only on request, by one writer at a time; until then the old run stays."""
@@ -261,17 +241,6 @@ def test_what_is_no_part_of_a_run_is_not_deleted(tmp_path: Path, stranger: str) 
     assert (tmp_path / "checkpoints" / "000400").exists()
 
 
-ROWS_REFUSED = [
-    *("nonsense\n", "[1]\n", "7\n", "{}\n", "\udcff\n"),
-    *(f'{{"step": {x}}}\n' for x in ("null", "1.0", '"1"', "-1", "true", 2**63, "[1]", "NaN")),
-    *(
-        f'{{"step": 1, "val_loss": {x}}}\n'
-        for x in ("NaN", "Infinity", "1e999", '"2"', "{}", "true")
-    ),
-    "[" * 100_000 + "\n",
-]
-
-
 @pytest.mark.fault_in("shared/runs/metrics.py")
 def test_metrics_are_written_and_read(tmp_path: Path) -> None:
     """Every number to the bit; a line that was cut short is no line."""
@@ -288,11 +257,7 @@ def test_metrics_are_written_and_read(tmp_path: Path) -> None:
     assert [list(json.loads(line)) for line in path.read_text().splitlines()] == [keys, keys]
     path.write_text(path.read_text() + json.dumps(asdict(rows[1]))[:-1])
     assert read_metrics(path) == rows
-    for wrong in ROWS_REFUSED:
-        path.write_text('{"step": 0}\n' + wrong, errors="surrogateescape")
+    for wrong in ("nonsense", "[1]", "{}", '{"step": true}', '{"step": 1, "val_loss": NaN}'):
+        path.write_text(f'{{"step": 0}}\n{wrong}\n')
         with pytest.raises(RunError, match=r"metrics\.jsonl, line 2"):
             read_metrics(path)
-    path.unlink()
-    os.mkfifo(path)
-    with pytest.raises(RunError, match="not a regular file"):
-        read_metrics(path)
