@@ -130,10 +130,3 @@ def test_a_download_with_another_hash_is_not_kept(places, serve):
     with pytest.raises(DatasetError, match=f"{datasets.TINYSHAKESPEARE_URL} is not .* is {found}"):
         load_dataset("tinyshakespeare")
     assert not list(places[1].parent.iterdir())
-
-
-def test_auto_falls_back_to_playlets_and_says_why(places):
-    dataset = load_dataset("auto")
-    assert dataset.name == "playlets"
-    assert dataset.note.startswith("playlets, because tinyshakespeare is not at")
-    assert "\n" not in dataset.note

@@ -71,10 +71,8 @@ def test_the_second_start_makes_nothing(
     assert made == [f"built {kind}", "encoded 756", "encoded 84"]
 
 
-@pytest.mark.parametrize("damage", [b"", b"nonsense", None, "a directory"])
-def test_what_is_damaged_is_made_again(
-    tmp_path: Path, kept: Path, damage: bytes | str | None
-) -> None:
+@pytest.mark.parametrize("damage", ["empty", "cut short", "other ids", "a directory"])
+def test_what_is_damaged_is_made_again(tmp_path: Path, kept: Path, damage: str) -> None:
     file = tmp_path / "text"
     file.write_text(TEXT)
     first = begin(file, "char")
@@ -84,36 +82,13 @@ def test_what_is_damaged_is_made_again(
         if damage == "a directory":
             path.mkdir()
         else:
-            path.write_bytes(content[:-1] if damage is None else damage)
+            end = {"empty": b"", "cut short": content[:-1], "other ids": content[:-1] + b"\xff"}
+            path.write_bytes(end[damage])
     assert same(begin(file, "char"), first)
 
 
-def test_ids_beyond_the_vocabulary_are_damage(tmp_path: Path, kept: Path) -> None:
-    file = tmp_path / "text"
-    file.write_text(TEXT)
-    first = begin(file, "char")
-    for path in kept.glob("*.npy"):
-        content = path.read_bytes()
-        path.write_bytes(content[:-1] + b"\xff")
-    assert same(begin(file, "char"), first)
-
-
-def test_a_directory_that_cannot_be_written_is_no_error(
-    tmp_path: Path, kept: Path, made: list[str]
-) -> None:
+def test_a_directory_that_cannot_be_written_is_no_error(tmp_path: Path, kept: Path) -> None:
     kept.parent.write_text("a file where the cache would be")
     file = tmp_path / "text"
     file.write_text(TEXT)
     assert same(begin(file, "bpe"), begin(file, "bpe"))
-    assert len(made) == 6
-    assert kept.parent.read_text() == "a file where the cache would be"
-
-
-def test_short_texts_are_not_kept(
-    tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(datasets, "LONG", len(TEXT) + 1)
-    file = tmp_path / "text"
-    file.write_text(TEXT)
-    begin(file, "bpe")
-    assert not kept.exists()
