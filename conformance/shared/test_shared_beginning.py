@@ -18,8 +18,6 @@ from shared.config import GPTConfig, TrainConfig
 from shared.errors import ConfigError, RunError, UserError
 from shared.protocol import TrainState
 
-pytestmark = pytest.mark.fault_in("shared/commands/prepare.py")
-
 TEXT = "to be, or not to be\n" * 10
 CONFIG = GPTConfig(9, 8, 1, 2, 4)
 TRAIN = TrainConfig(40, seed=9, batch_size=3)
@@ -86,7 +84,6 @@ def test_a_resumed_training(text: str, tmp_path: Path) -> None:
         begin(text, checkpoint, resume=True)
 
 
-@pytest.mark.fault_in("shared/commands/options.py")
 def test_a_resumed_command_line(text: str, tmp_path: Path) -> None:
     """`--resume` takes every option from the checkpoint and refuses to change most of them."""
     words = "--steps 40 --dtype float64 --tokenizer byte --block-size 8 --n-layer 1 --n-head 2 "
@@ -123,7 +120,6 @@ def test_fine_tuning(text: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("dtype", "needed"), [("float32", 225_012), ("float64", 450_024)])
-@pytest.mark.fault_in("shared/memory.py")
 def test_memory(monkeypatch: pytest.MonkeyPatch, dtype: str, needed: int) -> None:
     """Of BASE, B = 3: 2 · (4 · 24² + 2 · 24 · 40) + 37 · 24 = 9,336 parameters, four numbers each;
     2 · 33 · (6 · 24 + 2 · 40 + 4 · 11) + 33 · 37 = 18,909 for the 33 positions of a batch."""

@@ -17,8 +17,6 @@ from shared.errors import ConfigError, InputError
 from shared.protocol import BACKENDS, check_dtype, check_prompt, check_tokens, check_weights
 from shared.taps import NO_TAP, Tap, collect, recorded_as, tap_names
 
-pytestmark = pytest.mark.fault_in("shared/config.py")
-
 LARGEST = 2**63 - 1
 NAN, INF = math.nan, math.inf
 
@@ -110,7 +108,6 @@ LET_IN = [ids(0, 36), ids(36), ids(*range(11)), ids(5, dtype="uint8"), np.zeros(
 REFUSED = [*BAD_TOKENS.values(), ids(37), ids(*[0] * 10, 99), [[1]], ids(1).astype(object)]
 
 
-@pytest.mark.fault_in("shared/protocol.py")
 def test_door_for_tokens() -> None:
     """The largest id and a full window are accepted, one more is not; for targets as for tokens."""
     for tokens in LET_IN:
@@ -125,7 +122,6 @@ def test_door_for_tokens() -> None:
         check_tokens(BASE, ids(1), ids(1, 2))
 
 
-@pytest.mark.fault_in("shared/protocol.py")
 def test_door_for_prompts() -> None:
     """A prompt may be longer than the window, and every id in it counts."""
     prompt = np.arange(25) + 12
@@ -138,7 +134,6 @@ def test_door_for_prompts() -> None:
             check_prompt(BASE, wrong)
 
 
-@pytest.mark.fault_in("shared/protocol.py")
 def test_door_for_weights_and_precisions() -> None:
     """Exactly the tensors of the manifest, in their shapes; two precisions; three backends."""
     weights = {name: np.zeros(shape) for name, shape in manifest(BASE).items()}
@@ -166,7 +161,6 @@ POST = f"{ATTENTION} ln_1 mlp.fc mlp.act mlp ln_2".split()
 
 
 @pytest.mark.parametrize(("norm", "block", "last"), [("pre", PRE, ["ln_f"]), ("post", POST, [])])
-@pytest.mark.fault_in("shared/taps.py")
 def test_tap_names(norm: Any, block: list[str], last: list[str]) -> None:
     """In the order of the data flow, here of two blocks."""
     blocks = [[*(f"h.{i}.{name}" for name in block), f"h.{i}"] for i in (0, 1)]
@@ -174,7 +168,6 @@ def test_tap_names(norm: Any, block: list[str], last: list[str]) -> None:
     assert tap_names(replace(BASE, norm=norm)) == expected
 
 
-@pytest.mark.fault_in("shared/taps.py")
 def test_taps_are_collected_by_name_and_in_order() -> None:
     """Outputs of modules are recorded under the modules' names; "" is the model."""
     names = tap_names(BASE)
@@ -185,7 +178,6 @@ def test_taps_are_collected_by_name_and_in_order() -> None:
     assert list(collect(BASE, {"embed": 1, "": 2})) == ["embed", "logits"]
 
 
-@pytest.mark.fault_in("shared/taps.py")
 def test_a_tap_gives_back_what_it_is_given() -> None:
     """And records it under its full name, if anything is recorded at all."""
     found: dict[str, object] = {}

@@ -25,8 +25,6 @@ from shared.checkpoints.checkpoint import TrainingRecord, load_checkpoint
 from shared.errors import CheckpointError, ConfigError
 from shared.text.tokenizers import build_tokenizer
 
-pytestmark = pytest.mark.fault_in("shared/checkpoints/")
-
 WQ = "transformer.h.0.attn.c_attn.weight"
 M = f"m.{WQ}"
 GOOD = draw(BASE)

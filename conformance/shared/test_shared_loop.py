@@ -28,8 +28,6 @@ from shared.runs.stopping import StopRequest
 from shared.text.datasets import TokenData
 from shared.text.tokenizers import build_tokenizer
 
-pytestmark = pytest.mark.fault_in("shared/runs/loop.py")
-
 TOKENIZER = build_tokenizer("char", "".join(map(chr, range(65, 65 + 37))))
 DATA = TokenData(np.arange(40) % 37, np.arange(13) % 37, 24, floor=0.25)
 CONFIG = TrainConfig(6, 2, warmup_steps=0, eval_interval=2, checkpoint_interval=3)
@@ -145,7 +143,6 @@ STOPS = {
 
 
 @pytest.mark.parametrize(("limits", "asked", "last", "reason"), STOPS.values(), ids=STOPS)
-@pytest.mark.fault_in("shared/runs/loop.py or shared/runs/stopping.py")
 def test_stops(tmp_path: Path, limits: RunLimits, asked: int, last: int, reason: str) -> None:
     """The step that reaches a limit, or is asked to stop, is finished, saved, and the last; at the
     end of the training it has not stopped."""
@@ -176,7 +173,6 @@ KEPT = [
 
 
 @pytest.mark.parametrize(("of_eval", "of_checkpoints", "keep", "kept"), KEPT)
-@pytest.mark.fault_in("shared/runs/directory.py")
 def test_the_newest_checkpoints_and_the_best_are_kept(
     tmp_path: Path, of_eval: int, of_checkpoints: int, keep: int, kept: list[int]
 ) -> None:
@@ -203,7 +199,6 @@ def test_what_is_not_finite_ends_a_training(tmp_path: Path, what: str) -> None:
     assert saved(tmp_path) == [3] * (step > 3)
 
 
-@pytest.mark.fault_in("shared/runs/directory.py")
 def test_a_run_is_replaced_by_one_that_has_saved(tmp_path: Path) -> None:
     """Only on request, by one writer at a time; until then the old run stays."""
     path, short = tmp_path / "deep" / "run", replace(CONFIG, steps=4)
@@ -229,7 +224,6 @@ def test_a_run_is_replaced_by_one_that_has_saved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stranger", ["holiday.jpg", "000500", "000500.backup/x", "000500/notes"])
-@pytest.mark.fault_in("shared/runs/directory.py")
 def test_what_is_no_part_of_a_run_is_not_deleted(tmp_path: Path, stranger: str) -> None:
     file = tmp_path / "checkpoints" / stranger
     (tmp_path / "checkpoints" / "000400").mkdir(parents=True)
@@ -241,7 +235,6 @@ def test_what_is_no_part_of_a_run_is_not_deleted(tmp_path: Path, stranger: str) 
     assert (tmp_path / "checkpoints" / "000400").exists()
 
 
-@pytest.mark.fault_in("shared/runs/metrics.py")
 def test_metrics_are_written_and_read(tmp_path: Path) -> None:
     """Every number to the bit; a line that was cut short is no line."""
     path = tmp_path / "metrics.jsonl"

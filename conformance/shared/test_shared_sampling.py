@@ -12,8 +12,6 @@ from shared.commands.terminal import escape_controls
 from shared.config import SampleConfig
 from shared.text.tokenizers import build_tokenizer
 
-pytestmark = pytest.mark.fault_in("shared/commands/next_tokens.py")
-
 # Probabilities 1/8, 1/2, 1/8, 1/4: ids 0 and 2 are equally likely, so 0 goes before 2.
 LOGITS = np.log([1, 4, 1, 2]) + 700.0
 DISTRIBUTIONS = [
@@ -105,7 +103,6 @@ class Echo:
         yield from (int(digit) for digit in str(config.seed))
 
 
-@pytest.mark.fault_in("shared/commands/sampling.py")
 def test_samples(capsys: pytest.CaptureFixture[str]) -> None:
     """Text i has seed + i and nothing else changed; printed after the prompt, with --- between."""
     digits, model = build_tokenizer("char", "0123456789"), Echo()
