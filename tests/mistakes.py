@@ -44,6 +44,13 @@ MISTAKES = {
         "logits",
         "float32 instead of float64",
     ),
+    "no array": Mistake(
+        "model.py",
+        "        return self.c_proj(y)\n",
+        "        return self.c_proj(y).tolist()\n",
+        "h.0.attn",
+        "list instead of a NumPy array",
+    ),
     "sys.exit": Mistake(
         "model.py",
         "return (log_sum - chosen).mean()",
@@ -51,7 +58,28 @@ MISTAKES = {
         "loss",
         "SystemExit: bye",
     ),
+    "LayerNorm's second term": Mistake(
+        "nn.py",
+        "dx - mean(dx) - x * mean(dx * x)",
+        "dx - mean(dx)",
+        "h.1.mlp.c_proj",
+        "transformer.h.1.mlp.c_proj",
+    ),
+    "repeated ids": Mistake(
+        "nn.py",
+        "grad[unique] = np.add.reduceat(dy[order], starts, axis=0)",
+        "grad[ids] += dy",
+        "wte",
+        "of the entries differ",
+    ),
     "no t": Mistake("optim.py", "self.count += 1", "self.count = 1", "AdamW, 20 steps", "expected"),
+    "a float for a token": Mistake(
+        "generate.py",
+        "return int(logits.argmax())",
+        "return float(logits.argmax())",
+        "greedy",
+        "a token must be a whole number",
+    ),
     "a window too far": Mistake(
         "generate.py",
         "if len(tokens) <= block_size:",
