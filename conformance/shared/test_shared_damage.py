@@ -147,7 +147,7 @@ CONFIGS_REFUSED: dict[str, dict[str, object]] = {
     "config.json: n_embd 24 is not divisible by n_head 5": {"n_head": 5},
     "the key n_layer is missing": {"n_layer": None},
     r"position is '\x1b[2J\n'": {"position": "\x1b[2J\n"},
-    "expected one of gelu_new, gelu, relu, found 'silu'": {"activation_function": "silu"},
+    "expected one of gelu_new, gelu, relu": {"activation_function": "silu"},
     "model_type: expected 'gpt2', found 'llama'": {"model_type": "llama"},
     "scale_attn_by_inverse_layer_idx: only false": {"scale_attn_by_inverse_layer_idx": True},
     "scale_attn_weights: only true": {"scale_attn_weights": False},
