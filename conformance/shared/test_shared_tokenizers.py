@@ -14,8 +14,6 @@ import tokenizers as library
 from conformance.truths.by_definition import same_bits
 from shared.errors import TokenizerError
 from shared.text import chunks
-from shared.text.datasets import Dataset
-from shared.text.fine_tuning import note_of_unknown_words, refuse_unknown_characters
 from shared.text.tokenizers import TOKENIZERS, Tokenizer, build_tokenizer
 
 KINDS = TOKENIZERS
@@ -241,16 +239,3 @@ def test_what_is_unknown() -> None:
             tokenizer.encode("a\ud800")
         with pytest.raises(TokenizerError, match=r"half a surrogate pair .*U\+DFFF"):
             build_tokenizer(kind, "a\udfff")
-
-
-def test_a_tokenizer_on_another_text() -> None:
-    """How much of the text it does not know, in numbers."""
-    text = Dataset("other", "a bcd! e bcd\n", 11, "", None, "")
-    refuse_unknown_characters(build_tokenizer("char", text.text), text, "run")
-    with pytest.raises(TokenizerError, match=r"3 different .* 5 of 13 places: 'b' .*, 'd' .*, '!'"):
-        refuse_unknown_characters(build_tokenizer("char", "a ec\n"), text, "run")
-    with pytest.raises(TokenizerError, match=r"other has 1 character that the char tokenizer of r"):
-        refuse_unknown_characters(build_tokenizer("char", "abcd e\n"), text, "run")
-    note = note_of_unknown_words(build_tokenizer("word", "a e ! \n"), text)
-    assert re.search("40.0% of the words .* 2 of 5 become <unk>", note)
-    assert note_of_unknown_words(build_tokenizer("word", text.text), text) is None
