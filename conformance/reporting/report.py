@@ -35,7 +35,6 @@ def report_of(recorder: Recorder, config: pytest.Config, exitstatus: int) -> dic
         "seed": recorder.seed,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "machine": platform.machine(),
         "cpu_count": os.cpu_count(),
         "packages": {name: versions[name] for name in PACKAGES if name in versions},
         "fingerprint": recorder.fingerprint,
