@@ -41,13 +41,6 @@ LARGE = "conformance/model/test_large.py"
 VIRTUALENV = {"pip", "setuptools", "wheel"}
 """Packages that virtualenv chooses the version of. They compute nothing."""
 
-VERSIONS = """
-import importlib.metadata, json, platform
-found = {d.name.lower(): d.version for d in importlib.metadata.distributions() if d.name}
-print(json.dumps(found | {"Python": platform.python_version()}))
-"""
-"""Asks a Python, which may have no more than the standard library, for its packages."""
-
 
 class NotProven(UserError):
     """No test has failed, but the suite does not prove what is about to be trained."""
@@ -159,8 +152,10 @@ def require_same_versions(environment: Path) -> None:
     Raises:
         NotProven: it has another version of something that both have; the message says of what.
     """
-    inside = "Scripts/python.exe" if os.name == "nt" else "bin/python"
-    there, here = versions_of(environment.absolute() / inside), versions_of(Path(sys.executable))
+    there = versions_in([str(path) for path in environment.rglob("site-packages")])
+    if not there:
+        raise NotProven(f"{environment} has no packages")
+    here = versions_in(sys.path)
     shared = sorted((there.keys() & here.keys()) - VIRTUALENV)
     different = [name for name in shared if there[name] != here[name]]
     if different:
@@ -173,15 +168,10 @@ def require_same_versions(environment: Path) -> None:
         )
 
 
-def versions_of(python: Path) -> dict[str, str]:
-    """The versions of a Python and of all its packages. Raises `NotProven` if it does not run."""
-    try:
-        done = subprocess.run(
-            [python, "-c", VERSIONS], cwd=ROOT, capture_output=True, text=True, check=True
-        )
-        return dict(json.loads(done.stdout))
-    except (OSError, ValueError, subprocess.CalledProcessError):
-        raise NotProven(f"{python} does not say which packages it has") from None
+def versions_in(directories: Sequence[str]) -> dict[str, str]:
+    """The version of every package that is installed in one of these."""
+    found = importlib.metadata.distributions(path=list(directories))
+    return {package.name.lower(): package.version for package in found if package.name}
 
 
 def fingerprint(root: Path = ROOT, covered: Sequence[str] = COVERED) -> str:
@@ -192,10 +182,8 @@ def fingerprint(root: Path = ROOT, covered: Sequence[str] = COVERED) -> str:
 
 def installed() -> list[str]:
     """Python, the platform, and every installed package with its version."""
-    packages = {
-        f"{d.name.lower()}=={d.version}" for d in importlib.metadata.distributions() if d.name
-    }
-    return [platform.python_version(), platform.platform(), *sorted(packages)]
+    packages = sorted(f"{name}=={version}" for name, version in versions_in(sys.path).items())
+    return [platform.python_version(), platform.platform(), *packages]
 
 
 def when_passed(current: str) -> str | None:

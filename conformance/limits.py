@@ -15,8 +15,8 @@ that of the key bias, as after twenty steps. In float32 the key biases walk one 
 and the losses, which do not notice, are compared instead: within eight times their noise, as
 everywhere.
 
-Every run reports how far each limit lies above the noise and below the smallest mutant, in
-build/conformance.json and .html, computed from the numbers here (`distances`).
+Every run reports each limit between its noise and the smallest mutant, in build/conformance.json
+and .html.
 
 Never raise a limit to make something pass; `python -m conformance.noise` measures the noise.
 """
@@ -129,18 +129,6 @@ def floor_of(check: str, dtype: str) -> float:
     if check in WANDERING:
         return limit_of(check, dtype)
     return ULPS * float(np.finfo(dtype).eps)
-
-
-def distances(check: str, dtype: str) -> tuple[float | None, float | None]:
-    """The ratios of a limit to the noise and of the smallest mutant to the limit; None if unknown
-    or if the limit is 0."""
-    limit = limit_of(check, dtype)
-    noise = NOISE.get(check, {}).get(dtype)
-    mutant = SMALLEST_MUTANT.get(check, {}).get(dtype)
-    return (
-        limit / noise if limit and noise else None,
-        mutant / limit if limit and mutant else None,
-    )
 
 
 def one_digit_up(value: float) -> float:

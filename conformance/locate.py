@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 from conformance.cases import Case, batch_of
 from conformance.compare import Disagreement
@@ -44,7 +45,7 @@ class Locator:
 
     def __init__(self, panel: Panel) -> None:
         self.panel = panel
-        self._seen: dict[tuple[str, str, str, Shape], Disagreement | None] = {}
+        self._departure = cache(self._find_departure)
 
     def begins(
         self, check: str, case: Case, dtype: str, shape: Shape = (None, None)
@@ -73,18 +74,16 @@ class Locator:
         lacking = self.panel.lacking([capability] if capability else [])
         return [name for name in self.panel.backends if name not in lacking]
 
-    def _departure(self, stage: str, case: Case, dtype: str, shape: Shape) -> Disagreement | None:
+    def _find_departure(
+        self, stage: str, case: Case, dtype: str, shape: Shape
+    ) -> Disagreement | None:
         """The disagreement of the models at a stage, if there is one."""
-        key = (stage, case.name, dtype, shape)
-        if key in self._seen:
-            return self._seen[key]
         judge = Judge(Ledger(), case.name, dtype, condition=case.condition)
         models = {name: self.panel.model(name, case, dtype) for name in self._showing(stage)}
         B, T = shape
         tokens, targets = batch_of(
             replace(case, batch_size=B or case.batch_size, length=T or case.length)
         )
-        self._seen[key] = None
         try:
             if stage == "taps":
                 judge.taps_agree(models, tokens)
@@ -95,8 +94,8 @@ class Locator:
             else:
                 judge.answers_agree("logits", models, {}, lambda model: model.logits(tokens))
         except Disagreement as found:
-            self._seen[key] = found
-        return self._seen[key]
+            return found
+        return None
 
 
 def repeat_command(test: str, named: Sequence[str], seed: int) -> str:

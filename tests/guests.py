@@ -43,14 +43,6 @@ def build(config, weights, *, dtype="float32", device="cpu"):
     "fast_path_only": """
 Guest.logits = lambda self, tokens: self.model.logits(tokens) * 1.001
 """,
-    "wrong_gradient": """
-def loss_and_grads(self, tokens, targets):
-    loss, grads = self.model.loss_and_grads(tokens, targets)
-    return loss, grads | {key: 2 * grad for key, grad in grads.items() if ".h.0." in key}
-
-
-Guest.loss_and_grads = loss_and_grads
-""",
     # Right in a fresh trainer. One that has made steps keeps its own count of them.
     "forgetful": """
 def trainer(self, config):

@@ -18,8 +18,6 @@ from conformance.panel import Panel
 from shared.config import TrainConfig
 from shared.protocol import CAPABILITIES, Model, Trainer, TrainState
 
-SECONDS_TO_SHORTEN = 60.0
-
 
 @dataclass
 class Models:
@@ -64,17 +62,14 @@ class Run:
 
     panel: Panel
     end: float
-    """By `monotonic`. Postponed once, to shorten a failing example."""
+    """By `monotonic`; shortening a failing example may go past it."""
     failing: InMemoryExampleDatabase = field(default_factory=InMemoryExampleDatabase)
-    shortens: bool = False
     batches: int = 0
     examples: int = 0
     calls: int = 0
 
     def check_time(self) -> None:
-        if self.failing.data and not self.shortens:
-            self.shortens, self.end = True, monotonic() + SECONDS_TO_SHORTEN
-        if monotonic() > self.end:
+        if monotonic() > self.end and not self.failing.data:
             raise TimeIsOver
 
 

@@ -14,7 +14,7 @@ import jinja2
 import pytest
 
 from conformance.ledger import Row
-from conformance.limits import NOISE, SMALLEST_MUTANT, distances
+from conformance.limits import NOISE, SMALLEST_MUTANT
 from conformance.recorder import Recorder
 from conformance.reporting.table import number
 from shared.files import write_whole
@@ -35,7 +35,6 @@ def report_of(recorder: Recorder, config: pytest.Config, exitstatus: int) -> dic
         "seed": recorder.seed,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "machine": platform.machine(),
         "cpu_count": os.cpu_count(),
         "packages": {name: versions[name] for name in PACKAGES if name in versions},
         "fingerprint": recorder.fingerprint,
@@ -57,16 +56,13 @@ def report_of(recorder: Recorder, config: pytest.Config, exitstatus: int) -> dic
 
 def check_of(row: Row) -> dict[str, Any]:
     """A line of the table, with the errors of every case and details of its limit."""
-    above_noise, below_mutant = distances(row.check, row.dtype)
     return {
         "check": row.check,
         "dtype": row.dtype,
         "verdict": row.verdict,
         "limit": row.limit,
         "noise": NOISE.get(row.check, {}).get(row.dtype),
-        "limit_over_noise": above_noise,
         "smallest_mutant": SMALLEST_MUTANT.get(row.check, {}).get(row.dtype),
-        "smallest_mutant_over_limit": below_mutant,
         "errors": row.errors,
         "errors_by_case": row.by_case,
         "failed": sorted(row.failed),
@@ -86,11 +82,6 @@ def write_report(report: dict[str, Any], directory: Path) -> list[Path]:
     return [directory / name for name in pages]
 
 
-def times(ratio: float | None) -> str:
-    """A ratio as text: 1.2 and 170 and 54,000, never 5.4e+04."""
-    return "–" if ratio is None else f"{float(f'{ratio:.1e}'):,.{1 if ratio < 10 else 0}f}"
-
-
 def finite(value: Any) -> Any:
     """The same with "inf" for infinity, which JSON has no number for."""
     if isinstance(value, dict):
@@ -106,6 +97,5 @@ def render_page(report: dict[str, Any]) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["number"] = lambda value: "–" if value is None else number(value)
-    environment.filters["times"] = times
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(report=report, dtypes=("float64", "float32"))

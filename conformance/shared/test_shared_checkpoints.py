@@ -22,8 +22,6 @@ from shared.checkpoints.checkpoint import TrainingRecord, load_checkpoint, save_
 from shared.config import GPTConfig, TrainConfig
 from shared.text.tokenizers import Tokenizer, build_tokenizer
 
-pytestmark = pytest.mark.fault_in("shared/checkpoints/checkpoint.py")
-
 Tensors = dict[str, np.ndarray]
 
 # No field has its default, as the first test checks, so that none can be lost unnoticed.
@@ -72,7 +70,6 @@ def save(path: Path, config: GPTConfig = BASE, dtype: str = "float32", **changes
     return path
 
 
-@pytest.mark.fault_in("conformance/shared/test_shared_checkpoints.py")
 def test_every_field_is_off_its_default() -> None:
     for config in (ORIGINAL, SGD, record()):
         for field in fields(config):
@@ -124,7 +121,6 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-@pytest.mark.fault_in("shared/checkpoints/tensors.py")
 def test_values_are_saved_and_not_memory(
     tmp_path: Path, layout: Callable[[np.ndarray], np.ndarray]
 ) -> None:
@@ -147,7 +143,6 @@ def content_hash(tensors: Tensors, metadata: dict[str, str]) -> str:
     return digest.hexdigest()
 
 
-@pytest.mark.fault_in("shared/checkpoints/parts.py or shared/checkpoints/tensors.py")
 def test_tensors_on_disk(tmp_path: Path) -> None:
     """Names, values, precision, metadata and hashes, as another program reads them."""
     c = save(tmp_path / "c", ORIGINAL, "float64")
@@ -195,7 +190,6 @@ KINDS: list[tuple[dict[str, Any], Any, str]] = [
 ]
 
 
-@pytest.mark.fault_in("shared/checkpoints/gpt2_format.py or shared/checkpoints/record.py")
 def test_json_on_disk(tmp_path: Path) -> None:
     """config.json and training.json, key by key. Only what GPT-2's own program can compute is
     called GPT-2."""

@@ -1,23 +1,19 @@
-"""What may be requested: the defaults and limits of shared/config.py, its presets, the input
-validation of shared/protocol.py, and the taps of shared/taps.py."""
+"""What may be requested: the defaults and limits of shared/config.py, and the names of taps.
+
+The input validation of shared/protocol.py is tested through the backends, in conformance/protocol/.
+"""
 
 import math
 from collections.abc import Callable
 from dataclasses import astuple, replace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from conformance.cases import BASE
-from conformance.protocol.test_input_validation import BAD_TOKENS
-from conformance.truths.by_definition import manifest
-from shared.config import GPTConfig, RunLimits, SampleConfig, TrainConfig, load_preset, preset_names
-from shared.errors import ConfigError, InputError
-from shared.protocol import BACKENDS, check_dtype, check_prompt, check_tokens, check_weights
-from shared.taps import NO_TAP, Tap, collect, recorded_as, tap_names
-
-pytestmark = pytest.mark.fault_in("shared/config.py")
+from shared.config import GPTConfig, RunLimits, SampleConfig, TrainConfig
+from shared.errors import ConfigError
+from shared.taps import tap_names
 
 LARGEST = 2**63 - 1
 NAN, INF = math.nan, math.inf
@@ -100,113 +96,6 @@ def test_fields_that_depend_on_each_other() -> None:
     TrainConfig(learning_rate=1e-4)
 
 
-# Sizes are (V, T, layers, heads, C), V of 65 where the text decides it; trainings (steps, B,
-# optimizer, peak, floor, schedule, warm-up), and what is not the default.
-EVERY_500 = {"eval_interval": 500, "checkpoint_interval": 1000}
-COURSE = (3000, 16, "sgd", 0.5, 1e-4, "constant", 0), {"grad_clip": 0.0, **EVERY_500}
-PRESETS: dict[str, tuple[str, GPTConfig, tuple[Any, ...], dict[str, Any]]] = {
-    "classroom": (
-        *("char", GPTConfig(65, 32, 2, 4, 64, tie_weights=True)),
-        (1200, 16, "adamw", 5e-3, 5e-4, "cosine", 50),
-        {"eval_interval": 400, "checkpoint_interval": 1200},
-    ),
-    "gpt2": (
-        *("bpe", GPTConfig(512, 64, 4, 4, 64, tie_weights=True)),
-        *((2000, 12, "adamw", 4e-3, 4e-4, "cosine", 100), EVERY_500),
-    ),
-    "lecture": (
-        *("char", GPTConfig(65, 32, 4, 4, 64, activation="relu")),
-        (5000, 16, "adamw", 1e-3, 1e-4, "constant", 0),
-        {"beta2": 0.999, "weight_decay": 0.01, "grad_clip": 0.0, **EVERY_500},
-    ),
-    "nanogpt-cpu": (
-        *("char", GPTConfig(65, 64, 4, 4, 128, bias=False)),
-        *((2000, 12, "adamw", 1e-3, 1e-4, "cosine", 100), {}),
-    ),
-    "numpy-course": ("word", GPTConfig(1000, 32, 2, 4, 64, activation="relu"), *COURSE),
-    "numpy-course-bpe": ("bpe", GPTConfig(512, 32, 2, 4, 64, activation="relu"), *COURSE),
-    "original": (
-        "char",
-        GPTConfig(65, 64, 4, 4, 64, 256, activation="relu", norm="post", position="sinusoidal"),
-        (2000, 12, "adamw", 2e-3, 2e-4, "cosine", 400),
-        {"beta2": 0.98, "epsilon": 1e-9, "weight_decay": 0.0, "grad_clip": 0.0, **EVERY_500},
-    ),
-}
-
-
-@pytest.mark.fault_in("shared/presets/")
-def test_presets() -> None:
-    """Every number of every recipe; the default is the one for a laptop."""
-    assert preset_names() == list(PRESETS)
-    for name, (tokenizer, model, training, changes) in PRESETS.items():
-        preset = load_preset(name)
-        config = GPTConfig(**{"vocab_size": 65} | preset.model)
-        expected = (name, tokenizer, model, TrainConfig(*training, **changes))
-        assert (preset.name, preset.tokenizer, config, preset.train) == expected
-    assert load_preset() == load_preset("nanogpt-cpu")
-    with pytest.raises(ConfigError, match="there is no preset"):
-        load_preset("gpt3")
-
-
-# Input validation: V 37, T 11
-
-
-def ids(*values: int, dtype: str = "int64") -> np.ndarray:
-    return np.array([values], dtype=dtype)
-
-
-LET_IN = [ids(0, 36), ids(36), ids(*range(11)), ids(5, dtype="uint8"), np.zeros((9, 11), int)]
-REFUSED = [*BAD_TOKENS.values(), ids(37), ids(*[0] * 10, 99), [[1]], ids(1).astype(object)]
-
-
-@pytest.mark.fault_in("shared/protocol.py")
-def test_door_for_tokens() -> None:
-    """The largest id and a full window are accepted, one more is not; for targets as for tokens."""
-    for tokens in LET_IN:
-        check_tokens(BASE, tokens)
-        check_tokens(BASE, tokens, tokens)
-    for wrong in REFUSED:
-        with pytest.raises(InputError, match="tokens"):
-            check_tokens(BASE, wrong)
-        with pytest.raises(InputError, match="targets"):
-            check_tokens(BASE, ids(1), wrong)
-    with pytest.raises(InputError, match=r"targets have shape \(1, 2\), tokens \(1, 1\)"):
-        check_tokens(BASE, ids(1), ids(1, 2))
-
-
-@pytest.mark.fault_in("shared/protocol.py")
-def test_door_for_prompts() -> None:
-    """A prompt may be longer than the window, and every id in it counts."""
-    prompt = np.arange(25) + 12
-    check_prompt(BASE, prompt)
-    for at, bad in ((0, 37), (13, -1), (24, 37)):
-        with pytest.raises(InputError, match=f"id {bad}"):
-            check_prompt(BASE, np.where(np.arange(25) == at, bad, prompt))
-    for wrong in (prompt[:0], prompt[None], prompt * 1.0, prompt.tolist()):
-        with pytest.raises(InputError):
-            check_prompt(BASE, wrong)
-
-
-@pytest.mark.fault_in("shared/protocol.py")
-def test_door_for_weights_and_precisions() -> None:
-    """Exactly the tensors of the manifest, in their shapes; two precisions; three backends."""
-    weights = {name: np.zeros(shape) for name, shape in manifest(BASE).items()}
-    check_weights(BASE, dict(reversed(weights.items())))
-    for name, value in weights.items():
-        others = {key: other for key, other in weights.items() if key != name}
-        for wrong in (others, others | {name: value[1:]}, others | {name: value[None]}):
-            with pytest.raises(InputError, match=name.replace(".", r"\.")):
-                check_weights(BASE, wrong)
-    with pytest.raises(InputError, match="no tensor"):
-        check_weights(replace(BASE, tie_weights=True), weights)
-    for dtype in ("float32", "float64"):
-        check_dtype(dtype)
-    for dtype in ("float16", "bfloat16", "int64", ""):
-        with pytest.raises(ConfigError):
-            check_dtype(dtype)
-    assert BACKENDS == ("numpy", "torch", "jax")
-
-
 # Taps
 
 ATTENTION = "attn.q attn.k attn.v attn.scores attn.weights attn.y attn"
@@ -215,33 +104,8 @@ POST = f"{ATTENTION} ln_1 mlp.fc mlp.act mlp ln_2".split()
 
 
 @pytest.mark.parametrize(("norm", "block", "last"), [("pre", PRE, ["ln_f"]), ("post", POST, [])])
-@pytest.mark.fault_in("shared/taps.py")
 def test_tap_names(norm: Any, block: list[str], last: list[str]) -> None:
     """In the order of the data flow, here of two blocks."""
     blocks = [[*(f"h.{i}.{name}" for name in block), f"h.{i}"] for i in (0, 1)]
     expected = ["embed", *blocks[0], *blocks[1], *last, "logits", "probs"]
     assert tap_names(replace(BASE, norm=norm)) == expected
-
-
-@pytest.mark.fault_in("shared/taps.py")
-def test_taps_are_collected_by_name_and_in_order() -> None:
-    """Outputs of modules are recorded under the modules' names; "" is the model."""
-    names = tap_names(BASE)
-    modules = {"logits": "", "h.0.mlp.fc": "h.0.mlp.c_fc", "h.1.mlp.act": "h.1.mlp.activation"}
-    record = {recorded_as(name): name for name in reversed(names)}
-    assert {name: recorded_as(name) for name in modules} == modules
-    assert list(collect(BASE, record | {"wte": "no tap"}).items()) == [(n, n) for n in names]
-    assert list(collect(BASE, {"embed": 1, "": 2})) == ["embed", "logits"]
-
-
-@pytest.mark.fault_in("shared/taps.py")
-def test_a_tap_gives_back_what_it_is_given() -> None:
-    """And records it under its full name, if anything is recorded at all."""
-    found: dict[str, object] = {}
-    tap, value = Tap(found), object()
-    assert tap.inside("h.1").inside("attn")("q", value) is value
-    assert tap("embed", value) is value
-    assert tap.inside("h.1")("", value) is value
-    assert found == {"h.1.attn.q": value, "embed": value, "h.1": value}
-    assert NO_TAP.inside("h.0")("q", value) is value
-    assert [bool(each) for each in (tap, tap.inside("x"), Tap({}), NO_TAP)] == [True] * 3 + [False]

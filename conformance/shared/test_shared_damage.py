@@ -1,9 +1,11 @@
 """Checkpoints that shared/checkpoints/ must refuse to save or to load.
 
-A checkpoint is loaded exactly as it was saved, or not at all.
+A checkpoint is loaded exactly as it was saved, or not at all. Here is one example of every kind of
+damage, with its message; audits/reliability/ has thousands.
 """
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -20,18 +22,14 @@ from conformance.cases import BASE
 from conformance.shared.test_shared_checkpoints import ADAMW, FILES, Tensors, draw, record, save
 from conformance.truths.by_definition import manifest, same_tensors
 from shared.checkpoints.checkpoint import TrainingRecord, load_checkpoint
-from shared.checkpoints.untrusted import parse_object
 from shared.errors import CheckpointError, ConfigError
 from shared.text.tokenizers import build_tokenizer
-
-pytestmark = pytest.mark.fault_in("shared/checkpoints/")
 
 WQ = "transformer.h.0.attn.c_attn.weight"
 M = f"m.{WQ}"
 GOOD = draw(BASE)
 Q = GOOD[WQ]
 WITHOUT = {name: value for name, value in GOOD.items() if name != WQ}
-HALF = {name: value.astype(np.float16) for name, value in GOOD.items()}
 ONE = np.ones(1, np.float32)
 BYTE = build_tokenizer("byte", "")
 MODEL, OPTIMIZER = "model.safetensors", "optimizer.safetensors"
@@ -66,16 +64,13 @@ def with_one(value: float) -> Tensors:
 SGD = replace(ADAMW, optimizer="sgd")
 REFUSED_TO_SAVE: dict[str, tuple[str, dict[str, Any]]] = {
     "NaN": ("expected finite values, found nan at [23, 71]", {"weights": with_one(np.nan)}),
-    "infinity": ("found -inf at [23, 71]", {"weights": with_one(-np.inf)}),
     "a tensor missing": ("is missing; expected F32 [24, 72]", {"weights": WITHOUT}),
     "a tensor too many": ("'extra', F32 [1], is no part", {"weights": GOOD | {"extra": ONE}}),
     "transposed": ("found F32 [72, 24]", {"weights": GOOD | {WQ: Q.T}}),
     "another precision": ("found F64 [24, 72]", {"weights": GOOD | {WQ: Q.astype("d")}}),
-    "half precision": ("float32 or float64, found float16", {"weights": HALF}),
     "nothing": ("expected float32 or float64, found none", {"weights": {}}),
     "NaN in v": (f"tensor v.{WQ}: expected fin", {"moments": {"m": GOOD, "v": with_one(np.nan)}}),
     "no v": ("moments of adamw: expected ['m', 'v'], found ['m']", {"moments": {"m": GOOD}}),
-    "empty moments": ("m.transformer.wte.weight is missing", {"moments": {"m": {}, "v": {}}}),
     "moments of SGD": ("expected [], found ['m', 'v']", {"training": record(train=SGD)}),
     "moments without a record": ("moments, but no training.json", {"training": None}),
     "dtype of the record": ("expected 'float32', found 'f", {"training": record("float64")}),
@@ -135,11 +130,6 @@ def swap_moments(tensors: Tensors) -> None:
         tensors[f"m.{name}"], tensors[f"v.{name}"] = tensors[f"v.{name}"], tensors[f"m.{name}"]
 
 
-def of_header(c: Path, header: str) -> None:
-    """A file of this header, filled up with spaces, and no tensor."""
-    (c / MODEL).write_bytes((999).to_bytes(8, "little") + header.encode("latin-1").ljust(999))
-
-
 def with_tensors(name: str, change: Callable[[Tensors], object]) -> Callable[[Path], None]:
     return lambda c: rewrite(c / name, change)
 
@@ -152,49 +142,23 @@ def from_other(name: str) -> Callable[[Path], object]:
     return lambda c: shutil.copy(c.parent / "other" / name, c)
 
 
-# By what the message says: a change of config.json, or the header of the model's file.
+# By what the message says: a change of config.json.
 CONFIGS_REFUSED: dict[str, dict[str, object]] = {
     "config.json: n_embd 24 is not divisible by n_head 5": {"n_head": 5},
     "the key n_layer is missing": {"n_layer": None},
-    "norm is ['pre']": {"norm": ["pre"]},
-    "norm is 'xxx": {"norm": "x" * 50_000},
     r"position is '\x1b[2J\n'": {"position": "\x1b[2J\n"},
     "expected one of gelu_new, gelu, relu": {"activation_function": "silu"},
-    "activation_function: expected": {"activation_function": ["relu"]},
     "model_type: expected 'gpt2', found 'llama'": {"model_type": "llama"},
     "scale_attn_by_inverse_layer_idx: only false": {"scale_attn_by_inverse_layer_idx": True},
-    "reorder_and_upcast_attn: only false": {"reorder_and_upcast_attn": True},
     "scale_attn_weights: only true": {"scale_attn_weights": False},
-    "add_cross_attention: only false can be loaded, found 1": {"add_cross_attention": 1},
     "dtype: expected float32 or float64, found 'float16'": {"dtype": "float16"},
-    "dtype: expected float32 or float64, found None": {"dtype": None},
-    "dtype: expected float32 or float64, found []": {"dtype": []},
-    "expected F64 [37, 24]": {"dtype": "float64"},
     "config.json: not what model.safetensors was saved with": {"n_head": 2},
-    "saved with: expected sha256 ": {"layer_norm_epsilon": 2e-5},
-    "not what model.safetensors": {"format_version": None},
     "a newer version of this project: expected format_version 1, found 2": {"format_version": 2},
-    **{
-        f"format_version: expected 1, found {v!r}": {"format_version": v}
-        for v in (0, -1, "1", 1.0, True, [1])
-    },
-}
-HEADERS_REFUSED = {
-    "header's metadata must map strings to strings, found 7": '{"__metadata__": 7}',
-    "metadata must map strings to strings": '{"__metadata__": {"a": 1}}',
-    "the key 'a' stands twice": '{"__metadata__": {"a": "1", "a": "2"}}',
-    "expected a JSON object": "[]",
-    "not UTF-8 at byte 0": "\xff",
-    "'a': expected dtype, shape": '{"a": []}',
-    "data_offsets, found {": '{"a": {"dtype": "F32", "shape": [4]}}',
-    "tensor 'a'": '{"a": {"dtype": "F32", "shape": 4, "data_offsets": [0, 4]}}',
-    "tensor 'b'": '{"b": {"dtype": "F32", "shape": [true], "data_offsets": [0, 4]}}',
-    "tensor 'c'": '{"c": {"dtype": "F32", "shape": [4], "data_offsets": [0, 4], "d": 1}}',
+    "format_version: expected 1, found True": {"format_version": True},
 }
 OTHER = build_tokenizer("char", "".join(map(chr, range(0xC1, 0xC1 + 37)))).to_json()
 NOT_SAVED, NOT_WITH = "not what was saved: expected sha256", "not what model.safetensors was saved"
 DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
-    "a bit in the middle": (NOT_SAVED, lambda c: flip(c / MODEL, -9999)),
     "a bit of the last weight": (NOT_SAVED, lambda c: flip(c / MODEL, -1)),
     "a bit of the last moment": (f"{OPTIMIZER}: not wh", lambda c: flip(c / OPTIMIZER, -1)),
     "another record": (f"training.json: {NOT_WITH}", lambda c: edit(c / "training.json", step=3)),
@@ -203,14 +167,12 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "a weight is missing": ("expected F32 [24, 72]", with_tensors(MODEL, lambda t: t.pop(WQ))),
     "too many": ("'x\\n', F32 [24, 72], is", with_tensors(MODEL, lambda t: t.update({"x\n": Q}))),
     "transposed": ("[24, 72], found F32 [72, 24]", with_wq(lambda wq: wq.T.copy())),
-    "half precision": ("found F16 [24, 72]", with_wq(lambda wq: wq.astype(np.float16))),
     "no hashes": ("the content hash is m", lambda c: save_file(load_file(c / MODEL), c / MODEL)),
-    "no hashes of files": (NOT_SAVED, lambda c: rewrite(c / MODEL, len, files="{}")),
     "m and v change places": (f"{OPTIMIZER}: not wh", with_tensors(OPTIMIZER, swap_moments)),
-    "a moment is missing": ("expected F32 [24", with_tensors(OPTIMIZER, lambda t: t.pop(M))),
     "a moment is NaN": ("nan at [0, 0]", with_tensors(OPTIMIZER, lambda t: t[M].fill(np.nan))),
     "moments of another step": (f"{OPTIMIZER}: {NOT_WITH}", from_other(OPTIMIZER)),
     "weights of another step": (NOT_WITH, from_other(MODEL)),
+    "cut short": ("truncated: expected", lambda c: os.truncate(c / MODEL, 30_000)),
     "no JSON": ("config.json: not valid", lambda c: (c / "config.json").write_text("{")),
     "large": ("large: 65537 bytes; at", lambda c: (c / "config.json").write_bytes(b" " * 65537)),
     **{
@@ -221,10 +183,6 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
     **{
         message: (message, lambda c, change=change: edit(c / "config.json", **change))
         for message, change in CONFIGS_REFUSED.items()
-    },
-    **{
-        message: (message, lambda c, header=header: of_header(c, header))
-        for message, header in HEADERS_REFUSED.items()
     },
 }
 
@@ -240,21 +198,6 @@ def test_not_loaded(c: Path, message: str, damage: Callable[[Path], object]) -> 
     assert said.startswith(str(c))
     assert "\n" not in said
     assert len(said) < len(str(c)) + 500
-
-
-def test_cut_short_or_too_long(c: Path) -> None:
-    whole = (c / MODEL).read_bytes()
-    header = 8 + int.from_bytes(whole[:8], "little")
-    cut = "truncated: {} bytes, which end inside the header"
-    size = f"expected {len(whole)} bytes, found {{}}"
-    for length, message in (
-        *((length, cut) for length in (0, 7, 8, 100, header - 1)),
-        *((length, f"truncated: {size}") for length in (header, header + 1, len(whole) - 1)),
-        (len(whole) + 1, f"too long: {size}"),
-    ):
-        (c / MODEL).write_bytes((whole + b"\0")[:length])
-        with pytest.raises(CheckpointError, match=message.format(length)):
-            load_checkpoint(c)
 
 
 def test_without_its_moments_a_checkpoint_is_a_model(c: Path) -> None:
@@ -285,55 +228,38 @@ def test_a_file_of_another_checkpoint_is_not_taken_in(c: Path) -> None:
 
 
 # Other readers take the last of two keys, NaN, or 2^63 as a float.
-JSON_READ = [b"{}", b'{"a": [9223372036854775807, -9223372036854775808, 1e308, null]}']
 JSON_REFUSED = [
-    *(("not valid JSON", data) for data in (b"", b"{", b"\xef\xbb\xbf{}")),
-    *(("expected a JSON object", data) for data in (b"[1]", b"null")),
-    *(("not UTF-8 at byte 0", data) for data in (b"\xff{}", b"\xff\xfe{\0}\0")),
-    ("the key 'a' stands twice", b'{"a": 1, "a": 1}'),
+    ("not valid JSON", b"\xef\xbb\xbf{}"),
+    ("expected a JSON object", b"[1]"),
+    ("not UTF-8 at byte 0", b"\xff{}"),
     ("the key 'b' stands twice", b'{"a": {"b": 1, "c": 3, "b": 2}}'),
-    *(
-        (f"the number {n} is not finite", f'{{"a": {n}}}'.encode())
-        for n in ("NaN", "-Infinity", "1e999")
-    ),
-    *(
-        (f"the integer {n[:30]} does not fit into 64 bits", f'{{"a": {n}}}'.encode())
-        for n in ("9223372036854775808", "-9223372036854775809", "1" * 60_000)
-    ),
-    *(("JSON nested too deeply", data * 100_000) for data in (b"[", b'{"a":')),
+    ("the number NaN is not finite", b'{"a": NaN}'),
+    ("the number 1e999 is not finite", b'{"a": 1e999}'),
+    ("the integer 9223372036854775808 does not fit into 64 bits", b'{"a": 9223372036854775808}'),
+    ("JSON nested too deeply", b"[" * 100_000),
 ]
 RECORDS_REFUSED: list[dict[str, Any]] = [
-    *({"step": -1}, {"step": 2**63}, {"step": 1.0}, {"seed": 8}, {"dtype": "f"}),
+    *({"step": -1}, {"step": 2**63}, {"step": 1.0}, {"seed": 8}, {"dtype": "f"}, {"train": {}}),
     *({"dataset": ""}, {"tokenizer": None}, {"backend": 3}, {"versions": {"numpy": 2}}),
-    *({"dataset_sha256": "0" * 63}, {"dataset_sha256": "A" * 64}, {"init_from_sha256": None}),
-    *({"init_from": None}, {"init_from": ""}, {"val_loss": np.nan}, {"val_loss": True}),
-    *({"step": True}, {"dataset": None}, {"dataset_sha256": "0" * 63 + "G"}, {"dtype": []}),
-    *({"val_loss": "low"}, {"versions": []}, {"init_from": 1}, {"init_from_sha256": "0" * 63}),
+    *({"dataset_sha256": "A" * 64}, {"init_from_sha256": None}, {"init_from": None}),
+    *({"val_loss": np.nan}, {"val_loss": True}),
 ]
 
 
 def test_json_and_records_that_nothing_wrote(tmp_path: Path) -> None:
     """Neither is taken for something similar."""
     file = tmp_path / "training.json"
-    assert [parse_object(file, data) for data in JSON_READ] == [json.loads(d) for d in JSON_READ]
     for message, data in JSON_REFUSED:
         with pytest.raises(CheckpointError, match=f"{file}: .*{re.escape(message)}"):
-            parse_object(file, data)
-        with pytest.raises(CheckpointError, match=re.escape(message)):
             TrainingRecord.from_json(file, data)
     for changes in RECORDS_REFUSED:
         with pytest.raises(ConfigError, match=next(iter(changes)).partition("_")[0]):
-            record(**changes)
-    with pytest.raises(ConfigError, match="train"):
-        replace(record(), train={})
+            replace(record(), **changes)
     table = json.loads(record().to_json())
     for message, wrong in (
         ("the key 'more' is unknown", table | {"more": 1}),
         ("train: the key batch_size is missing", table | {"train": {}}),
-        ("train: expected a JSON object, found []", table | {"train": []}),
-        ("the key backend is missing", {"step": 3}),
         ("step: expected a whole number from 0, found -1", table | {"step": -1}),
-        ("beta1 is 1.5", table | {"train": table["train"] | {"beta1": 1.5}}),
     ):
         with pytest.raises(CheckpointError, match=re.escape(f"{file}: {message}")):
             TrainingRecord.from_json(file, json.dumps(wrong).encode())

@@ -6,7 +6,6 @@ Its losses are scripted, so that the tests can trigger every way to stop within 
 import itertools
 import json
 import math
-import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -28,8 +27,6 @@ from shared.runs.progress import ProgressDisplay
 from shared.runs.stopping import StopRequest
 from shared.text.datasets import TokenData
 from shared.text.tokenizers import build_tokenizer
-
-pytestmark = pytest.mark.fault_in("shared/runs/loop.py")
 
 TOKENIZER = build_tokenizer("char", "".join(map(chr, range(65, 65 + 37))))
 DATA = TokenData(np.arange(40) % 37, np.arange(13) % 37, 24, floor=0.25)
@@ -137,10 +134,8 @@ def test_rows_and_checkpoints(
 STOPS = {
     "the first evaluation at the target": (RunLimits(target_loss=3.0), -1, 2, "target-loss"),
     "a later one": (RunLimits(target_loss=2.999), -1, 4, "target-loss"),
-    "one that is not evaluated": (RunLimits(target_loss=1.0), -1, 6, ""),
     "at the last step": (RunLimits(target_loss=1.5), -1, 6, ""),
     "the time is over": (RunLimits(max_seconds=1e-9), -1, 1, "max-seconds"),
-    "there is time": (RunLimits(max_seconds=1e9, target_loss=0.5), -1, 6, ""),
     "asked before the first step": (RunLimits(), 0, 1, ""),
     "asked at a step": (RunLimits(), 4, 4, ""),
     "asked at the last step": (RunLimits(), 6, 6, ""),
@@ -148,7 +143,6 @@ STOPS = {
 
 
 @pytest.mark.parametrize(("limits", "asked", "last", "reason"), STOPS.values(), ids=STOPS)
-@pytest.mark.fault_in("shared/runs/loop.py or shared/runs/stopping.py")
 def test_stops(tmp_path: Path, limits: RunLimits, asked: int, last: int, reason: str) -> None:
     """The step that reaches a limit, or is asked to stop, is finished, saved, and the last; at the
     end of the training it has not stopped."""
@@ -179,7 +173,6 @@ KEPT = [
 
 
 @pytest.mark.parametrize(("of_eval", "of_checkpoints", "keep", "kept"), KEPT)
-@pytest.mark.fault_in("shared/runs/directory.py")
 def test_the_newest_checkpoints_and_the_best_are_kept(
     tmp_path: Path, of_eval: int, of_checkpoints: int, keep: int, kept: list[int]
 ) -> None:
@@ -206,24 +199,6 @@ def test_what_is_not_finite_ends_a_training(tmp_path: Path, what: str) -> None:
     assert saved(tmp_path) == [3] * (step > 3)
 
 
-VANISHED = {4: r"metrics\.jsonl: No such file", 3: "is no longer there, and with it the l"}
-
-
-@pytest.mark.parametrize(("step", "message"), VANISHED.items())
-def test_a_directory_that_vanishes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, message: str
-) -> None:
-    """Between two steps, or while a checkpoint is saved."""
-    path = tmp_path / "run"
-    vanish = Shown(step, lambda: path.rename(tmp_path / "gone"))
-    if step == 3:
-        monkeypatch.setattr("shared.runs.loop.sync_metrics", lambda _: None)
-    with pytest.raises(RunError, match=message):
-        run(path, display=vanish)
-    assert saved(tmp_path / "gone") == [3] * (step > 3)
-
-
-@pytest.mark.fault_in("shared/runs/directory.py")
 def test_a_run_is_replaced_by_one_that_has_saved(tmp_path: Path) -> None:
     """Only on request, by one writer at a time; until then the old run stays."""
     path, short = tmp_path / "deep" / "run", replace(CONFIG, steps=4)
@@ -249,7 +224,6 @@ def test_a_run_is_replaced_by_one_that_has_saved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stranger", ["holiday.jpg", "000500", "000500.backup/x", "000500/notes"])
-@pytest.mark.fault_in("shared/runs/directory.py")
 def test_what_is_no_part_of_a_run_is_not_deleted(tmp_path: Path, stranger: str) -> None:
     file = tmp_path / "checkpoints" / stranger
     (tmp_path / "checkpoints" / "000400").mkdir(parents=True)
@@ -261,18 +235,6 @@ def test_what_is_no_part_of_a_run_is_not_deleted(tmp_path: Path, stranger: str) 
     assert (tmp_path / "checkpoints" / "000400").exists()
 
 
-ROWS_REFUSED = [
-    *("nonsense\n", "[1]\n", "7\n", "{}\n", "\udcff\n"),
-    *(f'{{"step": {x}}}\n' for x in ("null", "1.0", '"1"', "-1", "true", 2**63, "[1]", "NaN")),
-    *(
-        f'{{"step": 1, "val_loss": {x}}}\n'
-        for x in ("NaN", "Infinity", "1e999", '"2"', "{}", "true")
-    ),
-    "[" * 100_000 + "\n",
-]
-
-
-@pytest.mark.fault_in("shared/runs/metrics.py")
 def test_metrics_are_written_and_read(tmp_path: Path) -> None:
     """Every number to the bit; a line that was cut short is no line."""
     path = tmp_path / "metrics.jsonl"
@@ -288,11 +250,7 @@ def test_metrics_are_written_and_read(tmp_path: Path) -> None:
     assert [list(json.loads(line)) for line in path.read_text().splitlines()] == [keys, keys]
     path.write_text(path.read_text() + json.dumps(asdict(rows[1]))[:-1])
     assert read_metrics(path) == rows
-    for wrong in ROWS_REFUSED:
-        path.write_text('{"step": 0}\n' + wrong, errors="surrogateescape")
+    for wrong in ("nonsense", "[1]", "{}", '{"step": true}', '{"step": 1, "val_loss": NaN}'):
+        path.write_text(f'{{"step": 0}}\n{wrong}\n')
         with pytest.raises(RunError, match=r"metrics\.jsonl, line 2"):
             read_metrics(path)
-    path.unlink()
-    os.mkfifo(path)
-    with pytest.raises(RunError, match="not a regular file"):
-        read_metrics(path)

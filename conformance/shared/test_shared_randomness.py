@@ -10,8 +10,6 @@ from conformance.truths.by_definition import philox
 from shared import randomness
 from shared.randomness import generator, uniform
 
-pytestmark = pytest.mark.fault_in("shared/randomness.py")
-
 LARGEST = 2**63 - 1
 SEEDS, POSITIONS = (0, 1, 1337, LARGEST), (0, 1, 7, 10**12, LARGEST)
 

@@ -1,4 +1,4 @@
-"""The next token, computed by hand: next_tokens.py and sampling.py of shared/commands/."""
+"""The next token, computed by hand: shared/commands/next_tokens.py."""
 
 from types import SimpleNamespace
 
@@ -7,12 +7,8 @@ import pytest
 
 from conformance.truths.by_definition import SAMPLES, philox
 from shared.commands.next_tokens import distribution, entropy, next_tokens, show_token
-from shared.commands.sampling import sample_texts, write_samples
-from shared.commands.terminal import escape_controls
 from shared.config import SampleConfig
 from shared.text.tokenizers import build_tokenizer
-
-pytestmark = pytest.mark.fault_in("shared/commands/next_tokens.py")
 
 # Probabilities 1/8, 1/2, 1/8, 1/4: ids 0 and 2 are equally likely, so 0 goes before 2.
 LOGITS = np.log([1, 4, 1, 2]) + 700.0
@@ -92,31 +88,3 @@ def test_entropy_is_in_bits_and_tokens_are_seen() -> None:
     ):
         tokenizer = build_tokenizer(kind, text)
         assert [show_token(tokenizer, token) for token in tokenizer.encode(text)] == shown
-
-
-class Echo:
-    """A model that writes the seed's digits, and records its calls."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[list[int], SampleConfig]] = []
-
-    def generate(self, prompt: np.ndarray, config: SampleConfig):
-        self.asked.append((prompt.tolist(), config))
-        yield from (int(digit) for digit in str(config.seed))
-
-
-@pytest.mark.fault_in("shared/commands/sampling.py")
-def test_samples(capsys: pytest.CaptureFixture[str]) -> None:
-    """Text i has seed + i and nothing else changed; printed after the prompt, with --- between."""
-    digits, model = build_tokenizer("char", "0123456789"), Echo()
-    sampling = SampleConfig(7, temperature=0.5, top_k=3, top_p=0.9, seed=98)
-    texts = [list(text) for text in sample_texts(model, digits, "31", sampling, 3)]
-    assert texts == [["9", "8"], ["9", "9"], ["1", "0", "0"]]
-    assert model.asked == [
-        ([3, 1], SampleConfig(7, temperature=0.5, top_k=3, top_p=0.9, seed=seed))
-        for seed in (98, 99, 100)
-    ]
-    write_samples(map(iter, texts), "31")
-    assert capsys.readouterr().out == "3198\n---\n3199\n---\n31100\n"
-    assert escape_controls("a\x1b[1m\t\n\x85\u202eé") == "a\\x1b[1m\t\n\\x85\\u202eé"
-    assert escape_controls("\u2066שלום, 🦓\u2069") == "\\u2066שלום, 🦓\\u2069"

@@ -7,8 +7,6 @@ import pytest
 from shared.config import TrainConfig
 from shared.schedule import learning_rate
 
-pytestmark = pytest.mark.fault_in("shared/schedule.py")
-
 # Peak 1 and floor 0.2, so a half cosine is 0.6 + 0.4 · cos(π · progress): over 16 steps after 4 of
 # warm-up, which rise by fifths. √½ is cos(π/4), 0.98078… is cos(π/16).
 ROOT_HALF, COS_16TH = 0.7071067811865476, 0.9807852804032304

@@ -25,10 +25,7 @@ from shared.runs.stopping import StopRequest
 from shared.schedule import learning_rate
 from shared.text.datasets import TokenData
 
-pytestmark = [
-    pytest.mark.needs("trainer"),
-    pytest.mark.fault_in("shared/runs/loop.py, or the trainer of the backend"),
-]
+pytestmark = pytest.mark.needs("trainer")
 
 IDS = np.arange(300) ** 2 % 37
 # Validation: six windows in two batches of one shape, because JAX compiles each shape. Short

@@ -13,8 +13,6 @@ from conformance.truths.by_definition import WEIGHTS, dice, manifest, same_tenso
 from shared.config import GPTConfig
 from shared.layout import init_weights, tensor_shapes
 
-pytestmark = pytest.mark.fault_in("shared/checkpoints/checkpoint.py")
-
 OPTIONS = {
     "tie_weights": (False, True),
     "bias": (True, False),
@@ -56,7 +54,6 @@ def test_parameter_counts(config: GPTConfig, count: int) -> None:
 
 
 @pytest.mark.parametrize("config", [COMBINATIONS[0], COMBINATIONS[-1], replace(BASE, n_layer=3)])
-@pytest.mark.fault_in("shared/layout.py")
 def test_initial_weights(config: GPTConfig) -> None:
     """Drawn tensor by tensor from the weights' stream; bit for bit, also rounded to float32."""
     rng, expected = dice(7, WEIGHTS), {}
@@ -79,7 +76,6 @@ def test_initial_weights(config: GPTConfig) -> None:
     same_tensors(init_weights(config, 7), rounded, "by default")
 
 
-@pytest.mark.fault_in("shared/layout.py")
 def test_some_initial_weights_are_these() -> None:
     """All 308 of the smallest model, to the bit."""
     weights = init_weights(GPTConfig(5, 4, 1, 1, 4), 1337, "float64")

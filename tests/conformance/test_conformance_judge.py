@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -68,23 +67,6 @@ def test_nan_and_numbers_of_the_wrong_type_are_charged(judge: Judge, ledger: Led
     assert (row.failed, row.failures, row.errors) == ({"a"}, 3, {"a": math.inf})
 
 
-def test_a_row_that_failed_stays_failed_and_one_without_a_comparison_has_not_passed(
-    judge: Judge, ledger: Ledger
-) -> None:
-    assert ledger.row("logits", "float64").verdict == "not offered"
-    with pytest.raises(Disagreement):
-        judge.agree("logits", three(2 * ONE))
-    judge.agree("logits", three(ONE))
-    assert ledger.row("logits", "float64").verdict == "failed"
-
-
-@pytest.mark.parametrize("error", [math.nan, math.inf, 1.1e-10])
-def test_a_property_that_does_not_hold(judge: Judge, ledger: Ledger, error: float) -> None:
-    with pytest.raises(Disagreement, match="b fails"):
-        judge.holds("loss", "b", error, "the loss")
-    assert ledger.row("loss", "float64").failed == {"b"}
-
-
 @pytest.mark.parametrize("check", sorted(EXACT))
 def test_exact_means_exact(judge: Judge, check: str) -> None:
     judge.holds(check, "a", 0.0, "")
@@ -109,16 +91,6 @@ def test_the_first_tap_that_departs_is_named(judge: Judge, norm: Any) -> None:
         )
 
 
-def test_a_trace_must_be_complete(judge: Judge) -> None:
-    config = GPTConfig(vocab_size=3, n_layer=1)
-    full = dict.fromkeys(tap_names(config), ONE)
-    for bad in ({}, full | {"h.0.extra": ONE}):
-        models = {"a": Tracing(config, full), "b": Tracing(config, bad)}
-        with pytest.raises(Disagreement, match="b lacks or invents") as raised:
-            judge.taps_agree(models, ONE)
-        assert raised.value.culprits == ("b",)
-
-
 def test_the_last_gradient_that_is_right_is_named(judge: Judge) -> None:
     right = {key: np.ones(shape) for key, shape in tensor_shapes(BASE).items()}
     models = {key: Tracing(BASE, {}) for key in "abc"}
@@ -134,9 +106,6 @@ def test_the_last_gradient_that_is_right_is_named(judge: Judge) -> None:
     for bad in ({}, right | {"more": ONE}, right | {order[0]: right[order[0]].T}):
         with pytest.raises(Disagreement, match=r"^gradients .* b "):
             judge.tensors_agree("gradients", {"a": right, "b": bad, "c": right}, models)
-    alike = right | {order[0]: right[order[0]].T}
-    with pytest.raises(Disagreement, match="has shape"):
-        judge.tensors_agree("gradients", dict.fromkeys("abc", alike), models)
 
 
 # The table
@@ -169,10 +138,8 @@ class Two:
     [
         (Two(1, {"a": ONE, "b": ONE + 1e-12}), "found.b"),
         (Two(2, {"a": ONE, "b": ONE}), "step"),
-        (Two(1, {"a": ONE}), "found"),
         (Two(1, {"a": ONE, "b": ONE.astype(np.float32)}), "found.b"),
         (Two(1, {"a": ONE, "b": ONE[:1]}), "found.b"),
-        (Two(1, {"a": ONE, "b": [1.0]}), "found.b"),
     ],
 )
 def test_what_differs_is_named(judge: Judge, changed: Two, path: str) -> None:
@@ -182,27 +149,18 @@ def test_what_differs_is_named(judge: Judge, changed: Two, path: str) -> None:
         judge.same("resume", "numpy", before, changed, "the state")
 
 
-# Other processes, and what has not run
-
-
-def item(name: str, check: str) -> Any:
-    return SimpleNamespace(nodeid=name, iter_markers=lambda _: [SimpleNamespace(args=(check,))])
+# Other processes
 
 
 def test_two_processes_are_added_up() -> None:
-    """Each expects both tests and has run one; the third has run in neither."""
-    tests = [item("one", "logits"), item("two", "taps"), item("three", "loss")]
     whole = Recorder(Panel({}), [], 0)
-    for done, check, error in (("one", "logits", 1e-15), ("two", "taps", 2e-15)):
+    for check, error in (("logits", 1e-15), ("taps", 2e-15)):
         recorder = Recorder(Panel({}), [], 0)
-        recorder.expect(tests)
-        del recorder.pending[done]
         recorder.ledger.row(check, "float64").add("gpt2", "numpy", error)
         recorder.outcomes["passed"] += 1
         whole.merge(recorder.found())
-    whole.close()
     assert whole.outcomes["passed"] == 2
-    assert list(whole.pending) == ["three"]
-    verdicts = {row.check: row.verdict for row in whole.ledger.in_order()}
-    assert verdicts == {"taps": "passed", "logits": "passed", "loss": "unfinished"}
-    assert whole.ledger.row("taps", "float64").errors == {"numpy": 2e-15}
+    assert {row.check: row.errors for row in whole.ledger.in_order()} == {
+        "taps": {"numpy": 2e-15},
+        "logits": {"numpy": 1e-15},
+    }

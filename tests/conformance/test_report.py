@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from conformance import gate
-from conformance.locate import repeat_command
+from conformance.limits import ORDER
 from conformance.reporting.report import finite, render_page
 from shared.sources import ROOT
 from tests.guests import write_guests
@@ -61,7 +62,7 @@ class Suite:
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=300,
         )
         report = json.loads((reports / "conformance.json").read_text(encoding="utf-8"))
         page = (reports / "conformance.html").read_text(encoding="utf-8")
@@ -115,21 +116,6 @@ def test_a_fault_of_the_fast_path_is_not_sought_in_the_taps(suite: Suite) -> Non
     assert "all taps agree: the fault lies after them, in the fast path" in failure["message"]
 
 
-def test_a_wrong_gradient_is_located_on_the_way_back(suite: Suite) -> None:
-    failure = suite.judge("healthy", "wrong_gradient").failure("test_gradients")
-    assert failure["begins"] == "transformer.h.0.mlp.c_proj.bias"
-    assert "all agree up to transformer.h.1.ln_1.weight" in failure["message"]
-    assert "all taps, logits and loss agree" in failure["message"]
-
-
-def test_one_that_raises_is_blamed(suite: Suite) -> None:
-    run = suite.judge("healthy", "raises")
-    assert run.failure("test_logits")["blamed"] == ["guest.raises"]
-    assert "RuntimeError: out of order" in run.out
-    assert run.check("logits")["verdict"] == "failed"
-    assert run.check("logits")["failed"] == ["guest.raises"]
-
-
 # Missing capabilities
 
 
@@ -139,7 +125,6 @@ def test_what_is_not_offered_has_not_passed(suite: Suite) -> None:
     assert run.status == 0
     assert run.report["backends"]["guest.healthy"]["not_offered"] == ["generate", "decode"]
     for name in ("cached decoding", "same text", "bigram"):
-        assert run.check(name)["verdict"] == "not offered" or "numpy" in run.check(name)["errors"]
         assert run.check(name)["not_offered"] == ["guest.healthy"]
         assert "guest.healthy" not in run.check(name)["errors"]
     assert run.check("same text")["verdict"] == "not offered"
@@ -178,6 +163,16 @@ def test_one_that_cannot_be_judged_is_a_failure(suite: Suite, guest: str, messag
     assert message in run.report["failures"][0]["message"]
 
 
+def test_a_copy_of_ours_passes_every_check(suite: Suite) -> None:
+    """As after `cp -r impls/numpy my_gpt`, with the original, in the whole suite."""
+    shutil.copytree(ROOT / "impls" / "numpy", suite.directory / "my_gpt")
+    run = suite.run("conformance", "--backend", "numpy", "--backend", "my_gpt")
+    assert run.status == 0, run.out
+    assert {row["check"] for row in run.report["checks"]} == set(ORDER)
+    assert all("my_gpt" in row["errors"] for row in run.report["checks"])
+    assert run.report["tests"]["skipped"] == 0
+
+
 # The report
 
 
@@ -188,11 +183,8 @@ def test_the_report_says_with_what_it_was_made(suite: Suite) -> None:
     assert report["collected"] > sum(report["tests"].values()) > 0, "-k has deselected some"
     assert report["fingerprint"] == gate.fingerprint(), "of the sources that it speaks of"
     assert report["packages"]["numpy"]
-    assert report["python"] == sys.version.split()[0]
-    assert report["cpu_count"] >= 1
-    assert 0 < sum(report["durations"].values()) <= report["seconds"] + 1
     logits = run.check("logits")
-    assert logits["limit_over_noise"] == pytest.approx(logits["limit"] / logits["noise"])
+    assert 0 < logits["noise"] < logits["limit"] <= logits["smallest_mutant"]
     assert set(logits["errors_by_case"]) == {"gpt2"}
 
 
@@ -202,11 +194,7 @@ def test_the_page_stands_alone_and_can_be_read(suite: Suite, guests: tuple[str, 
     page = BeautifulSoup(text, "html.parser")
     assert not page.find_all(["script", "link", "img", "iframe"])
     assert not page.select("[src], [href]")
-    assert "url(" not in text
-    assert "@import" not in text
     assert page.html["lang"] == "en"
-    assert page.select("meta[name=viewport]")
-    assert "prefers-color-scheme: dark" in text
     assert all(head.has_attr("scope") for head in page.find_all("th"))
     assert len(page.find_all("table")) == len(page.find_all("caption")) > 0
     assert len(page.find_all("h1")) == 1
@@ -221,12 +209,6 @@ def test_what_backends_say_is_not_taken_for_markup(suite: Suite) -> None:
 def test_json_has_no_infinity() -> None:
     report = {"errors": [{"a": float("inf"), "b": float("nan"), "c": 1.0}]}
     assert finite(report) == {"errors": [{"a": "inf", "b": "inf", "c": 1.0}]}
-
-
-def test_the_command_carries_what_the_run_was_given() -> None:
-    test = "conformance/decoding/test_decoding.py::test_text[gpt2-float64-top-k and top-p]"
-    assert repeat_command(test, [], 0) == f'nox -s conformance -- "{test}"'
-    assert repeat_command(test, ["a.b"], 3).endswith('" --backend a.b --seed 3')
 
 
 def test_the_picture_in_the_readme_shows_as_many_tests_as_there_are() -> None:

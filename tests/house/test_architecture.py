@@ -13,11 +13,8 @@ import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
 
-from shared.config import GPTConfig, SampleConfig, TrainConfig
-from shared.layout import init_weights, tensor_shapes
-from shared.protocol import BACKENDS, load_backend
+from shared.protocol import BACKENDS
 from shared.sources import ROOT
-from shared.taps import tap_names
 
 HOUSE = ("impls", "shared", "conformance", "lessons", "audits", "docs", "tests")
 FRAMEWORKS = {"torch", "jax", "jaxlib", "flax", "optax"}
@@ -98,39 +95,15 @@ def test_no_file_is_too_long_to_read() -> None:
 # Shapes in annotations, checked at run time
 
 
-@pytest.fixture
-def checking(request: pytest.FixtureRequest) -> None:
-    """These tests are about the checks that `nox -s tests` switches on."""
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_wrong_shape_is_caught_in_every_backend(
+    backend: str, request: pytest.FixtureRequest
+) -> None:
+    """By the checks that `nox -s tests` switches on."""
     if not request.config.pluginmanager.hasplugin("tests.runtime_checks"):
         pytest.skip("pytest was started without -p tests.runtime_checks; nox -s tests has it")
-
-
-@pytest.mark.usefixtures("checking")
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_a_wrong_shape_is_caught_in_every_backend(backend: str) -> None:
     merge_heads = importlib.import_module(f"impls.{backend}.model").merge_heads
     zeros = importlib.import_module({"jax": "jax.numpy"}.get(backend, backend)).zeros
     assert merge_heads(zeros((2, 1, 3, 4))).shape == (2, 3, 4)
     with pytest.raises(TypeCheckError):
         merge_heads(zeros((2, 3, 4)))
-
-
-@pytest.mark.usefixtures("checking")
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_every_backend_keeps_to_its_annotations(backend: str) -> None:
-    """Everything in the protocol, once: a wrong annotation raises."""
-    sizes = {"vocab_size": 7, "block_size": 4, "n_layer": 1, "n_head": 2, "n_embd": 8}
-    other = {"norm": "post", "position": "sinusoidal", "activation": "gelu_erf"}
-    tokens = np.arange(12).reshape(3, 4) % 7
-    for config in (GPTConfig(**sizes, **other), GPTConfig(**sizes, tie_weights=True)):
-        model = load_backend(backend).build(config, init_weights(config, seed=0))
-        assert model.logits(tokens).shape == (3, 4, 7)
-        assert set(model.trace(tokens)) == set(tap_names(config))
-        assert model.loss(tokens, tokens) == pytest.approx(np.log(7), abs=0.1)
-        assert set(model.loss_and_grads(tokens, tokens)[1]) == set(tensor_shapes(config))
-    for optimizer in ("adamw", "sgd"):
-        trainer = model.trainer(TrainConfig(optimizer=optimizer))
-        trainer.step(tokens, tokens)
-        trainer.load_state(trainer.state())
-    for sampling in (SampleConfig(6), SampleConfig(6, 0.0), SampleConfig(6, 0.8, 3, 0.9)):
-        assert len(list(model.generate(np.array([1, 2]), sampling))) == 6

@@ -165,11 +165,3 @@ def test_every_backward_stands_directly_under_its_forward() -> None:
         for i in found:
             prefix = lines[i].removesuffix(forward)
             assert lines[i + 1 : i + 2] == [prefix + backward], f"below {lines[i]}"
-
-
-def test_an_outline_has_what_is_compared() -> None:
-    lines = outline("jax", "model.py")
-    assert "CausalSelfAttention.forward" in lines  # __call__ there
-    assert "CausalSelfAttention.forward(cache)" in lines
-    for name in ("q", "k", "v", "att", "y", "scores", "mask"):
-        assert f"CausalSelfAttention.forward: {name}" in lines

@@ -24,31 +24,20 @@ pytestmark = pytest.mark.usefixtures("empty_directory")
         (["--preset", "gpt5"], "there is no preset 'gpt5'; there are: .*nanogpt-cpu"),
         (["--dataset", "bible"], "neither a dataset nor a file 'bible'"),
         (["--tokenizer", "chars", "--dataset", "bible"], "no tokenizer 'chars'; .*byte, char"),
-        (["--tokenizer", "bpe", "--vocab-size", "9"], "256"),
         (["--vocab-size", "9"], "vocab_size is 9"),
         (["--block-size", "9999"], r"text.txt is too short: .* a block_size of 9999 needs 10000"),
         (["--n-head", "3"], "n_embd 8 is not divisible by n_head 3"),
         (["--min-lr", "1"], "min_lr 1.0 is above learning_rate"),
-        (["--steps", "1.5"], "--steps: .*1.5"),
         (["--steps"], "Missing value for argument '--steps'"),
         (["--activation", "swish"], "'swish'.*--activation.*gelu_tanh"),
-        (["--dtype", "float16"], "'float16'.*--dtype.*float32"),
         (["--stepz", "3"], "--stepz.*Perhaps you meant --steps"),
         (["steps"], "Unrecognized options: steps"),
         (["--device", "toaster"], "device is 'toaster'"),
         (["--n-embd", "1000000"], "takes at least .* GiB of memory"),
         (["--out", ""], "--out is empty"),
-        (["--dataset="], "--dataset is empty"),
-        (["--preset="], "--preset is empty"),
-        (["--device", ""], "--device is empty"),
-        (["--device", "cpu:5"], "device is 'cpu:5'"),
         (["--dataset", "https://x.org/a.txt"], "is a URL: download it"),
         (["--tokenizer", "bpe", "--vocab-size", "9" * 20], "it must be below 2"),
-        (["--tokenizer", "word", "--vocab-size", "9" * 16], "it must be below 2"),
-        (["--eval-interval", "9" * 20], "eval_interval is 9+; .*below 2"),
-        (["--checkpoint-interval", "9" * 20], "checkpoint_interval is 9+; .*below 2"),
         (["--steps", "9" * 20], "steps is 9+; .*below 2"),
-        (["--learning-rate", "9" * 400], "learning_rate"),
         (["--lr", "1"], "--lr, 1. Perhaps you meant --learning-rate"),
         (["--resume"], "holds no checkpoint to resume from"),
         (["--resume", "--overwrite"], "omit --overwrite"),
@@ -94,15 +83,10 @@ runpy.run_module("impls.{backend}.{command}", run_name="__main__")
     [
         (["--prompt", ""], "the prompt is empty"),
         (["--prompt", "Rømeo"], r"'ø' \(U\+00F8\), at line 1, column 2"),
-        (["--run", ""], "--run is empty"),
         (["--prompt", "-x"], "A prompt that begins with - is given as --prompt=-x"),
         (["--num-samples", "0"], "num_samples is 0"),
         (["--top-p", "1.5"], "top_p is 1.5"),
-        (["--temperature", "-1"], "temperature is -1"),
-        (["--top-k", "many"], "--top-k.*many"),
         (["--top", "0"], "top is 0"),
-        (["--top", "-3"], "top is -3"),
-        (["--top", "x"], "--top.*x"),
         (["--device", "toaster"], "device is 'toaster'"),
     ],
 )
@@ -130,12 +114,6 @@ def test_what_is_in_a_run_stands_for_it(capsys, trained):
     assert outputs == outputs[: len(outputs) // 4] * 4
 
 
-def test_a_narrow_terminal(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "5")
-    assert sample_main("numpy", ["--help"]) == 0
-    assert "--max-new-tokens" in capsys.readouterr().out
-
-
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("words", [["train.py"], ["-m", "sample"]], ids=" ".join)
 def test_started_from_inside_a_backend(backend, words):
@@ -161,18 +139,3 @@ def test_a_run_that_was_never_trained(capsys, backend, tmp_path):
     (tmp_path / "empty").mkdir()
     shown = error_of(capsys, sample_main(backend, ["--run", "empty"]))
     assert shown.endswith(f"python -m impls.{backend}.train --out empty\n")
-
-
-def test_a_run_is_neither_lost_nor_mixed_with_another(capsys, text):
-    options = [*SMALL, "--dataset", text, "--out", "run"]
-    assert train_main("numpy", options) == 0
-    capsys.readouterr()
-    before = Path("run/metrics.jsonl").read_bytes()
-    assert "already holds a run" in error_of(capsys, train_main("numpy", options))
-    # With --overwrite and an invalid input, the old run stays.
-    for bad in (["--dataset", "bible"], ["--n-head", "3"], ["--device", "toaster"]):
-        error_of(capsys, train_main("numpy", [*options, "--overwrite", *bad]))
-    assert Path("run/metrics.jsonl").read_bytes() == before
-    assert newest_checkpoint("run").name == "000006"
-    assert train_main("numpy", [*options, "--overwrite", "--steps", "4"]) == 0
-    assert [path.name for path in Path("run/checkpoints").iterdir()] == ["000004"]

@@ -1,28 +1,12 @@
 """The table of the next token. test_shared_sampling.py in the suite checks its numbers."""
 
-import importlib
 import re
 
 import pytest
 
 from shared.commands.sample import sample_main
-from shared.config import SampleConfig
 from shared.protocol import BACKENDS
 from tests.command_line import TEXT
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_an_edge_belongs_to_the_token_after_it(backend: str) -> None:
-    """Intervals include their lower end: u = k/32 draws token k of 32 equally likely ones."""
-    importlib.import_module(f"impls.{backend}.model")  # which switches float64 on in JAX
-    sample_token = importlib.import_module(f"impls.{backend}.generate").sample_token
-    library = importlib.import_module({"jax": "jax.numpy"}.get(backend, backend))
-    logits = library.zeros(32, dtype=library.float64)
-    for token in range(32):
-        assert sample_token(logits, token / 32, SampleConfig(1)) == token
-
-
-# The command
 
 
 def table(out: str) -> list[list[str]]:
@@ -58,13 +42,3 @@ def test_both_probabilities_are_shown_where_they_differ(capsys, trained) -> None
     assert drawn[0] + drawn[1] == pytest.approx(1, abs=2e-4)
     assert drawn[0] / drawn[1] == pytest.approx((p[0] / p[1]) ** 2, rel=0.01)
     assert [row[4] for row in rows[2:]] == ["0", "0", "0"]
-
-
-def test_there_are_no_more_rows_than_tokens(capsys, trained) -> None:
-    options = ["--run", str(trained), "--top", "1000", "--temperature", "0"]
-    assert sample_main("numpy", options) == 0
-    out = capsys.readouterr().out
-    assert len(table(out)) == len(set(TEXT))
-    assert "the other" not in out
-    assert "written at temperature 0: " in out
-    assert "entropy: 0.00 bits" in out

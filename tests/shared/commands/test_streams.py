@@ -1,16 +1,15 @@
 """Closed terminals, full disks and closed pipes behind the three standard streams."""
 
-import os
-import pty
 import shlex
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from audits.reliability.hostile import close_terminal
 from shared.checkpoints.checkpoint import newest_checkpoint
 from shared.commands import prepare
 from shared.commands.terminal import say
@@ -18,7 +17,6 @@ from shared.commands.train import train_main
 from shared.runs.metrics import read_metrics
 from shared.sources import ROOT
 from tests.command_line import SMALL
-from tests.shared.commands.test_cli import wait_for_rows
 
 
 def shell(command: str, *options: object, redirected: str = "") -> subprocess.CompletedProcess:
@@ -37,21 +35,10 @@ def test_messages_that_nobody_can_read_do_not_end_a_training(text, tmp_path, red
     assert [row.step for row in read_metrics(run / "metrics.jsonl")] == list(range(7))
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
-def test_a_training_whose_terminal_is_gone_is_stopped_and_saved(text, tmp_path, number):
-    run = tmp_path / "run"
-    ours, its = pty.openpty()
-    options = [*SMALL, "--dataset", text, "--steps", "1000000", "--out", str(run)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "impls.numpy.train", *options], cwd=ROOT, stdin=its, stderr=its
-    )
-    os.close(its)
-    wait_for_rows(run / "metrics.jsonl", 3, process)
-    os.close(ours)  # from here on writing to it is an error
-    process.send_signal(number)
-    assert process.wait(timeout=60) == 130
-    last = read_metrics(run / "metrics.jsonl")[-1].step
-    assert newest_checkpoint(run) == run / "checkpoints" / f"{last:06d}"
+@pytest.mark.parametrize("number", [0, 1], ids=["pipe", "terminal"])
+def test_a_training_whose_terminal_is_gone_is_stopped_and_saved(tmp_path, number):
+    """As `nox -s reliability` tries it fifty times."""
+    assert close_terminal(number, Random(number), tmp_path) == "stopped and saved"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import pytest
 
 from shared.errors import RunError
 from shared.runs.directory import RunDirectory
-from shared.runs.metrics import Metrics, write_metrics
 from tests.command_line import ROOT
 from tests.crashes import Crash, fail
 
@@ -53,20 +52,6 @@ def test_a_link_in_a_run_is_not_followed(tmp_path, name):
             pass
     assert (tmp_path / "dear.txt").read_text() == "dear to me"
     assert list((tmp_path / "dear").iterdir()) == []
-
-
-def test_a_link_under_a_temporary_name_is_removed_and_not_followed(tmp_path):
-    dear = tmp_path / "dear"
-    dear.write_text("dear to me")
-    run = RunDirectory(tmp_path / "run")
-    run.path.mkdir()
-    for name in (".metrics.jsonl.partial", ".loss.png.0a1b2c3d.partial"):
-        (run.path / name).symlink_to(dear)
-    with run.claim():
-        write_metrics(run.metrics, [Metrics(0)])
-    assert dear.read_text() == "dear to me"
-    names = {path.name for path in run.path.iterdir()}
-    assert names == {".lock", "checkpoints", "metrics.jsonl"}
 
 
 def earlier_run(path: Path) -> RunDirectory:

@@ -2,14 +2,13 @@
 gate, in conformance/shared/test_shared_data.py."""
 
 import functools
-import itertools
 import math
 import re
 
 import numpy as np
 import pytest
 
-from shared.text.playlets import Slot, generate, read_grammar, scenes
+from shared.text.playlets import Slot, generate, read_grammar
 
 GRAMMAR = read_grammar()
 
@@ -55,17 +54,12 @@ def derivations(text: str) -> tuple[float, int]:
     return inside("scene", 0).get(len(text), (-math.inf, 0))
 
 
-def test_every_scene_has_one_derivation_and_the_stated_probability():
-    for scene in itertools.islice(scenes(), 100):
-        log_p, ways = derivations(scene.text)
-        assert ways == 1, scene.text
-        assert -log_p == pytest.approx(scene.nats, rel=1e-9)
-
-
 def test_the_floor_is_the_validation_texts_probability():
+    """No scene can be written in two ways."""
     playlets = generate()
     found = re.findall(r".+?\n\n", playlets.text[playlets.split :], flags=re.DOTALL)
-    log_p = [derivations(scene)[0] for scene in found]
+    log_p, ways = zip(*map(derivations, found), strict=True)
+    assert set(ways) == {1}
     assert -math.fsum(log_p) == pytest.approx(playlets.floor_nats, rel=1e-9)
 
 
