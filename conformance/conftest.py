@@ -139,9 +139,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Receive them."""
+    """Receive them. If a worker died, its results are missing, and its rows do not pass."""
     if found := getattr(node, "workeroutput", {}).get("conformance"):
         node.config.stash[RECORDER].merge(found)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if recorder := session.config.stash.get(RECORDER, None):
+        recorder.expect(session.items)
 
 
 @pytest.fixture
@@ -250,6 +255,12 @@ def pytest_terminal_summary(
     recorder = config.stash.get(RECORDER, None)
     if recorder is None:
         return
+    recorder.close()
+    if recorder.pending:
+        total = len(recorder.pending) + sum(recorder.outcomes.values())
+        terminalreporter.section("cut short")
+        missing = f"{len(recorder.pending)} of {total} tests have not run"
+        terminalreporter.write_line(f"{missing}; rows marked … lack some of theirs")
     if recorder.ledger.rows:
         table = render_table(recorder.ledger, list(recorder.panel.backends), recorder.outcomes)
         terminalreporter.section("conformance")

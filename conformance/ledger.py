@@ -22,6 +22,8 @@ class Row:
     """Failed comparisons and tests, including those without a backend at fault."""
     not_offered: set[str] = field(default_factory=set)
     """Backends that do not claim the capability."""
+    pending: int = 0
+    """Tests for this row that have not run, if the run was cut short."""
 
     @property
     def errors(self) -> dict[str, float]:
@@ -34,9 +36,12 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """ "failed", "passed", or "not offered" if nothing was compared: that proves nothing."""
+        """ "failed", "passed", "unfinished" if a test has not run, or "not offered" if nothing was
+        compared: that proves nothing."""
         if self.failures or self.failed:
             return "failed"
+        if self.pending:
+            return "unfinished"
         return "passed" if self.by_case else "not offered"
 
     def add(self, case: str, backend: str, error: float) -> None:

@@ -55,24 +55,45 @@ class Recorder:
         self.fingerprint = ""
         """Of the sources at the start, if a report is requested."""
         self.failures: list[Failure] = []
+        self.merged = False
+        """Whether other processes have sent their results."""
+        self.pending: dict[str, list[tuple[str, str]]] = {}
+        """The tests that have not run yet, and the rows that each fills."""
+
+    def expect(self, items: Sequence[Any]) -> None:
+        """Record the tests that are about to run."""
+        for item in items:
+            dtype = parameters_of(item).get("setting", (None, "float64"))[1]
+            marks = item.iter_markers("fills")
+            self.pending[test_of(item)] = [(check, dtype) for mark in marks for check in mark.args]
 
     def found(self) -> bytes:
         """The results of this process, for `merge` in another."""
-        found = self.ledger, self.seconds, self.outcomes, self.failures, self.collected
-        return pickle.dumps(found)
+        found = self.ledger, self.seconds, self.outcomes, self.failures
+        return pickle.dumps((*found, self.collected, self.pending))
 
     def merge(self, found: bytes) -> None:
-        """Add the results of another process. Every process collects all tests and runs a part."""
-        ledger, seconds, outcomes, failures, collected = pickle.loads(found)
+        """Add the results of another process. Every process expects all tests and runs a part."""
+        ledger, seconds, outcomes, failures, collected, pending = pickle.loads(found)
         self.ledger.merge(ledger)
         for test, value in seconds.items():
             self.seconds[test] += value
         self.outcomes += outcomes
         self.failures += failures
         self.collected = max(self.collected, collected)
+        if self.merged:
+            pending = {test: rows for test, rows in pending.items() if test in self.pending}
+        self.pending, self.merged = pending, True
+
+    def close(self) -> None:
+        """The run has ended: a row that lacks tests has not passed."""
+        for rows in self.pending.values():
+            for check, dtype in rows:
+                self.ledger.row(check, dtype).pending += 1
 
     def observe(self, item: Any, call: pytest.CallInfo, report: pytest.TestReport) -> None:
         """Record one phase of one test, and make the report of a failure readable."""
+        self.pending.pop(test_of(item), None)
         self.seconds[test_of(item).partition("[")[0]] += report.duration
         if report.when == "call" or not report.passed:
             self.outcomes[report.outcome] += 1

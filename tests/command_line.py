@@ -27,6 +27,14 @@ def start(backend: str, command: str, *options: str, **popen) -> subprocess.Pope
     )
 
 
+def run(backend: str, command: str, *options: str, **popen) -> subprocess.CompletedProcess:
+    with start(backend, command, *options, **popen) as process:
+        stdout, stderr = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(
+        process.args, process.returncode, stdout.decode(), stderr.decode()
+    )
+
+
 def error_of(capsys, status: int) -> str:
     """The message of a command that should fail."""
     shown = capsys.readouterr()

@@ -18,6 +18,7 @@ NAME = 8
 MARKS = {
     "passed": Text("✓", "green"),
     "failed": Text("✗", "bold red"),
+    "unfinished": Text("…", "yellow"),
     "not offered": Text("–", "dim"),
 }
 

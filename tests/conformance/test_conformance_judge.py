@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -149,18 +150,27 @@ def test_what_differs_is_named(judge: Judge, changed: Two, path: str) -> None:
         judge.same("resume", "numpy", before, changed, "the state")
 
 
-# Other processes
+# Other processes, and what has not run
+
+
+def item(name: str, check: str) -> Any:
+    return SimpleNamespace(nodeid=name, iter_markers=lambda _: [SimpleNamespace(args=(check,))])
 
 
 def test_two_processes_are_added_up() -> None:
+    """Each expects both tests and has run one; the third has run in neither."""
+    tests = [item("one", "logits"), item("two", "taps"), item("three", "loss")]
     whole = Recorder(Panel({}), [], 0)
-    for check, error in (("logits", 1e-15), ("taps", 2e-15)):
+    for done, check, error in (("one", "logits", 1e-15), ("two", "taps", 2e-15)):
         recorder = Recorder(Panel({}), [], 0)
+        recorder.expect(tests)
+        del recorder.pending[done]
         recorder.ledger.row(check, "float64").add("gpt2", "numpy", error)
         recorder.outcomes["passed"] += 1
         whole.merge(recorder.found())
+    whole.close()
     assert whole.outcomes["passed"] == 2
-    assert {row.check: row.errors for row in whole.ledger.in_order()} == {
-        "taps": {"numpy": 2e-15},
-        "logits": {"numpy": 1e-15},
-    }
+    assert list(whole.pending) == ["three"]
+    verdicts = {row.check: row.verdict for row in whole.ledger.in_order()}
+    assert verdicts == {"taps": "passed", "logits": "passed", "loss": "unfinished"}
+    assert whole.ledger.row("taps", "float64").errors == {"numpy": 2e-15}

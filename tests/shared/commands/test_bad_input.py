@@ -139,3 +139,18 @@ def test_a_run_that_was_never_trained(capsys, backend, tmp_path):
     (tmp_path / "empty").mkdir()
     shown = error_of(capsys, sample_main(backend, ["--run", "empty"]))
     assert shown.endswith(f"python -m impls.{backend}.train --out empty\n")
+
+
+def test_a_run_is_neither_lost_nor_mixed_with_another(capsys, text):
+    options = [*SMALL, "--dataset", text, "--out", "run"]
+    assert train_main("numpy", options) == 0
+    capsys.readouterr()
+    before = Path("run/metrics.jsonl").read_bytes()
+    assert "already holds a run" in error_of(capsys, train_main("numpy", options))
+    # With --overwrite and an invalid input, the old run stays.
+    for bad in (["--dataset", "bible"], ["--n-head", "3"], ["--device", "toaster"]):
+        error_of(capsys, train_main("numpy", [*options, "--overwrite", *bad]))
+    assert Path("run/metrics.jsonl").read_bytes() == before
+    assert newest_checkpoint("run").name == "000006"
+    assert train_main("numpy", [*options, "--overwrite", "--steps", "4"]) == 0
+    assert [path.name for path in Path("run/checkpoints").iterdir()] == ["000004"]
