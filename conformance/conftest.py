@@ -60,7 +60,6 @@ def pytest_configure(config: pytest.Config) -> None:
         "needs(*capabilities): only for backends that claim them",
         "large: only with --large",
         "xdist_group(name): tests that pytest-xdist keeps in one process",
-        "fault_in(file): the file of shared/ at fault if the test fails",
         "fills(*checks): the rows of the table that the test writes to",
     ):
         config.addinivalue_line("markers", marker)
