@@ -11,6 +11,7 @@ from typing import Any
 from selenium import webdriver
 
 from docs.build import SITE
+from shared.errors import UserError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DRIVER = "chromedriver"
@@ -43,6 +44,17 @@ def built_site() -> Path:
 def find_browser() -> str | None:
     """The name of the program on this system."""
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+def check_what_is_needed() -> None:
+    """Raises `UserError`, naming what is missing and how to get it."""
+    install = "install Chromium and its driver (Debian: apt install chromium chromium-driver)"
+    if find_browser() is None:
+        raise UserError(f"there is no Chromium here: {install}")
+    if shutil.which(DRIVER) is None:
+        raise UserError(f"there is no {DRIVER} here: {install}")
+    if not (built_site() / "index.html").is_file():
+        raise UserError(f"there is no site in {built_site()}: build it with nox -s docs")
 
 
 def start() -> webdriver.Chrome:

@@ -65,7 +65,7 @@ class Trace(Figure):
 
     def expect_picture(self, tap: dict[str, Any], values: list[float]) -> None:
         canvases = self.all("canvas")
-        assert len(canvases) == (self.data["sizes"]["H"] if "H" in tap["letters"] else 1)
+        assert len(canvases) == (self.data["config"]["n_head"] if "H" in tap["letters"] else 1)
         largest = max(map(abs, values)) or 1
         drawn: list[int] = []
         for canvas in canvases:

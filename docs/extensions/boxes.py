@@ -6,8 +6,10 @@ from typing import ClassVar
 from docutils import nodes
 from docutils.parsers.rst import directives
 
-from docs import commands, runs
+from docs.commands import check_command
+from docs.data import make
 from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw, yes_or_no
+from docs.producers.printed import printed
 
 ANSWER = "---"
 """The line between a question and its answer."""
@@ -51,22 +53,24 @@ class Try(SiteDirective):
         if "command" not in self.options:
             raise PageError("{try}: :command: is missing")
         command = self.options["command"]
-        commands.check_command(command)
+        check_command(command)
         output = self.output(command) if self.options.get("shows") else []
         parts = [self.command(command), *self.parsed(self.content), *output]
         return self.box("try", f"Try: {self.argument}", *parts)
 
     def output(self, command: str) -> list[nodes.Node]:
         """The output of the command, folded."""
-        printed = runs.printed(command, run=self.config.minigpt_may_run)
-        if printed is None:
-            return self.missing(f"not run yet: {command}")
-        stale = f"what it prints is older than the sources: {command}"
+        producer = printed(command)
+        if self.config.minigpt_may_run:
+            make([producer])
+        product, notes = self.product(producer)
+        if product is None:
+            return notes
         shown = raw(
             f'<details class="output"><summary>What it prints</summary><pre tabindex="0">'
-            f"{html.escape(printed.text)}</pre></details>"
+            f"{html.escape(product.data)}</pre></details>"
         )
-        return [*(self.missing(stale) if printed.stale else []), shown]
+        return [*notes, shown]
 
 
 class Question(SiteDirective):

@@ -8,6 +8,7 @@ from docutils.parsers.rst import directives
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from docs.data import Producer, Product, lack, read
 from shared.errors import UserError
 
 BACKENDS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
@@ -61,6 +62,11 @@ class SiteDirective(SphinxDirective):
         """Report a missing figure in a note on the page. With --strict, the build fails."""
         logger.warning(message, location=self.get_location())
         return [raw(f'<p class="missing" role="note">{html.escape(message)}</p>')]
+
+    def product(self, producer: Producer) -> tuple[Product | None, list[nodes.Node]]:
+        """What a producer left, and notes on what is wrong with it."""
+        product = read(producer)
+        return product, [node for line in lack(producer, product) for node in self.missing(line)]
 
     def number(self) -> int:
         """A number unique to the directive on its page."""

@@ -81,12 +81,8 @@ def draw(data: dict[str, Any]) -> Drawing:
 
 
 PRODUCER = Producer(
-    name="losses",
-    what=f"the same {STEPS} steps of training in the three backends, half a minute",
-    sources=(
-        *("impls", "shared", "lessons/compare/training.py", "lessons/alone.py", "constraints.txt"),
-        *("docs/producers/losses.py", "docs/producers/drawing.py"),
-    ),
-    measure=measure,
-    draw=draw,
+    "losses",
+    f"the same {STEPS} steps of training in the three backends, half a minute",
+    measure,
+    draw,
 )

@@ -64,9 +64,4 @@ def _place(cell: nbformat.NotebookNode) -> str:
     return f"{NOTEBOOK.relative_to(ROOT).as_posix()}: the cell {cell.id!r}"
 
 
-PRODUCER = Producer(
-    name="road",
-    what="the notebook, a quarter of a minute",
-    sources=("impls", "shared", "constraints.txt", "docs/road.ipynb", "docs/producers/road.py"),
-    measure=measure,
-)
+PRODUCER = Producer("road", "the notebook, a quarter of a minute", measure)

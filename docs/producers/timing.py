@@ -69,13 +69,4 @@ def draw(data: dict[str, Any]) -> Drawing:
     return Drawing(to_svg(figure, PRODUCER.name), alt)
 
 
-PRODUCER = Producer(
-    name="timing",
-    what="the time of a training step in the three backends",
-    sources=(
-        *("impls", "shared", "audits/bench.py", "audits/products.py", "lessons/alone.py"),
-        *("constraints.txt", "docs/producers/timing.py", "docs/producers/drawing.py"),
-    ),
-    measure=measure,
-    draw=draw,
-)
+PRODUCER = Producer("timing", "the time of a training step in the three backends", measure, draw)

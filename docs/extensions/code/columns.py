@@ -7,9 +7,9 @@ from typing import ClassVar
 from docutils import nodes
 from docutils.parsers.rst import directives
 
-from docs.extensions.code.alignment import ROOT_KEY, Placed, place, units
+from docs.extensions.code.alignment import ROOT_KEY, Unit, place, units
 from docs.extensions.code.excerpts import Excerpt, find_excerpt
-from docs.extensions.code.highlighting import code_block, highlighted_lines, line_element
+from docs.extensions.code.highlighting import code_block, highlighted_lines
 from docs.extensions.code.panes import Pane, pane_head, three_panes
 from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw, yes_or_no
 
@@ -46,21 +46,18 @@ class Three(SiteDirective):
         empty = [backend for backend, some in found.items() if not some]
         if empty and not self.content:
             raise PageError(f"{{three}}: say in the content why {empty[0]} has nothing")
-        backends = {
+        placed = {
             backend: [unit for excerpt in some for unit in units(excerpt)]
             for backend, some in found.items()
-            if some
         }
-        placed = place(backends)
+        rows = place([some for some in placed.values() if some])
         no_code = f'<p class="no-code">{html.escape(" ".join(self.content))}</p>'
         panes = [
             pane_of(name, some, placed[name]) if some else Pane(name, "", no_code)
             for name, some in found.items()
         ]
-        rows = 1 + max(unit.row for some in placed.values() for unit in some)
-        identifier = f"three-{self.number()}"
         label = f"{self.argument} in three frameworks"
-        shown = [raw(three_panes(panes, identifier, label, rows))]
+        shown = [raw(three_panes(panes, f"three-{self.number()}", label, rows))]
         return [*shown, *(one_pane(excerpt, BY_HAND, excerpt.place) for excerpt in below)]
 
     def excerpts(self, backend: str) -> list[Excerpt]:
@@ -92,27 +89,23 @@ class OneExcerpt(SiteDirective):
         return [one_pane(excerpt, excerpt.place)]
 
 
-def pane_of(backend: str, excerpts: Sequence[Excerpt], placed: Sequence[Placed]) -> Pane:
+def pane_of(backend: str, excerpts: Sequence[Excerpt], placed: Sequence[Unit]) -> Pane:
     """A column: its units, each in its row, with the rows that do the same in the others."""
-    source = [line.text for unit in placed for line in unit.unit.lines]
-    coloured = iter(highlighted_lines(source))
+    lines = iter(highlighted_lines([line.text for unit in placed for line in unit.lines]))
     parts = []
     for unit in placed:
-        lines = "".join(line_element(line.text, next(coloured)) for line in unit.unit.lines)
-        links = " ".join(map(str, sorted(unit.links)))
-        numbers = unit.unit.lines[0].number
-        begins = " begins" if unit.unit.key == ROOT_KEY else ""
+        begins = " begins" if unit.key == ROOT_KEY else ""
         parts.append(
-            f'<span class="unit{begins}" style="--row:{unit.row + 1}" data-links="{links}" '
-            f'data-line="{numbers}">{lines}</span>'
+            f'<span class="unit{begins}" style="--row:{unit.row + 1}" '
+            f'data-links="{" ".join(map(str, unit.links))}" data-line="{unit.lines[0].number}">'
+            f"{''.join(next(lines) for _ in unit.lines)}</span>"
         )
     places = ", ".join(excerpt.place for excerpt in excerpts)
     return Pane(backend, places, code_block(parts, f"{BACKENDS[backend]}, {places}"))
 
 
 def one_pane(excerpt: Excerpt, title: str, place: str = "") -> nodes.raw:
-    source = [line.text for line in excerpt.lines]
-    lines = map(line_element, source, highlighted_lines(source))
+    lines = highlighted_lines([line.text for line in excerpt.lines])
     return raw(
         f'<section class="pane one wide" aria-label="{html.escape(title)}">'
         f"{pane_head(title, place)}{code_block(lines, place or title)}</section>"

@@ -16,11 +16,11 @@ HANGING = 4
 
 
 def highlighted_lines(lines: Sequence[str]) -> list[str]:
-    """Each line of Python as separate HTML: every element is closed on its line."""
+    """Each line of Python as an element: all that is in it is closed on its line."""
     lexer = PythonLexer(stripnl=False)
     text = highlight("\n".join(lines) + "\n", lexer, HtmlFormatter(nowrap=True))
-    coloured = text.splitlines()[: len(lines)]
-    return [_COMMENT.sub(_mark_shapes, line) for line in coloured]
+    coloured = [_COMMENT.sub(_mark_shapes, line) for line in text.splitlines()]
+    return [line_element(*pair) for pair in zip(lines, coloured, strict=False)]
 
 
 def _mark_shapes(comment: re.Match[str]) -> str:
