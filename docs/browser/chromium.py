@@ -4,7 +4,7 @@ import base64
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from shared.errors import UserError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DRIVER = "chromedriver"
-HERE = ("file:", "data:", "blob:", "about:", "chrome:", "http://127.0.0.1:")
+HERE = ("file:", "data:", "blob:", "about:", "chrome:")
 """Prefixes of addresses on this machine, or in the browser itself."""
 
 ARGUMENTS = (
@@ -24,7 +24,7 @@ ARGUMENTS = (
     "--disable-gpu",
     "--disable-dev-shm-usage",  # /dev/shm is small in containers
     "--force-color-profile=srgb",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # even if a page wanted to
+    "--host-resolver-rules=MAP * ~NOTFOUND",  # even if a page wanted to
 )
 SCROLL_AT_ONCE = """
 addEventListener("DOMContentLoaded", () => {
@@ -105,6 +105,11 @@ def complaints(driver: webdriver.Chrome) -> list[str]:
     return [entry["message"] for entry in entries if entry["level"] in ("WARNING", "SEVERE")]
 
 
+def outside_requests(driver: webdriver.Chrome) -> list[str]:
+    """The addresses on other machines that were requested since the last call."""
+    return [address for address in requests(driver) if not address.startswith(HERE)]
+
+
 def requests(driver: webdriver.Chrome) -> list[str]:
     """The addresses requested since the last call."""
     events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
@@ -113,11 +118,6 @@ def requests(driver: webdriver.Chrome) -> list[str]:
         for event in events
         if event["method"] == "Network.requestWillBeSent"
     ]
-
-
-def off_this_machine(addresses: Sequence[str]) -> list[str]:
-    """The addresses that are on another machine."""
-    return [address for address in addresses if not address.startswith(HERE)]
 
 
 def contrasts(driver: webdriver.Chrome) -> list[dict[str, Any]]:
@@ -133,13 +133,9 @@ def contrasts(driver: webdriver.Chrome) -> list[dict[str, Any]]:
 
 
 def photograph(driver: webdriver.Chrome, path: Path) -> None:
-    """Save a picture of the whole page: path.png, or path-1.png and so on if it is too tall."""
+    """Save a picture of the whole page, smaller if it is very tall."""
     size = driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
-    tops = range(0, max(1, int(size["height"])), TALLEST)
-    for number, top in enumerate(tops, 1):
-        height = min(TALLEST, size["height"] - top)
-        clip = {"x": 0, "y": top, "width": size["width"], "height": height, "scale": 1}
-        options = {"clip": clip, "captureBeyondViewport": True}
-        shot = driver.execute_cdp_cmd("Page.captureScreenshot", options)
-        name = path.name if len(tops) == 1 else f"{path.name}-{number}"
-        path.with_name(f"{name}.png").write_bytes(base64.b64decode(shot["data"]))
+    clip = {"x": 0, "y": 0, **size, "scale": min(1, TALLEST / size["height"])}
+    options = {"clip": clip, "captureBeyondViewport": True}
+    shot = driver.execute_cdp_cmd("Page.captureScreenshot", options)
+    path.write_bytes(base64.b64decode(shot["data"]))

@@ -53,9 +53,8 @@ def driver(browser: Chrome) -> Iterator[Chrome]:
     yield browser
     browser.execute_script(FORGET)
     chromium.emulate(browser, {})
-    complaints, asked = chromium.complaints(browser), chromium.requests(browser)
-    assert not complaints
-    assert not chromium.off_this_machine(asked)
+    assert not chromium.complaints(browser)
+    assert not chromium.outside_requests(browser)
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def test_nothing_sticks_out(page: str, open_page: Open, width: int) -> None:
     assert driver.execute_script("return document.documentElement.scrollWidth") <= width
     assert driver.execute_script(OUTSIDE) == []
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    photograph(driver, SCREENSHOTS / f"{Path(page).name}-{width}")
+    photograph(driver, SCREENSHOTS / f"{Path(page).name}-{width}.png")
 
 
 OUTSIDE = """

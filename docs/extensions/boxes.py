@@ -42,8 +42,6 @@ class Try(SiteDirective):
     With `:shows:` the build runs the command and shows its output.
     """
 
-    required_arguments = 1
-    optional_arguments = 0
     option_spec: ClassVar = {
         "command": directives.unchanged_required,
         "shows": yes_or_no,

@@ -22,9 +22,6 @@ AFTER_ALL_PAGES = 850
 class FromRun(SiteDirective):
     """The base of these directives."""
 
-    required_arguments = 1
-    optional_arguments = 0
-
     def shown(self) -> list[nodes.Node]:
         producer = PRODUCERS.get(self.argument)
         if producer is None:
@@ -55,8 +52,6 @@ class Play(FromRun):
 
     They are embedded because a page opened from disk may not load files.
     """
-
-    has_content = False
 
     def of_product(self, product: Product) -> list[nodes.Node]:
         # Only "</" can end a script element early.

@@ -5,10 +5,8 @@ mathematics, brackets do not grow and roots do not fit.
 """
 
 import xml.etree.ElementTree as ET
-from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from docutils import nodes
 from fontTools import subset
@@ -62,30 +60,17 @@ def visit(self: HTML5Translator, node: nodes.math | nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
-@cache
-def font() -> bytes:
-    """STIX Two Math reduced to CHARACTERS, as a WOFF file."""
-    # Located, not imported, which takes a second: only its font is needed.
-    whole = distribution("ziamath").locate_file("ziamath/fonts/STIXTwoMath-Regular.ttf")
-    with TemporaryDirectory() as directory:
-        reduced = Path(directory) / FONT
-        subset.main(
-            [
-                str(whole),
-                f"--unicodes={CHARACTERS}",
-                "--layout-features=*",
-                "--notdef-outline",
-                "--flavor=woff",
-                f"--output-file={reduced}",
-            ]
-        )
-        return reduced.read_bytes()
-
-
 def write_font(app: Sphinx, error: Exception | None) -> None:
-    """Put the font beside the pages. Called by Sphinx when they are written."""
+    """Put STIX Two Math, reduced to CHARACTERS, beside the pages. Called when they are written."""
     if error is None:
-        (Path(app.outdir) / "_static" / FONT).write_bytes(font())
+        # Located, not imported, which takes a second: only its font is needed.
+        whole = distribution("ziamath").locate_file("ziamath/fonts/STIXTwoMath-Regular.ttf")
+        options = subset.Options(layout_features=["*"], notdef_outline=True, flavor="woff")
+        font = subset.load_font(str(whole), options)
+        subsetter = subset.Subsetter(options)
+        subsetter.populate(unicodes=subset.parse_unicodes(CHARACTERS))
+        subsetter.subset(font)
+        subset.save_font(font, str(Path(app.outdir) / "_static" / FONT), options)
 
 
 def setup(app: Sphinx) -> None:

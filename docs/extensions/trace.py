@@ -3,7 +3,7 @@
 import html
 
 from docs.data import Product
-from docs.extensions.code.architecture import architecture
+from docs.extensions.code.architecture import Architecture
 from docs.extensions.code.highlighting import code_block, highlighted_lines
 from docs.extensions.code.panes import pane_head
 from docs.extensions.code.tap_lines import tap_lines
@@ -24,7 +24,7 @@ class Trace(Play):
         return (
             f'<div class="play trace wide" data-play="trace"><noscript><p class="missing">Here '
             f"each value could be looked at; that needs JavaScript.</p></noscript>"
-            f'<div class="whole">{architecture(config, names)}</div>'
+            f'<div class="whole">{Architecture(config, names)}</div>'
             f'<div class="shown"><div class="about"></div>{code}</div></div>'
         )
 

@@ -99,7 +99,7 @@ WITHOUT_TORCH = CHECK | {"errors": {"numpy": 0.0, "jax": 0.0}}
 @pytest.mark.parametrize(
     ("changed", "checks", "said"),
     [
-        ({}, "logits, taps", "not measured: taps; run nox -s conformance"),
+        ({}, "logits; taps", "not measured: taps; run nox -s conformance"),
         ({"fingerprint": ""}, "logits", "these figures are older than the sources: run nox -s c"),
         ({"verdict": "failed"}, "logits", "not all checks passed when these were measured"),
         ({"checks": [WITHOUT_TORCH]}, "logits", "not measured: PyTorch;"),
@@ -237,7 +237,7 @@ def test_what_is_missing_or_old_is_told(site: Site) -> None:
 
 
 def test_the_picture_in_the_readme_shows_the_code_as_it_is() -> None:
-    assert picture.fingerprint_of() == picture.fingerprint(picture.excerpts()), (
+    assert picture.fingerprint_in_picture() == picture.fingerprint(), (
         "the picture in README.md shows code that has changed: nox -s browser -- --update-readme"
     )
 

@@ -11,7 +11,6 @@ from docs.data import Producer, ProducerError
 from docs.extensions.code.alignment import Unit, place, units
 from docs.extensions.code.excerpts import find_excerpt
 from docs.extensions.code.highlighting import highlighted_lines
-from docs.extensions.proofs.proof import checks_named
 from docs.producers.printed import printed
 from shared.errors import BackendError, UserError
 from shared.protocol import BACKENDS
@@ -140,11 +139,6 @@ def test_lines_stand_for_themselves_and_shapes_in_comments_are_marked() -> None:
 def test_bad_commands(command: str) -> None:
     with pytest.raises(UserError):
         check_command(command)
-
-
-def test_a_check_may_have_a_comma_in_its_name() -> None:
-    named = checks_named("taps, AdamW, 1 step, logits,AdamW, 20 steps")
-    assert named == ["taps", "AdamW, 1 step", "logits", "AdamW, 20 steps"]
 
 
 # Producers

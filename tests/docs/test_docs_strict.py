@@ -19,7 +19,7 @@ WRONG = {
     "```{excerpt} shared/schedule.py tomorrow\n```": "there is no tomorrow in shared/schedule.py",
     "```{excerpt} shared/schedules.py tomorrow\n```": "there is no file shared/schedules.py",
     "```{mutant} swap_qkv\n```": "there is no mutant 'swap_qkv'",
-    "```{conformance} logits, vibes\n```": "there is no check 'vibes'",
+    "```{conformance} logits; vibes\n```": "there is no check 'vibes'",
     "```{run-figure} horoscope\n```": "there is no producer 'horoscope'",
     "```{try} T\n:command: nox -s tango\n```": "there is no nox session 'tango'",
     "```{question}\nWhy?\n```": "put a line of --- before the answer",

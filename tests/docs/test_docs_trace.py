@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
-from docs.extensions.code.architecture import architecture
+from docs.extensions.code.architecture import Architecture
 from docs.extensions.code.excerpts import ExcerptError
 from docs.extensions.code.tap_lines import tap_lines
 from docs.producers import timing, trace
@@ -73,7 +73,7 @@ def test_what_is_compared_keeps_every_digit() -> None:
 @each_config
 def test_the_diagram_has_a_button_for_every_tap_and_none_covers_another(config: GPTConfig) -> None:
     names = {tap: f"{tap} of the model" for tap in tap_names(config)}
-    page = BeautifulSoup(architecture(config, names), "html.parser")
+    page = BeautifulSoup(str(Architecture(config, names)), "html.parser")
     buttons = page.find_all("button")
     assert [button["data-tap"] for button in buttons] == tap_names(config)
     assert [button["aria-label"] for button in buttons] == list(names.values())

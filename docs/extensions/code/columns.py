@@ -78,9 +78,6 @@ class Three(SiteDirective):
 class OneExcerpt(SiteDirective):
     """One definition from shared code: `{excerpt} shared/schedule.py learning_rate`."""
 
-    required_arguments = 1
-    optional_arguments = 1
-    has_content = False
     option_spec: ClassVar = {"docstring": yes_or_no}
 
     def shown(self) -> list[nodes.Node]:
