@@ -25,6 +25,7 @@ ARGUMENTS = (
     "--disable-dev-shm-usage",  # /dev/shm is small in containers
     "--force-color-profile=srgb",
     "--host-resolver-rules=MAP * ~NOTFOUND",  # even if a page wanted to
+    *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),  # root needs it
 )
 SCROLL_AT_ONCE = """
 addEventListener("DOMContentLoaded", () => {
@@ -41,38 +42,30 @@ def built_site() -> Path:
     return Path(os.environ.get("MINIGPT_SITE", SITE)).resolve()
 
 
-def find_browser() -> str | None:
-    """The name of the program on this system."""
-    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+def find_browser() -> str:
+    """The name of the program on this system; "" if there is none."""
+    return next((path for name in BROWSERS if (path := shutil.which(name))), "")
 
 
 def check_what_is_needed() -> None:
     """Raises `UserError`, naming what is missing and how to get it."""
-    install = "install Chromium and its driver (Debian: apt install chromium chromium-driver)"
-    if find_browser() is None:
-        raise UserError(f"there is no Chromium here: {install}")
-    if shutil.which(DRIVER) is None:
-        raise UserError(f"there is no {DRIVER} here: {install}")
+    for program, found in {"Chromium": find_browser(), DRIVER: shutil.which(DRIVER)}.items():
+        if not found:
+            how = "install Chromium and its driver (Debian: apt install chromium chromium-driver)"
+            raise UserError(f"there is no {program} here: {how}")
     if not (built_site() / "index.html").is_file():
         raise UserError(f"there is no site in {built_site()}: build it with nox -s docs")
 
 
 def start() -> webdriver.Chrome:
-    """Start Chromium. It logs the console and the requests of pages.
-
-    Raises:
-        WebDriverException: it does not start.
-    """
+    """Start Chromium. It logs the console and the requests of pages."""
     options = webdriver.ChromeOptions()
     # Name both programs, or Selenium downloads the missing one.
-    options.binary_location = find_browser() or ""
-    service = webdriver.ChromeService(shutil.which(DRIVER))
+    options.binary_location = find_browser()
     for argument in ARGUMENTS:
         options.add_argument(argument)
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        options.add_argument("--no-sandbox")  # Chromium does not start as root with it
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, service)
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which(DRIVER)))
     driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": SCROLL_AT_ONCE})
     return driver
 
@@ -105,11 +98,6 @@ def complaints(driver: webdriver.Chrome) -> list[str]:
     return [entry["message"] for entry in entries if entry["level"] in ("WARNING", "SEVERE")]
 
 
-def outside_requests(driver: webdriver.Chrome) -> list[str]:
-    """The addresses on other machines that were requested since the last call."""
-    return [address for address in requests(driver) if not address.startswith(HERE)]
-
-
 def requests(driver: webdriver.Chrome) -> list[str]:
     """The addresses requested since the last call."""
     events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
@@ -135,7 +123,7 @@ def contrasts(driver: webdriver.Chrome) -> list[dict[str, Any]]:
 def photograph(driver: webdriver.Chrome, path: Path) -> None:
     """Save a picture of the whole page, smaller if it is very tall."""
     size = driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
-    clip = {"x": 0, "y": 0, **size, "scale": min(1, TALLEST / size["height"])}
+    clip = {**size, "scale": min(1, TALLEST / size["height"])}
     options = {"clip": clip, "captureBeyondViewport": True}
     shot = driver.execute_cdp_cmd("Page.captureScreenshot", options)
     path.write_bytes(base64.b64decode(shot["data"]))

@@ -23,17 +23,13 @@ CHUNK = "minigpt-excerpt"
 """The name of the text chunk."""
 
 
-def code() -> dict[str, list[str]]:
-    """Of each column, from the current sources: its place, and its lines."""
-    found = {
-        name: find_excerpt(f"impls/{name}/model.py", SHOWN, docstring=False) for name in BACKENDS
-    }
-    return {name: [it.place, *(line.text for line in it.lines)] for name, it in found.items()}
-
-
 def fingerprint() -> str:
-    """A hash of the code in the columns and of its places."""
-    return hashlib.sha256("\n\n".join(map("\n".join, code().values())).encode()).hexdigest()
+    """A hash of the code in the columns, from the current sources, and of its places."""
+    columns = []
+    for name in BACKENDS:
+        shown = find_excerpt(f"impls/{name}/model.py", SHOWN, docstring=False)
+        columns.append("\n".join([shown.place, *(line.text for line in shown.lines)]))
+    return hashlib.sha256("\n\n".join(columns).encode()).hexdigest()
 
 
 def save(screenshot: bytes) -> None:

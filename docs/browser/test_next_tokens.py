@@ -1,5 +1,6 @@
 """The next-token table shows the results of next_tokens.py, for all positions of the sliders."""
 
+import shlex
 from collections.abc import Callable
 
 import numpy as np
@@ -8,8 +9,8 @@ from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
 from docs.browser.figure import Figure
-from docs.commands import check_command
 from shared.commands.next_tokens import distribution, entropy
+from shared.commands.options import parse_sample
 from shared.config import SampleConfig
 
 SETTINGS = [
@@ -80,7 +81,7 @@ def test_the_table_is_that_of_the_code(table: Table, config: SampleConfig) -> No
         drawn = table.find(".drawn")
         assert drawn.get_attribute("data-token") == str(token)
         assert f"“{tokens[token]}”" in drawn.text
-        check_command(table.find(".command").text)
+        parse_sample("numpy", shlex.split(table.find(".command").text)[3:])
 
 
 def test_bars_are_as_wide_as_the_probabilities(table: Table) -> None:

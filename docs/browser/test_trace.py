@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from selenium.webdriver import ActionChains, Chrome, Keys
+from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
-from docs.browser.figure import INTO_VIEW, Figure, text_of
+from docs.browser.figure import Figure, point_at, text_of
 
 PIXELS = """
 const [canvas] = arguments;
@@ -25,7 +25,7 @@ class Trace(Figure):
         self.taps = self.data["taps"]
 
     def choose(self, tap: str) -> None:
-        self.click(self.find(f'[data-tap="{tap}"]'))
+        self.click(f'[data-tap="{tap}"]')
 
     def chosen(self) -> list[str]:
         return [button.get_attribute("data-tap") for button in self.all('[aria-pressed="true"]')]
@@ -99,12 +99,11 @@ def test_the_picture_is_that_of_the_chosen_backend(trace: Trace, backend: str) -
 def test_the_picture_can_be_read_with_the_mouse(trace: Trace) -> None:
     trace.choose("h.0.attn.weights")
     canvas = trace.all("canvas")[2]
-    trace.run(INTO_VIEW, canvas)
     rows, columns = trace.taps["h.0.attn.weights"]["shape"][-2:]
     row, column = 7, 6
     x = round(canvas.size["width"] * ((column + 0.5) / columns - 0.5))
     y = round(canvas.size["height"] * ((row + 0.5) / rows - 0.5))
-    ActionChains(trace.driver).move_to_element_with_offset(canvas, x, y).perform()
+    point_at(trace.driver, canvas, x, y)
     value = trace.values("h.0.attn.weights", "numpy")[(2 * rows + row) * columns + column]
     cell = trace.find(".cell")
     assert float(cell.get_attribute("data-value")) == value
@@ -116,7 +115,7 @@ def test_the_picture_can_be_read_with_the_mouse(trace: Trace) -> None:
 
 def test_everything_can_be_done_with_the_keyboard(trace: Trace) -> None:
     names = list(trace.taps)
-    trace.focus('[data-tap="embed"]')
+    trace.press(start='[data-tap="embed"]')
     for keys, tap in [
         ([Keys.ARROW_DOWN, Keys.ARROW_DOWN], 2),
         ([Keys.END], -1),
@@ -144,5 +143,3 @@ def test_on_a_phone_the_diagram_and_what_is_chosen_fit(open_page: Callable[..., 
     trace.expect("probs")
     button, box = trace.find('[data-tap="probs"]').rect, whole.rect
     assert box["y"] <= button["y"] <= box["y"] + box["height"], "scrolled to, in its own window"
-    script = "return document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-    assert trace.run(script)

@@ -66,11 +66,11 @@ def write_font(app: Sphinx, error: Exception | None) -> None:
         # Located, not imported, which takes a second: only its font is needed.
         whole = distribution("ziamath").locate_file("ziamath/fonts/STIXTwoMath-Regular.ttf")
         options = subset.Options(layout_features=["*"], notdef_outline=True, flavor="woff")
-        font = subset.load_font(str(whole), options)
         subsetter = subset.Subsetter(options)
         subsetter.populate(unicodes=subset.parse_unicodes(CHARACTERS))
-        subsetter.subset(font)
-        subset.save_font(font, str(Path(app.outdir) / "_static" / FONT), options)
+        with subset.load_font(str(whole), options) as font:
+            subsetter.subset(font)
+            subset.save_font(font, str(Path(app.outdir) / "_static" / FONT), options)
 
 
 def setup(app: Sphinx) -> None:

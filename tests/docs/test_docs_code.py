@@ -129,8 +129,6 @@ def test_lines_stand_for_themselves_and_shapes_in_comments_are_marked() -> None:
         "nox -s break -- swap_qkv --backend torch",
         "nox -s break -- fused_kernel_without_mask --backend numpy",
         "nox -s train-torch --steps 5",
-        "nox -s train-torch -- --stepps 5",
-        "python -m impls.numpy.train --preset gpt5",
         "python -m lessons.benches",
         "python -m impls",
         "rm -r runs",

@@ -70,7 +70,7 @@ def test_strict_fails_on_what_is_old(site: Site) -> None:
 
 def test_a_command_that_fails_always_fails_the_build(site: Site) -> None:
     wrong = site.wrong(COMMAND.replace(WALK, f"{WALK} --layer 99"), may_run=True)
-    assert "index.md:3: ERROR: the command fails (status 2)" in wrong
+    assert f"index.md:3: ERROR: the command fails: {WALK}" in wrong
     assert "there is no layer 99" in wrong
 
 
