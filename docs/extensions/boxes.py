@@ -8,7 +8,7 @@ from docutils.parsers.rst import directives
 
 from docs.commands import check_command
 from docs.data import make
-from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw, yes_or_no
+from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw
 from docs.producers.printed import printed
 
 ANSWER = "---"
@@ -34,7 +34,7 @@ class Try(SiteDirective):
 
     ```{try} Four steps in numbers
     :command: python -m lessons.attention_steps
-    :shows: yes
+    :shows:
 
     Look at the last row of the weights.
     ```
@@ -42,17 +42,14 @@ class Try(SiteDirective):
     With `:shows:` the build runs the command and shows its output.
     """
 
-    option_spec: ClassVar = {
-        "command": directives.unchanged_required,
-        "shows": yes_or_no,
-    }
+    option_spec: ClassVar = {"command": directives.unchanged_required, "shows": directives.flag}
 
     def shown(self) -> list[nodes.Node]:
         if "command" not in self.options:
             raise PageError("{try}: :command: is missing")
         command = self.options["command"]
         check_command(command)
-        output = self.output(command) if self.options.get("shows") else []
+        output = self.output(command) if "shows" in self.options else []
         parts = [self.command(command), *self.parsed(self.content), *output]
         return self.box("try", f"Try: {self.argument}", *parts)
 

@@ -4,7 +4,6 @@ import html
 from collections.abc import Sequence
 
 from docutils import nodes
-from docutils.parsers.rst import directives
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -15,11 +14,6 @@ BACKENDS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
 """The backends and their titles, in the order of the columns."""
 
 logger = logging.getLogger(__name__)
-
-
-def yes_or_no(argument: str | None) -> bool:
-    """Parse the value of a yes-or-no option."""
-    return directives.choice(argument, ("yes", "no", "true", "false")) in ("yes", "true")
 
 
 class PageError(UserError):

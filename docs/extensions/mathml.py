@@ -4,7 +4,7 @@ The font is the subset of STIX Two Math (Open Font License) that equations use: 
 mathematics, brackets do not grow and roots do not fit.
 """
 
-import xml.etree.ElementTree as ET
+import re
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -33,29 +33,18 @@ CHARACTERS = (
 )
 
 
-def to_mathml(latex: str, *, block: bool) -> str:
-    """An equation as MathML.
-
-    Raises:
-        ValueError: it uses a command or an environment that the converter does not know and would
-            print as text.
-    """
-    if "&=" in latex and r"\\" in latex:
-        latex = rf"\begin{{align*}}{latex}\end{{align*}}"
-    mathml: str = convert(latex, display="block" if block else "inline")
-    for part in ET.fromstring(mathml).iter():
-        if part.text and "\\" in part.text:
-            raise ValueError(f"{part.text} is unknown")
-    return mathml
-
-
 def visit(self: HTML5Translator, node: nodes.math | nodes.math_block) -> None:
     """Writes an equation. Called by Sphinx."""
-    block, mathml = isinstance(node, nodes.math_block), ""
+    block, latex, mathml = isinstance(node, nodes.math_block), node.astext(), ""
+    if "&=" in latex and r"\\" in latex:
+        latex = rf"\begin{{align*}}{latex}\end{{align*}}"
     try:
-        mathml = to_mathml(node.astext(), block=block)
+        mathml = convert(latex, display="block" if block else "inline")
+        # The converter prints a command or an environment that it does not know as text.
+        if unknown := re.search(r"[^<>]*\\[^<>]*(?=<)", mathml):
+            raise ValueError(f"{unknown[0]} is unknown")
     except Exception as error:  # the converter documents none
-        logger.error("equation %r: %r", node.astext(), error, location=node)
+        logger.error("equation %r: %r", latex, error, location=node)
     self.body.append(f'<div class="math">{mathml}</div>' if block else mathml)
     raise nodes.SkipNode
 

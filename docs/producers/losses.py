@@ -69,7 +69,7 @@ def draw(data: dict[str, Any]) -> Drawing:
         f"last bit of such a number is worth {LAST_PLACE:.1e}; in {np.sum(apart == 0)} steps, "
         f"nothing."
     )
-    return Drawing(to_svg(figure, PRODUCER.name), alt)
+    return Drawing(to_svg(figure), alt)
 
 
 PRODUCER = Producer(

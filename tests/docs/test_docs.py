@@ -12,9 +12,7 @@ from audits.mutants import report as verdicts
 from audits.mutants.catalogue import CATALOGUE
 from audits.mutants.judging import Verdict
 from conformance.limits import ORDER
-from docs.browser import picture
-from docs.browser.chromium import check_what_is_needed
-from docs.data import Product
+from docs.browser import chromium, picture
 from docs.extensions.proofs import proof
 from docs.producers import losses
 from docs.producers.drawing import INK
@@ -143,14 +141,6 @@ def test_what_a_bug_fells_is_that_of_the_last_run(site: Site) -> None:
     assert "before the sources changed" in told
 
 
-def test_a_figure_is_shown_with_its_words(site: Site) -> None:
-    site.figure = Product({}, "<svg><path/></svg>", "a line")
-    assert site.build("```{run-figure} losses\nSee.\n```", strict=True) == []
-    figure = site.page().select_one(".run-figure")
-    assert figure.find(attrs={"role": "img"})["aria-label"] == "a line"
-    assert figure.p.text == "See."
-
-
 def test_losses_are_drawn_in_the_colours_of_the_page() -> None:
     curves = {"numpy": [3.0, 2.5, 2.0], "torch": [3.0, 2.5, 2.0 + 5e-7], "jax": [3.0, 2.5, 2.0]}
     drawing = losses.draw({"steps": 3, "losses": curves})
@@ -242,29 +232,13 @@ def test_the_picture_in_the_readme_shows_the_code_as_it_is() -> None:
     )
 
 
-def test_the_readme_shows_it_with_words_for_who_cannot_see_it() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    before, shown, _ = readme.partition(f"](docs/{picture.PICTURE.name})")
-    assert shown
-    alt = before.rpartition("![")[2]
-    assert all(framework in alt for framework in ("NumPy", "PyTorch", "JAX"))
-
-
-@pytest.mark.parametrize(
-    ("missing", "said"),
-    [
-        ("bin/chromium", "there is no Chromium here: install"),
-        ("bin/chromedriver", "there is no chromedriver here: install"),
-        ("site/index.html", "there is no site in {site}: build it with nox -s docs"),
-    ],
-)
-def test_what_the_browser_tests_lack_is_said(missing, said, tmp_path, monkeypatch) -> None:
-    for place in ("bin/chromium", "bin/chromedriver", "site/index.html"):
-        (tmp_path / place).parent.mkdir(exist_ok=True)
-        (tmp_path / place).touch(mode=0o755)
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    monkeypatch.setenv("MINIGPT_SITE", str(tmp_path / "site"))
-    check_what_is_needed()
-    (tmp_path / missing).unlink()
-    with pytest.raises(UserError, match=said.format(site=tmp_path / "site")):
-        check_what_is_needed()
+def test_what_the_browser_tests_lack_is_said(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("MINIGPT_SITE", str(tmp_path))
+    monkeypatch.setattr(chromium.shutil, "which", lambda program: None)
+    with pytest.raises(UserError, match="there is no Chromium here: install"):
+        chromium.check_what_is_needed()
+    monkeypatch.setattr(chromium.shutil, "which", lambda program: program)
+    with pytest.raises(UserError, match=f"there is no site in {tmp_path}: build it with nox -s do"):
+        chromium.check_what_is_needed()
+    (tmp_path / "index.html").touch()
+    chromium.check_what_is_needed()

@@ -6,9 +6,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from docs import build
-from docs.build import main
-from docs.data import Producer, ProducerError, Product
+from docs.data import ProducerError, Product
 from docs.producers import road
 from shared.errors import BackendError
 from shared.sources import ROOT
@@ -60,16 +58,6 @@ def test_a_cell_that_fails_is_named(source: str, error: type[Exception], said: s
         run("a = 1", source)
     assert str(caught.value).startswith(said)
     assert len(str(caught.value).splitlines()) == 1
-
-
-def test_a_cell_that_fails_fails_the_build(tmp_path, monkeypatch, capsys) -> None:
-    def measure() -> None:
-        raise ProducerError("the cell 'c1' fails")
-
-    monkeypatch.setattr(build, "PRODUCERS", {"failing": Producer("failing", "nothing", measure)})
-    assert main(["--out", str(tmp_path / "site")]) == 2
-    assert capsys.readouterr().err.endswith("error: the cell 'c1' fails\n")
-    assert not (tmp_path / "site").exists()
 
 
 # As a page

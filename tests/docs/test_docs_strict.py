@@ -11,7 +11,7 @@ from tests.docs.conftest import Site
 
 FIGURE = "```{run-figure} losses\n```"
 WALK = "python -m lessons.walk --untrained"
-COMMAND = f"```{{try}} T\n:command: {WALK}\n:shows: yes\n```"
+COMMAND = f"```{{try}} T\n:command: {WALK}\n:shows:\n```"
 
 WRONG = {
     "```{three} GPT.sideways\n```": "there is no GPT.sideways in impls/numpy/model.py",
@@ -62,6 +62,7 @@ def test_strict_fails_on_what_is_old(site: Site) -> None:
     site.figure = Product("a walk", "<svg><path/></svg>", "a line")
     assert site.build(f"{FIGURE}\n\n{COMMAND}", strict=True) == []
     assert site.page().select_one(".output pre").text == "a walk"
+    assert site.page().select_one(".run-figure [role=img]")["aria-label"] == "a line"
     site.figure = Product("a walk", "<svg><path/></svg>", "a line", stale=True)
     wrong = site.wrong(f"{FIGURE}\n\n{COMMAND}", strict=True)
     assert "older than the sources: losses" in wrong

@@ -58,13 +58,10 @@ def test_what_is_compared_keeps_every_digit() -> None:
     one = np.array([[0.5, -1 / 3, 2.0]])
     other = one + np.array([[0.0, 2**-40, -(2**-50)]])
     found = trace.compared({"numpy": one, "torch": one, "jax": other})
-    assert found["numpy"]["min"] == -1 / 3
-    assert found["numpy"]["mean"] == one.mean()
     assert found["torch"]["apart"] == {
         **{"from": "jax", "largest": 2**-40, "relative": 2**-41, "at": [0, 1]},
         **{"here": one[0, 1], "there": other[0, 1]},
     }
-    assert found["jax"]["apart"]["from"] == "numpy"
 
 
 # The diagram

@@ -11,7 +11,7 @@ from docs.extensions.code.alignment import ROOT_KEY, Unit, place, units
 from docs.extensions.code.excerpts import Excerpt, find_excerpt
 from docs.extensions.code.highlighting import code_block, highlighted_lines
 from docs.extensions.code.panes import Pane, pane_head, three_panes
-from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw, yes_or_no
+from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw
 
 NOTHING = "nothing"
 """Given instead of a name if the backend has no such code; the content says why."""
@@ -23,7 +23,7 @@ class Three(SiteDirective):
     """The same definition from impls/numpy, impls/torch and impls/jax, lines linked.
 
     ```{three} CausalSelfAttention.forward
-    :docstring: no
+    :no-docstring:
     :with: CausalSelfAttention.backward
     ```
 
@@ -34,15 +34,17 @@ class Three(SiteDirective):
 
     option_spec: ClassVar = {
         "file": directives.unchanged_required,
-        "docstring": yes_or_no,
+        "no-docstring": directives.flag,
         "with": directives.unchanged_required,
         **dict.fromkeys(BACKENDS, directives.unchanged_required),
         **{f"{backend}-file": directives.unchanged_required for backend in BACKENDS},
     }
 
     def shown(self) -> list[nodes.Node]:
-        found = {backend: self.excerpts(backend) for backend in BACKENDS}
-        below = self.of_backend("numpy", self.options["with"]) if "with" in self.options else []
+        found = {
+            name: self.excerpts(name, self.options.get(name, self.argument)) for name in BACKENDS
+        }
+        below = self.excerpts("numpy", self.options.get("with", NOTHING))
         empty = [backend for backend, some in found.items() if not some]
         if empty and not self.content:
             raise PageError(f"{{three}}: say in the content why {empty[0]} has nothing")
@@ -60,29 +62,25 @@ class Three(SiteDirective):
         shown = [raw(three_panes(panes, f"three-{self.number()}", label, rows))]
         return [*shown, *(one_pane(excerpt, BY_HAND, excerpt.place) for excerpt in below)]
 
-    def excerpts(self, backend: str) -> list[Excerpt]:
-        """The definitions that the backend shows; none if it has no such code."""
-        names = self.options.get(backend, self.argument)
-        return [] if names == NOTHING else self.of_backend(backend, names)
-
-    def of_backend(self, backend: str, names: str) -> list[Excerpt]:
-        """Raises `ExcerptError` if one is not there."""
+    def excerpts(self, backend: str, names: str) -> list[Excerpt]:
+        """The definitions of these names, one after another; none if there is nothing."""
         file = self.options.get(f"{backend}-file", self.options.get("file", "model.py"))
-        docstring = self.options.get("docstring", True)
+        docstring = "no-docstring" not in self.options
         return [
             find_excerpt(f"impls/{backend}/{file}", name.strip(), docstring=docstring)
             for name in names.split(",")
+            if names != NOTHING
         ]
 
 
 class OneExcerpt(SiteDirective):
     """One definition from shared code: `{excerpt} shared/schedule.py learning_rate`."""
 
-    option_spec: ClassVar = {"docstring": yes_or_no}
+    option_spec: ClassVar = {"no-docstring": directives.flag}
 
     def shown(self) -> list[nodes.Node]:
         path, _, name = self.argument.partition(" ")
-        excerpt = find_excerpt(path, name, docstring=self.options.get("docstring", True))
+        excerpt = find_excerpt(path, name, docstring="no-docstring" not in self.options)
         return [one_pane(excerpt, excerpt.place)]
 
 
