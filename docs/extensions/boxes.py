@@ -50,7 +50,8 @@ class Try(SiteDirective):
         command = self.options["command"]
         check_command(command)
         output = self.output(command) if "shows" in self.options else []
-        parts = [self.command(command), *self.parsed(self.content), *output]
+        shown = nodes.literal_block(command, command, language="sh")
+        parts = [shown, *self.parsed(self.content), *output]
         return self.box("try", f"Try: {self.argument}", *parts)
 
     def output(self, command: str) -> list[nodes.Node]:

