@@ -10,7 +10,7 @@ from docutils.parsers.rst import directives
 from docs.extensions.code.alignment import ROOT_KEY, Unit, place, units
 from docs.extensions.code.excerpts import Excerpt, find_excerpt
 from docs.extensions.code.highlighting import code_block, highlighted_lines
-from docs.extensions.code.panes import Pane, pane_head, three_panes
+from docs.extensions.code.panes import pane_head, three_panes
 from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw
 
 NOTHING = "nothing"
@@ -54,10 +54,10 @@ class Three(SiteDirective):
         }
         rows = place([some for some in placed.values() if some])
         no_code = f'<p class="no-code">{html.escape(" ".join(self.content))}</p>'
-        panes = [
-            pane_of(name, some, placed[name]) if some else Pane(name, "", no_code)
+        panes = {
+            name: pane_of(name, some, placed[name]) if some else ("", no_code)
             for name, some in found.items()
-        ]
+        }
         label = f"{self.argument} in three frameworks"
         shown = [raw(three_panes(panes, f"three-{self.env.new_serialno('minigpt')}", label, rows))]
         return [*shown, *(one_pane(excerpt, BY_HAND, excerpt.place) for excerpt in below)]
@@ -84,8 +84,8 @@ class OneExcerpt(SiteDirective):
         return [one_pane(excerpt, excerpt.place)]
 
 
-def pane_of(backend: str, excerpts: Sequence[Excerpt], placed: Sequence[Unit]) -> Pane:
-    """A column: its units, each in its row, with the rows that do the same in the others."""
+def pane_of(backend: str, excerpts: Sequence[Excerpt], placed: Sequence[Unit]) -> tuple[str, str]:
+    """A column: where its code is; and its units, each in its row, linked with the other columns."""
     lines = iter(highlighted_lines([line.text for unit in placed for line in unit.lines]))
     parts = []
     for unit in placed:
@@ -96,7 +96,7 @@ def pane_of(backend: str, excerpts: Sequence[Excerpt], placed: Sequence[Unit]) -
             f"{''.join(next(lines) for _ in unit.lines)}</span>"
         )
     places = ", ".join(excerpt.place for excerpt in excerpts)
-    return Pane(backend, places, code_block(parts, f"{BACKENDS[backend]}, {places}"))
+    return places, code_block(parts, f"{BACKENDS[backend]}, {places}")
 
 
 def one_pane(excerpt: Excerpt, title: str, place: str = "") -> nodes.raw:

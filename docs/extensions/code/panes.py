@@ -4,36 +4,33 @@ Without JavaScript all three are shown; on a narrow screen, one below the other.
 """
 
 import html
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from docs.extensions.directive import BACKENDS
 
 
-@dataclass(frozen=True)
-class Pane:
-    """What one backend shows."""
+def three_panes(
+    panes: Mapping[str, tuple[str, str]], identifier: str, label: str, rows: int = 1
+) -> str:
+    """The panes and their tabs.
 
-    backend: str
-    place: str
-    """The file and line of the code, or ""."""
-    body: str
-    """HTML."""
-
-
-def three_panes(panes: Sequence[Pane], identifier: str, label: str, rows: int = 1) -> str:
-    """The panes and their tabs. A body with rows gives the row of each of its parts."""
+    Args:
+        panes: for each backend, the file and line of its code, or "", and HTML.
+        identifier: unique on the page.
+        label: what the panes have in common.
+        rows: the number of rows, if the HTML gives the row of each of its parts.
+    """
     tabs = sections = ""
-    for pane in panes:
-        name, own = BACKENDS[pane.backend], f"{identifier}-{pane.backend}"
+    for backend, (place, body) in panes.items():
+        name, own = BACKENDS[backend], f"{identifier}-{backend}"
         tabs += (
             f'<button type="button" role="tab" id="{own}-tab" aria-controls="{own}" '
             f'aria-selected="false">{name}</button>'
         )
-        head = pane_head(name, pane.place, copy=bool(pane.place))
+        head = pane_head(name, place, copy=bool(place))
         sections += (
-            f'<section class="pane backend-{pane.backend}" id="{own}" data-backend="{name}" '
-            f'aria-label="{name}">{head}{pane.body}</section>'
+            f'<section class="pane backend-{backend}" id="{own}" data-backend="{name}" '
+            f'aria-label="{name}">{head}{body}</section>'
         )
     return (
         f'<div class="three wide" id="{identifier}" style="--rows:{rows}">'

@@ -13,7 +13,7 @@ from audits.mutants.judging import Verdict
 from audits.mutants.mutant import Mutant
 from audits.mutants.plant import diff
 from docs.extensions.code.highlighting import code_block, line_element
-from docs.extensions.code.panes import Pane, three_panes
+from docs.extensions.code.panes import three_panes
 from docs.extensions.directive import BACKENDS, SiteDirective, raw
 from docs.extensions.proofs.kills import HOW
 
@@ -28,7 +28,7 @@ class PlantedBug(SiteDirective):
     def shown(self) -> list[nodes.Node]:
         mutant = find(self.argument)
         backend = "torch" if "torch" in mutant.edits else next(iter(mutant.edits))
-        panes = [_pane(mutant, name) for name in BACKENDS]
+        panes = {name: _pane(mutant, name) for name in BACKENDS}
         label = f"{mutant.name} in three frameworks"
         command = f"nox -s break -- {mutant.name} --backend {backend}"
         return self.box(
@@ -60,13 +60,13 @@ class PlantedBug(SiteDirective):
         return [*notes, raw(listing)]
 
 
-def _pane(mutant: Mutant, backend: str) -> Pane:
-    """The lines that change in one backend."""
+def _pane(mutant: Mutant, backend: str) -> tuple[str, str]:
+    """The files and lines that change in one backend."""
     if backend not in mutant.edits:
-        return Pane(backend, "", '<p class="no-code">has no place for this bug</p>')
+        return "", '<p class="no-code">has no place for this bug</p>'
     files = dict.fromkeys(edit.file for edit in mutant.edits[backend])
     place = ", ".join(f"impls/{backend}/{file}" for file in files)
-    return Pane(backend, place, code_block(_changes(mutant, backend), f"{place}, changed"))
+    return place, code_block(_changes(mutant, backend), f"{place}, changed")
 
 
 def _changes(mutant: Mutant, backend: str) -> Iterable[str]:
