@@ -85,7 +85,7 @@ class OneExcerpt(SiteDirective):
 
 
 def pane_of(backend: str, excerpts: Sequence[Excerpt], placed: Sequence[Unit]) -> tuple[str, str]:
-    """A column: where its code is; and its units, each in its row, linked with the other columns."""
+    """A column: where its code is; and its units, each in its row, linked with the others."""
     lines = iter(highlighted_lines([line.text for unit in placed for line in unit.lines]))
     parts = []
     for unit in placed:
