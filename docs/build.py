@@ -12,12 +12,12 @@ import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 from tyro.conf import FlagCreatePairsOff, arg
 
 from docs.data import make
-from docs.links import dead_links
 from docs.producers import PRODUCERS
 from shared.commands.options import UsageError, parse
 from shared.commands.terminal import run_command, say
@@ -30,10 +30,6 @@ MARK = ".buildinfo"
 """A file that Sphinx leaves in every site. A directory without it is not replaced."""
 
 WRONG = re.compile(r"\b(ERROR|CRITICAL): ")
-
-
-class SiteError(UserError):
-    """The site cannot be built as it is."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +66,8 @@ def _build(argv: Sequence[str] | None) -> int:
 
 def check_replaceable(out: Path) -> None:
     """Raises `UsageError` if there is something at `out` that is not a site."""
-    if out.is_dir() and any(out.iterdir()) and not (out / MARK).exists():
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / MARK).exists()):
         raise UsageError(f"{out} is not empty and is not a site that could be replaced")
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file, and a site is a directory")
 
 
 def build_site(
@@ -99,57 +93,42 @@ def build_site(
         What is missing, a line each.
 
     Raises:
-        SiteError: a page is wrong, or with `strict` something is missing.
+        UserError: a page is wrong, or with `strict` something is missing.
     """
     # Imported here because it takes a second, and other commands of docs/ do not need it.
     from sphinx.application import Sphinx
     from sphinx.errors import SphinxError
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
-    partial = out.with_name(f".{out.name}.partial")
-    doctrees = out.with_name(f".{out.name}.doctrees")
     complaints = io.StringIO()
     out.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with patch_docutils(DOCS), docutils_namespace():  # removed with Sphinx's own registrations
-            application = Sphinx(
-                *(source, DOCS, partial, doctrees, "html"),
-                confoverrides={"minigpt_may_run": may_run},
-                status=None,
-                warning=complaints,
-                freshenv=True,
-            )
-            application.build(force_all=True)
-        problems = [*failures, *told(complaints.getvalue()), *dead_links(partial)]
+    with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as directory:
+        partial = Path(directory) / "site"
+        try:
+            with patch_docutils(DOCS), docutils_namespace():  # what Sphinx registers is removed
+                application = Sphinx(
+                    *(source, DOCS, partial, Path(directory) / "doctrees", "html"),
+                    confoverrides={"minigpt_may_run": may_run},
+                    status=None,
+                    warning=complaints,
+                    freshenv=True,
+                )
+                application.build(force_all=True)
+        except SphinxError as error:
+            raise UserError(f"the site was not built: {error}") from error
+        # A line each, without colours, and with paths relative to the top of the repository
+        told = re.sub(r"\x1b\[[0-9;]*m", "", complaints.getvalue()).replace(f"{DOCS.parent}/", "")
+        problems = [*failures, *(line for line in told.splitlines() if line.strip())]
         wrong = [problem for problem in problems if strict or WRONG.search(problem)]
         for problem in problems:
             if problem not in wrong:
                 say(problem)
         if wrong:
-            raise SiteError("the site was not built:\n" + "\n".join(wrong))
-        replace_directory(partial, out)
-    except SphinxError as error:
-        raise SiteError(f"the site was not built: {error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(doctrees, ignore_errors=True)
+            raise UserError("the site was not built:\n" + "\n".join(wrong))
+        if out.exists():
+            shutil.rmtree(out)
+        partial.rename(out)
     return problems
-
-
-def told(complaints: str) -> list[str]:
-    """Sphinx's complaints, a line each, with paths relative to the current directory."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", complaints).replace(f"{DOCS.parent}/", "")
-    return [line for line in text.splitlines() if line.strip()]
-
-
-def replace_directory(new: Path, out: Path) -> None:
-    """Put `new` where `out` is."""
-    old = out.with_name(f".{out.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    new.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 if __name__ == "__main__":

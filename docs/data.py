@@ -1,20 +1,12 @@
 """Figures from real runs: made by producers, kept in build/docs-data until a source changes.
 
-A producer measures something, returns numbers, and draws them if it has a picture:
-
-    PRODUCER = Producer(
-        name="losses",
-        what="the same training three times",
-        sources=("impls", "shared", "docs/producers/losses.py"),
-        measure=measure,  # () -> anything that JSON can hold
-        draw=draw,        # (the result of measure) -> Drawing; or None
-    )
-
-Each producer has a file in docs/producers and is listed in docs/producers/__init__.py. A page shows
-its picture with `{run-figure} losses`, or passes its numbers to a script: `{run-data} losses`.
+A producer measures something, returns numbers, and draws them if it has a picture. Each has a file
+in docs/producers and is listed in docs/producers/__init__.py. A page shows its picture with
+`{run-figure} losses`, or an interactive figure of its numbers with `{play} attention`.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +18,11 @@ from shared.files import explained, write_whole
 from shared.sources import ROOT, fingerprint
 
 DIRECTORY = ROOT / "build" / "docs-data"
+SOURCES = (
+    *("impls", "shared", "lessons", "conformance", "audits", "constraints.txt"),
+    *("docs/producers", "docs/road.ipynb"),
+)
+"""A change to any of them makes all figures stale: each depends on most of them."""
 
 
 class ProducerError(UserError):
@@ -48,23 +45,25 @@ class Producer:
     name: str
     what: str
     """A short description, for messages."""
-    sources: tuple[str, ...]
-    """Files and directories that decide the outcome; a change to any of them makes it stale."""
     measure: Callable[[], Any]
-    """Raises `UserError` if something it needs is missing, such as a framework, and
-    `ProducerError` if it fails all the same."""
+    """Returns anything that JSON can hold. Raises `UserError` if something it needs is missing,
+    such as a framework, and `ProducerError` if it fails all the same."""
     draw: Callable[[Any], Drawing] | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where its product is kept."""
+        return DIRECTORY / (re.sub(r"\W+", "-", self.name) + ".json")
 
 
 @dataclass(frozen=True)
 class Product:
     """What a producer left in build/docs-data."""
 
-    producer: Producer
     data: Any
-    svg: str | None
-    alt: str
-    stale: bool
+    svg: str | None = None
+    alt: str = ""
+    stale: bool = False
     """The sources have changed since."""
 
 
@@ -75,7 +74,7 @@ def lack(producer: Producer, product: Product | None) -> list[str]:
     return [f"older than the sources: {producer.name}"] if product.stale else []
 
 
-def make(producers: Iterable[Producer], directory: Path = DIRECTORY) -> list[str]:
+def make(producers: Iterable[Producer]) -> list[str]:
     """Measure what is missing or stale. Returns a line for every producer that could not run.
 
     Raises:
@@ -84,11 +83,11 @@ def make(producers: Iterable[Producer], directory: Path = DIRECTORY) -> list[str
     """
     failures = []
     for producer in producers:
-        known = read(producer, directory)
+        known = read(producer)
         if known is not None and not known.stale:
             continue
         say(f"{producer.name}: {producer.what} …")
-        before = fingerprint(producer.sources)  # before measuring: later edits are not measured
+        before = fingerprint(SOURCES)  # before measuring: later edits are not measured
         try:
             data = producer.measure()
         except ProducerError:
@@ -96,25 +95,20 @@ def make(producers: Iterable[Producer], directory: Path = DIRECTORY) -> list[str
         except UserError as error:
             failures.append(f"{producer.name} could not be measured: {error}")
             continue
-        drawing = producer.draw(data) if producer.draw else None
-        record = {
-            "fingerprint": before,
-            "data": data,
-            "svg": drawing and drawing.svg,
-            "alt": drawing.alt if drawing else "",
-        }
-        path = directory / f"{producer.name}.json"
-        with explained("write", path):
-            directory.mkdir(parents=True, exist_ok=True)
-            write_whole(path, json.dumps(record, allow_nan=False))
+        record = {"fingerprint": before, "data": data, "svg": None, "alt": ""}
+        if producer.draw:
+            record |= vars(producer.draw(data))
+        with explained("write", producer.path):
+            DIRECTORY.mkdir(parents=True, exist_ok=True)
+            write_whole(producer.path, json.dumps(record, allow_nan=False))
     return failures
 
 
-def read(producer: Producer, directory: Path = DIRECTORY) -> Product | None:
+def read(producer: Producer) -> Product | None:
     """The last measurement; None if there is none, or it cannot be read."""
     try:
-        record = json.loads((directory / f"{producer.name}.json").read_text(encoding="utf-8"))
-        stale = record["fingerprint"] != fingerprint(producer.sources)
-        return Product(producer, record["data"], record["svg"], record["alt"], stale)
+        record = json.loads(producer.path.read_text(encoding="utf-8"))
+        stale = record["fingerprint"] != fingerprint(SOURCES)
+        return Product(record["data"], record["svg"], record["alt"], stale)
     except (OSError, ValueError, KeyError, TypeError):
         return None

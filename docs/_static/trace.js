@@ -108,7 +108,7 @@
     paint() {
       const { letters, shape } = this.tap;
       const [rows, columns] = shape.slice(-2);
-      const panels = letters.includes("H") ? this.data.sizes.H : 1;
+      const panels = letters.includes("H") ? this.data.config.n_head : 1;
       this.largest = Math.max(...this.values.map(Math.abs)) || 1;
       this.picture.dataset.backend = this.backend;
       this.picture.classList.toggle("heads", panels > 1);

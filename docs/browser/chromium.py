@@ -4,17 +4,18 @@ import base64
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
 
 from docs.build import SITE
+from shared.errors import UserError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DRIVER = "chromedriver"
-HERE = ("file:", "data:", "blob:", "about:", "chrome:", "http://127.0.0.1:")
+HERE = ("file:", "data:", "blob:", "about:", "chrome:")
 """Prefixes of addresses on this machine, or in the browser itself."""
 
 ARGUMENTS = (
@@ -23,7 +24,8 @@ ARGUMENTS = (
     "--disable-gpu",
     "--disable-dev-shm-usage",  # /dev/shm is small in containers
     "--force-color-profile=srgb",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # even if a page wanted to
+    "--host-resolver-rules=MAP * ~NOTFOUND",  # even if a page wanted to
+    *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),  # root needs it
 )
 SCROLL_AT_ONCE = """
 addEventListener("DOMContentLoaded", () => {
@@ -40,27 +42,30 @@ def built_site() -> Path:
     return Path(os.environ.get("MINIGPT_SITE", SITE)).resolve()
 
 
-def find_browser() -> str | None:
-    """The name of the program on this system."""
-    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+def find_browser() -> str:
+    """The name of the program on this system; "" if there is none."""
+    return next((path for name in BROWSERS if (path := shutil.which(name))), "")
+
+
+def check_what_is_needed() -> None:
+    """Raises `UserError`, naming what is missing and how to get it."""
+    for program, found in {"Chromium": find_browser(), DRIVER: shutil.which(DRIVER)}.items():
+        if not found:
+            how = "install Chromium and its driver (Debian: apt install chromium chromium-driver)"
+            raise UserError(f"there is no {program} here: {how}")
+    if not (built_site() / "index.html").is_file():
+        raise UserError(f"there is no site in {built_site()}: build it with nox -s docs")
 
 
 def start() -> webdriver.Chrome:
-    """Start Chromium. It logs the console and the requests of pages.
-
-    Raises:
-        WebDriverException: it does not start.
-    """
+    """Start Chromium. It logs the console and the requests of pages."""
     options = webdriver.ChromeOptions()
     # Name both programs, or Selenium downloads the missing one.
-    options.binary_location = find_browser() or ""
-    service = webdriver.ChromeService(shutil.which(DRIVER))
+    options.binary_location = find_browser()
     for argument in ARGUMENTS:
         options.add_argument(argument)
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        options.add_argument("--no-sandbox")  # Chromium does not start as root with it
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, service)
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which(DRIVER)))
     driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": SCROLL_AT_ONCE})
     return driver
 
@@ -103,11 +108,6 @@ def requests(driver: webdriver.Chrome) -> list[str]:
     ]
 
 
-def off_this_machine(addresses: Sequence[str]) -> list[str]:
-    """The addresses that are on another machine."""
-    return [address for address in addresses if not address.startswith(HERE)]
-
-
 def contrasts(driver: webdriver.Chrome) -> list[dict[str, Any]]:
     """The colour pairs of the text on the page: foreground and background.
 
@@ -121,13 +121,9 @@ def contrasts(driver: webdriver.Chrome) -> list[dict[str, Any]]:
 
 
 def photograph(driver: webdriver.Chrome, path: Path) -> None:
-    """Save a picture of the whole page: path.png, or path-1.png and so on if it is too tall."""
+    """Save a picture of the whole page, smaller if it is very tall."""
     size = driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
-    tops = range(0, max(1, int(size["height"])), TALLEST)
-    for number, top in enumerate(tops, 1):
-        height = min(TALLEST, size["height"] - top)
-        clip = {"x": 0, "y": top, "width": size["width"], "height": height, "scale": 1}
-        options = {"clip": clip, "captureBeyondViewport": True}
-        shot = driver.execute_cdp_cmd("Page.captureScreenshot", options)
-        name = path.name if len(tops) == 1 else f"{path.name}-{number}"
-        path.with_name(f"{name}.png").write_bytes(base64.b64decode(shot["data"]))
+    clip = {**size, "scale": min(1, TALLEST / size["height"])}
+    options = {"clip": clip, "captureBeyondViewport": True}
+    shot = driver.execute_cdp_cmd("Page.captureScreenshot", options)
+    path.write_bytes(base64.b64decode(shot["data"]))

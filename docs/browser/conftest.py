@@ -1,7 +1,6 @@
 """The browser, the site, and checks after every test: no console errors, no outside requests."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,12 +29,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def site() -> Path:
-    """The directory of the tested site."""
-    return chromium.built_site()
-
-
-@pytest.fixture(scope="session")
 def browser() -> Iterator[Chrome]:
     """One Chromium for all tests: starting it takes longer than most of them."""
     driver = chromium.start()
@@ -53,17 +46,16 @@ def driver(browser: Chrome) -> Iterator[Chrome]:
     yield browser
     browser.execute_script(FORGET)
     chromium.emulate(browser, {})
-    complaints, asked = chromium.complaints(browser), chromium.requests(browser)
-    assert not complaints
-    assert not chromium.off_this_machine(asked)
+    assert not chromium.complaints(browser)
+    assert all(asked.startswith(chromium.HERE) for asked in chromium.requests(browser))
 
 
 @pytest.fixture
-def open_page(driver: Chrome, site: Path) -> Callable[..., Chrome]:
+def open_page(driver: Chrome) -> Callable[..., Chrome]:
     """open_page("pages/02-bigram", width=390, height=900, dark=True): from disk."""
 
     def opened(name: str, **window: Any) -> Chrome:
-        file = site / f"{name}.html"
+        file = chromium.built_site() / f"{name}.html"
         assert file.is_file(), f"the site has no page {name}"
         chromium.show(driver, file.as_uri(), **window)
         return driver

@@ -16,10 +16,10 @@ def press(driver: Chrome, *keys: str) -> None:
     ActionChains(driver).send_keys(*keys).perform()
 
 
-def point_at(driver: Chrome, element: WebElement) -> None:
-    """Move the mouse to the middle of an element."""
+def point_at(driver: Chrome, element: WebElement, x: int = 0, y: int = 0) -> None:
+    """Move the mouse to the middle of an element, or so far from it."""
     driver.execute_script(INTO_VIEW, element)
-    ActionChains(driver).move_to_element(element).perform()
+    ActionChains(driver).move_to_element_with_offset(element, x, y).perform()
 
 
 def text_of(element: WebElement) -> str:
@@ -51,20 +51,17 @@ class Figure:
         """Run JavaScript; arguments[0] is the figure, unless others are given."""
         return self.driver.execute_script(script, *(arguments or [self.place]))
 
-    def focus(self, selector: str) -> None:
-        self.run("arguments[0].focus()", self.find(selector))
-
-    def click(self, element: WebElement) -> None:
+    def click(self, selector: str) -> None:
         """Click, even if something floats above the element."""
-        self.run("arguments[0].click()", element)
+        self.run("arguments[0].click()", self.find(selector))
 
     def select(self, **chosen: object) -> None:
         """Choose in the menus of these names."""
         for name, value in chosen.items():
             Select(self.find(f"select[name={name}]")).select_by_value(str(value))
 
-    def press(self, *keys: str) -> None:
+    def press(self, *keys: str, start: str = "") -> None:
+        """Press keys, beginning at the element `start` if it is given."""
+        if start:
+            self.run("arguments[0].focus()", self.find(start))
         press(self.driver, *keys)
-
-    def point_at(self, element: WebElement) -> None:
-        point_at(self.driver, element)

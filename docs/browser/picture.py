@@ -5,14 +5,12 @@ whether the code has changed since.
 """
 
 import hashlib
-from collections.abc import Mapping
 from io import BytesIO
-from pathlib import Path
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from docs.extensions.code.excerpts import Excerpt, find_excerpt
+from docs.extensions.code.excerpts import find_excerpt
 from docs.extensions.directive import BACKENDS
 from shared.sources import ROOT
 
@@ -25,33 +23,25 @@ CHUNK = "minigpt-excerpt"
 """The name of the text chunk."""
 
 
-def excerpts() -> dict[str, Excerpt]:
-    """The code in each column, from the current sources."""
-    files = {name: f"impls/{name}/model.py" for name in BACKENDS}
-    return {name: find_excerpt(file, SHOWN, docstring=False) for name, file in files.items()}
+def fingerprint() -> str:
+    """A hash of the code in the columns, from the current sources, and of its places."""
+    columns = []
+    for name in BACKENDS:
+        shown = find_excerpt(f"impls/{name}/model.py", SHOWN, docstring=False)
+        columns.append("\n".join([shown.place, *(line.text for line in shown.lines)]))
+    return hashlib.sha256("\n\n".join(columns).encode()).hexdigest()
 
 
-def fingerprint(shown: Mapping[str, Excerpt]) -> str:
-    """A hash of the code in the columns and of its places."""
-    texts = [
-        "\n".join([excerpt.place, *(line.text for line in excerpt.lines)])
-        for excerpt in shown.values()
-    ]
-    return hashlib.sha256("\n\n".join(texts).encode()).hexdigest()
-
-
-def save(screenshot: bytes, path: Path = PICTURE) -> None:
+def save(screenshot: bytes) -> None:
     """Write a screenshot in few colours, with the fingerprint of the current code."""
-    picture = (
-        Image.open(BytesIO(screenshot)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-    )
+    picture = Image.open(BytesIO(screenshot)).convert("RGB")
     note = PngInfo()
-    note.add_text(CHUNK, fingerprint(excerpts()))
-    picture.save(path, pnginfo=note, optimize=True)
+    note.add_text(CHUNK, fingerprint())
+    few = picture.quantize(COLOURS, dither=Image.Dither.NONE)
+    few.save(PICTURE, pnginfo=note, optimize=True)
 
 
-def fingerprint_of(path: Path = PICTURE) -> str | None:
-    """The fingerprint in a picture; None if it has none."""
-    with Image.open(path) as picture:
-        found = picture.info.get(CHUNK)
-    return found if isinstance(found, str) else None
+def fingerprint_in_picture() -> str | None:
+    """Of the code when the picture was taken."""
+    with Image.open(PICTURE) as picture:
+        return picture.info.get(CHUNK)

@@ -1,5 +1,6 @@
 """The next-token table shows the results of next_tokens.py, for all positions of the sliders."""
 
+import shlex
 from collections.abc import Callable
 
 import numpy as np
@@ -8,16 +9,14 @@ from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
 from docs.browser.figure import Figure
-from docs.commands import check_command
 from shared.commands.next_tokens import distribution, entropy
+from shared.commands.options import parse_sample
 from shared.config import SampleConfig
 
 SETTINGS = [
     SampleConfig(),
     SampleConfig(temperature=0.0, seed=3),
     SampleConfig(temperature=0.5, top_k=5, seed=2),
-    SampleConfig(temperature=1.7, top_p=0.85, seed=20),
-    SampleConfig(temperature=0.05, top_k=40, top_p=0.05),
     SampleConfig(temperature=2.0, top_k=17, top_p=0.6, seed=7),
     SampleConfig(top_k=1, seed=11),
 ]
@@ -41,18 +40,13 @@ class Table(Figure):
         for name, value in values.items():
             self.run(SLIDE, self.find(f"input[name={name}]"), value)
 
-    def column(self, name: str) -> list[float]:
-        """The numbers of a column, in all rows."""
-        return self.rows(f"Number(row.dataset.{name})")
+    def column(self, what: str) -> list:
+        """Of each row: `dataset.p`, its probability, or `children[0].textContent`."""
+        rows = "[...arguments[0].querySelectorAll('tbody tr')]"
+        return self.run(f"return {rows}.map((row) => row.{what})")
 
-    def cells(self, number: int) -> list[str]:
-        """The text of a column's cells."""
-        return self.rows(f"row.children[{number}].textContent")
-
-    def rows(self, what: str) -> list:
-        return self.run(
-            f"return [...arguments[0].querySelectorAll('tbody tr')].map((row) => {what})"
-        )
+    def numbers_of(self, name: str) -> list[float]:
+        return [float(number) for number in self.column(f"dataset.{name}")]
 
 
 @pytest.fixture
@@ -70,10 +64,13 @@ def test_the_table_is_that_of_the_code(table: Table, config: SampleConfig) -> No
         first, rest = order[:ROWS], order[ROWS:]
         for name, values in (("own", own), ("p", p)):
             expected = [*values[first], values[rest].sum()]
-            np.testing.assert_allclose(table.column(name), expected, rtol=1e-12, atol=1e-15)
+            np.testing.assert_allclose(table.numbers_of(name), expected, rtol=1e-12, atol=1e-15)
         tokens = table.data["tokens"]
-        assert table.cells(0) == [*(tokens[i] for i in first), f"{len(rest)} others"]
-        written = [float(text) for text in table.cells(2)]
+        assert table.column("children[0].textContent") == [
+            *(tokens[i] for i in first),
+            f"{len(rest)} others",
+        ]
+        written = [float(text) for text in table.column("children[2].textContent")]
         assert written == pytest.approx([*p[first], p[rest].sum()], abs=5.1e-5)
         said = table.find(".said").text
         assert f"{entropy(p):.2f} bits" in said
@@ -84,13 +81,13 @@ def test_the_table_is_that_of_the_code(table: Table, config: SampleConfig) -> No
         drawn = table.find(".drawn")
         assert drawn.get_attribute("data-token") == str(token)
         assert f"“{tokens[token]}”" in drawn.text
-        check_command(table.find(".command").text)
+        parse_sample("numpy", shlex.split(table.find(".command").text)[3:])
 
 
 def test_bars_are_as_wide_as_the_probabilities(table: Table) -> None:
     table.choose(0, SampleConfig(temperature=0.6, top_k=4))
     for name in ("own", "p"):
-        for row, share in zip(table.all("tbody tr"), table.column(name), strict=True):
+        for row, share in zip(table.all("tbody tr"), table.numbers_of(name), strict=True):
             whole = row.find_element(By.CSS_SELECTOR, ".bar").size["width"]
             width = row.find_element(By.CSS_SELECTOR, f".bar .{name}").size["width"]
             # The border of an outline is always present.
@@ -105,5 +102,5 @@ def test_a_slider_is_moved_by_the_keyboard_and_says_where_it_stands(table: Table
     assert "0.95" in label.text
     slider.send_keys(Keys.HOME)
     assert slider.get_attribute("aria-valuetext") == "0: greedy"
-    assert sorted(table.column("p")) == [0.0] * ROWS + [1.0]
+    assert sorted(table.numbers_of("p")) == [0.0] * ROWS + [1.0]
     assert "whatever the seed" in table.find(".drawn").text

@@ -18,7 +18,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("conformance", proof.Conformance)
     app.add_directive("mutant", mutant.PlantedBug)
     app.add_directive("run-figure", figures.RunFigure)
-    app.add_directive("run-data", figures.RunData)
     app.add_directive("play", figures.Play)
     app.add_directive("trace", trace.Trace)
     app.add_directive("kill-matrix", kills.KillMatrix)

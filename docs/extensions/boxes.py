@@ -6,8 +6,10 @@ from typing import ClassVar
 from docutils import nodes
 from docutils.parsers.rst import directives
 
-from docs import commands, runs
-from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw, yes_or_no
+from docs.commands import check_command
+from docs.data import make
+from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw
+from docs.producers.printed import printed
 
 ANSWER = "---"
 """The line between a question and its answer."""
@@ -32,7 +34,7 @@ class Try(SiteDirective):
 
     ```{try} Four steps in numbers
     :command: python -m lessons.attention_steps
-    :shows: yes
+    :shows:
 
     Look at the last row of the weights.
     ```
@@ -40,33 +42,31 @@ class Try(SiteDirective):
     With `:shows:` the build runs the command and shows its output.
     """
 
-    required_arguments = 1
-    optional_arguments = 0
-    option_spec: ClassVar = {
-        "command": directives.unchanged_required,
-        "shows": yes_or_no,
-    }
+    option_spec: ClassVar = {"command": directives.unchanged_required, "shows": directives.flag}
 
     def shown(self) -> list[nodes.Node]:
         if "command" not in self.options:
             raise PageError("{try}: :command: is missing")
         command = self.options["command"]
-        commands.check_command(command)
-        output = self.output(command) if self.options.get("shows") else []
-        parts = [self.command(command), *self.parsed(self.content), *output]
+        check_command(command)
+        output = self.output(command) if "shows" in self.options else []
+        shown = nodes.literal_block(command, command, language="sh")
+        parts = [shown, *self.parsed(self.content), *output]
         return self.box("try", f"Try: {self.argument}", *parts)
 
     def output(self, command: str) -> list[nodes.Node]:
         """The output of the command, folded."""
-        printed = runs.printed(command, run=self.config.minigpt_may_run)
-        if printed is None:
-            return self.missing(f"not run yet: {command}")
-        stale = f"what it prints is older than the sources: {command}"
+        producer = printed(command)
+        if self.config.minigpt_may_run:
+            make([producer])
+        product, notes = self.product(producer)
+        if product is None:
+            return notes
         shown = raw(
             f'<details class="output"><summary>What it prints</summary><pre tabindex="0">'
-            f"{html.escape(printed.text)}</pre></details>"
+            f"{html.escape(product.data)}</pre></details>"
         )
-        return [*(self.missing(stale) if printed.stale else []), shown]
+        return [*notes, shown]
 
 
 class Question(SiteDirective):

@@ -4,21 +4,16 @@ import html
 from collections.abc import Sequence
 
 from docutils import nodes
-from docutils.parsers.rst import directives
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from docs.data import Producer, Product, lack, read
 from shared.errors import UserError
 
 BACKENDS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
 """The backends and their titles, in the order of the columns."""
 
 logger = logging.getLogger(__name__)
-
-
-def yes_or_no(argument: str | None) -> bool:
-    """Parse the value of a yes-or-no option."""
-    return directives.choice(argument, ("yes", "no", "true", "false")) in ("yes", "true")
 
 
 class PageError(UserError):
@@ -53,18 +48,15 @@ class SiteDirective(SphinxDirective):
         """A frame of this class with a title."""
         return [nodes.container("", nodes.rubric("", title), *parts, classes=[kind])]
 
-    def command(self, line: str) -> nodes.literal_block:
-        """A command line to copy."""
-        return nodes.literal_block(line, line, language="sh")
-
     def missing(self, message: str) -> list[nodes.Node]:
         """Report a missing figure in a note on the page. With --strict, the build fails."""
         logger.warning(message, location=self.get_location())
         return [raw(f'<p class="missing" role="note">{html.escape(message)}</p>')]
 
-    def number(self) -> int:
-        """A number unique to the directive on its page."""
-        return self.env.new_serialno("minigpt")
+    def product(self, producer: Producer) -> tuple[Product | None, list[nodes.Node]]:
+        """What a producer left, and notes on what is wrong with it."""
+        product = read(producer)
+        return product, [node for line in lack(producer, product) for node in self.missing(line)]
 
     def parsed(self, lines: Sequence[str], first: int = 0) -> list[nodes.Node]:
         """Markdown as nodes. `first` is the line of the content at which `lines` begin."""

@@ -1,4 +1,4 @@
-"""`{run-figure} NAME`, `{run-data} NAME`, `{play} NAME`: what a producer of docs/producers found.
+"""`{run-figure} NAME`, `{play} NAME`: what a producer of docs/producers found.
 
 `{play}` is an interactive figure: docs/_static/NAME.js fills it, after play.js, with the numbers.
 Without JavaScript, it shows a note.
@@ -11,12 +11,10 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from docs.data import Product, lack, read
+from docs.data import Product
 from docs.extensions.directive import PageError, SiteDirective, raw
 from docs.producers import PRODUCERS
-from shared.sources import ROOT
 
-STATIC = ROOT / "docs" / "_static"
 AFTER_ALL_PAGES = 850
 """Sphinx's load order; the scripts of every page have 800."""
 
@@ -24,16 +22,12 @@ AFTER_ALL_PAGES = 850
 class FromRun(SiteDirective):
     """The base of these directives."""
 
-    required_arguments = 1
-    optional_arguments = 0
-
     def shown(self) -> list[nodes.Node]:
         producer = PRODUCERS.get(self.argument)
         if producer is None:
             known = ", ".join(PRODUCERS)
             raise PageError(f"there is no producer {self.argument!r}; there are: {known}")
-        product = read(producer)
-        notes = [node for line in lack(producer, product) for node in self.missing(line)]
+        product, notes = self.product(producer)
         return [*notes, *self.of_product(product)] if product else notes
 
     def of_product(self, product: Product) -> list[nodes.Node]:
@@ -45,7 +39,7 @@ class RunFigure(FromRun):
 
     def of_product(self, product: Product) -> list[nodes.Node]:
         if product.svg is None:
-            raise PageError(f"{product.producer.name} draws nothing")
+            raise PageError(f"{self.argument} draws nothing")
         figure = nodes.container(classes=["run-figure"])
         alt = html.escape(product.alt)
         figure += raw(f'<div class="picture" role="img" aria-label="{alt}">{product.svg}</div>')
@@ -53,33 +47,24 @@ class RunFigure(FromRun):
         return [figure]
 
 
-class RunData(FromRun):
-    """The numbers of a run for a script on the page: <script type="application/json" id="…">.
+class Play(FromRun):
+    """An empty element and its numbers: <script type="application/json" id="…">.
 
     They are embedded because a page opened from disk may not load files.
     """
 
-    has_content = False
-
     def of_product(self, product: Product) -> list[nodes.Node]:
         # Only "</" can end a script element early.
         text = json.dumps(product.data, separators=(",", ":")).replace("</", "<\\/")
-        name = product.producer.name
-        return [raw(f'<script type="application/json" id="data-{name}">{text}</script>')]
+        data = f'<script type="application/json" id="data-{self.argument}">{text}</script>'
+        return [raw(data), raw(self.place(product), self.argument)]
 
-
-class Play(RunData):
-    """An empty element and its numbers. The directive has no content."""
-
-    def of_product(self, product: Product) -> list[nodes.Node]:
-        name = product.producer.name
-        if not (STATIC / f"{name}.js").exists():
-            raise PageError(f"there is no docs/_static/{name}.js")
-        place = (
-            f'<div class="play wide" data-play="{name}"><noscript><p class="missing">Here would '
-            f"be something to play with; it needs JavaScript.</p></noscript></div>"
+    def place(self, product: Product) -> str:
+        """The element that the script fills."""
+        return (
+            f'<div class="play wide" data-play="{self.argument}"><noscript><p class="missing">Here '
+            f"would be something to play with; it needs JavaScript.</p></noscript></div>"
         )
-        return [*super().of_product(product), raw(place, name)]
 
 
 def add_scripts(

@@ -4,11 +4,9 @@ The font is the subset of STIX Two Math (Open Font License) that equations use: 
 mathematics, brackets do not grow and roots do not fit.
 """
 
-import xml.etree.ElementTree as ET
-from functools import cache
+import re
 from importlib.metadata import distribution
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from docutils import nodes
 from fontTools import subset
@@ -35,57 +33,33 @@ CHARACTERS = (
 )
 
 
-def to_mathml(latex: str, *, block: bool) -> str:
-    """An equation as MathML.
-
-    Raises:
-        ValueError: it uses a command or an environment that the converter does not know and would
-            print as text.
-    """
-    if "&=" in latex and r"\\" in latex:
-        latex = rf"\begin{{align*}}{latex}\end{{align*}}"
-    mathml: str = convert(latex, display="block" if block else "inline")
-    for part in ET.fromstring(mathml).iter():
-        if part.text and "\\" in part.text:
-            raise ValueError(f"{part.text} is unknown")
-    return mathml
-
-
 def visit(self: HTML5Translator, node: nodes.math | nodes.math_block) -> None:
     """Writes an equation. Called by Sphinx."""
-    block, mathml = isinstance(node, nodes.math_block), ""
+    block, latex, mathml = isinstance(node, nodes.math_block), node.astext(), ""
+    if "&=" in latex and r"\\" in latex:
+        latex = rf"\begin{{align*}}{latex}\end{{align*}}"
     try:
-        mathml = to_mathml(node.astext(), block=block)
+        mathml = convert(latex, display="block" if block else "inline")
+        # The converter prints a command or an environment that it does not know as text.
+        if unknown := re.search(r"[^<>]*\\[^<>]*(?=<)", mathml):
+            raise ValueError(f"{unknown[0]} is unknown")
     except Exception as error:  # the converter documents none
-        logger.error("equation %r: %r", node.astext(), error, location=node)
+        logger.error("equation %r: %r", latex, error, location=node)
     self.body.append(f'<div class="math">{mathml}</div>' if block else mathml)
     raise nodes.SkipNode
 
 
-@cache
-def font() -> bytes:
-    """STIX Two Math reduced to CHARACTERS, as a WOFF file."""
-    # Located, not imported, which takes a second: only its font is needed.
-    whole = distribution("ziamath").locate_file("ziamath/fonts/STIXTwoMath-Regular.ttf")
-    with TemporaryDirectory() as directory:
-        reduced = Path(directory) / FONT
-        subset.main(
-            [
-                str(whole),
-                f"--unicodes={CHARACTERS}",
-                "--layout-features=*",
-                "--notdef-outline",
-                "--flavor=woff",
-                f"--output-file={reduced}",
-            ]
-        )
-        return reduced.read_bytes()
-
-
 def write_font(app: Sphinx, error: Exception | None) -> None:
-    """Put the font beside the pages. Called by Sphinx when they are written."""
+    """Put STIX Two Math, reduced to CHARACTERS, beside the pages. Called when they are written."""
     if error is None:
-        (Path(app.outdir) / "_static" / FONT).write_bytes(font())
+        # Located, not imported, which takes a second: only its font is needed.
+        whole = distribution("ziamath").locate_file("ziamath/fonts/STIXTwoMath-Regular.ttf")
+        options = subset.Options(layout_features=["*"], notdef_outline=True, flavor="woff")
+        subsetter = subset.Subsetter(options)
+        subsetter.populate(unicodes=subset.parse_unicodes(CHARACTERS))
+        with subset.load_font(str(whole), options) as font:
+            subsetter.subset(font)
+            subset.save_font(font, str(Path(app.outdir) / "_static" / FONT), options)
 
 
 def setup(app: Sphinx) -> None:

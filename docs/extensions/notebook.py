@@ -31,36 +31,30 @@ class NotebookParser(MystParser):
         """Shows the last run; without one, a note and the cells alone."""
         product = read(road.PRODUCER)
         notebook = product.data if product else nbformat.reads(inputstring, as_version=4)
-        notes = lack(road.PRODUCER, product)
-        for note in notes:
+        first, *others = notebook["cells"]
+        parts = [first["source"], TAKE_IT]
+        for note in lack(road.PRODUCER, product):
             logger.warning(note, location=self.env.docname)
-        super().parse(to_markdown(notebook, notes, ran=product is not None), document)
+            parts.append(f'<p class="missing" role="note">{html.escape(note)}</p>')
+        for cell in others:
+            if cell["cell_type"] == "markdown":
+                parts.append(cell["source"])
+            else:
+                parts.append(_block("python", "cell", cell["source"]))
+                # Outputs that Jupyter saved are unchecked.
+                parts += _shown(cell["outputs"]) if product else []
+        super().parse("\n\n".join(parts) + "\n", document)
 
 
-def to_markdown(notebook: Mapping[str, Any], notes: list[str], *, ran: bool) -> str:
-    """A notebook as one text. Below its first cell: the notes, and where the file is.
-
-    Unless the build `ran` it, it has no outputs: those that Jupyter saved are unchecked.
-    """
-    first, *others = notebook["cells"]
-    missing = [f'<p class="missing" role="note">{html.escape(note)}</p>' for note in notes]
-    parts = [first["source"], TAKE_IT, *missing]
-    for cell in others:
-        if cell["cell_type"] == "markdown":
-            parts.append(cell["source"])
-            continue
-        parts.append(
-            f"{FENCE}{{code-block}} python\n:class: cell wide\n\n{cell['source']}\n{FENCE}"
-        )
-        parts += _shown(cell["outputs"]) if ran else []
-    return "\n\n".join(parts) + "\n"
+def _block(language: str, kind: str, text: str) -> str:
+    return f"{FENCE}{{code-block}} {language}\n:class: {kind} wide\n\n{text}\n{FENCE}"
 
 
 def _shown(outputs: list[Mapping[str, Any]]) -> Iterator[str]:
     """The printed output of a cell, as one block, and its pictures."""
     printed = [o["text"] for o in outputs if o["output_type"] == "stream" and o["name"] == "stdout"]
     if text := "".join(printed).strip("\n"):
-        yield f"{FENCE}{{code-block}} text\n:class: printed wide\n\n{text}\n{FENCE}"
+        yield _block("text", "printed", text)
     for output in outputs:
         if picture := output.get("data", {}).get("image/png"):
             alt = html.escape(road.alternative(output))

@@ -1,41 +1,32 @@
 """`{trace} trace`: the architecture; docs/_static/trace.js shows the values in it."""
 
 import html
-from typing import Any
-
-from docutils import nodes
 
 from docs.data import Product
-from docs.extensions.code.architecture import architecture
-from docs.extensions.code.highlighting import code_block, highlighted_lines, line_element
+from docs.extensions.code.architecture import Architecture
+from docs.extensions.code.highlighting import code_block, highlighted_lines
 from docs.extensions.code.panes import pane_head
 from docs.extensions.code.tap_lines import tap_lines
-from docs.extensions.directive import BACKENDS, raw
-from docs.extensions.figures import RunData
+from docs.extensions.directive import BACKENDS
+from docs.extensions.figures import Play
 from shared.config import GPTConfig
 
 
-class Trace(RunData):
+class Trace(Play):
     """The numbers of the producer, a diagram of its model, and the code of every kind of value."""
 
-    def of_product(self, product: Product) -> list[nodes.Node]:
+    def place(self, product: Product) -> str:
         config = GPTConfig(**product.data["config"])
         taps = product.data["taps"]
-        names = {tap: f"{tap}, {shape_in_letters(found)}" for tap, found in taps.items()}
+        names = {tap: f"{tap}, [{', '.join(found['letters'])}]" for tap, found in taps.items()}
         kinds = dict.fromkeys(found["kind"] for found in taps.values())
         code = "".join(lines_of(kind, config) for kind in kinds)
-        place = (
+        return (
             f'<div class="play trace wide" data-play="trace"><noscript><p class="missing">Here '
             f"each value could be looked at; that needs JavaScript.</p></noscript>"
-            f'<div class="whole">{architecture(config, names)}</div>'
+            f'<div class="whole">{Architecture(config, names)}</div>'
             f'<div class="shown"><div class="about"></div>{code}</div></div>'
         )
-        return [*super().of_product(product), raw(place, "trace")]
-
-
-def shape_in_letters(tap: dict[str, Any]) -> str:
-    """[B, H, T, D]"""
-    return f"[{', '.join(tap['letters'])}]"
 
 
 def lines_of(kind: str, config: GPTConfig) -> str:
@@ -43,8 +34,7 @@ def lines_of(kind: str, config: GPTConfig) -> str:
     parts = []
     for backend, name in BACKENDS.items():
         excerpt = tap_lines(backend, kind, config)
-        source = [line.text for line in excerpt.lines]
-        lines = map(line_element, source, highlighted_lines(source))
+        lines = highlighted_lines([line.text for line in excerpt.lines])
         parts.append(
             f'<div class="pane backend-{backend}">{pane_head(name, excerpt.place, copy=False)}'
             f"{code_block(lines, f'{html.escape(kind)} in {excerpt.place}')}</div>"

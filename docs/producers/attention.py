@@ -31,17 +31,17 @@ def measure() -> dict[str, Any]:
     checkpoint, tokenizer = trained.trained()
     texts = [tokenizer.encode(sentence) for sentence in SENTENCES]
     maps = {name: run_alone(maps_of, name, checkpoint, texts) for name in BACKENDS}
-    return {
-        "dtype": DTYPE,
-        "limit": limit_of("taps", DTYPE),
-        "sentences": [
-            describe(
-                [show_token(tokenizer, token) for token in ids],
-                {name: found[number] for name, found in maps.items()},
-            )
-            for number, ids in enumerate(texts)
-        ],
-    }
+    sentences = []
+    for number, ids in enumerate(texts):
+        own = {name: found[number] for name, found in maps.items()}
+        sentences.append(
+            {
+                "tokens": [show_token(tokenizer, token) for token in ids],
+                "weights": {name: shown(layers) for name, layers in own.items()},
+                "apart": apart(own),
+            }
+        )
+    return {"dtype": DTYPE, "limit": limit_of("taps", DTYPE), "sentences": sentences}
 
 
 def maps_of(backend: str, checkpoint: Checkpoint, texts: list[Int[np.ndarray, " T"]]) -> list[Maps]:
@@ -50,23 +50,18 @@ def maps_of(backend: str, checkpoint: Checkpoint, texts: list[Int[np.ndarray, " 
     return [attention_maps(options, checkpoint, ids) for ids in texts]
 
 
-def describe(tokens: list[str], maps: dict[str, Maps]) -> dict[str, Any]:
-    """One sentence: its tokens, by backend the weights, and how far the backends are apart.
+def shown(layers: Maps) -> list[list[list[list[float]]]]:
+    """The weights by layer, head and token, with five digits, more than are ever shown.
 
-    The future is omitted: row t has t + 1 weights. They are for display and have five digits; the
-    differences are computed from all digits.
+    The future is omitted: row t has t + 1 weights.
     """
-    return {
-        "tokens": tokens,
-        "weights": {
-            backend: [
-                [[five_digits(row[: t + 1]) for t, row in enumerate(head)] for head in layer]
-                for layer in found
-            ]
-            for backend, found in maps.items()
-        },
-        "apart": apart(maps),
-    }
+    return [
+        [
+            [[float(f"{weight:.5g}") for weight in row[: t + 1]] for t, row in enumerate(head)]
+            for head in layer
+        ]
+        for layer in layers
+    ]
 
 
 def apart(maps: dict[str, Maps]) -> list[list[dict[str, Any]]]:
@@ -81,22 +76,6 @@ def apart(maps: dict[str, Maps]) -> list[list[dict[str, Any]]]:
     ]
 
 
-def five_digits(values: np.ndarray) -> list[float]:
-    """The numbers with five significant digits, more than are ever shown."""
-    return [float(f"{value:.5g}") for value in values]
-
-
 PRODUCER = Producer(
-    name="attention",
-    what="where the heads of a trained model look, in the three backends",
-    sources=(
-        *trained.SOURCES,
-        *(
-            "lessons/attention.py",
-            "lessons/command.py",
-            "conformance/limits.py",
-            "docs/producers/attention.py",
-        ),
-    ),
-    measure=measure,
+    "attention", "where the heads of a trained model look, in the three backends", measure
 )

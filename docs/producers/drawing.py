@@ -20,25 +20,19 @@ in_page_colors = matplotlib.rc_context(
         **{"text.color": INK, "axes.edgecolor": INK, "axes.labelcolor": INK},
         **{"xtick.color": INK, "ytick.color": INK},
         **{"figure.facecolor": "none", "axes.facecolor": "none", "legend.frameon": False},
-        "svg.fonttype": "none",
+        **{"svg.fonttype": "none", "svg.hashsalt": "docs"},
     }
 )
 """Decorates functions that draw: words and axes in INK, and no background."""
 XML = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
 
 
-def to_svg(figure: Figure, name: str) -> str:
-    """The figure as an element for a page. `name` keeps its ids apart from other figures'."""
+def to_svg(figure: Figure) -> str:
+    """The figure as an element for a page, which has no other."""
     buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(
-        r'id="((?:figure|axes|text|line2d|patch|matplotlib|xtick|ytick|legend)[\w.]*)"',
-        rf'id="{name}-\1"',
-        svg,
-    )
     # The page sets its width; the view box keeps its proportions.
     return re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', rf"<svg \1 {XML}>", svg, count=1)

@@ -40,22 +40,14 @@ def measure() -> dict[str, Any]:
         SampleConfig(1),
     )
     reports = {backend: run_alone(train_backend, backend, task) for backend in BACKENDS}
-    return {
-        "steps": STEPS,
-        "losses": {backend: report.losses for backend, report in reports.items()},
-    }
-
-
-def differences(losses: dict[str, list[float]]) -> np.ndarray:
-    """The largest difference between any two of the losses, at every step."""
-    every = np.array(list(losses.values()))
-    return every.max(axis=0) - every.min(axis=0)
+    return {"steps": STEPS, "losses": {name: report.losses for name, report in reports.items()}}
 
 
 @in_page_colors
 def draw(data: dict[str, Any]) -> Drawing:
     """Above the losses, below their largest difference."""
-    losses, apart = data["losses"], differences(data["losses"])
+    losses = data["losses"]
+    apart = np.ptp(list(losses.values()), axis=0)
     steps = np.arange(1, data["steps"] + 1)
     figure = Figure(figsize=(7.5, 5.5), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
@@ -77,16 +69,12 @@ def draw(data: dict[str, Any]) -> Drawing:
         f"last bit of such a number is worth {LAST_PLACE:.1e}; in {np.sum(apart == 0)} steps, "
         f"nothing."
     )
-    return Drawing(to_svg(figure, PRODUCER.name), alt)
+    return Drawing(to_svg(figure), alt)
 
 
 PRODUCER = Producer(
-    name="losses",
-    what=f"the same {STEPS} steps of training in the three backends, half a minute",
-    sources=(
-        *("impls", "shared", "lessons/compare/training.py", "lessons/alone.py", "constraints.txt"),
-        *("docs/producers/losses.py", "docs/producers/drawing.py"),
-    ),
-    measure=measure,
-    draw=draw,
+    "losses",
+    f"the same {STEPS} steps of training in the three backends, half a minute",
+    measure,
+    draw,
 )

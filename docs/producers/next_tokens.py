@@ -36,9 +36,4 @@ def measure() -> dict[str, Any]:
     }
 
 
-PRODUCER = Producer(
-    name="next_tokens",
-    what="what a trained model expects after some prompts",
-    sources=(*trained.SOURCES, "docs/producers/next_tokens.py"),
-    measure=measure,
-)
+PRODUCER = Producer("next_tokens", "what a trained model expects after some prompts", measure)

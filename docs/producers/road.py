@@ -33,15 +33,14 @@ def run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     client = NotebookClient(notebook, timeout=SECONDS, resources=where, extra_arguments=quiet)
     try:
         client.execute()
-    except CellExecutionError as error:
-        if error.ename == BackendError.__name__:
-            raise BackendError(error.evalue) from None
-        raise ProducerError(
-            f"{_place(_last(notebook))} fails: {error.ename}: {error.evalue}"
-        ) from None
-    except (CellTimeoutError, DeadKernelError) as error:
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         why = str(error).strip().splitlines()[0]
-        raise ProducerError(f"{_place(_last(notebook))} fails: {why}") from None
+        if isinstance(error, CellExecutionError):
+            if error.ename == BackendError.__name__:
+                raise BackendError(error.evalue) from None
+            why = f"{error.ename}: {error.evalue}"
+        last = [cell for cell in notebook.cells if "execution" in cell.metadata][-1]
+        raise ProducerError(f"{_place(last)} fails: {why}") from None
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # the times of execution
         for output in cell.get("outputs", []):
@@ -55,18 +54,8 @@ def alternative(output: Mapping[str, Any]) -> str:
     return str(output["metadata"].get("image/png", {}).get("alt", ""))
 
 
-def _last(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The last cell that was started."""
-    return [cell for cell in notebook.cells if "execution" in cell.metadata][-1]
-
-
 def _place(cell: nbformat.NotebookNode) -> str:
     return f"{NOTEBOOK.relative_to(ROOT).as_posix()}: the cell {cell.id!r}"
 
 
-PRODUCER = Producer(
-    name="road",
-    what="the notebook, a quarter of a minute",
-    sources=("impls", "shared", "constraints.txt", "docs/road.ipynb", "docs/producers/road.py"),
-    measure=measure,
-)
+PRODUCER = Producer("road", "the notebook, a quarter of a minute", measure)

@@ -66,16 +66,7 @@ def draw(data: dict[str, Any]) -> Drawing:
         "Two groups of bars. Above, the time of a training step beside that of its matrix "
         f"products alone; below, how fast text is written. {' '.join(told)}"
     )
-    return Drawing(to_svg(figure, PRODUCER.name), alt)
+    return Drawing(to_svg(figure), alt)
 
 
-PRODUCER = Producer(
-    name="timing",
-    what="the time of a training step in the three backends",
-    sources=(
-        *("impls", "shared", "audits/bench.py", "audits/products.py", "lessons/alone.py"),
-        *("constraints.txt", "docs/producers/timing.py", "docs/producers/drawing.py"),
-    ),
-    measure=measure,
-    draw=draw,
-)
+PRODUCER = Producer("timing", "the time of a training step in the three backends", measure, draw)

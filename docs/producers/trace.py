@@ -38,13 +38,11 @@ def measure() -> dict[str, Any]:
     ids = tokenizer.encode(TEXT)
     traces = {name: run_alone(trace_of, name, checkpoint, ids) for name in BACKENDS}
     return {
-        "text": TEXT,
         "dtype": DTYPE,
         "limit": limit_of("taps", DTYPE),
         "config": asdict(checkpoint.config),
         "tokens": [show_token(tokenizer, token) for token in ids.tolist()],
         "vocabulary": [show_token(tokenizer, token) for token in range(tokenizer.vocab_size)],
-        "sizes": sizes_of(checkpoint.config, len(ids)),
         "taps": describe(checkpoint.config, traces),
     }
 
@@ -55,12 +53,6 @@ def trace_of(
     """All taps of one text in float64, B = 1."""
     model = load_backend(backend).build(checkpoint.config, checkpoint.weights, dtype=DTYPE)
     return model.trace(ids[None])
-
-
-def sizes_of(config: GPTConfig, T: int) -> dict[str, int]:
-    """The meanings of the letters."""
-    inside = {"H": config.n_head, "D": config.head_size, "F": config.inner_size}
-    return {"B": 1, "T": T, "C": config.n_embd, **inside, "V": config.vocab_size}
 
 
 def describe(
@@ -120,11 +112,5 @@ def compared(values: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
 
 
 PRODUCER = Producer(
-    name="trace",
-    what="a sentence through the trained model, value by value, in the three backends",
-    sources=(
-        *trained.SOURCES,
-        *("conformance/compare.py", "conformance/limits.py", "docs/producers/trace.py"),
-    ),
-    measure=measure,
+    "trace", "a sentence through the trained model, value by value, in the three backends", measure
 )

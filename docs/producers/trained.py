@@ -1,7 +1,5 @@
 """The small model behind the interactive figures: trained once for all of them."""
 
-from typing import Any
-
 from threadpoolctl import threadpool_limits
 
 from docs.data import DIRECTORY, Producer, make
@@ -20,8 +18,6 @@ OPTIONS = ("--preset", "classroom", "--dataset", "playlets")
 RUN = DIRECTORY / "trained"
 RUN_NAME = RUN.relative_to(ROOT).as_posix()
 """An ordinary run, so that a reader can sample from it: `--run build/docs-data/trained`."""
-SOURCES = ("impls", "shared", "lessons/alone.py", "constraints.txt", "docs/producers/trained.py")
-"""Also the sources of everything that is measured on this model."""
 
 
 def trained() -> tuple[Checkpoint, Tokenizer]:
@@ -31,19 +27,17 @@ def trained() -> tuple[Checkpoint, Tokenizer]:
         RunError: it could not be trained.
     """
     if newest_checkpoint(RUN) is None:  # the run was removed: remove its record too
-        (DIRECTORY / f"{PRODUCER.name}.json").unlink(missing_ok=True)
-    if failures := make([PRODUCER], DIRECTORY):
+        PRODUCER.path.unlink(missing_ok=True)
+    if failures := make([PRODUCER]):
         raise RunError(failures[0])
     return load_trained("numpy", RUN)
 
 
-def measure() -> dict[str, Any]:
+def measure() -> str:
     """Train in NumPy, which is always installed. Any backend can load the weights."""
     if run_alone(train, [*OPTIONS, "--out", str(RUN), "--overwrite"]) != OK:
         raise RunError("its training did not finish")
-    checkpoint, _ = load_trained("numpy", RUN)
-    assert checkpoint.training is not None
-    return {"run": RUN_NAME, "val_loss": checkpoint.training.val_loss}
+    return RUN_NAME
 
 
 def train(options: list[str]) -> int:
@@ -56,9 +50,4 @@ def train(options: list[str]) -> int:
         return train_main("numpy", options)
 
 
-PRODUCER = Producer(
-    name="trained",
-    what="a model to play with, a quarter of a minute",
-    sources=SOURCES,
-    measure=measure,
-)
+PRODUCER = Producer("trained", "a model to play with, a quarter of a minute", measure)

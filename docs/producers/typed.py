@@ -1,7 +1,6 @@
 """One text as the three backends write it, with the time of every token."""
 
 import time
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
@@ -23,27 +22,24 @@ SECONDS = 18
 """How long the slowest takes on the page."""
 
 
-@dataclass(frozen=True)
-class Written:
-    """What one backend wrote."""
-
-    tokens: list[int]
-    seconds: list[float]
-    """For every token, its shortest time over all repeats."""
-
-
 def measure() -> dict[str, Any]:
     """Let each backend write the same text in a separate process."""
     checkpoint, tokenizer = trained.trained()
     ids = tokenizer.encode(PROMPT)
     written = {name: run_alone(write, name, checkpoint, ids) for name in BACKENDS}
-    texts = {name: tokenizer.decode(found.tokens) for name, found in written.items()}
     cached = checkpoint.config.block_size - len(ids)
-    return {"prompt": PROMPT, **describe(texts, written, cached)}
+    backends = {
+        name: {"text": tokenizer.decode(tokens), **describe(seconds, cached)}
+        for name, (tokens, seconds) in written.items()
+    }
+    slowest = max(sum(seconds) for _, seconds in written.values())
+    return {"prompt": PROMPT, "backends": backends, "slowed": float(f"{SECONDS / slowest:.2g}")}
 
 
-def write(backend: str, checkpoint: Checkpoint, prompt: Int[np.ndarray, " T0"]) -> Written:
-    """Write the text, several times."""
+def write(
+    backend: str, checkpoint: Checkpoint, prompt: Int[np.ndarray, " T0"]
+) -> tuple[list[int], list[float]]:
+    """Write the text several times. Returns its tokens, and for each its shortest time."""
     model = load_backend(backend).build(checkpoint.config, checkpoint.weights)
     rounds = []
     for _ in range(REPEATS):
@@ -54,30 +50,23 @@ def write(backend: str, checkpoint: Checkpoint, prompt: Int[np.ndarray, " T0"]) 
             seconds.append(now - before)
             before = now
         rounds.append(seconds)
-    return Written(tokens, [min(each) for each in zip(*rounds, strict=True)])
+    return tokens, [min(each) for each in zip(*rounds, strict=True)]
 
 
-def describe(texts: dict[str, str], written: dict[str, Written], cached: int) -> dict[str, Any]:
-    """What each backend wrote, when, and the factor by which the page slows it down.
+def describe(seconds: list[float], cached: int) -> dict[str, Any]:
+    """When each token was there, and tokens per second.
 
     Args:
-        texts: the texts, one character per token.
-        written: the texts as tokens, with their times.
+        seconds: the time of each token.
         cached: the number of tokens after the first that cost one position each, because they fit
             in the window. Each later token costs a full forward.
     """
-    backends = {
-        name: {
-            "text": texts[name],
-            "at": [float(f"{at:.5g}") for at in accumulate(found.seconds)],
-            "tokens_per_second": speed(found.seconds),
-            "with_cache": speed(found.seconds[1 : 1 + cached]),
-            "without": speed(found.seconds[1 + cached :]),
-        }
-        for name, found in written.items()
+    return {
+        "at": [float(f"{at:.5g}") for at in accumulate(seconds)],
+        "tokens_per_second": speed(seconds),
+        "with_cache": speed(seconds[1 : 1 + cached]),
+        "without": speed(seconds[1 + cached :]),
     }
-    slowest = max(sum(found.seconds) for found in written.values())
-    return {"backends": backends, "slowed": float(f"{SECONDS / slowest:.2g}")}
 
 
 def speed(seconds: list[float]) -> float:
@@ -85,9 +74,4 @@ def speed(seconds: list[float]) -> float:
     return len(seconds) / sum(seconds)
 
 
-PRODUCER = Producer(
-    name="typed",
-    what="a text that the three backends write, and how fast",
-    sources=(*trained.SOURCES, "docs/producers/typed.py"),
-    measure=measure,
-)
+PRODUCER = Producer("typed", "a text that the three backends write, and how fast", measure)

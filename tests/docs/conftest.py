@@ -9,12 +9,11 @@ from bs4 import BeautifulSoup
 
 from audits.mutants import report
 from conformance import gate
-from docs import runs
+from docs import data
 from docs.build import build_site
 from docs.data import Product
-from docs.extensions import figures, notebook
+from docs.extensions import directive, notebook
 from docs.extensions.proofs import proof
-from docs.producers import road
 from shared.errors import UserError
 
 NOTEBOOK = """{"cells": [{"cell_type": "markdown", "id": "a", "metadata": {}, "source": "# A"}],
@@ -39,8 +38,7 @@ class Site:
         self.source, self.out = directory / "source", directory / "out"
         self.source.mkdir(parents=True)
         (self.source / "road.ipynb").write_text(NOTEBOOK, encoding="utf-8")
-        cells = {"cells": [{"source": "# A"}]}
-        self.notebook: Product | None = Product(road.PRODUCER, cells, None, "", stale=False)
+        self.notebook: Product | None = Product({"cells": [{"source": "# A"}]})
         self.figure: Product | None = None
 
     def build(self, page: str, **options: Any) -> list[str]:
@@ -64,12 +62,11 @@ class Site:
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     """Its reports are in `tmp_path`; the fingerprint of the current sources is "today"."""
     site = Site(tmp_path / "site")
-    monkeypatch.setattr(figures, "read", lambda producer: site.figure)
+    monkeypatch.setattr(directive, "read", lambda producer: site.figure)
     monkeypatch.setattr(notebook, "read", lambda producer: site.notebook)
+    monkeypatch.setattr(data, "DIRECTORY", tmp_path / "docs-data")
     monkeypatch.setattr(proof, "REPORT", tmp_path / "conformance.json")
     monkeypatch.setattr(report, "REPORT", tmp_path / "mutants.json")
     monkeypatch.setattr(gate, "fingerprint", lambda: "today")
     monkeypatch.setattr(report, "fingerprint", lambda: "today")
-    monkeypatch.setattr(gate, "when_passed", lambda fingerprint: None)
-    monkeypatch.setattr(runs, "DIRECTORY", tmp_path / "printed")
     return site

@@ -1,19 +1,17 @@
 """The parts of pages that come from code: excerpts, aligned lines, commands and figures."""
 
-import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from docs import data, runs
-from docs.commands import CommandError, check_command, commands_of
-from docs.extensions.code.alignment import Placed, place, units
-from docs.extensions.code.excerpts import ExcerptError, find_excerpt
+from docs import data
+from docs.commands import check_command
+from docs.data import Producer, ProducerError
+from docs.extensions.code.alignment import Unit, place, units
+from docs.extensions.code.excerpts import find_excerpt
 from docs.extensions.code.highlighting import highlighted_lines
-from docs.extensions.proofs.proof import checks_named
-from docs.producers import losses
+from docs.producers.printed import printed
 from shared.errors import BackendError, UserError
 from shared.protocol import BACKENDS
 from shared.sources import ROOT, fingerprint
@@ -21,15 +19,13 @@ from shared.sources import ROOT, fingerprint
 # Excerpts
 
 
-def text_of(path: str, name: str, **options: Any) -> list[str]:
-    return [line.text for line in find_excerpt(path, name, **options).lines]
+def text_of(name: str, **options: Any) -> list[str]:
+    return [line.text for line in find_excerpt("impls/numpy/model.py", name, **options).lines]
 
 
 @pytest.mark.parametrize(
     ("place", "name", "first", "last"),
     [
-        ("numpy/model.py", "MLP.forward", "def forward(", "    return self.c_proj(x)"),
-        ("torch/model.py", "MLP.forward", "def forward(", "    return self.c_proj(x)"),
         ("jax/model.py", "MLP.forward", "def __call__(", "    return self.c_proj(x)"),
         ("numpy/model.py", "MLP", "class MLP", "        return self.c_proj(x)"),
         ("numpy/model.py", "MLP.backward", "def backward(", "    return "),
@@ -49,33 +45,21 @@ def test_an_excerpt_is_found(place: str, name: str, first: str, last: str) -> No
 
 
 def test_docstrings_can_be_left_out_unless_there_is_nothing_else() -> None:
-    with_it = text_of("impls/numpy/model.py", "merge_heads")
-    without = text_of("impls/numpy/model.py", "merge_heads", docstring=False)
+    with_it = text_of("merge_heads")
+    without = text_of("merge_heads", docstring=False)
     assert [line for line in with_it if '"""' not in line] == without
     assert len(without) == len(with_it) - 1
-    lines = text_of("impls/numpy/model.py", "SinusoidalEmbedding.backward", docstring=False)
+    lines = text_of("SinusoidalEmbedding.backward", docstring=False)
     assert lines[-1].strip() == '"""Nothing to train."""'
-
-
-@pytest.mark.parametrize(
-    ("path", "name", "said"),
-    [
-        ("impls/numpy/model.py", "MultiHead", "no MultiHead in impls/numpy/model.py"),
-        ("impls/torch/model.py", "MLP.backward", "no MLP.backward in"),
-        ("impls/torch/models.py", "GPT", "no file impls/torch/models.py"),
-    ],
-)
-def test_what_is_not_there_is_named(path: str, name: str, said: str) -> None:
-    with pytest.raises(ExcerptError, match=re.escape(said)):
-        find_excerpt(path, name)
 
 
 # Corresponding lines
 
 
-def placed(name: str, file: str = "model.py") -> dict[str, list[Placed]]:
-    excerpts = {backend: find_excerpt(f"impls/{backend}/{file}", name) for backend in BACKENDS}
-    return place({backend: units(excerpt) for backend, excerpt in excerpts.items()})
+def placed(name: str, file: str = "model.py") -> dict[str, list[Unit]]:
+    found = {b: units(find_excerpt(f"impls/{b}/{file}", name)) for b in BACKENDS}
+    place(list(found.values()))
+    return found
 
 
 NAMES = ("CausalSelfAttention.forward", "GPT.__init__", "MLP", "Block", "cross_entropy")
@@ -84,9 +68,9 @@ NAMES = ("CausalSelfAttention.forward", "GPT.__init__", "MLP", "Block", "cross_e
 @pytest.mark.parametrize("name", NAMES)
 def test_every_line_is_shown_once_and_in_order(name: str) -> None:
     for backend, some in placed(name).items():
-        lines = [line for p in some for line in p.unit.lines]
+        lines = [line for unit in some for line in unit.lines]
         assert tuple(lines) == find_excerpt(f"impls/{backend}/model.py", name).lines
-        rows = [p.row for p in some]
+        rows = [unit.row for unit in some]
         assert rows == sorted(set(rows)), "two units of a backend in one row"
 
 
@@ -100,13 +84,11 @@ FORWARD = "CausalSelfAttention.forward"
             *(FORWARD, "numpy", "att = np.where(mask"),
             {"torch": ["att = scores.masked_fill"], "jax": ["att = jnp.wher"]},
         ),
-        (FORWARD, "jax", "k, v = cache.extend", {"numpy": ["k, v = cache.extend(k, v"]}),
         (FORWARD, "torch", ") -> Float", {"numpy": [""], "jax": [""]}),
         ("MLP", "torch", "def forward", {"jax": ["def __call__"]}),
         # An array, and the part of it that is assigned
         ("average_by_loop", "numpy", "y[:, t] = ", {"torch": ["y[:, t] = "], "jax": ["y = y.at"]}),
         # What only one backend does
-        (FORWARD, "torch", "y = functional.scaled_dot", {"numpy": [], "jax": []}),
         (FORWARD, "numpy", "self.saved = ", {"torch": [], "jax": []}),
         # One call, and all that it stands for
         (
@@ -119,22 +101,21 @@ def test_the_same_value_corresponds_however_it_is_computed(
     name: str, backend: str, text: str, counterparts: dict[str, list[str]]
 ) -> None:
     found = placed(name, "attention_steps.py" if "average" in name else "model.py")
-    (own,) = [p for p in found[backend] if text in p.unit.lines[-1].text]
+    (own,) = [unit for unit in found[backend] if text in unit.lines[-1].text]
     for other, starts in counterparts.items():
-        lines = [p.unit.lines[-1].text.strip() for p in found[other] if p.links & own.links]
+        lines = [
+            unit.lines[-1].text.strip() for unit in found[other] if set(unit.links) & set(own.links)
+        ]
         assert len(lines) == len(starts), lines
         assert all(map(str.startswith, lines, starts)), lines
 
 
-def test_shapes_in_comments_are_marked() -> None:
+def test_lines_stand_for_themselves_and_shapes_in_comments_are_marked() -> None:
+    for line in highlighted_lines(['s = """a', 'b < c"""', "", "t = 1"]):
+        assert line.count("<span") == line.count("</span>")
     plain, shaped = highlighted_lines(["x = a[B]  # not a shape: [1]", "y = x  # 3 × [B, T, C]"])
     assert "shape" not in plain.replace("not a shape", "")
     assert '3 × <span class="shape">[B, T, C]</span>' in shaped
-
-
-def test_lines_stand_for_themselves() -> None:
-    for line in highlighted_lines(['s = """a', 'b < c"""', "", "t = 1"]):
-        assert line.count("<span") == line.count("</span>")
 
 
 # Commands
@@ -148,8 +129,6 @@ def test_lines_stand_for_themselves() -> None:
         "nox -s break -- swap_qkv --backend torch",
         "nox -s break -- fused_kernel_without_mask --backend numpy",
         "nox -s train-torch --steps 5",
-        "nox -s train-torch -- --stepps 5",
-        "python -m impls.numpy.train --preset gpt5",
         "python -m lessons.benches",
         "python -m impls",
         "rm -r runs",
@@ -160,78 +139,51 @@ def test_bad_commands(command: str) -> None:
         check_command(command)
 
 
-def test_commands_are_found() -> None:
-    page = "a\n```{try} T\n:command: nox -s compare\n\ntext\n```\n```sh\n# no\nnox -s lint\n```\n"
-    assert commands_of(page) == ["nox -s compare", "nox -s lint"]
-
-
-# The output of commands
-
-
-@pytest.fixture
-def printing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A temporary directory, and sources with a fingerprint chosen by the test."""
-    now = {"fingerprint": "one"}
-    monkeypatch.setattr(runs, "DIRECTORY", tmp_path / "printed")
-    monkeypatch.setattr(runs, "fingerprint", lambda sources: now["fingerprint"])
-    return now
-
-
-COMMAND = "python -m json.tool --help"
-
-
-def test_what_a_command_prints_is_kept_until_a_source_changes(printing: dict[str, str]) -> None:
-    assert runs.printed(COMMAND, run=False) is None
-    first = runs.printed(COMMAND, run=True)
-    assert first.text.startswith("usage: ")
-    assert runs.printed(COMMAND, run=False) == first
-    printing["fingerprint"] = "two"
-    assert runs.printed(COMMAND, run=False) == replace(first, stale=True)
-    assert runs.printed(COMMAND, run=True) == replace(first, fingerprint="two")
-
-
-@pytest.mark.usefixtures("printing")
-def test_a_command_that_fails_is_an_error() -> None:
-    with pytest.raises(CommandError, match=r"fails \(status 2\).*--wrong: .*--wrong"):
-        runs.printed("python -m json.tool --wrong", run=True)
-
-
 # Producers
 
 
-def test_a_figure_is_measured_again_when_a_source_changes(tmp_path, monkeypatch) -> None:
-    source, directory, times = tmp_path / "source.py", tmp_path / "data", []
-    source.write_text("a = 1\n")
-    producer = data.Producer(
-        "times", "times", (str(source),), lambda: times.append(1) or len(times)
-    )
+@pytest.fixture
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty directory of figures, which depend on nothing but source.py in it."""
+    (tmp_path / "source.py").write_text("a = 1\n")
+    monkeypatch.setattr(data, "DIRECTORY", tmp_path)
     monkeypatch.setattr(data, "fingerprint", lambda names: fingerprint(["source.py"], tmp_path))
-    assert data.read(producer, directory) is None
-    assert data.make([producer], directory) == []
-    assert data.make([producer], directory) == []
-    assert len(times) == 1
-    source.write_text("a = 2\n")
-    assert data.read(producer, directory).stale
-    data.make([producer], directory)
-    new = data.read(producer, directory)
-    assert not new.stale
-    assert new.data == 2
+    return tmp_path
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"fingerprint": 1}'])
-def test_a_figure_that_cannot_be_read_is_none(tmp_path: Path, content: str) -> None:
-    (tmp_path / "losses.json").write_text(content)
-    assert data.read(losses.PRODUCER, tmp_path) is None
+def test_a_figure_is_measured_again_when_a_source_changes(measured: Path) -> None:
+    times: list[int] = []
+    producer = Producer("times", "times", lambda: times.append(1) or len(times))
+    assert data.read(producer) is None
+    assert data.make([producer]) == []
+    assert data.make([producer]) == []
+    assert data.read(producer) == data.Product(1)
+    (measured / "source.py").write_text("a = 2\n")
+    assert data.read(producer) == data.Product(1, stale=True)
+    data.make([producer])
+    assert data.read(producer) == data.Product(2)
+    producer.path.write_text("[]")
+    assert data.read(producer) is None
 
 
-def test_what_cannot_be_measured_is_told_in_a_line(tmp_path: Path) -> None:
-    def measure() -> None:
-        raise BackendError("torch is not installed")
+def test_what_cannot_be_measured_is_told_in_a_line_unless_it_is_a_mistake(measured: Path) -> None:
+    def producer(error: Exception) -> Producer:
+        def measure() -> None:
+            raise error
 
-    producer = data.Producer("never", "nothing", ("noxfile.py",), measure)
-    told = data.make([producer], tmp_path)
+        return Producer("never", "nothing", measure)
+
+    told = data.make([producer(BackendError("torch is not installed"))])
     assert told == ["never could not be measured: torch is not installed"]
-    assert not list(tmp_path.iterdir())
+    with pytest.raises(ProducerError, match="a bug"):
+        data.make([producer(ProducerError("a bug"))])
+    assert [path.name for path in measured.iterdir()] == ["source.py"]
+
+
+def test_a_command_is_run_for_what_it_prints(measured: Path) -> None:
+    producer = printed("python -m json.tool --help")
+    data.make([producer])
+    assert data.read(producer).data.startswith("usage: ")
 
 
 def test_a_fingerprint_is_of_names_and_contents(tmp_path: Path) -> None:
@@ -245,9 +197,3 @@ def test_a_fingerprint_is_of_names_and_contents(tmp_path: Path) -> None:
     assert fingerprint(["a"], tmp_path) != first
     with pytest.raises(FileNotFoundError, match="b does not exist"):
         fingerprint(["b"], tmp_path)
-
-
-def test_a_check_may_have_a_comma_in_its_name() -> None:
-    named = checks_named("taps, AdamW, 1 step, logits,AdamW, 20 steps")
-    assert named == ["taps", "AdamW, 1 step", "logits", "AdamW, 20 steps"]
-    assert checks_named("no such, 1 step") == ["no such", "1 step"]

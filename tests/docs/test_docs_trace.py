@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
-from docs.extensions.code.architecture import architecture
+from docs.extensions.code.architecture import Architecture
 from docs.extensions.code.excerpts import ExcerptError
 from docs.extensions.code.tap_lines import tap_lines
 from docs.producers import timing, trace
@@ -40,7 +40,8 @@ def test_every_tap_is_described_and_its_letters_are_its_shape(config: GPTConfig)
     traces = {name: trace.trace_of(name, checkpoint, IDS) for name in BACKENDS}
     taps = trace.describe(config, traces)
     assert list(taps) == tap_names(config)
-    sizes = trace.sizes_of(config, len(IDS))
+    inside = {"H": config.n_head, "D": config.head_size, "F": config.inner_size}
+    sizes = {"B": 1, "T": len(IDS), "C": config.n_embd, **inside, "V": config.vocab_size}
     for name, tap in taps.items():
         assert [sizes[letter] for letter in tap["letters"]] == tap["shape"], name
         assert tap["shape"] == list(traces["numpy"][name].shape)
@@ -57,48 +58,39 @@ def test_what_is_compared_keeps_every_digit() -> None:
     one = np.array([[0.5, -1 / 3, 2.0]])
     other = one + np.array([[0.0, 2**-40, -(2**-50)]])
     found = trace.compared({"numpy": one, "torch": one, "jax": other})
-    assert found["numpy"]["min"] == -1 / 3
-    assert found["numpy"]["mean"] == one.mean()
     assert found["torch"]["apart"] == {
         **{"from": "jax", "largest": 2**-40, "relative": 2**-41, "at": [0, 1]},
         **{"here": one[0, 1], "there": other[0, 1]},
     }
-    assert found["jax"]["apart"]["from"] == "numpy"
 
 
 # The diagram
 
 
 @each_config
-def test_the_diagram_has_a_button_for_every_tap(config: GPTConfig) -> None:
+def test_the_diagram_has_a_button_for_every_tap_and_none_covers_another(config: GPTConfig) -> None:
     names = {tap: f"{tap} of the model" for tap in tap_names(config)}
-    page = BeautifulSoup(architecture(config, names), "html.parser")
+    page = BeautifulSoup(str(Architecture(config, names)), "html.parser")
     buttons = page.find_all("button")
     assert [button["data-tap"] for button in buttons] == tap_names(config)
     assert [button["aria-label"] for button in buttons] == list(names.values())
-    assert page.svg["aria-hidden"] == "true"
     assert len(page.svg.find_all("circle")) == 2 * config.n_layer, "a sum for each residual"
     words = page.get_text(" ")
     assert ("wpe" in words) == (config.position == "learned")
     assert ("wteᵀ" in words) == config.tie_weights
     assert config.activation in words
 
-
-@each_config
-def test_nothing_in_the_diagram_lies_on_something_else(config: GPTConfig) -> None:
-    page = BeautifulSoup(architecture(config, dict.fromkeys(tap_names(config), "")), "html.parser")
-
     def place(element: Any) -> dict[str, float]:
         return {k: float(v) for k, v in re.findall(r"(\w+):([\d.]+)em", element["style"])}
 
     whole, boxes = place(page.div), [place(box) for box in page.select("button, .part")]
-    for along, size in (("left", "width"), ("top", "height")):
+    axes = (("left", "width"), ("top", "height"))
+    for along, size in axes:
         assert all(0 <= box[along] <= box[along] + box[size] <= whole[size] for box in boxes)
     for one, other in combinations(boxes, 2):
         assert any(
-            first[along] + first[size] <= second[along]
-            for along, size in (("left", "width"), ("top", "height"))
-            for first, second in ((one, other), (other, one))
+            one[along] + one[size] <= other[along] or other[along] + other[size] <= one[along]
+            for along, size in axes
         )
 
 
@@ -149,5 +141,5 @@ def test_times_are_drawn_and_told() -> None:
     assert "numpy takes 24.0 ms, of which the products alone would take 17.0" in drawing.alt
     assert "1.71 times as long, 32,000 tokens per second" in drawing.alt
     assert "jax takes 72.0 ms" in drawing.alt
-    for said in ("× 1.71", "32,000/s", "10,667/s", "3,210"):
+    for said in ("× 1.71", "32,000/s", "3,210"):
         assert said in drawing.svg

@@ -6,11 +6,11 @@ three short sequences that are left.
 """
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from docs.extensions.code.excerpts import Excerpt, Line, first_line, is_docstring, taps
+from docs.extensions.code.excerpts import Excerpt, Line, first_line, taps
 
 Key = tuple[str, ...]
 
@@ -20,28 +20,15 @@ FRAME = (ROOT_KEY, ("docstring",))
 """The keys of what a function has besides its body."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Unit:
     """A statement, or the head of a compound one: the lines that belong together."""
 
     key: Key
-    lines: tuple[Line, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """A row of the table of all backends."""
-
-    key: Key
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A unit and its place in the table of all backends."""
-
-    unit: Unit
-    row: int
-    links: frozenset[int]
+    lines: list[Line]
+    row: int = 0
+    """Its row in the table of all backends."""
+    links: Sequence[int] = ()
     """Units that share one of these do the same in different backends."""
 
 
@@ -49,63 +36,51 @@ def units(excerpt: Excerpt) -> list[Unit]:
     """The statements of an excerpt, in the order of its lines. Comments belong to what follows."""
     keys = _keys_by_line(excerpt)
     found: list[Unit] = []
-    key: Key = ROOT_KEY
-    lines: list[Line] = []
     waiting: list[Line] = []  # empty lines and comments belong to the statement that follows
     for line in excerpt.lines:
         text = line.text.strip()
-        if line.number not in keys and (not text or text.startswith("#")):
-            waiting.append(line)
-            continue
         if line.number in keys:
-            if lines:
-                found.append(Unit(key, tuple(lines)))
-            key, lines = keys[line.number], []
-        lines += [*waiting, line]
-        waiting = []
-    return [*found, Unit(key, tuple(lines + waiting))]
+            found.append(Unit(keys[line.number], [*waiting, line]))
+            waiting = []
+        elif not text or text.startswith("#"):
+            waiting.append(line)
+        else:
+            found[-1].lines += [*waiting, line]
+            waiting = []
+    found[-1].lines += waiting
+    return found
 
 
-def place(backends: Mapping[str, Sequence[Unit]]) -> dict[str, list[Placed]]:
-    """Align the units of the backends as rows of one table.
+def place(backends: Sequence[Sequence[Unit]]) -> int:
+    """Align the units of the backends as rows of one table. Returns the number of rows.
 
     If a backend needs one statement for it all (torch calls a library where the others compute),
     that statement is beside the first of theirs, and linked with all of them.
     """
-    sizes = {name: sum(not _is_frame(unit) for unit in some) for name, some in backends.items()}
-    alone = {name for name, size in sizes.items() if size == 1 < max(sizes.values())}
-    table: list[Row] = []
-    rows: dict[tuple[str, Unit], Row] = {}
-    for name, some in backends.items():
-        own = [unit for unit in some if name not in alone or _is_frame(unit)]
-        table, found = _merge(table, [unit.key for unit in own])
-        rows |= zip([(name, unit) for unit in own], found, strict=True)
-    numbers = {row: number for number, row in enumerate(table)}
-    body = [number for row, number in numbers.items() if row.key not in FRAME]
-
-    def placed(name: str, unit: Unit) -> Placed:
-        if row := rows.get((name, unit)):
-            return Placed(unit, numbers[row], frozenset({numbers[row]}))
-        return Placed(unit, body[0], frozenset(body))
-
-    return {name: [placed(name, unit) for unit in some] for name, some in backends.items()}
+    bodies = [[unit for unit in some if unit.key not in FRAME] for some in backends]
+    alone = [body[0] for body in bodies if len(body) == 1 < max(map(len, bodies))]
+    table: list[list[Unit]] = []
+    for some in backends:
+        table = _merge(table, [unit for unit in some if unit not in alone])
+    for number, row in enumerate(table):
+        for unit in row:
+            unit.row, unit.links = number, [number]
+    body = [number for number, row in enumerate(table) if row[0].key not in FRAME]
+    for unit in alone:
+        unit.row, unit.links = body[0], body
+    return len(table)
 
 
-def _is_frame(unit: Unit) -> bool:
-    return unit.key in FRAME
-
-
-def _merge(table: list[Row], keys: list[Key]) -> tuple[list[Row], list[Row]]:
-    """Add a backend to the table. Returns the new table, and the row of each of `keys`."""
-    merged: list[Row] = []
-    own: list[Row] = []
-    matcher = SequenceMatcher(None, [row.key for row in table], keys, autojunk=False)
-    for what, i1, i2, j1, j2 in matcher.get_opcodes():
-        old = table[i1:i2]
-        new = [] if what == "equal" else [Row(key) for key in keys[j1:j2]]
-        merged += old + new
-        own += old if what == "equal" else new
-    return merged, own
+def _merge(table: list[list[Unit]], own: list[Unit]) -> list[list[Unit]]:
+    """The table with the units of one more backend."""
+    keys = [row[0].key for row in table], [unit.key for unit in own]
+    merged: list[list[Unit]] = []
+    for what, i1, i2, j1, j2 in SequenceMatcher(None, *keys, autojunk=False).get_opcodes():
+        if what == "equal":
+            merged += [[*table[i], unit] for i, unit in zip(range(i1, i2), own[j1:j2], strict=True)]
+        else:
+            merged += [*table[i1:i2], *([unit] for unit in own[j1:j2])]
+    return merged
 
 
 def _keys_by_line(excerpt: Excerpt) -> dict[int, Key]:
@@ -137,7 +112,9 @@ def _key(node: ast.stmt) -> Key:
             return ("for", ast.unparse(target))
         case ast.Expr(value=ast.Call(func=function)):
             return ("call", ast.unparse(function), _tap(node))
-    return ("docstring",) if is_docstring(node) else (type(node).__name__,)
+        case ast.Expr(value=ast.Constant(value=str())):
+            return ("docstring",)
+    return (type(node).__name__,)
 
 
 def _whole(target: ast.expr) -> ast.expr:

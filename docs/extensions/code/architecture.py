@@ -24,18 +24,13 @@ WIDTH = 23.5
 NORM = "LayerNorm"
 
 
-def architecture(config: GPTConfig, names: dict[str, str]) -> str:
-    """The picture as HTML: buttons in the order of the data flow, with lines between them.
+class Architecture:
+    """Grows from the top to the bottom; `y` is where the next row begins.
 
     Args:
         config: the model's.
         names: the label of each tap's button, for a screen reader.
     """
-    return _Picture(config, names).draw()
-
-
-class _Picture:
-    """Grows from the top to the bottom; `y` is where the next row begins."""
 
     def __init__(self, config: GPTConfig, names: dict[str, str]) -> None:
         self.config, self.names = config, names
@@ -43,12 +38,16 @@ class _Picture:
         self.boxes: list[str] = []
         self.frames: list[str] = []
         self.lines: list[str] = []
-
-    def draw(self) -> str:
         self.embeddings()
-        for i in range(self.config.n_layer):
+        for i in range(config.n_layer):
             self.block(i)
-        self.head()
+        if config.norm == "pre":
+            self.on_stream("ln_f", "ln_f", NORM)
+        self.on_stream("logits", "logits", "· wteᵀ (tied)" if config.tie_weights else "· lm_headᵀ")
+        self.on_stream("probs", "probs", "softmax", last=True)
+
+    def __str__(self) -> str:
+        """The picture as HTML: buttons in the order of the data flow, with lines between them."""
         return (
             f'<div class="architecture" role="toolbar" aria-orientation="vertical" '
             f'aria-label="the values of the model, in the order of the data flow" '
@@ -62,10 +61,10 @@ class _Picture:
     # The parts of a GPT
 
     def embeddings(self) -> None:
-        learned = self.config.position == "learned"
         middle = self.y + HEIGHT / 2
-        self.part("wte", STREAM - STREAM_WIDTH / 2, STREAM_WIDTH)
-        self.part("wpe" if learned else "sin, cos", BRANCH, BRANCH_WIDTH)
+        self.box("span", "part", "wte", STREAM - STREAM_WIDTH / 2, STREAM_WIDTH)
+        positions = "wpe" if self.config.position == "learned" else "sin, cos"
+        self.box("span", "part", positions, BRANCH, BRANCH_WIDTH)
         self.words("of positions", BRANCH + BRANCH_WIDTH + 0.4)
         self.down_stream()
         self.line((MIDDLE, middle), (MIDDLE, middle + ROW))
@@ -74,25 +73,25 @@ class _Picture:
         self.on_stream("embed", "embed", "")
 
     def block(self, i: int) -> None:
-        top, pre = self.y, self.config.norm == "pre"
+        top, pre, h = self.y, self.config.norm == "pre", f"h.{i}"
         self.y += 1.5
         self.line((STREAM, top - 0.3), (STREAM, self.y))
         self.boxes.append(
             f'<span class="name" style="right:0.5em;top:{top:.2f}em">block {i}</span>'
         )
         if pre:
-            self.on_branch(f"h.{i}.ln_1", "ln_1", NORM, above=())
-        self.attention(f"h.{i}.attn", from_stream=not pre)
-        if not pre:
-            self.on_stream(f"h.{i}.ln_1", "ln_1", NORM)
+            self.on_branch(f"{h}.ln_1", "ln_1", NORM, above=())
+        self.attention(f"{h}.attn", from_stream=not pre)
+        if pre:
+            self.on_branch(f"{h}.ln_2", "ln_2", NORM, above=())
         else:
-            self.on_branch(f"h.{i}.ln_2", "ln_2", NORM, above=())
-        self.on_branch(f"h.{i}.mlp.fc", "fc", "c_fc", above=(MIDDLE,) if pre else ())
-        self.on_branch(f"h.{i}.mlp.act", "act", self.config.activation)
-        self.on_branch(f"h.{i}.mlp", "mlp", "c_proj", joins=True)
+            self.on_stream(f"{h}.ln_1", "ln_1", NORM)
+        self.on_branch(f"{h}.mlp.fc", "fc", "c_fc", above=(MIDDLE,) if pre else ())
+        self.on_branch(f"{h}.mlp.act", "act", self.config.activation)
+        self.on_branch(f"{h}.mlp", "mlp", "c_proj", joins=True)
         if not pre:
-            self.on_stream(f"h.{i}.ln_2", "ln_2", NORM)
-        self.on_stream(f"h.{i}", f"h.{i}", "")
+            self.on_stream(f"{h}.ln_2", "ln_2", NORM)
+        self.on_stream(h, h, "")
         size = f'width="{WIDTH - 0.1:.2f}" height="{self.y - 0.3 - top:.2f}"'
         self.frames.append(f'<rect x="0.05" y="{top:.2f}" {size} rx="0.4"/>')
         self.y += 0.3
@@ -121,13 +120,6 @@ class _Picture:
         self.arrow((waits, middle), (BRANCH + BRANCH_WIDTH, middle))
         self.on_branch(f"{prefix}.y", "y", "weights · v")
         self.on_branch(prefix, "attn", "c_proj", joins=True)
-
-    def head(self) -> None:
-        if self.config.norm == "pre":
-            self.on_stream("ln_f", "ln_f", NORM)
-        tied = self.config.tie_weights
-        self.on_stream("logits", "logits", "· wteᵀ (tied)" if tied else "· lm_headᵀ")
-        self.on_stream("probs", "probs", "softmax", last=True)
 
     # Rows
 
@@ -180,24 +172,19 @@ class _Picture:
     # Marks
 
     def tap(self, tap: str, label: str, x: float, width: float) -> None:
-        name = html.escape(self.names[tap])
-        self.boxes.append(
-            f'<button type="button" class="tap" data-tap="{tap}" aria-label="{name}" '
-            f'aria-pressed="false" style="{self.place(x, width)}">{label}</button>'
-        )
-
-    def part(self, label: str, x: float, width: float) -> None:
-        """A label that is not a value."""
-        self.boxes.append(f'<span class="part" style="{self.place(x, width)}">{label}</span>')
+        button = f'button type="button" data-tap="{tap}" aria-pressed="false"'
+        self.box(f'{button} aria-label="{html.escape(self.names[tap])}"', "tap", label, x, width)
 
     def words(self, text: str, x: float) -> None:
         """How the value is computed, beside its box."""
         if text:
-            style = self.place(x, WIDTH - x)
-            self.boxes.append(f'<span class="how" style="{style}">{text}</span>')
+            self.box("span", "how", text, x, WIDTH - x)
 
-    def place(self, x: float, width: float) -> str:
-        return f"left:{x:.2f}em;top:{self.y:.2f}em;width:{width:.2f}em;height:{HEIGHT}em"
+    def box(self, tag: str, kind: str, text: str, x: float, width: float) -> None:
+        """An element in this row. `tag` may have attributes."""
+        style = f"left:{x:.2f}em;top:{self.y:.2f}em;width:{width:.2f}em;height:{HEIGHT}em"
+        end = tag.partition(" ")[0]
+        self.boxes.append(f'<{tag} class="{kind}" style="{style}">{text}</{end}>')
 
     def line(self, start: tuple[float, float], end: tuple[float, float], mark: str = "") -> None:
         (x1, y1), (x2, y2) = start, end

@@ -7,11 +7,11 @@ from typing import ClassVar
 from docutils import nodes
 from docutils.parsers.rst import directives
 
-from docs.extensions.code.alignment import ROOT_KEY, Placed, place, units
+from docs.extensions.code.alignment import ROOT_KEY, Unit, place, units
 from docs.extensions.code.excerpts import Excerpt, find_excerpt
-from docs.extensions.code.highlighting import code_block, highlighted_lines, line_element
-from docs.extensions.code.panes import Pane, pane_head, three_panes
-from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw, yes_or_no
+from docs.extensions.code.highlighting import code_block, highlighted_lines
+from docs.extensions.code.panes import pane_head, three_panes
+from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw
 
 NOTHING = "nothing"
 """Given instead of a name if the backend has no such code; the content says why."""
@@ -23,7 +23,7 @@ class Three(SiteDirective):
     """The same definition from impls/numpy, impls/torch and impls/jax, lines linked.
 
     ```{three} CausalSelfAttention.forward
-    :docstring: no
+    :no-docstring:
     :with: CausalSelfAttention.backward
     ```
 
@@ -34,85 +34,73 @@ class Three(SiteDirective):
 
     option_spec: ClassVar = {
         "file": directives.unchanged_required,
-        "docstring": yes_or_no,
+        "no-docstring": directives.flag,
         "with": directives.unchanged_required,
         **dict.fromkeys(BACKENDS, directives.unchanged_required),
         **{f"{backend}-file": directives.unchanged_required for backend in BACKENDS},
     }
 
     def shown(self) -> list[nodes.Node]:
-        found = {backend: self.excerpts(backend) for backend in BACKENDS}
-        below = self.of_backend("numpy", self.options["with"]) if "with" in self.options else []
+        found = {
+            name: self.excerpts(name, self.options.get(name, self.argument)) for name in BACKENDS
+        }
+        below = self.excerpts("numpy", self.options.get("with", NOTHING))
         empty = [backend for backend, some in found.items() if not some]
         if empty and not self.content:
             raise PageError(f"{{three}}: say in the content why {empty[0]} has nothing")
-        backends = {
+        placed = {
             backend: [unit for excerpt in some for unit in units(excerpt)]
             for backend, some in found.items()
-            if some
         }
-        placed = place(backends)
+        rows = place([some for some in placed.values() if some])
         no_code = f'<p class="no-code">{html.escape(" ".join(self.content))}</p>'
-        panes = [
-            pane_of(name, some, placed[name]) if some else Pane(name, "", no_code)
+        panes = {
+            name: pane_of(name, some, placed[name]) if some else ("", no_code)
             for name, some in found.items()
-        ]
-        rows = 1 + max(unit.row for some in placed.values() for unit in some)
-        identifier = f"three-{self.number()}"
+        }
         label = f"{self.argument} in three frameworks"
-        shown = [raw(three_panes(panes, identifier, label, rows))]
+        shown = [raw(three_panes(panes, f"three-{self.env.new_serialno('minigpt')}", label, rows))]
         return [*shown, *(one_pane(excerpt, BY_HAND, excerpt.place) for excerpt in below)]
 
-    def excerpts(self, backend: str) -> list[Excerpt]:
-        """The definitions that the backend shows; none if it has no such code."""
-        names = self.options.get(backend, self.argument)
-        return [] if names == NOTHING else self.of_backend(backend, names)
-
-    def of_backend(self, backend: str, names: str) -> list[Excerpt]:
-        """Raises `ExcerptError` if one is not there."""
+    def excerpts(self, backend: str, names: str) -> list[Excerpt]:
+        """The definitions of these names, one after another; none if there is nothing."""
         file = self.options.get(f"{backend}-file", self.options.get("file", "model.py"))
-        docstring = self.options.get("docstring", True)
+        docstring = "no-docstring" not in self.options
         return [
             find_excerpt(f"impls/{backend}/{file}", name.strip(), docstring=docstring)
             for name in names.split(",")
+            if names != NOTHING
         ]
 
 
 class OneExcerpt(SiteDirective):
     """One definition from shared code: `{excerpt} shared/schedule.py learning_rate`."""
 
-    required_arguments = 1
-    optional_arguments = 1
-    has_content = False
-    option_spec: ClassVar = {"docstring": yes_or_no}
+    option_spec: ClassVar = {"no-docstring": directives.flag}
 
     def shown(self) -> list[nodes.Node]:
         path, _, name = self.argument.partition(" ")
-        excerpt = find_excerpt(path, name, docstring=self.options.get("docstring", True))
+        excerpt = find_excerpt(path, name, docstring="no-docstring" not in self.options)
         return [one_pane(excerpt, excerpt.place)]
 
 
-def pane_of(backend: str, excerpts: Sequence[Excerpt], placed: Sequence[Placed]) -> Pane:
-    """A column: its units, each in its row, with the rows that do the same in the others."""
-    source = [line.text for unit in placed for line in unit.unit.lines]
-    coloured = iter(highlighted_lines(source))
+def pane_of(backend: str, excerpts: Sequence[Excerpt], placed: Sequence[Unit]) -> tuple[str, str]:
+    """A column: where its code is; and its units, each in its row, linked with the others."""
+    lines = iter(highlighted_lines([line.text for unit in placed for line in unit.lines]))
     parts = []
     for unit in placed:
-        lines = "".join(line_element(line.text, next(coloured)) for line in unit.unit.lines)
-        links = " ".join(map(str, sorted(unit.links)))
-        numbers = unit.unit.lines[0].number
-        begins = " begins" if unit.unit.key == ROOT_KEY else ""
+        begins = " begins" if unit.key == ROOT_KEY else ""
         parts.append(
-            f'<span class="unit{begins}" style="--row:{unit.row + 1}" data-links="{links}" '
-            f'data-line="{numbers}">{lines}</span>'
+            f'<span class="unit{begins}" style="--row:{unit.row + 1}" '
+            f'data-links="{" ".join(map(str, unit.links))}" data-line="{unit.lines[0].number}">'
+            f"{''.join(next(lines) for _ in unit.lines)}</span>"
         )
     places = ", ".join(excerpt.place for excerpt in excerpts)
-    return Pane(backend, places, code_block(parts, f"{BACKENDS[backend]}, {places}"))
+    return places, code_block(parts, f"{BACKENDS[backend]}, {places}")
 
 
 def one_pane(excerpt: Excerpt, title: str, place: str = "") -> nodes.raw:
-    source = [line.text for line in excerpt.lines]
-    lines = map(line_element, source, highlighted_lines(source))
+    lines = highlighted_lines([line.text for line in excerpt.lines])
     return raw(
         f'<section class="pane one wide" aria-label="{html.escape(title)}">'
         f"{pane_head(title, place)}{code_block(lines, place or title)}</section>"

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from shared.errors import UserError
@@ -62,12 +63,13 @@ def find_excerpt(path: str, name: str, *, docstring: bool = True) -> Excerpt:
         node = next((child for child in body if part in _names(child)), None)
         if node is None:
             raise ExcerptError(f"there is no {name} in {path}")
-    numbers = range(first_line(node), _last(node) + 1)
     hidden = set(_left_out(node)) | (set() if docstring else set(_docstrings(node)))
     lines = source.splitlines()
-    shown = [Line(n, lines[n - 1][node.col_offset :]) for n in numbers if n not in hidden]
-    while not shown[-1].text.strip():  # the empty lines before the omitted method
-        shown.pop()
+    shown = [
+        Line(number, lines[number - 1][node.col_offset :])
+        for number in range(first_line(node), node.end_lineno + 1)
+        if number not in hidden
+    ]
     return Excerpt(path, node, tuple(shown))
 
 
@@ -81,18 +83,12 @@ def _names(node: ast.stmt) -> set[str]:
     return set()
 
 
-def _last(node: ast.stmt) -> int:
-    assert node.end_lineno is not None
-    return node.end_lineno
-
-
-def _left_out(node: ast.stmt) -> Iterator[int]:
-    """The lines of the methods that are not shown, with the empty ones before them."""
-    if not isinstance(node, ast.ClassDef):
-        return
-    for before, child in zip([None, *node.body], node.body, strict=False):
-        if isinstance(child, ast.FunctionDef) and child.name == LEFT_OUT:
-            yield from range(_last(before) + 1 if before else child.lineno, _last(child) + 1)
+def _left_out(node: Any) -> Iterator[int]:
+    """The lines of a class's method that is not shown, with the empty ones before it."""
+    if isinstance(node, ast.ClassDef):
+        for before, child in pairwise(node.body):
+            if isinstance(child, ast.FunctionDef) and child.name == LEFT_OUT:
+                yield from range((before.end_lineno or 0) + 1, (child.end_lineno or 0) + 1)
 
 
 def _docstrings(node: ast.stmt) -> Iterator[int]:
@@ -100,7 +96,7 @@ def _docstrings(node: ast.stmt) -> Iterator[int]:
     for part in ast.walk(node):
         if not isinstance(part, ast.FunctionDef | ast.ClassDef) or len(part.body) == 1:
             continue
-        if is_docstring(part.body[0]):
+        if ast.get_docstring(part) is not None:
             yield from range(part.body[0].lineno, part.body[1].lineno)
 
 
@@ -120,12 +116,3 @@ def taps(node: ast.stmt) -> dict[str, ast.expr]:
             ):
                 found[name] = value
     return found
-
-
-def is_docstring(node: ast.stmt) -> bool:
-    """Whether a statement is only a string."""
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )

@@ -8,25 +8,19 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-_COMMENT = re.compile(r'(<span class="c1">)(.*?)(</span>)')
-_SHAPE = re.compile(r"\[[A-Z][^\]<]*\]")
+_COMMENT = re.compile(r'<span class="c1">.*?</span>')
+_SHAPE, _MARKED = re.compile(r"\[[A-Z][^\]<]*\]"), r'<span class="shape">\g<0></span>'
 
 HANGING = 4
 """The extra indent of a wrapped line, in characters."""
 
 
 def highlighted_lines(lines: Sequence[str]) -> list[str]:
-    """Each line of Python as separate HTML: every element is closed on its line."""
+    """Each line of Python as an element: all that is in it is closed on its line."""
     lexer = PythonLexer(stripnl=False)
     text = highlight("\n".join(lines) + "\n", lexer, HtmlFormatter(nowrap=True))
-    coloured = text.splitlines()[: len(lines)]
-    return [_COMMENT.sub(_mark_shapes, line) for line in coloured]
-
-
-def _mark_shapes(comment: re.Match[str]) -> str:
-    opening, text, closing = comment.groups()
-    marked = _SHAPE.sub(lambda shape: f'<span class="shape">{shape[0]}</span>', text)
-    return opening + marked + closing
+    marked = _COMMENT.sub(lambda comment: _SHAPE.sub(_MARKED, comment[0]), text)
+    return [line_element(*pair) for pair in zip(lines, marked.splitlines(), strict=False)]
 
 
 def line_element(source: str, coloured: str) -> str:

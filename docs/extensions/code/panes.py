@@ -4,36 +4,38 @@ Without JavaScript all three are shown; on a narrow screen, one below the other.
 """
 
 import html
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from docs.extensions.directive import BACKENDS
 
 
-@dataclass(frozen=True)
-class Pane:
-    """What one backend shows."""
+def three_panes(
+    panes: Mapping[str, tuple[str, str]], identifier: str, label: str, rows: int = 1
+) -> str:
+    """The panes and their tabs.
 
-    backend: str
-    place: str
-    """The file and line of the code, or ""."""
-    body: str
-    """HTML."""
-
-
-def three_panes(panes: Sequence[Pane], identifier: str, label: str, rows: int = 1) -> str:
-    """The panes and their tabs. A body with rows gives the row of each of its parts."""
-    tabs = "".join(
-        f'<button type="button" role="tab" id="{identifier}-{pane.backend}-tab" '
-        f'aria-controls="{identifier}-{pane.backend}" aria-selected="false">'
-        f"{BACKENDS[pane.backend]}</button>"
-        for pane in panes
-    )
+    Args:
+        panes: for each backend, the file and line of its code, or "", and HTML.
+        identifier: unique on the page.
+        label: what the panes have in common.
+        rows: the number of rows, if the HTML gives the row of each of its parts.
+    """
+    tabs = sections = ""
+    for backend, (place, body) in panes.items():
+        name, own = BACKENDS[backend], f"{identifier}-{backend}"
+        tabs += (
+            f'<button type="button" role="tab" id="{own}-tab" aria-controls="{own}" '
+            f'aria-selected="false">{name}</button>'
+        )
+        head = pane_head(name, place, copy=bool(place))
+        sections += (
+            f'<section class="pane backend-{backend}" id="{own}" data-backend="{name}" '
+            f'aria-label="{name}">{head}{body}</section>'
+        )
     return (
         f'<div class="three wide" id="{identifier}" style="--rows:{rows}">'
         f'<div class="three-tabs" role="tablist" aria-label="{html.escape(label)}" hidden>{tabs}'
-        f"</div>{''.join(_pane(pane, identifier) for pane in panes)}"
-        f'<p class="three-counterparts" aria-live="polite"></p></div>'
+        f'</div>{sections}<p class="three-counterparts" aria-live="polite"></p></div>'
     )
 
 
@@ -45,13 +47,4 @@ def pane_head(title: str, place: str, *, copy: bool = True) -> str:
     return (
         f'<div class="pane-head"><span class="backend">{html.escape(title)}</span>'
         f"{where}{button}</div>"
-    )
-
-
-def _pane(pane: Pane, identifier: str) -> str:
-    name = BACKENDS[pane.backend]
-    return (
-        f'<section class="pane backend-{pane.backend}" id="{identifier}-{pane.backend}" '
-        f'data-backend="{name}" aria-label="{name}">'
-        f"{pane_head(name, pane.place, copy=bool(pane.place))}{pane.body}</section>"
     )

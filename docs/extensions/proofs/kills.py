@@ -10,6 +10,7 @@ from audits.mutants import report
 from audits.mutants.catalogue import CATALOGUE, THEMES
 from audits.mutants.elsewhere import told
 from audits.mutants.judging import Verdict
+from audits.mutants.mutant import Mutant
 from docs.extensions.directive import BACKENDS, SiteDirective, raw
 
 HOW = "nox -s mutants"
@@ -30,7 +31,6 @@ class KillMatrix(SiteDirective):
     """The last run of all mutants."""
 
     optional_arguments = 0
-    has_content = False
 
     def shown(self) -> list[nodes.Node]:
         found = report.read_report()
@@ -58,7 +58,17 @@ def matrix(verdicts: Sequence[Verdict]) -> str:
     by_task = {(v.mutant, v.backend): v for v in verdicts}
     mutants = [v for v in verdicts if v.mutant != HEALTHY]
     killed = sum(v.killed for v in mutants)
-    themes = "".join(_theme(theme, by_task, checks) for theme in THEMES)
+    body = ""
+    for theme in THEMES:
+        title = html.escape((theme.__doc__ or "").strip().removesuffix("."))
+        body += (
+            f'<tbody><tr><th scope="rowgroup" colspan="{len(checks) + 1}"><span>{title}</span></th>'
+            "</tr>"
+        )
+        for mutant in getattr(theme, "MUTANTS", ()):
+            own = {b: by_task[mutant.name, b] for b in BACKENDS if (mutant.name, b) in by_task}
+            body += _row(mutant, own, checks)
+        body += "</tbody>"
     totals = "".join(f"<td>{sum(check in v.fallen for v in mutants)}</td>" for check in checks)
     key = "".join(
         f'<span class="k{1 << i}"></span> {name} ' for i, name in enumerate(BACKENDS.values())
@@ -68,7 +78,7 @@ def matrix(verdicts: Sequence[Verdict]) -> str:
         f"<span>·</span> seen, and not killed <span></span> not asked</p>"
         f'<div class="box" tabindex="0" role="region" aria-label="kill matrix">'
         f"<table><caption>{killed} of {len(mutants)} planted bugs were killed: the bugs down, the "
-        f"checks of the suite across.</caption><thead>{_heads(checks)}</thead>{themes}"
+        f"checks of the suite across.</caption><thead>{_heads(checks)}</thead>{body}"
         f'<tfoot><tr><th scope="row">kills, of {len(mutants)}</th>{totals}</tr></tfoot></table>'
         f'</div><div class="about" aria-live="polite"><p>Point at a row, or go to it with the '
         f"keyboard, to read what the mistake is and which checks see it.</p></div></div>"
@@ -80,38 +90,25 @@ def _heads(checks: Sequence[str]) -> str:
     """Chapters of the suite, and below them its checks, written vertically."""
     above = below = ""
     for chapter, group in groupby(checks, chapter_of):
-        own = list(group)
-        span = f"colspan={len(own)}" if len(own) > 1 else ""
+        titles = [html.escape(title_of(check)) for check in group]
+        span = f"colspan={len(titles)}" if len(titles) > 1 else ""
         above += f'<th scope="colgroup" {span}><span>{html.escape(chapter)}</span></th>'
-        for check in own:
-            edge = "edge" if check == own[0] else ""  # a line where a chapter begins
-            title = html.escape(title_of(check))
+        for i, title in enumerate(titles):
+            edge = "" if i else "edge"  # a line where a chapter begins
             below += f'<th scope="col" class="{edge}" title="{title}"><span>{title}</span></th>'
     return f"<tr><td></td>{above}</tr><tr><td></td>{below}</tr>"
 
 
-def _theme(theme: object, by_task: dict[tuple[str, str], Verdict], checks: Sequence[str]) -> str:
-    """The rows of a part of the catalogue."""
-    title = (theme.__doc__ or "").strip().removesuffix(".")
-    rows = "".join(
-        _row(name, {b: by_task[name, b] for b in BACKENDS if (name, b) in by_task}, checks)
-        for name in (mutant.name for mutant in getattr(theme, "MUTANTS", ()))
-    )
-    span = f'colspan="{len(checks) + 1}"'
-    head = f'<tr><th scope="rowgroup" {span}><span>{html.escape(title)}</span></th></tr>'
-    return f"<tbody>{head}{rows}</tbody>"
-
-
-def _row(name: str, verdicts: dict[str, Verdict], checks: Sequence[str]) -> str:
+def _row(mutant: Mutant, verdicts: dict[str, Verdict], checks: Sequence[str]) -> str:
     """A bug: for each check, the backends in which it saw the bug, as letters and colours."""
     counts = "".join(
         f' data-{backend}="{len(v.fallen)} of {len(v.fallen) + len(v.passed)}"'
         for backend, v in verdicts.items()
     )
-    label = html.escape(name).replace("_", "_<wbr>")
+    label = html.escape(mutant.name).replace("_", "_<wbr>")
     cells = "".join(_cell(check, verdicts) for check in checks)
     return (
-        f'<tr data-story="{html.escape(CATALOGUE[name].story)}"{counts}><th scope="row">'
+        f'<tr data-story="{html.escape(mutant.story)}"{counts}><th scope="row">'
         f'<button type="button">{label}</button></th>{cells}</tr>'
     )
 

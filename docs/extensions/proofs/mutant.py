@@ -4,59 +4,41 @@ import html
 import re
 import textwrap
 from collections.abc import Iterable
-from typing import ClassVar
 
 from docutils import nodes
-from docutils.parsers.rst import directives
 
 from audits.mutants import report
-from audits.mutants.catalogue import check_backend, find
+from audits.mutants.catalogue import find
 from audits.mutants.judging import Verdict
 from audits.mutants.mutant import Mutant
 from audits.mutants.plant import diff
 from docs.extensions.code.highlighting import code_block, line_element
-from docs.extensions.code.panes import Pane, three_panes
-from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw
-
-HOW = "nox -s mutants"
+from docs.extensions.code.panes import three_panes
+from docs.extensions.directive import BACKENDS, SiteDirective, raw
+from docs.extensions.proofs.kills import HOW
 
 
 class PlantedBug(SiteDirective):
     """The story of a mutant, its diff, the command that plants it, and which checks failed.
 
-    The command plants it in `:backend:`, by default torch, or the first backend that has the bug.
-    The content, if there is any, says what to look at.
+    The command plants it in torch, or else in the first backend that has the bug. The content, if
+    there is any, says what to look at.
     """
-
-    required_arguments = 1
-    optional_arguments = 0
-    option_spec: ClassVar = {"backend": directives.unchanged_required}
 
     def shown(self) -> list[nodes.Node]:
         mutant = find(self.argument)
-        first = "torch" if "torch" in mutant.edits else next(iter(mutant.edits))
-        backend = check_backend(self.options.get("backend", first))
-        panes = [self.pane(mutant, name) for name in BACKENDS]
-        if backend not in mutant.edits:
-            raise PageError(f"{mutant.name} is not planted in {backend}")
+        backend = "torch" if "torch" in mutant.edits else next(iter(mutant.edits))
+        panes = {name: _pane(mutant, name) for name in BACKENDS}
+        label = f"{mutant.name} in three frameworks"
         command = f"nox -s break -- {mutant.name} --backend {backend}"
-        identifier = f"mutant-{self.number()}"
         return self.box(
             *("mutant", f"Plant a bug: {mutant.name}"),
             nodes.paragraph("", f"The mistake: {mutant.story}."),
-            raw(three_panes(panes, identifier, f"{mutant.name} in three frameworks")),
-            self.command(command),
+            raw(three_panes(panes, f"mutant-{self.env.new_serialno('minigpt')}", label)),
+            nodes.literal_block(command, command, language="sh"),
             *self.parsed(self.content),
             *self.what_fell(mutant),
         )
-
-    def pane(self, mutant: Mutant, backend: str) -> Pane:
-        """The lines that change in one backend."""
-        if backend not in mutant.edits:
-            return Pane(backend, "", '<p class="no-code">has no place for this bug</p>')
-        files = dict.fromkeys(edit.file for edit in mutant.edits[backend])
-        place = ", ".join(f"impls/{backend}/{file}" for file in files)
-        return Pane(backend, place, code_block(_changes(mutant, backend), f"{place}, changed"))
 
     def what_fell(self, mutant: Mutant) -> list[nodes.Node]:
         """The checks that saw it, from the last run of all mutants."""
@@ -78,6 +60,15 @@ class PlantedBug(SiteDirective):
         return [*notes, raw(listing)]
 
 
+def _pane(mutant: Mutant, backend: str) -> tuple[str, str]:
+    """The files and lines that change in one backend."""
+    if backend not in mutant.edits:
+        return "", '<p class="no-code">has no place for this bug</p>'
+    files = dict.fromkeys(edit.file for edit in mutant.edits[backend])
+    place = ", ".join(f"impls/{backend}/{file}" for file in files)
+    return place, code_block(_changes(mutant, backend), f"{place}, changed")
+
+
 def _changes(mutant: Mutant, backend: str) -> Iterable[str]:
     """The diff as lines of HTML, without their common indentation."""
     lines = [line for line in diff(mutant, backend) if not line.startswith(("---", "+++"))]
@@ -94,15 +85,10 @@ def _changes(mutant: Mutant, backend: str) -> Iterable[str]:
 
 
 def _row(backend: str, verdict: Verdict) -> str:
-    fallen, passed = list(verdict.fallen), verdict.passed
-    names = ", ".join(f"<code>{html.escape(_short(check))}</code>" for check in fallen)
+    total = len(verdict.fallen) + len(verdict.passed)
+    short = [check.rpartition("::")[2].removeprefix("test_") for check in verdict.fallen]
+    names = ", ".join(f"<code>{html.escape(name)}</code>" for name in short)
     return (
-        f'<tr><th scope="row">{BACKENDS[backend]}</th>'
-        f"<td>{len(fallen)} of {len(fallen) + len(passed)}</td>"
+        f'<tr><th scope="row">{BACKENDS[backend]}</th><td>{len(verdict.fallen)} of {total}</td>'
         f"<td>{names or 'none: it survived'}</td></tr>"
     )
-
-
-def _short(check: str) -> str:
-    """taps for test_forward.py::test_taps"""
-    return check.rpartition("::")[2].removeprefix("test_")

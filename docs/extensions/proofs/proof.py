@@ -1,10 +1,11 @@
-"""`{conformance} logits, taps`: the results of these checks in the last report.
+"""`{conformance} logits; taps`: the results of these checks in the last report.
 
 `{conformance} everything` is the whole report, with the noise and the mutants around each limit.
 """
 
 import html
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,13 +24,9 @@ EVERYTHING = "everything"
 class Conformance(SiteDirective):
     """A table of the errors of these checks, by their names in the report."""
 
-    required_arguments = 1
-    optional_arguments = 0
-    has_content = False
-
     def shown(self) -> list[nodes.Node]:
         whole = self.argument == EVERYTHING
-        wanted = list(ORDER) if whole else checks_named(self.argument)
+        wanted = list(ORDER) if whole else re.split(r"\s*;\s*", self.argument)
         for name in wanted:
             if name not in ORDER:
                 raise PageError(f"there is no check {name!r}; there are: {', '.join(ORDER)}")
@@ -48,16 +45,6 @@ class Conformance(SiteDirective):
         if absent:
             notes += self.missing(f"not measured: {', '.join(absent)}; run {HOW}")
         return [*notes, raw(table(rows, str(report["started"]), whole))] if rows else notes
-
-
-def checks_named(argument: str) -> list[str]:
-    """The names in a comma-separated list; "AdamW, 1 step" contains a comma itself."""
-    parts, names = [part.strip() for part in argument.split(",")], []
-    while parts:
-        two = ", ".join(parts[:2])
-        names.append(two if two in ORDER else parts[0])
-        parts = parts[2 if two in ORDER else 1 :]
-    return names
 
 
 def read_report() -> dict[str, Any] | None:

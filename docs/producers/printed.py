@@ -1,0 +1,40 @@
+"""The output of a command on a page."""
+
+import os
+import shlex
+import subprocess
+import sys
+
+from docs.data import Producer, ProducerError
+from shared.sources import ROOT
+
+COLUMNS = "84"
+SECONDS = 120
+
+
+def printed(command: str) -> Producer:
+    """The producer of the standard output of `python -m MODULE …`, run from the top of the
+    repository by this Python."""
+    environment = os.environ | {"COLUMNS": COLUMNS, "NO_COLOR": "1", "PYTHONPATH": str(ROOT)}
+    # Hints name the commands for a user's own shell, even if nox builds the site.
+    environment.pop("NOX_CURRENT_SESSION", None)
+    words = [sys.executable, *shlex.split(command)[1:]]
+
+    def measure() -> str:
+        try:
+            return subprocess.run(
+                words,
+                check=True,
+                cwd=ROOT,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=SECONDS,
+            ).stdout
+        except subprocess.CalledProcessError as error:
+            why = error.stderr.strip().rpartition("\n")[2]
+            raise ProducerError(f"the command fails: {command}: {why}") from None
+        except subprocess.TimeoutExpired:
+            raise ProducerError(f"not finished after {SECONDS} s: {command}") from None
+
+    return Producer(command, "what it prints", measure)
