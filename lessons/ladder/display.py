@@ -8,14 +8,13 @@ from rich.table import Table
 from rich.text import Text
 
 from lessons.ladder.rungs import Rung
-from lessons.ladder.verdict import ABSENT, BROKEN, OPEN, RIGHT, WRONG, Verdict, show_shape
+from lessons.ladder.verdict import BROKEN, OPEN, RIGHT, WRONG, Verdict, show_shape
 
 WIDTH = 80
 MARKS = {
     RIGHT: ("✓", "green", "exact"),
     OPEN: ("→", "bold yellow", "next"),
     WRONG: ("✗", "bold red", "not yet right"),
-    ABSENT: ("–", "dim", "not offered"),
     BROKEN: ("·", "dim", ""),
 }
 
@@ -45,14 +44,11 @@ def show(console: Console, rungs: list[Rung], verdicts: list[Verdict], name: str
     console.print()
     last = verdicts[-1]
     climbed = sum(verdict.state == RIGHT for verdict in verdicts)
-    if last.stops:
-        console.print(explanation(last))
-        console.print(f"{climbed} of {len(rungs)} rungs climbed by {name}.")
+    if last.state == RIGHT:
+        console.print(f"The whole ladder: {climbed} rungs climbed by {name}.")
         return
-    text = f"The whole ladder: {climbed} rungs climbed by {name}."
-    if absent := len(verdicts) - climbed:
-        text += f" {absent} could not be looked at: the backend does not offer them."
-    console.print(text)
+    console.print(explanation(last))
+    console.print(f"{climbed} of {len(rungs)} rungs climbed by {name}.")
 
 
 def ladder(members: list[Rung], met: dict[str, Verdict]) -> Table:
@@ -70,8 +66,9 @@ def ladder(members: list[Rung], met: dict[str, Verdict]) -> Table:
         mark, style, note = MARKS[verdict.state]
         if verdict.error:
             note = f"error {verdict.error:.0e}"
-        name = Text(rung.name, style if verdict.stops else "")
-        note_style = style if verdict.stops else "dim"
+        stops = verdict.state != RIGHT
+        name = Text(rung.name, style if stops else "")
+        note_style = style if stops else "dim"
         table.add_row(Text(mark, style), name, Text(rung.help.about), Text(note, note_style))
     return table
 
@@ -85,8 +82,6 @@ def explanation(verdict: Verdict) -> Panel:
     expected = f"shape {show_shape(verdict.shape)}" if verdict.shape else "a single number"
     if rung.section == "sampling" and rung.limit == 0:
         expected = rung.help.about
-    elif len(rung.shape.split()) == len(verdict.shape) and rung.shape:
-        expected += f" = [{', '.join(rung.shape.split())}]"
     pairs = verdict.found
     if verdict.state != BROKEN:
         help_ = [("write in", rung.help.where), ("hint", rung.help.hint)]

@@ -15,22 +15,14 @@ An array of ids can index a table: one row comes back for every id. wte and wpe 
 the row of a position serves every text of the batch, so let it broadcast.
 
 h.0.ln_1: each position to mean 0, variance 1
-nn.py LayerNorm.forward
+nn.py LayerNorm.forward; model.py Block.forward
 Mean and variance run over the last axis alone, and keepdims keeps them broadcastable. The variance
 divides by C. Where does epsilon stand: inside of the root or outside?
 
-h.0.attn.q: queries: what each position looks for
-nn.py Linear.forward; model.py split_heads, CausalSelfAttention.forward
+h.0.attn.q, k, v: what each seeks, offers, passes on
+nn.py Linear.forward; model.py split_heads, Block.forward, CausalSelfAttention.forward
 c_attn gives [B, T, 3C]: first all of q, then k, then v. A head owns D neighbouring channels, so C
 has to be cut before T and H change places; one reshape cannot do both.
-
-h.0.attn.k: keys: what each position offers
-model.py CausalSelfAttention.forward
-The second third of what c_attn gives, cut into heads like q.
-
-h.0.attn.v: values: what each position passes on
-model.py CausalSelfAttention.forward
-The last third of what c_attn gives, cut into heads like q.
 
 h.0.attn.scores: q kᵀ / √D: how well they match
 model.py CausalSelfAttention.forward
@@ -56,18 +48,11 @@ model.py Block.forward
 LayerNorm is right already, so look at what goes in: the stream x itself with attention's
 contribution added, not the normalised x.
 
-h.0.mlp.fc: widened to F channels
-model.py MLP.forward
-A Linear from C to F.
-
-h.0.mlp.act: bent: tanh GELU
-nn.py gelu_tanh; model.py MLP.forward
-The tanh form with 0.044715 x³, on every number. It returns two things: the value, and a tuple of
-what its derivative is to be given. See relu in nn.py.
-
-h.0.mlp: narrowed to C channels again
-model.py MLP.forward
-A Linear from F to C, and nothing after it.
+h.0.mlp: widened to F, bent, narrowed again
+model.py MLP.forward, Block.forward; nn.py gelu_tanh
+A Linear from C to F, the activation, a Linear from F to C. gelu_tanh is the tanh form with
+0.044715 x³, on every number. It returns two things: the value, and a tuple of what its derivative
+is to be given. See relu in nn.py.
 
 h.0: the stream after the block
 model.py Block.forward
@@ -78,18 +63,10 @@ model.py Block.forward
 Nothing new is needed: the first block's code runs again on its output. What could it share with the
 first block, or have changed in place?
 
-ln_f: the stream, normalised a last time
-model.py GPT.forward
-Given. If it is wrong, something has been changed between the last block and here.
-
 logits: a score for every token
 model.py GPT.forward
 lm_head is a Parameter [V, C], its numbers in .value; every position's x is multiplied with every
-row of it. There is no bias.
-
-probs: the scores as probabilities
-model.py GPT.forward
-Given: the softmax of the logits over the vocabulary, the last axis.
+row of it. There is no bias. ln_f and probs are given.
 
 = loss
 
@@ -171,13 +148,10 @@ clip off: max_norm 0: no clipping
 optim.py clip_by_global_norm
 A max_norm of 0 does not mean that every gradient becomes 0.
 
-m: the mean of the gradients
+moments: means of gradients and their squares
 optim.py AdamW.step
-The new gradient enters with 1 − β₁. What is stored is not divided by 1 − βᵗ.
-
-v: the mean of their squares
-optim.py AdamW.step
-With the other β. What is stored is not divided by 1 − βᵗ, and the root comes later.
+The new gradient enters m with 1 − β₁, its square enters v with 1 − β₂. What is stored is not
+divided by 1 − βᵗ, and the root comes later.
 
 AdamW, 1 step: the weights after one update
 optim.py AdamW.step

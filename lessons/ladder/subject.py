@@ -1,8 +1,9 @@
-"""The values that the rungs check: all results of a backend, computed on first use."""
+"""The values that the rungs check: all results of a solution, computed on first use."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib import import_module
 from itertools import islice
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from conformance.cases import Case, random_batch, random_weights
 from conformance.judge import backward_order
 from shared.config import SampleConfig, TrainConfig
-from shared.protocol import Backend, StepResult, TrainState
+from shared.protocol import StepResult, TrainState, load_backend
 from shared.taps import STEPS, collect, recorded_as, tap_names
 
 
@@ -50,28 +51,29 @@ class Partial:
 
 
 class Subject:
-    """The backend under test."""
+    """The NumPy backend or a solution of the exercise, which has the same parts."""
 
-    def __init__(self, backend: Backend) -> None:
-        self.backend: Any = backend
-        self.open = hasattr(backend, "recording")
-        """Whether it can be looked into, as the exercise can: at `model.gpt`, while it computes."""
+    def __init__(self, name: str) -> None:
+        """Imports it. Raises `BackendError` if there is no such backend, or whatever it raises."""
+        backend: Any = load_backend(name)
+        package = backend.__package__
+        self.build = backend.build
+        self.recording = import_module(f"{package}.trace").recording
+        self.softmax = import_module(f"{package}.nn").softmax
+        self.empty_cache = import_module(f"{package}.cache").empty_cache
         self.trace = cache(self._trace)
         self.grads = cache(self._grads)
         self.training = cache(self._training)
 
     def model(self, case: Case) -> Any:
-        return self.backend.build(case.config, random_weights(case), dtype="float64")
+        return self.build(case.config, random_weights(case), dtype="float64")
 
     def _trace(self, case: Case) -> Partial:
         def compute(record: dict[str, Any]) -> None:
             model = self.model(case)
             tokens, _ = random_batch(case.config)
-            if self.open:
-                with self.backend.recording(model.gpt, record):
-                    record["probs"] = self.backend.softmax(model.gpt(tokens))
-            else:
-                record.update({recorded_as(tap): v for tap, v in model.trace(tokens).items()})
+            with self.recording(model.gpt, record):
+                record["probs"] = self.softmax(model.gpt(tokens))
 
         missing = "nothing was recorded for it: is {part} still there?"
         raw = run(compute, tap_names(case.config), missing)
@@ -79,12 +81,9 @@ class Subject:
 
     def _grads(self, case: Case) -> Partial:
         def compute(record: dict[str, Any]) -> None:
-            model, batch = self.model(case), random_batch(case.config)
-            if not self.open:
-                record.update(model.loss_and_grads(*batch)[1])
-                return
+            model = self.model(case)
             try:
-                model.loss_and_grads(*batch)
+                model.loss_and_grads(*random_batch(case.config))
             finally:
                 grads = {name: parameter.grad for name, parameter in model.parameters.items()}
                 record.update({name: grad for name, grad in grads.items() if grad is not None})
@@ -111,28 +110,24 @@ class Subject:
         return whole_numbers(tokens)
 
     def logits_in_two(self, case: Case, cut: int) -> Any:
-        """Logits with the first tokens in the cache; of the reference, the same without."""
+        """Logits of the second part of a text, with the first part in the cache."""
         model, (tokens, _) = self.model(case), random_batch(case.config)
-        if not self.open:
-            return model.logits(tokens[:1])[:, cut:]
-        cache = self.backend.empty_cache(case.config, np.dtype("float64"))
+        cache = self.empty_cache(case.config, np.dtype("float64"))
         model.gpt(tokens[:1, :cut], cache)
         return model.gpt(tokens[:1, cut:], cache)
 
     def positions(self, case: Case, config: SampleConfig, length: int) -> np.ndarray:
-        """How many positions were computed for a text, but no fewer than a cache allows."""
-        fewest, counts = length + config.max_new_tokens, []
-        if self.open:
-            model = self.model(case)
-            forward = model.gpt.forward
+        """How many positions were computed for a text."""
+        model, counts = self.model(case), []
+        forward = model.gpt.forward
 
-            def counting(tokens: np.ndarray, *rest: Any, **options: Any) -> Any:
-                counts.append(tokens.shape[1])
-                return forward(tokens, *rest, **options)
+        def counting(tokens: np.ndarray, *rest: Any, **options: Any) -> Any:
+            counts.append(tokens.shape[1])
+            return forward(tokens, *rest, **options)
 
-            model.gpt.forward = counting  # found before the method of the class
-            list(model.generate(random_batch(case.config, seed=7)[0][0, :length], config))
-        return np.array(max(sum(counts), fewest))
+        model.gpt.forward = counting  # found before the method of the class
+        list(model.generate(random_batch(case.config, seed=7)[0][0, :length], config))
+        return np.array(sum(counts))
 
 
 def whole_numbers(tokens: Iterable[Any]) -> np.ndarray:
