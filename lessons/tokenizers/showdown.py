@@ -24,18 +24,12 @@ class Encoded:
     """The number of words: runs of letters, digits and underscores."""
     unknown_words: int
     """How many of them become "<unk>"."""
-    unknown_bytes: int
-    """UTF-8 bytes of all predicted text that becomes "<unk>"."""
     covered: float
     """Share of the characters that survive encoding and decoding."""
 
     def bits_per_byte(self, loss: float) -> float:
         """A validation loss, in nats per token, made comparable across tokenizers."""
         return loss / math.log(2) / self.data.bytes_per_token
-
-    def spelled_bits_per_byte(self, loss: float) -> float:
-        """The same if "<unk>" were followed by the bytes it stands for, at 8 bits each."""
-        return self.bits_per_byte(loss) + 8 * self.unknown_bytes / self.data.val_bytes
 
 
 @dataclass(frozen=True)
@@ -51,25 +45,15 @@ class Trained:
 
 def encode_corpus(dataset: Dataset, tokenizer: Tokenizer, block_size: int) -> Encoded:
     """Encode a dataset and measure what is lost. Raises as `encode_dataset` does."""
-    data = encode_dataset(dataset, tokenizer, block_size)
-    first = tokenizer.first_token_bytes(dataset.val_text)
-    # The first token is not predicted. Where it is half a character, nothing is ever unknown.
-    predicted = dataset.val_text.encode()[first:].decode(errors="ignore")
+    data, text = encode_dataset(dataset, tokenizer, block_size), dataset.val_text
     known = data.val[data.val != 0] if tokenizer.kind == "word" else data.val  # <unk> has id 0
+    unknown = tokenizer.unknown_words(text).items()
     return Encoded(
         data=data,
         train_bytes=len(dataset.train_text.encode()),
-        words=sum(map(_is_word, split_words(dataset.val_text))),
-        unknown_words=sum(
-            count
-            for piece, count in tokenizer.unknown_words(dataset.val_text).items()
-            if _is_word(piece)
-        ),
-        unknown_bytes=sum(
-            count * len(piece.encode())
-            for piece, count in tokenizer.unknown_words(predicted).items()
-        ),
-        covered=len(tokenizer.decode(known)) / len(dataset.val_text),
+        words=sum(map(_is_word, split_words(text))),
+        unknown_words=sum(count for piece, count in unknown if _is_word(piece)),
+        covered=len(tokenizer.decode(known)) / len(text),
     )
 
 
@@ -123,12 +107,9 @@ def showdown(
         row("parameters", [f"{t.parameters:,}" for t in trained.values()])
         row("text seen (MB)", [f"{t.bytes_seen / 1e6:.2f}" for t in trained.values()])
         row("nats per token", [f"{loss:.4f}" for loss in losses.values()])
-        star = {kind: "*" if corpus[kind].unknown_bytes else "" for kind in losses}
+        star = {kind: "*" if c.covered < 1 else "" for kind, c in corpus.items()}
         bits = {kind: corpus[kind].bits_per_byte(loss) for kind, loss in losses.items()}
         row("bits per byte", [f"{bits[kind]:.4f}{star[kind]}" for kind in losses])
-        if any(star.values()):
-            spelled = [corpus[kind].spelled_bits_per_byte(loss) for kind, loss in losses.items()]
-            row(f"with {UNKNOWN} spelled out", [f"{number:.4f}" for number in spelled])
     return table
 
 
@@ -161,14 +142,11 @@ def explanation(
         "bits per byte (lower is better), which is nats per token × tokens / (ln 2 × bytes): all "
         "have to guess the same bytes of validation text.",
     ]
-    for c in corpus.values():
-        if c.unknown_bytes:
-            paragraphs.append(
-                f"* Flattering: {_share(c.unknown_bytes / c.data.val_bytes)} of these bytes are "
-                f"never guessed. {UNKNOWN} stands for any unknown word, so it is easy to guess and "
-                f"says little. The line below adds the words themselves, at 8 bits per byte: "
-                f"compare that."
-            )
+    if any(c.covered < 1 for c in corpus.values()):
+        paragraphs.append(
+            f"* Flattering: {UNKNOWN} stands for any unknown word, so it is easy to guess and says "
+            f"little; the words themselves are never guessed."
+        )
     if (floor := corpus["byte"].data.floor) is not None:
         paragraphs.append(
             f"No model can guess all of this text in less than "

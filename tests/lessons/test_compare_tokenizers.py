@@ -57,15 +57,10 @@ def parts(fitted: dict[str, Tokenizer], text: str) -> dict[str, str]:
     return {paragraph.partition(":")[0]: paragraph for paragraph in paragraphs}
 
 
-def test_hello_in_bytes(fitted: dict[str, Tokenizer]) -> None:
-    byte = parts(fitted, "Hello")["byte"]
-    assert "5 tokens, out of 256 different ones" in byte
-    assert re.search(r"H +e +l +l +o\n +72 +101 +108 +108 +111\n", byte)
-
-
 def test_what_is_lost_is_said(fitted: dict[str, Tokenizer]) -> None:
     shown = parts(fitted, "the Zebra sat 🦓")
     assert list(shown) == ["byte", "char", "word", "bpe"]
+    assert "18 tokens, out of 256 different ones" in shown["byte"]
     for kind in ("byte", "bpe"):
         assert shown[kind].endswith("\ndecoded: the same text")
         assert "lost" not in shown[kind]
@@ -105,27 +100,12 @@ def test_the_measures_of_a_corpus_worked_by_hand(corpora: dict[str, Encoded]) ->
     assert word.words == 20
     assert len(word.data.val) == 4 * 12
     assert word.unknown_words == 8
-    assert word.unknown_bytes == 4 * (len("zebra:") + len("naïve".encode()))
     assert word.covered == 1 - 4 * len("zebra:naïve") / len(VAL)
     assert word.data.val_bytes == len(VAL.encode()) - len("the")
     for kind in ("byte", "char", "bpe"):
         other = corpora[kind]
-        assert (other.words, other.unknown_words, other.unknown_bytes) == (20, 0, 0)
+        assert (other.words, other.unknown_words) == (20, 0)
         assert other.covered == 1
-
-
-def test_the_first_token_is_not_predicted_and_cannot_be_unknown(fitted, corpora) -> None:
-    cut = replace(PETS, split=len(TRAIN) + len("the ze"))  # validation begins with "bra"
-    word = encode_corpus(cut, fitted["word"], block_size=8)
-    assert word.unknown_bytes == corpora["word"].unknown_bytes - len("zebra")
-    assert word.unknown_words == corpora["word"].unknown_words
-
-
-def test_a_validation_text_may_begin_with_half_a_character_s_worth_of_bytes() -> None:
-    accents = Dataset("accents", "é" * 100, 90, "", None, "")
-    byte = encode_corpus(accents, fit_tokenizer(accents, "byte"), block_size=2)
-    assert byte.data.val_bytes == 19
-    assert byte.unknown_bytes == 0
 
 
 def test_bits_per_byte(corpora: dict[str, Encoded]) -> None:
@@ -136,8 +116,6 @@ def test_bits_per_byte(corpora: dict[str, Encoded]) -> None:
     for c in corpora.values():
         loss, bits = nats / c.data.val_targets, nats / math.log(2)
         assert c.bits_per_byte(loss) == pytest.approx(bits / c.data.val_bytes)
-        spelled = (bits + 8 * c.unknown_bytes) / c.data.val_bytes
-        assert c.spelled_bits_per_byte(loss) == pytest.approx(spelled)
 
 
 TINY = Preset(
@@ -182,9 +160,6 @@ def test_a_number_that_unk_makes_flattering_is_marked(corpora: dict[str, Encoded
     assert rows["characters that survive"][:2] == ["all", "all"]
     bits = {kind: f"{c.bits_per_byte(2.0):.4f}" for kind, c in corpora.items()}
     assert rows["bits per byte"] == [bits["byte"], bits["char"], bits["word"] + "*", bits["bpe"]]
-    spelled = {kind: f"{c.spelled_bits_per_byte(2.0):.4f}" for kind, c in corpora.items()}
-    assert rows["with <unk> spelled out"] == list(spelled.values())
-    assert spelled["word"] > bits["word"]
     (note,) = (p for p in explanation(corpora, TRAINED, TINY) if p.startswith("*"))
     assert "Flattering" in note
 
@@ -193,7 +168,6 @@ def test_where_no_word_is_unknown_nothing_is_marked() -> None:
     known = Dataset("pets", TRAIN, len(TRAIN) // 2, "", 50.0, "")
     corpora = {k: encode_corpus(known, fit_tokenizer(known, k), block_size=8) for k in TOKENIZERS}
     rows = rows_of(corpora)
-    assert "with <unk> spelled out" not in rows
     assert not any("*" in cell for cell in rows["bits per byte"])
     paragraphs = explanation(corpora, TRAINED, TINY)
     assert not any(paragraph.startswith("*") for paragraph in paragraphs)
