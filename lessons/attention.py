@@ -46,7 +46,7 @@ class Options(ModelOptions):
     layer: int | None = None
     """Show this layer alone, counted from 0."""
     head: int | None = None
-    """Show this head alone, counted from 0. With --layer: one large map, with its numbers."""
+    """Show this head alone, counted from 0. With --layer: one large map."""
     out: Annotated[Path, arg(metavar="FILE")] = Path("attention.png")
     """The picture, a PNG."""
 

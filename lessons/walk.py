@@ -10,14 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from rich.columns import Columns
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 from tyro.conf import FlagCreatePairsOff
 
 from lessons.command import ModelOptions, build_model, command
-from lessons.printing import Lesson
+from lessons.printing import Lesson, tokens_over_ids
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.commands.next_tokens import SPACE, next_token_table, next_tokens, show_token
 from shared.commands.options import BackendName, UsageError
@@ -129,10 +128,9 @@ class Walk:
             f"The tokenizer cuts the text into T = {len(ids)} tokens ({SPACE} is a space). The "
             "model never sees a character, only each token's number, its id."
         )
-        places = enumerate(zip(self.labels, ids.tolist(), strict=True))
-        columns = [f"{t}\n{label}\n{token}" for t, (label, token) in places]
-        texts = map(Text, ["position\ntoken\nid", *columns])
-        self.lesson.show(Columns(texts, padding=(0, 2, 0, 0)))
+        places = [f"{t}\n{label}" for t, label in enumerate(self.labels)]
+        rows = ["position\ntoken", *places], ["id", *ids.tolist()]
+        self.lesson.show(tokens_over_ids(*rows))
 
     def show_values(self) -> None:
         """All values in the order of the data flow, from the embedding to the probabilities."""

@@ -52,7 +52,7 @@ def main(options: Options) -> int:
     same_output_everywhere()
     say(f"data: {dataset.note}")
     out = Console(highlight=False)
-    for line in lesson(tokenizers, options.text, out.width):
+    for line in lesson(tokenizers, options.text):
         out.print(line, markup=False, soft_wrap=True)
     trained = {}
     for kind in TOKENIZERS if options.steps else ():

@@ -64,20 +64,6 @@ def test_a_run_says_what_its_losses_are_of(trained: Path, floor_known: None) -> 
     assert run.floor == pytest.approx(FLOOR / data.val_targets, rel=1e-12)
 
 
-def test_the_floor_is_of_the_text_that_the_run_saw(trained, floor_known, monkeypatch) -> None:
-    changed = replace(load_dataset(str(trained.parent / "text.txt")), sha256="0" * 64, floor_nats=1)
-    monkeypatch.setattr(runs, "_load_once", lambda _: changed)
-    assert read_run(trained, "a").floor is None
-
-
-def test_a_run_that_has_saved_nothing_yet_can_be_seen(trained: Path, tmp_path: Path) -> None:
-    (tmp_path / "young").mkdir()
-    shutil.copy(trained / "metrics.jsonl", tmp_path / "young")
-    run = read_run(tmp_path / "young", "young")
-    assert (run.dataset, run.tokenizer, run.floor) == ("?", "?", None)
-    assert run.rows == read_run(trained, "a").rows
-
-
 def test_runs_of_one_name_are_told_apart() -> None:
     assert label_runs([Path("runs/torch"), Path("runs/jax")]) == ["torch", "jax"]
     assert label_runs([Path("a/torch"), Path("b/torch"), Path("b/jax")]) == [
