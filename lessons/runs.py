@@ -57,7 +57,7 @@ def read_run(path: Path, label: str) -> Run:
     directory = RunDirectory(path)
     rows = read_metrics(directory.metrics)
     if not rows:
-        raise RunError(f"{path} is not a run: {_why_not(directory)}")
+        raise RunError(f"{path} is not a run: {directory.metrics} has no metrics or is not there")
     lengths = [
         row.val_loss / math.log(2) / row.bits_per_byte
         for row in rows
@@ -96,11 +96,3 @@ def label_runs(paths: Sequence[Path]) -> list[str]:
             break
     # matplotlib omits labels that begin with _ from its legends.
     return [escape_controls(f"./{text}" if text.startswith("_") else text) for text in labels]
-
-
-def _why_not(run: RunDirectory) -> str:
-    if not run.path.exists():
-        return "there is no such directory"
-    if not run.path.is_dir():
-        return "it is a file, and a run is a directory"
-    return f"it has no {run.metrics.name}" if not run.metrics.exists() else "nothing is measured"

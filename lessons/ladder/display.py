@@ -18,15 +18,6 @@ MARKS = {
     BROKEN: ("·", "dim", ""),
 }
 
-TITLES = {
-    "forward": "Forward, tap by tap",
-    "loss": "Loss",
-    "gradients": "Gradients, from the loss backwards",
-    "optimizer": "Optimizer",
-    "sampling": "Sampling",
-    "variants": "The other models, and large numbers",
-}
-
 
 def show(console: Console, rungs: list[Rung], verdicts: list[Verdict], name: str) -> None:
     """Print the ladder, foot first, then what to do; the sections ahead in one line each."""
@@ -35,10 +26,11 @@ def show(console: Console, rungs: list[Rung], verdicts: list[Verdict], name: str
         met = [v for v in verdicts if v.rung.section == section]
         if not met:
             rungs_ahead = f"{len(members)} rung{'s' * (len(members) > 1)}"
-            console.print(Text(f"· {TITLES[section]}  {rungs_ahead}", "dim"))
+            console.print(Text(f"· {section.capitalize()}  {rungs_ahead}", "dim"))
             continue
         right = sum(verdict.state == RIGHT for verdict in met)
-        heading = Text.assemble((TITLES[section], "bold"), (f"  {right}/{len(members)}", "dim"))
+        title, count = (section.capitalize(), "bold"), (f"  {right}/{len(members)}", "dim")
+        heading = Text.assemble(title, count)
         console.print(heading)
         console.print(ladder(members, {v.rung.name: v for v in met}))
     console.print()

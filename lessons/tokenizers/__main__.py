@@ -61,7 +61,7 @@ def main(options: Options) -> int:
     sizes = {kind: tokenizer.vocab_size for kind, tokenizer in tokenizers.items()}
     out.print()
     out.print(showdown(sizes, corpus, trained))
-    for paragraph in explanation(corpus, trained, preset):
+    for paragraph in explanation(corpus, preset if trained else None):
         out.print(f"\n{paragraph}", markup=False)
     return 0
 

@@ -15,11 +15,9 @@ from shared.text.tokenizers import UNKNOWN, Tokenizer, split_words
 
 @dataclass(frozen=True)
 class Encoded:
-    """A corpus in one tokenizer. All but `train_bytes` is about the validation text."""
+    """A corpus in one tokenizer, and what is lost of the validation text."""
 
     data: TokenData
-    train_bytes: int
-    """UTF-8 bytes of the training text."""
     words: int
     """The number of words: runs of letters, digits and underscores."""
     unknown_words: int
@@ -32,17 +30,6 @@ class Encoded:
         return loss / math.log(2) / self.data.bytes_per_token
 
 
-@dataclass(frozen=True)
-class Trained:
-    """The results of training on the tokens of one tokenizer."""
-
-    parameters: int
-    bytes_seen: float
-    """Bytes of text, in all batches together."""
-    loss: float
-    """On the whole validation text, in nats per token."""
-
-
 def encode_corpus(dataset: Dataset, tokenizer: Tokenizer, block_size: int) -> Encoded:
     """Encode a dataset and measure what is lost. Raises as `encode_dataset` does."""
     data, text = encode_dataset(dataset, tokenizer, block_size), dataset.val_text
@@ -50,7 +37,6 @@ def encode_corpus(dataset: Dataset, tokenizer: Tokenizer, block_size: int) -> En
     unknown = tokenizer.unknown_words(text).items()
     return Encoded(
         data=data,
-        train_bytes=len(dataset.train_text.encode()),
         words=sum(map(_is_word, split_words(text))),
         unknown_words=sum(count for piece, count in unknown if _is_word(piece)),
         covered=len(tokenizer.decode(known)) / len(text),
@@ -61,8 +47,10 @@ def _is_word(piece: str) -> bool:
     return any(character.isalnum() or character == "_" for character in piece)
 
 
-def train_on(corpus: Encoded, tokenizer: Tokenizer, preset: Preset, backend: str) -> Trained:
+def train_on(corpus: Encoded, tokenizer: Tokenizer, preset: Preset, backend: str) -> float:
     """Train the preset's model on one tokenizer's tokens, in a separate process.
+
+    Returns the loss on the whole validation text, in nats per token.
 
     Raises:
         UserError: the backend cannot be loaded, or its loss is no longer finite.
@@ -71,19 +59,13 @@ def train_on(corpus: Encoded, tokenizer: Tokenizer, preset: Preset, backend: str
     weights = init_weights(config, preset.train.seed)
     prompt, nothing = corpus.data.val[:1].astype("int64"), SampleConfig(max_new_tokens=0)
     task = Task(config, weights, preset.train, corpus.data, prompt, nothing)
-    report = run_alone(train_backend, backend, task)
-    tokens_seen = preset.train.steps * preset.train.batch_size * config.block_size
-    return Trained(
-        parameters=sum(tensor.size for tensor in weights.values()),
-        bytes_seen=tokens_seen * corpus.train_bytes / len(corpus.data.train),
-        loss=report.val_loss,
-    )
+    return run_alone(train_backend, backend, task).val_loss
 
 
 def showdown(
-    vocabulary: dict[str, int], corpus: dict[str, Encoded], trained: dict[str, Trained]
+    vocabulary: dict[str, int], corpus: dict[str, Encoded], losses: dict[str, float]
 ) -> Table:
-    """The measurements, one tokenizer per column. `trained` is empty if nothing was trained."""
+    """The measurements, one tokenizer per column. `losses` is empty if nothing was trained."""
     table = Table(title="The showdown on the corpus")
     for heading in ("", *corpus):
         table.add_column(heading, justify="right" if heading else "left")
@@ -100,16 +82,13 @@ def showdown(
     row("bytes per token", [f"{c.data.bytes_per_token:.2f}" for c in every])
     row("unknown words", [_share(c.unknown_words / max(1, c.words)) for c in every])
     row("characters that survive", [_share(c.covered) for c in every])
-    if trained:
-        losses = {kind: t.loss for kind, t in trained.items()}
+    if losses:
         table.add_section()
         row("after equal training:", [""] * len(corpus))
-        row("parameters", [f"{t.parameters:,}" for t in trained.values()])
-        row("text seen (MB)", [f"{t.bytes_seen / 1e6:.2f}" for t in trained.values()])
         row("nats per token", [f"{loss:.4f}" for loss in losses.values()])
-        star = {kind: "*" if c.covered < 1 else "" for kind, c in corpus.items()}
         bits = {kind: corpus[kind].bits_per_byte(loss) for kind, loss in losses.items()}
-        row("bits per byte", [f"{bits[kind]:.4f}{star[kind]}" for kind in losses])
+        stars = ["*" if c.covered < 1 else "" for c in every]
+        row("bits per byte", [f"{n:.4f}{s}" for n, s in zip(bits.values(), stars, strict=True)])
     return table
 
 
@@ -121,16 +100,14 @@ def _share(share: float) -> str:
     return {0.0: "none", 1.0: "all"}.get(share, f"{100 * share:.2f} %")
 
 
-def explanation(
-    corpus: dict[str, Encoded], trained: dict[str, Trained], preset: Preset
-) -> list[str]:
-    """How to read the table, in paragraphs."""
+def explanation(corpus: dict[str, Encoded], preset: Preset | None) -> list[str]:
+    """How to read the table, in paragraphs. Without a preset nothing was trained."""
     paragraphs = [
         "A word is a run of letters and digits; the text between them makes tokens, too. Char "
         "knows the characters of the whole corpus, word and bpe have learned from the training "
         "text alone."
     ]
-    if not trained:
+    if preset is None:
         return paragraphs
     block_size = GPTConfig(**(preset.model | {"vocab_size": 1})).block_size
     paragraphs += [

@@ -13,14 +13,7 @@ from rich.console import Console
 from lessons.tokenizers import __main__ as tokenizers
 from lessons.tokenizers import showdown as tokenizer_showdown
 from lessons.tokenizers.lesson import lesson
-from lessons.tokenizers.showdown import (
-    Encoded,
-    Trained,
-    encode_corpus,
-    explanation,
-    showdown,
-    train_on,
-)
+from lessons.tokenizers.showdown import Encoded, encode_corpus, explanation, showdown
 from shared.config import Preset, TrainConfig
 from shared.errors import TokenizerError
 from shared.text.datasets import Dataset, fit_tokenizer
@@ -109,31 +102,9 @@ TINY = Preset(
 )
 
 
-def test_training_is_equal_but_for_the_vocabulary(fitted, corpora, monkeypatch) -> None:
-    tasks = []
-
-    def run_here(function, backend, task):
-        tasks.append(task)
-        return function(backend, task)
-
-    monkeypatch.setattr(tokenizer_showdown, "run_alone", run_here)
-    for kind, tokenizer in fitted.items():
-        trained = train_on(corpora[kind], tokenizer, TINY, "numpy")
-        assert trained.loss < math.log(tokenizer.vocab_size)
-        share = len(TRAIN) / len(corpora[kind].data.train)
-        assert trained.bytes_seen == pytest.approx(30 * 4 * 8 * share)
-        assert tasks[-1].config.vocab_size == tokenizer.vocab_size, kind
-        assert tasks[-1].train == TINY.train
-        assert sum(w.size for w in tasks[-1].weights.values()) == trained.parameters
-    assert len({replace(task.config, vocab_size=1) for task in tasks}) == 1
-
-
-TRAINED = {kind: Trained(1000, 1e6, loss=2.0) for kind in TOKENIZERS}
-
-
 def rows_of(corpora: dict[str, Encoded]) -> dict[str, list[str]]:
-    columns = showdown(dict.fromkeys(TOKENIZERS, 300), corpora, TRAINED).columns
-    rows = zip(*(map(str, column.cells) for column in columns), strict=True)
+    table = showdown(dict.fromkeys(TOKENIZERS, 300), corpora, dict.fromkeys(TOKENIZERS, 2.0))
+    rows = zip(*(map(str, column.cells) for column in table.columns), strict=True)
     return {label: cells for label, *cells in rows}
 
 
@@ -143,7 +114,7 @@ def test_a_number_that_unk_makes_flattering_is_marked(corpora: dict[str, Encoded
     assert rows["characters that survive"][:2] == ["all", "all"]
     bits = {kind: f"{c.bits_per_byte(2.0):.4f}" for kind, c in corpora.items()}
     assert rows["bits per byte"] == [bits["byte"], bits["char"], bits["word"] + "*", bits["bpe"]]
-    (note,) = (p for p in explanation(corpora, TRAINED, TINY) if p.startswith("*"))
+    (note,) = (p for p in explanation(corpora, TINY) if p.startswith("*"))
     assert "Flattering" in note
 
 
@@ -152,7 +123,7 @@ def test_where_no_word_is_unknown_nothing_is_marked() -> None:
     corpora = {k: encode_corpus(known, fit_tokenizer(known, k), block_size=8) for k in TOKENIZERS}
     rows = rows_of(corpora)
     assert not any("*" in cell for cell in rows["bits per byte"])
-    paragraphs = explanation(corpora, TRAINED, TINY)
+    paragraphs = explanation(corpora, TINY)
     assert not any(paragraph.startswith("*") for paragraph in paragraphs)
     floor = 50.0 / math.log(2) / corpora["byte"].data.val_bytes
     assert f"{floor:.4f} bits per byte: the floor" in paragraphs[-1]
@@ -171,11 +142,19 @@ def test_without_training_the_table_is_of_the_corpus_alone(corpus_file: str, cap
 
 
 def test_the_command_trains_on_the_tokens_of_each(corpus_file, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(tokenizer_showdown, "run_alone", lambda train, *given: train(*given))
+    tasks = []
+
+    def run_here(function, backend, task):
+        tasks.append(task)
+        return function(backend, task)
+
+    monkeypatch.setattr(tokenizer_showdown, "run_alone", run_here)
     options = ["--preset", "classroom", "--steps", "2", "--backend", "numpy"]
     options += ["--dataset", corpus_file]
     assert tokenizers.main(options) == 0
     out = capsys.readouterr().out
+    assert len({replace(task.config, vocab_size=1) for task in tasks}) == 1
+    assert len({task.train for task in tasks}) == 1
     numbers = {
         label: np.array(re.findall(r"\d+\.\d{4}", line), dtype=float)
         for label in ("nats per token", "bits per byte")

@@ -18,7 +18,6 @@ from lessons.ladder.rungs import RUNGS
 from lessons.ladder.verdict import OPEN, RIGHT, WRONG, Verdict
 from shared.sources import ROOT
 from tests.command_line import error_of
-from tests.mistakes import MISTAKES
 
 
 @pytest.fixture
@@ -165,44 +164,51 @@ def test_inside_of_one_function_every_tap_counts(solution: Path) -> None:
 
 # What is wrong, and where
 
+MISTAKES = [
+    ("model.py", "q, k, v = np.", "k, q, v = np.", "h.0.attn.q, k, v", "for h.0.attn.k"),
+    ("model.py", "] > start", "] > 1 + start", "h.0.attn.weights", "expected 0, at"),
+    ("model.py", "y = att @ v", "y = (att @ v)[:, :1]", "h.0.attn.y", "shape [3, 11, 6]"),
+    ("nn.py", "y *= 0.5", "y *= math.nan", "h.0.mlp", "1320 of 1320 entries are NaN or infinite"),
+    ("nn.py", "np.add.reduceat(dy[order], starts, axis=0)", "dy[order][starts]", "wte", "expected"),
+    ("optim.py", "self.count += 1", "self.count = 1", "AdamW, 20 steps", "expected"),
+    ("generate.py", "int(logits.argmax())", "1.0", "greedy", "a token must be a whole number"),
+    ("generate.py", ") <= block_size:", ") < 99:", "past the window", "raised"),
+    ("nn.py", "np.exp(x - x.max(axis=-1, keepdims=True))", "np.exp(x)", "large numbers", "NaN"),
+]
+"""Wrong lines in a right solution: file, old, new, where the climb ends, and what is said."""
 
-@pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_found_where_it_is(solution: Path, name: str) -> None:
-    mistake = MISTAKES[name]
+
+@pytest.mark.parametrize(("file", "old", "new", "rung", "message"), MISTAKES)
+def test_a_mistake_is_found_where_it_is(
+    solution: Path, file: str, old: str, new: str, rung: str, message: str
+) -> None:
     assemble(solution)
-    change(solution / mistake.file, mistake.old, mistake.new)
+    change(solution / file, old, new)
     _, last = climb(solution)
-    assert (last.state, last.rung.name) == (WRONG, mistake.rung), told(last)
-    assert mistake.told in told(last)
-    assert "Traceback" not in told(last)
-
-
-def test_an_exception_is_shown_with_its_line_and_no_traceback(solution: Path, capsys) -> None:
-    assemble(solution)
-    change(solution / "nn.py", "    y *= 0.5\n", "    y *= undefined\n")
-    assert command.main(["--solution", "my_gpt"]) == 1  # a folder in the current directory
-    shown = capsys.readouterr()
-    assert re.search(r"my_gpt/nn.py:\d+, in gelu_tanh", shown.out)
-    assert "NameError: name 'undefined' is not defined" in shown.out
-    assert "Traceback" not in shown.out + shown.err
-    assert max(map(len, shown.out.splitlines())) <= 80
+    assert (last.state, last.rung.name) == (WRONG, rung), told(last)
+    assert message in told(last)
 
 
 @pytest.mark.parametrize(
-    ("line", "error"), [("x = (", "SyntaxError"), ("x = undefined", "NameError")]
+    ("file", "old", "new", "message"),
+    [
+        ("nn.py", "y *= 0.5", "y *= undefined", "NameError: name 'undefined' is not defined"),
+        ("model.py", "class GPT(", "x = undefined\n\nclass GPT(", "your files cannot be imported"),
+        ("model.py", "class GPT(", "x = (\n\nclass GPT(", "SyntaxError"),
+        ("model.py", "return (log_sum - chosen).mean()", "raise SystemExit(7)", "SystemExit: 7"),
+    ],
 )
-def test_files_that_cannot_be_imported_are_shown_with_the_line(
-    solution: Path, capsys, line: str, error: str
+def test_an_exception_is_shown_with_its_line_and_no_traceback(
+    solution: Path, capsys, file: str, old: str, new: str, message: str
 ) -> None:
     assemble(solution)
-    change(solution / "model.py", "class GPT(Module):", f"{line}\n\nclass GPT(Module):")
-    assert command.main(["--solution", str(solution)]) == 1
-    shown = capsys.readouterr().out
-    assert "your files cannot be imported" in shown
-    assert error in shown
-    assert re.search(r"my_gpt/model\.py:\d+", shown)
-    assert "✓" not in shown
-    assert "Traceback" not in shown
+    change(solution / file, old, new)
+    assert command.main(["--solution", "my_gpt"]) == 1  # a folder in the current directory
+    shown = capsys.readouterr()
+    assert re.search(rf"my_gpt/{file}:\d+", shown.out)
+    assert message in shown.out
+    assert "Traceback" not in shown.out + shown.err
+    assert max(map(len, shown.out.splitlines())) <= 80
 
 
 def test_a_solution_that_is_none(tmp_path: Path, capsys) -> None:
