@@ -87,28 +87,19 @@ model.py GPT.backward; nn.py LayerNorm.backward
 What arrives here is dlogits times lm_head. The gain multiplied the normalised x, so it is that, not
 x, which its gradient is made of. Sum over positions, not over channels.
 
-h.1.mlp.c_proj: through the norm, into the MLP
-nn.py LayerNorm.backward, Linear.backward; model.py Block.backward, MLP.backward
-Weight [in, out] = inputᵀ times dy. If the numbers are off, suspect LayerNorm's dx: the mean and the
-variance depend on x too, and both means are over the channels.
-
-h.1.mlp.c_fc: through the activation
-nn.py gelu_tanh_derivative; model.py MLP.backward
-Linear's dx = dy Wᵀ, then the derivative of GELU. A product rule: x stands in front of the bracket
-and inside of it. u' has a 3 from x³.
+h.1.mlp: through the norm, into the MLP
+nn.py LayerNorm.backward, Linear.backward, gelu_tanh_derivative; model.py MLP.backward
+If c_proj is off, suspect LayerNorm's dx: the mean and the variance depend on x too, and both means
+are over the channels. For c_fc, GELU takes a product rule, and u' has a 3 from x³.
 
 h.1.ln_2: the norm before the MLP
 model.py Block.backward
 What c_fc.backward returns goes into ln_2.backward, in the reverse order of the forward.
 
-h.1.attn.c_proj: past the MLP, into attention
-model.py Block.backward, CausalSelfAttention.backward
-The stream's gradient has two parts: what came straight along the sum, and what came through MLP and
-norm.
-
-h.1.attn.c_attn: through the softmax to q, k and v
-nn.py softmax_backward; model.py CausalSelfAttention.backward
-The last index says which third is wrong: v needs attᵀ, q and k need softmax_backward and the same
+h.1.attn: past the MLP, into attention
+nn.py softmax_backward; model.py Block.backward, CausalSelfAttention.backward
+The stream's gradient has two parts: straight along the sum, and through MLP and norm. In c_attn,
+the last index says which third is wrong: v needs attᵀ, q and k need softmax_backward and the same
 1/√D as the scores; k needs dscores transposed. Join the thirds in their order.
 
 h.1.ln_1: the norm before attention

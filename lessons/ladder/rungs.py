@@ -87,11 +87,13 @@ def grads(section: str, name: str, names: tuple[str, ...], case: Case = MAIN) ->
 
 
 def gradients() -> list[Rung]:
-    """From the loss backwards: layer by layer through the last block, then the first at once."""
+    """From the loss backwards: part by part through the last block, then the first at once."""
 
     def name_of(parameter: str) -> str:
-        module = parameter.removeprefix("transformer.").removesuffix(".weight")
-        return "h.0" if module.startswith("h.0") else module.removesuffix(".bias")
+        name = parameter.removeprefix("transformer.")
+        if name.startswith("h.0"):
+            return "h.0"
+        return ".".join(name.split(".")[: 3 if name.startswith("h.1") else 1])
 
     return grouped(partial(grads, "gradients"), backward_order(MAIN.config), name_of)
 

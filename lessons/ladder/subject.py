@@ -13,7 +13,7 @@ from conformance.cases import Case, random_batch, random_weights
 from conformance.judge import backward_order
 from shared.config import SampleConfig, TrainConfig
 from shared.protocol import StepResult, TrainState, load_backend
-from shared.taps import STEPS, collect, recorded_as, tap_names
+from shared.taps import collect, tap_names
 
 
 class Unlike(Exception):
@@ -35,18 +35,14 @@ class Partial:
     order: Sequence[str]
     error: BaseException | None
     """The exception that ended it."""
-    missing: str
-    """The message for a value that was skipped."""
 
     def __getitem__(self, name: str) -> Any:
         if name in self.values:
             return self.values[name]
         later = self.order[self.order.index(name) :]
         if self.error is None or any(other in self.values for other in later):
-            last = recorded_as(name).rpartition(".")[2]
-            tapped = last in ("embed", *STEPS["self_attention"])
-            part = f'tap("{last}", …)' if tapped else f"the call of {last}"
-            raise Unlike(("found", self.missing.format(name=name, part=part)))
+            lost = "is its tap or its module's call gone, or an add_grad in a backward missing?"
+            raise Unlike(("found", f"nothing for {name}: {lost}"))
         raise self.error
 
 
@@ -75,8 +71,7 @@ class Subject:
             with self.recording(model.gpt, record):
                 record["probs"] = self.softmax(model.gpt(tokens))
 
-        missing = "nothing was recorded for it: is {part} still there?"
-        raw = run(compute, tap_names(case.config), missing)
+        raw = run(compute, tap_names(case.config))
         return replace(raw, values=collect(case.config, raw.values))
 
     def _grads(self, case: Case) -> Partial:
@@ -88,8 +83,7 @@ class Subject:
                 grads = {name: parameter.grad for name, parameter in model.parameters.items()}
                 record.update({name: grad for name, grad in grads.items() if grad is not None})
 
-        missing = "{name} has got no gradient: does its backward call add_grad?"
-        return run(compute, backward_order(case.config), missing)
+        return run(compute, backward_order(case.config))
 
     def loss(self, case: Case) -> float:
         return self.model(case).loss(*random_batch(case.config))
@@ -140,11 +134,11 @@ def whole_numbers(tokens: Iterable[Any]) -> np.ndarray:
     return np.array(kept, dtype=np.int64)
 
 
-def run(compute: Callable[[dict[str, Any]], None], order: Sequence[str], missing: str) -> Partial:
+def run(compute: Callable[[dict[str, Any]], None], order: Sequence[str]) -> Partial:
     """Run `compute` and keep its record, even if it fails."""
     record = Copies()
     try:
         compute(record)
     except (Exception, SystemExit) as error:  # a learner's code may raise anything
-        return Partial(record, order, error, missing)
-    return Partial(record, order, None, missing)
+        return Partial(record, order, error)
+    return Partial(record, order, None)

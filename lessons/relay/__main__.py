@@ -9,7 +9,7 @@ checkpoint holds everything that training depends on, the results agree. Exit st
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -112,19 +112,19 @@ def run_all(
 def training_options(legs: Sequence[Leg], options: Options) -> list[str]:
     """The options of `python -m impls.NAME.train` at the start. --resume reads them from the files.
 
-    Raises `ConfigError` if they are invalid.
+    Raises `ConfigError` if there is no such preset.
     """
-    config = replace(
-        load_preset(options.preset).train,
-        steps=options.steps,
-        seed=options.seed,
-        eval_interval=options.steps,
-        checkpoint_interval=legs[0].last,  # so that all runs can be compared at the end of a leg
-    )
-    given = ("steps", "seed", "eval_interval", "checkpoint_interval")
-    values = {name: getattr(config, name) for name in given}
-    values |= {"preset": options.preset, "dataset": options.dataset, "dtype": "float64"}
-    return [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
+    load_preset(options.preset)
+    values = {
+        "preset": options.preset,
+        "dataset": options.dataset,
+        "steps": options.steps,
+        "seed": options.seed,
+        "dtype": "float64",
+        "eval-interval": options.steps,
+        "checkpoint-interval": legs[0].last,  # so that all runs can be compared at its end
+    }
+    return [f"--{name}={value}" for name, value in values.items()]
 
 
 def largest(judged: Iterable[Mapping[str, Difference]]) -> Difference:
