@@ -62,7 +62,7 @@ def check(rung: Rung, name: str, expected: np.ndarray, found: Any, reference: Su
     if not isinstance(found, np.ndarray):
         raise Unlike(("found", f"{type(found).__name__} instead of a NumPy array"))
     if expected.dtype.kind != "i" and found.shape != expected.shape:
-        raise Unlike(("found", f"shape {show_shape(found.shape)}"))
+        raise Unlike(("found", f"shape {list(found.shape)}"))
     if found.dtype != expected.dtype:
         instead = f"{found.dtype} instead of {expected.dtype}: keep the precision of x"
         raise Unlike(("found", instead))
@@ -72,7 +72,7 @@ def check(rung: Rung, name: str, expected: np.ndarray, found: Any, reference: Su
     if bad.any():
         at = tuple(np.argwhere(bad)[0].tolist())
         many = f"{int(bad.sum())} of {found.size} entries are NaN or infinite; the first is "
-        raise Unlike(("found", f"{many}{found[at]} at {show_entry(at)}"))
+        raise Unlike(("found", f"{many}{found[at]} at {list(at)}"))
     error = relative_error(found, expected)
     if not error <= rung.limit:
         raise Unlike(*differences(rung, name, expected, found, reference))
@@ -101,7 +101,7 @@ def differences(
     at = tuple(int(i) for i in np.unravel_index(difference.argmax(), difference.shape))
     error = relative_error(found, expected)
     lines = [
-        ("found", f"yours {found[at]:.6g}, expected {expected[at]:.6g}, at {show_entry(at)}"),
+        ("found", f"yours {found[at]:.6g}, expected {expected[at]:.6g}, at {list(at)}"),
         ("error", f"{error:.1e} of the largest value; the limit is {rung.limit:.0e}"),
     ]
     scale = float((found * expected).sum() / max((expected * expected).sum(), 1e-300))
@@ -145,11 +145,3 @@ def show_path(path: Path) -> str:
     """The path relative to the current directory, if it lies below."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
-
-
-def show_shape(shape: tuple[int, ...]) -> str:
-    return f"[{', '.join(map(str, shape))}]" if shape else "of a single number"
-
-
-def show_entry(at: tuple[int, ...]) -> str:
-    return f"[{', '.join(map(str, at))}]" if at else "its only entry"

@@ -136,9 +136,7 @@ def largest(judged: Iterable[Mapping[str, Difference]]) -> Difference:
 
 
 def render(
-    legs: Sequence[Leg],
-    relay: Sequence[Snapshot],
-    judged: Sequence[Mapping[str, Difference]],
+    legs: Sequence[Leg], relay: Sequence[Snapshot], judged: Sequence[Mapping[str, Difference]]
 ) -> Table:
     """One row per leg, and how far it ends from the runs in one backend."""
     table = Table(
