@@ -47,7 +47,7 @@ def ladder(members: list[Rung], met: dict[Rung, Verdict]) -> Table:
     table.add_column(width=17, no_wrap=True, justify="right")
     for rung in members:
         verdict = met.get(rung)
-        mark, style, note = MARKS[verdict and verdict.state]
+        mark, style, note = MARKS[verdict.state if verdict else None]
         if verdict and verdict.error:
             note = f"error {verdict.error:.0e}"
         cells = (Text(cell) for cell in (mark, rung.name, rung.help.about, note))

@@ -69,17 +69,6 @@ def test_post_norm_has_another_order_and_no_ln_f(text, capsys):
     assert "sines and cosines" in out
 
 
-def test_the_triangle_has_the_weights_and_no_future():
-    weights = np.array([[1, 0, 0], [0.25, 0.75, 0], [0.5, 0.125, 0.375]])
-    lines = printed(attention_triangle(weights, ["a", "\\n", "long token"], width=80))
-    assert [line.split() for line in lines] == [
-        ["a", "\\n", "long", "…"],
-        ["0", "a", "100"],
-        ["1", "\\n", "25", "75"],
-        ["2", "long", "…", "50", "12", "38"],
-    ]
-
-
 def test_a_triangle_that_is_too_wide_shows_its_end():
     weights = np.tril(np.ones((30, 30))) / np.arange(1, 31)[:, None]
     lines = printed(attention_triangle(weights, ["x"] * 30, width=60))
