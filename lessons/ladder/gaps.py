@@ -129,13 +129,8 @@ INIT = '''"""The exercise: the NumPy backend without its mathematics, which is f
 
 Every gap is a call of `todo`, which says what belongs there. The ladder sees what modules return
 and what goes through `tap`. Rewrite what you like, but keep these. `nox -s exercise` shows how far
-you have come and what is next.
-
-Change the files here, or copy the folder and climb with the copy; its imports are relative, so it
-may have any name and stand anywhere:
-
-    cp -r impls/exercise my_gpt
-    nox -s exercise -- --solution my_gpt
+you have come and what is next. Change the files here, or copy the folder, under any name, and climb
+with the copy: `nox -s exercise -- --solution my_gpt`.
 """
 
 from typing import Any

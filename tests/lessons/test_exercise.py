@@ -146,22 +146,6 @@ def test_one_gap_after_the_other_leads_upwards(solution: Path) -> None:
     assert len(set(heights)) > 12
 
 
-def test_inside_of_one_function_every_tap_counts(solution: Path) -> None:
-    """A learner fills the gaps of `forward` one by one and sees each rung turn right."""
-    attention = "model.py CausalSelfAttention.forward"
-    assemble(solution, [gap for gap in GAPS if gap != attention])
-    model = solution / "model.py"
-    assert climb(solution)[1].rung.name == "h.0.attn.q, k, v"
-    split = 'todo("c_attn(x), cut into three along the channels")'
-    change(model, split, "np.split(self.c_attn(x), 3, axis=-1)")
-    assert climb(solution)[1].rung.name == "h.0.attn.scores"
-    change(model, 'todo("q kᵀ / √D")', "q @ k.mT / q.shape[-1] ** 0.5")
-    right, last = climb(solution)
-    assert right[-1] == "h.0.attn.scores"
-    assert last.rung.name == "h.0.attn.weights"
-    assert "the scores, those of the future −inf" in told(last)
-
-
 # What is wrong, and where
 
 MISTAKES = [
@@ -171,7 +155,7 @@ MISTAKES = [
     ("nn.py", "y *= 0.5", "y *= math.nan", "h.0.mlp", "1320 of 1320 entries are NaN or infinite"),
     ("nn.py", "np.add.reduceat(dy[order], starts, axis=0)", "dy[order][starts]", "wte", "expected"),
     ("optim.py", "self.count += 1", "self.count = 1", "AdamW, 20 steps", "expected"),
-    ("generate.py", "int(logits.argmax())", "1.0", "greedy", "a token must be a whole number"),
+    ("generate.py", "int(logits.argmax())", "1.0", "greedy", "IndexError"),
     ("generate.py", ") <= block_size:", ") < 99:", "past the window", "raised"),
     ("nn.py", "np.exp(x - x.max(axis=-1, keepdims=True))", "np.exp(x)", "large numbers", "NaN"),
 ]
