@@ -17,11 +17,6 @@ class Lesson:
     def __init__(self) -> None:
         self.console = Console(highlight=False, markup=False)
 
-    @property
-    def width(self) -> int:
-        """The most columns of a line."""
-        return self.console.width
-
     def heading(self, text: str) -> None:
         self.console.print()
         self.console.print(Text(text, "bold"))

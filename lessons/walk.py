@@ -169,7 +169,7 @@ class Walk:
         )
         lesson.heading(f"Who looks at whom: {block}.attn.weights, head {self.head}, in percent")
         weights = self.trace[f"{block}.attn.weights"][0, self.head]
-        lesson.show(attention_triangle(weights, self.labels, lesson.width - 2))
+        lesson.show(attention_triangle(weights, self.labels, lesson.console.width - 2))
         last = weights[-1]
         best = int(last.argmax())
         lesson.look(

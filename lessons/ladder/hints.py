@@ -43,16 +43,11 @@ h.0.attn: what attention adds to the stream
 model.py CausalSelfAttention.forward
 One more Linear, c_proj, and no residual here: that is the block's.
 
-h.0.ln_2: the stream after attention, normalised
-model.py Block.forward
-LayerNorm is right already, so look at what goes in: the stream x itself with attention's
-contribution added, not the normalised x.
-
-h.0.mlp: widened to F, bent, narrowed again
+h.0.mlp: normalised, widened, bent, narrowed
 model.py MLP.forward, Block.forward; nn.py gelu_tanh
-A Linear from C to F, the activation, a Linear from F to C. gelu_tanh is the tanh form with
-0.044715 x³, on every number. It returns two things: the value, and a tuple of what its derivative
-is to be given. See relu in nn.py.
+ln_2 gets the stream x with attention's contribution added, not the normalised x. Then a Linear from
+C to F, the activation, a Linear from F to C. gelu_tanh, the tanh form with 0.044715 x³, returns two
+things: the value, and a tuple of what its derivative is to be given. See relu in nn.py.
 
 h.0: the stream after the block
 model.py Block.forward
@@ -90,21 +85,14 @@ x, which its gradient is made of. Sum over positions, not over channels.
 h.1.mlp: through the norm, into the MLP
 nn.py LayerNorm.backward, Linear.backward, gelu_tanh_derivative; model.py MLP.backward
 If c_proj is off, suspect LayerNorm's dx: the mean and the variance depend on x too, and both means
-are over the channels. For c_fc, GELU takes a product rule, and u' has a 3 from x³.
-
-h.1.ln_2: the norm before the MLP
-model.py Block.backward
-What c_fc.backward returns goes into ln_2.backward, in the reverse order of the forward.
+are over the channels. For c_fc, GELU takes a product rule, and u' has a 3 from x³. What
+c_fc.backward returns goes into ln_2.backward, in the reverse order of the forward.
 
 h.1.attn: past the MLP, into attention
 nn.py softmax_backward; model.py Block.backward, CausalSelfAttention.backward
 The stream's gradient has two parts: straight along the sum, and through MLP and norm. In c_attn,
 the last index says which third is wrong: v needs attᵀ, q and k need softmax_backward and the same
-1/√D as the scores; k needs dscores transposed. Join the thirds in their order.
-
-h.1.ln_1: the norm before attention
-model.py Block.backward
-What c_attn.backward returns, as the backward of attention, goes into ln_1.backward.
+1/√D as the scores; k needs dscores transposed. Join the thirds in their order. ln_1 comes last.
 
 h.0: all the same in the first block
 model.py Block.backward, GPT.backward

@@ -58,9 +58,10 @@ def forward() -> list[Rung]:
     def name_of(tap: str) -> str:
         if tap.endswith((".q", ".k", ".v")) and tap.startswith("h.0"):
             return "h.0.attn.q, k, v"
-        for prefix in ("h.0.mlp", "h.1"):
-            if tap.startswith(prefix):
-                return prefix
+        if tap.startswith(("h.0.ln_2", "h.0.mlp")):
+            return "h.0.mlp"
+        if tap.startswith("h.1"):
+            return "h.1"
         return "logits" if tap in ("ln_f", "logits", "probs") else tap
 
     return grouped(partial(taps, "forward"), tap_names(MAIN.config), name_of)
@@ -91,9 +92,9 @@ def gradients() -> list[Rung]:
 
     def name_of(parameter: str) -> str:
         name = parameter.removeprefix("transformer.")
-        if name.startswith("h.0"):
-            return "h.0"
-        return ".".join(name.split(".")[: 3 if name.startswith("h.1") else 1])
+        if name.startswith("h.1"):
+            return "h.1.mlp" if "mlp" in name or "ln_2" in name else "h.1.attn"
+        return "h.0" if name.startswith("h.0") else name.partition(".")[0]
 
     return grouped(partial(grads, "gradients"), backward_order(MAIN.config), name_of)
 
