@@ -96,7 +96,7 @@ def main(options: Options) -> int:
     for step, table in _train(chosen, data, V, config):
         row(f"trained, {step:5,} steps", table)
         baseline = min(baseline, mean_loss(table, val))
-    print(EXPLANATION, f"{baseline:.4f}")
+    print(f"{EXPLANATION}{baseline:.4f}")
     _show_rows(tokenizer, frequencies(train), np.exp(log_softmax(table)), train.sum(axis=1))
     ids = draw(frequencies(train), int(data.train[0]), SAMPLE, options.seed)
     print(f"\nDrawn from the counted table, {SAMPLE} characters:\n")
