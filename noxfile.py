@@ -6,17 +6,14 @@ with no more than the packages it claims to need.
 """
 
 import hashlib
-import importlib.metadata
 import json
 import os
-import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import nox
-from filelock import FileLock, Timeout  # of virtualenv, which nox depends on
+from filelock import FileLock  # of virtualenv, which nox depends on
 
 nox.needs_version = ">=2026.10.20"
 nox.options.sessions = ["lint", "tests"]
@@ -60,11 +57,11 @@ def install(session: nox.Session, name: str) -> None:
     """Make one of ENVIRONMENTS, unless it is there already.
 
     What was installed is noted in the environment. One made for other requirements or another
-    Python, or only half, is emptied first: what is left over would hide what is missing. In one
-    that is complete, packages that have been changed by hand get their version back.
+    Python, or only half, is emptied first: what is left over would hide what is missing. The lock,
+    for another nox that is making the same one, is beside it, where it is not emptied.
     """
-    with one_at_a_time(session, name):
-        where = directory(session, name)
+    where = directory(session, name)
+    with FileLock(where.with_suffix(".lock")):
         wanted = json.dumps(
             {
                 "python": sys.version,
@@ -73,52 +70,14 @@ def install(session: nox.Session, name: str) -> None:
             }
         )
         note = where / "installed.json"
-        found = note.read_text(encoding="utf-8") if note.exists() else None
-        if found == wanted:
-            if changed := not_as_pinned(where):
-                session.log(f"not what constraints.txt says, installed again: {', '.join(changed)}")
-                pip_install(session, name, *changed)
-            else:
-                session.log("environment is up to date")
+        if note.exists() and note.read_text(encoding="utf-8") == wanted:
+            session.log("environment is up to date")
             return
-        if found is not None:
-            session.log("requirements have changed: recreating the environment")
-        session.run_install(
-            *(sys.executable, "-m", "virtualenv", "--clear", str(where)), silent=True
-        )
         session.log(f"installing {', '.join(ENVIRONMENTS[name])}: a minute or so, this time only")
+        virtualenv = sys.executable, "-m", "virtualenv", "--clear", str(where)
+        session.run_install(*virtualenv, silent=True)
         pip_install(session, name, *requirements(*ENVIRONMENTS[name]))
         note.write_text(wanted, encoding="utf-8")
-
-
-@contextmanager
-def one_at_a_time(session: nox.Session, name: str) -> Iterator[None]:
-    """Wait for another nox that is making the same environment.
-
-    The lock is beside the environment, not in it, where it would go when that is emptied. And nox
-    itself makes no environment: it would do so without a lock.
-    """
-    lock = FileLock(directory(session, name).with_suffix(".lock"))
-    try:
-        held = lock.acquire(blocking=False)
-    except Timeout:
-        session.log(f"waiting for another nox, which is installing {name}")
-        held = lock.acquire()
-    with held:
-        yield
-
-
-def not_as_pinned(where: Path) -> list[str]:
-    """Which lines of constraints.txt an environment contradicts."""
-    places = [*where.glob("lib/python*/site-packages"), where / "Lib" / "site-packages"]
-    found = {
-        re.sub("[-_.]+", "-", each.name.lower()): each.version.partition("+")[0]  # 2.13.0+cpu
-        for each in importlib.metadata.distributions(path=[str(place) for place in places])
-        if each.name
-    }
-    lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
-    pins = dict(line.split("==") for line in lines if "==" in line)
-    return [f"{key}=={pin}" for key, pin in pins.items() if found.get(key, pin) != pin]
 
 
 def pip_install(session: nox.Session, name: str, *packages: str) -> None:
@@ -164,18 +123,20 @@ def train_proven(session: nox.Session, environment: str, module: str) -> None:
     session.run(*command, env={CHECK_ONLY: "1"}, stderr=None, log=False)
     if {"-h", "--help"} & set(session.posargs):
         return
-    session.run(
-        *(python(session, "all"), "-m", "conformance.gate"),
-        *("--environment", str(directory(session, f"env-{environment}"))),
-        interrupt_timeout=SECONDS_TO_STOP,
-    )
+    run_gate(session, "--environment", str(directory(session, f"env-{environment}")))
     session.run(*command, env={CHECK_ONLY: None}, stderr=None, interrupt_timeout=SECONDS_TO_SAVE)
 
 
-def run_suite(session: nox.Session) -> None:
-    """Run the whole conformance suite, though it may have passed before."""
-    gate = python(session, "all"), "-m", "conformance.gate", "--always"
-    session.run(*gate, interrupt_timeout=SECONDS_TO_STOP)
+def run_gate(session: nox.Session, *options: str, **run: Any) -> None:
+    """Run the conformance suite, by default only if anything has changed since it last passed."""
+    gate = python(session, "all"), "-m", "conformance.gate", *options
+    session.run(*gate, interrupt_timeout=SECONDS_TO_STOP, **run)
+
+
+def run_module(session: nox.Session, environment: str, module: str) -> None:
+    """Run a command with the session's arguments."""
+    # stderr=None: nox would mix it into standard output, which is for a sample's text alone.
+    session.run(python(session, environment), "-m", module, *session.posargs, stderr=None)
 
 
 def define_backend(backend: str) -> None:
@@ -183,10 +144,7 @@ def define_backend(backend: str) -> None:
         train_proven(session, backend, f"impls.{backend}.train")
 
     def sample(session: nox.Session) -> None:
-        session.run(
-            *(python(session, backend), "-m", f"impls.{backend}.sample", *session.posargs),
-            stderr=None,  # nox would mix it into standard output, which is for the text alone
-        )
+        run_module(session, backend, f"impls.{backend}.sample")
 
     train.__doc__ = (
         f"Train in {BACKENDS[backend]}; first the conformance suite, unless it has passed already. "
@@ -220,7 +178,7 @@ def conformance(session: nox.Session) -> None:
         options = [*suite, "--report", "build", *session.posargs]
         session.run(python(session, "all"), "-m", "pytest", *options)
     else:
-        run_suite(session)
+        run_gate(session, "--always")
 
 
 @nox.session(venv_backend="none", requires=["env-oracles"])
@@ -232,8 +190,7 @@ def oracles(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["env-numpy"])
 def exercise(session: nox.Session) -> None:
     """How far your own GPT is, and what comes next. `-- --solution my_gpt`: of your copy."""
-    command = python(session, "numpy"), "-m", "lessons.ladder", *session.posargs
-    session.run(*command, stderr=None)
+    run_module(session, "numpy", "lessons.ladder")
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
@@ -242,19 +199,19 @@ def mutants(session: nox.Session) -> None:
 
     `-- --generic 60`: instead, 60 in each backend that mutation operators make from its sources.
     """
-    session.run(python(session, "all"), "-m", "audits.mutants", *session.posargs, stderr=None)
+    run_module(session, "all", "audits.mutants")
 
 
 @nox.session(name="break", venv_backend="none", requires=["env-all"])
 def break_(session: nox.Session) -> None:
     """Plant one bug and show what the suite says: `-- swap_qk --backend torch`, `-- --list`."""
-    session.run(python(session, "all"), "-m", "audits.mutants.show", *session.posargs, stderr=None)
+    run_module(session, "all", "audits.mutants.show")
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def fuzz(session: nox.Session) -> None:
     """Call all three in random order and compare, for 10 minutes. `-- --minutes 60`: for longer."""
-    session.run(python(session, "all"), "-m", "conformance.fuzz", *session.posargs, stderr=None)
+    run_module(session, "all", "conformance.fuzz")
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
@@ -281,16 +238,15 @@ def reliability(session: nox.Session) -> None:
 
     `-- --help`: less.
     """
-    session.run(python(session, "all"), "-m", "audits.reliability", *session.posargs, stderr=None)
+    run_module(session, "all", "audits.reliability")
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def docs(session: nox.Session) -> None:
     """Build the lesson as a site, build/site. `-- --open`: show it, `-- --strict`: all of it."""
     # A suite that fails is no reason to have no site: the pages show it, and --strict minds.
-    gate = python(session, "all"), "-m", "conformance.gate"
-    session.run(*gate, success_codes=range(6), interrupt_timeout=SECONDS_TO_STOP)
-    session.run(python(session, "all"), "-m", "docs.build", *session.posargs, stderr=None)
+    run_gate(session, success_codes=range(6))
+    run_module(session, "all", "docs.build")
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
@@ -299,7 +255,7 @@ def browser(session: nox.Session) -> None:
 
     `-- --update-readme`: also retake the picture in README.md.
     """
-    session.run(python(session, "all"), "-m", "docs.browser", *session.posargs, stderr=None)
+    run_module(session, "all", "docs.browser")
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
@@ -310,7 +266,7 @@ def tests(session: nox.Session) -> None:
     pytest = python(session, "all"), "-m", "pytest", "-p", "tests.runtime_checks"
     session.run(*pytest, *(session.posargs or ["-q", "-n", "2", "tests"]))
     if not session.posargs:
-        run_suite(session)
+        run_gate(session, "--always")
         session.run(python(session, "all"), "-m", "audits.mutants", "--first", stderr=None)
 
 

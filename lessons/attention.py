@@ -46,7 +46,7 @@ class Options(ModelOptions):
     layer: int | None = None
     """Show this layer alone, counted from 0."""
     head: int | None = None
-    """Show this head alone, counted from 0. With --layer: one large map, with its numbers."""
+    """Show this head alone, counted from 0. With --layer: one large map."""
     out: Annotated[Path, arg(metavar="FILE")] = Path("attention.png")
     """The picture, a PNG."""
 
@@ -69,7 +69,8 @@ def main(options: Options) -> int:
 
     tokens = [show_token(tokenizer, token) for token in ids]
     weights = next(iter(maps.values()))[layers][:, heads]
-    title = escape_controls(f"{run}{step_of(checkpoint)}: {''.join(tokens).replace(SPACE, ' ')}")
+    step = f", step {checkpoint.training.step:,}" if checkpoint.training else ""
+    title = escape_controls(f"{run}{step}: {''.join(tokens).replace(SPACE, ' ')}")
     draw_attention(options.out, weights, tokens, layers, heads, title)
     out = Console(highlight=False)
     for line in (*lesson(weights, layers, heads), *agreement(maps, dtype)):
@@ -97,11 +98,6 @@ def attention_maps(
     trace = build_model(options, checkpoint, needs="trace").trace(ids[None])
     layers = range(checkpoint.config.n_layer)
     return np.stack([trace[f"h.{i}.attn.weights"][0] for i in layers])
-
-
-def step_of(checkpoint: Checkpoint) -> str:
-    """ ", step 2,000"; nothing for a checkpoint that does not say, such as GPT-2's."""
-    return f", step {checkpoint.training.step:,}" if checkpoint.training else ""
 
 
 def lesson(weights: Maps, layers: list[int], heads: list[int]) -> list[str]:

@@ -18,8 +18,6 @@ WIDEST = 40.0
 """Inches of all maps together; more maps are drawn smaller."""
 NAMES, LETTERS = 7, 11
 """Token names per inch, and characters of a title per inch."""
-NUMBERS = 14
-"""The most tokens for which a single map shows its weights as numbers."""
 
 
 def draw_attention(
@@ -53,8 +51,6 @@ def draw_attention(
         for j, head in enumerate(heads):
             image = _draw_map(grid[i, j], weights[i, j])
             grid[i, j].set_title(f"layer {layer}, head {head}", fontsize=9)
-    if alone and len(tokens) <= NUMBERS:
-        _write_numbers(grid[0, 0], weights[0, 0])
     every = -(-len(tokens) // int(NAMES * side))  # as many names as there is room for
     places = list(range(0, len(tokens), every))
     names = [tokens[place] for place in places]
@@ -83,11 +79,3 @@ def _draw_map(axes: Axes, weights: Float[np.ndarray, "T T"]) -> AxesImage:
         spine.set_visible(False)
     masked = np.ma.masked_array(weights, future)
     return axes.imshow(masked, norm=SCALE, interpolation="nearest")
-
-
-def _write_numbers(axes: Axes, weights: Float[np.ndarray, "T T"]) -> None:
-    for t in range(len(weights)):
-        for s in range(t + 1):
-            weight = weights[t, s]
-            color = "black" if SCALE(weight) > 0.6 else "white"  # the colours are dark below
-            axes.text(s, t, f"{weight:.2f}", color=color, ha="center", va="center", fontsize=7)

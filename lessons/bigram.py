@@ -27,10 +27,16 @@ WINDOW = 64
 """Tokens per row of a batch, as in the GPT's batches. The table sees one at a time."""
 LARGEST = 4096
 """The largest vocabulary: a table then takes 64 MiB, and training holds several."""
-OFTEN = 100
-"""The number of occurrences that a token needs for its row to be shown."""
 SAMPLE = 100
 """Characters of text to draw from the counted table."""
+EXPLANATION = """
+Look at the difference on the training text: it shrinks towards 0 and is never
+below. Step by step, training finds the table that counting gives at once, and
+no table is better. The validation text may have pairs that were never seen, so
+every count there is one higher; training may guess such pairs better.
+
+What a GPT, which sees more than one token, has to beat on the validation text:
+"""
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ def main(options: Options) -> int:
     for step, table in _train(chosen, data, V, config):
         row(f"trained, {step:5,} steps", table)
         baseline = min(baseline, mean_loss(table, val))
-    _explain(baseline)
+    print(f"{EXPLANATION}{baseline:.4f}")
     _show_rows(tokenizer, frequencies(train), np.exp(log_softmax(table)), train.sum(axis=1))
     ids = draw(frequencies(train), int(data.train[0]), SAMPLE, options.seed)
     print(f"\nDrawn from the counted table, {SAMPLE} characters:\n")
@@ -109,20 +115,6 @@ def _prepare(options: DataOptions) -> tuple[Tokenizer, TokenData, str]:
         )
     # It looks at one token to guess one: two are text enough.
     return tokenizer, encode_dataset(dataset, tokenizer, block_size=1), dataset.note
-
-
-def _explain(baseline: float) -> None:
-    print(
-        f"""
-Look at the difference on the training text: it shrinks towards 0 and is never
-below. Step by step, training finds the table that counting gives at once, and
-no table is better. The validation text may have pairs that were never seen.
-So that no pair is impossible, every count there is one higher; training may
-guess such pairs better, and then the difference is below 0.
-
-What a GPT, which sees more than one token, has to beat on the validation text:
-{baseline:.4f}"""
-    )
 
 
 def _train(
@@ -156,12 +148,9 @@ def _show_rows(
     trained: Float[np.ndarray, "V V"],
     seen: Int[np.ndarray, " V"],
 ) -> None:
-    """The likeliest next token after the most common tokens, and after the most predictable."""
-    often = np.flatnonzero(seen >= min(OFTEN, seen.max()))
-    common = often[np.argsort(-seen[often], kind="stable")[:3]]
-    sure = often[np.argsort(-counted[often].max(axis=1), kind="stable")[:3]]
+    """The likeliest next token after each of the most common tokens."""
     print("\nRows to check: the likeliest token to come (␣ is a space)\n")
-    for a in dict.fromkeys([*sure.tolist(), *common.tolist()]):
+    for a in np.argsort(-seen, kind="stable")[:5].tolist():
         b = int(counted[a].argmax())
         pair = f'after "{show_token(tokenizer, a)}" comes "{show_token(tokenizer, b)}"'
         print(f"{pair:27} counted {counted[a, b]:.3f}   trained {trained[a, b]:.3f}")

@@ -16,10 +16,10 @@ from typing import Annotated
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from tyro.conf import FlagCreatePairsOff, Positional, arg
+from tyro.conf import Positional, arg
 
 from lessons.command import command
-from lessons.runs import Run, label_runs, read_run
+from lessons.runs import Run, read_run
 from shared.commands.options import UsageError
 from shared.commands.terminal import escape_controls, say
 
@@ -30,14 +30,12 @@ MARKERS = ("o", "s", "^", "D", "v")
 
 @dataclass(frozen=True)
 class Options:
-    """The runs, and the unit."""
+    """The runs."""
 
     runs: Positional[tuple[Annotated[Path, arg(metavar="DIR")], ...]] = ()
     """Directories of runs, each with its metrics.jsonl."""
     out: Annotated[Path, arg(metavar="FILE")] = Path("curves.png")
     """The picture, a PNG."""
-    bits_per_byte: FlagCreatePairsOff[bool] = False
-    """Losses in bits per byte, even where nats per token could be compared."""
 
 
 @command
@@ -47,10 +45,9 @@ def main(options: Options) -> int:
         raise UsageError(
             "name the runs to draw, such as: python -m lessons.curves runs/numpy runs/torch"
         )
-    labels = label_runs(options.runs)
-    runs = [read_run(path, label) for path, label in zip(options.runs, labels, strict=True)]
-    bits = options.bits_per_byte or not equally_long_tokens(runs)
-    if bits and not options.bits_per_byte:
+    runs = [read_run(path) for path in options.runs]
+    bits = not equally_long_tokens(runs)
+    if bits:
         say(
             "note: a token of one run is longer than one of another, so nats per token cannot be "
             "compared; these are bits per byte"
@@ -134,8 +131,6 @@ def remarks(runs: Sequence[Run], *, bits: bool) -> list[str]:
             "A word tokenizer's number flatters: to predict <unk> is easier than to predict the "
             "word that it stands for."
         )
-    if bits:
-        lines.append("Training losses are converted by the length of the validation tokens.")
     return lines
 
 

@@ -1,9 +1,10 @@
 """Printing a lesson: headings, matrices side by side, and what to look at."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from jaxtyping import Float
+from rich.columns import Columns
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -15,11 +16,6 @@ class Lesson:
 
     def __init__(self) -> None:
         self.console = Console(highlight=False, markup=False)
-
-    @property
-    def width(self) -> int:
-        """The most columns of a line."""
-        return self.console.width
 
     def heading(self, text: str) -> None:
         self.console.print()
@@ -40,6 +36,12 @@ class Lesson:
     def matrices(self, **named: Float[np.ndarray, "*B T C"] | str) -> None:
         """Matrices side by side, under their names and shapes. Strings are printed unchanged."""
         self.show(side_by_side({name.replace("_", " "): value for name, value in named.items()}))
+
+
+def tokens_over_ids(labels: Iterable[str], ids: Iterable[int | str]) -> Columns:
+    """Every token and its id below, as many side by side as fit."""
+    texts = [Text(f"{label}\n{token}") for label, token in zip(labels, ids, strict=True)]
+    return Columns(texts, padding=(0, 2, 0, 0))
 
 
 def side_by_side(columns: Mapping[str, Float[np.ndarray, "*B T C"] | str]) -> Table:

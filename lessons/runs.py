@@ -1,13 +1,11 @@
 """Reading a run for comparison: its metrics, and the text recorded in its checkpoint."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
-from shared.commands.options import UsageError
 from shared.commands.terminal import escape_controls
 from shared.errors import RunError
 from shared.runs.directory import RunDirectory
@@ -47,8 +45,8 @@ class Run:
         return {row.step: scale * row.val_loss for row in self.rows if row.val_loss is not None}
 
 
-def read_run(path: Path, label: str) -> Run:
-    """Read a run's directory.
+def read_run(path: Path) -> Run:
+    """Read a run's directory, which is its name in pictures.
 
     Raises:
         RunError: it holds no run, or one that has measured nothing yet, or its metrics are damaged.
@@ -57,7 +55,7 @@ def read_run(path: Path, label: str) -> Run:
     directory = RunDirectory(path)
     rows = read_metrics(directory.metrics)
     if not rows:
-        raise RunError(f"{path} is not a run: {_why_not(directory)}")
+        raise RunError(f"{path} is not a run: {directory.metrics} has no metrics or is not there")
     lengths = [
         row.val_loss / math.log(2) / row.bits_per_byte
         for row in rows
@@ -65,7 +63,8 @@ def read_run(path: Path, label: str) -> Run:
     ]
     if not lengths:
         raise RunError(f"{directory.metrics} has no validation loss: there is nothing to compare")
-    run, newest = Run(label, rows, lengths[-1]), newest_checkpoint(path)
+    run = Run(escape_controls(str(path)), rows, lengths[-1])
+    newest = newest_checkpoint(path)
     if newest is None:
         return run
     checkpoint = load_checkpoint(newest)
@@ -79,28 +78,3 @@ def read_run(path: Path, label: str) -> Run:
             floor = encode_dataset(dataset, tokenizer, checkpoint.config.block_size).floor
     text = record.dataset_sha256
     return replace(run, dataset=record.dataset, text=text, tokenizer=tokenizer.kind, floor=floor)
-
-
-def label_runs(paths: Sequence[Path]) -> list[str]:
-    """A distinct name for every run: the end of its path, as much as needed.
-
-    Raises `UsageError` if a run is named twice.
-    """
-    whole = [path.resolve() for path in paths]
-    for i, path in enumerate(whole):
-        if path in whole[:i]:
-            raise UsageError(f"{paths[i]} is named twice")
-    for length in range(1, max(len(path.parts) for path in whole) + 1):
-        labels = ["/".join(path.parts[-length:]) for path in whole]
-        if len(set(labels)) == len(labels):
-            break
-    # matplotlib omits labels that begin with _ from its legends.
-    return [escape_controls(f"./{text}" if text.startswith("_") else text) for text in labels]
-
-
-def _why_not(run: RunDirectory) -> str:
-    if not run.path.exists():
-        return "there is no such directory"
-    if not run.path.is_dir():
-        return "it is a file, and a run is a directory"
-    return f"it has no {run.metrics.name}" if not run.metrics.exists() else "nothing is measured"

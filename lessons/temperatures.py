@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from rich.console import Console
 from rich.markup import escape
 
@@ -22,8 +22,6 @@ from shared.commands.sample import encode_prompt
 from shared.commands.terminal import escape_controls, same_output_everywhere
 from shared.commands.trained import load_trained
 from shared.config import SampleConfig
-from shared.protocol import Model
-from shared.text.tokenizers import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -52,37 +50,26 @@ def main(options: Options) -> int:
     model = build_model(options, checkpoint, needs="generate")
     same_output_everywhere()
     out = Console(highlight=False)
-    for line in introduction(tokenizer.vocab_size):
-        out.print(line, soft_wrap=True)
+    V = tokenizer.vocab_size
+    out.print(
+        "Read downwards: the colder, the more a text repeats itself; the hotter, the fewer of its "
+        "words exist.\nBeside each temperature is the entropy of the first token, in bits: 0 is no "
+        f"choice at all, {math.log2(V):.2f} a choice among all {V:,} tokens alike.",
+        soft_wrap=True,
+    )
     for config in configs:
-        out.print(heading(model, tokenizer, ids, config), soft_wrap=True)
+        p: Float[np.ndarray, " V"] = next_tokens(model, ids, config).drawn_from
+        likely = int(p.argmax())
+        out.print(
+            f"\n[bold]--- temperature {config.temperature:g}[/]   {entropy(p):.2f} bits; most "
+            f"likely: {escape(show_token(tokenizer, likely))} ({p[likely]:.2f})",
+            soft_wrap=True,
+        )
         pieces = tokenizer.decode_stream(model.generate(ids, config))
         for piece in chain([options.prompt], pieces):
             out.print(escape_controls(piece), markup=False, end="", soft_wrap=True)
         out.print()
     return 0
-
-
-def introduction(vocab_size: int) -> list[str]:
-    """What to look at."""
-    return [
-        "Read downwards: the colder, the more a text repeats itself; the hotter, the fewer of its "
-        "words exist.",
-        "Beside each temperature is the entropy of the first token, in bits: 0 is no choice at "
-        f"all, {math.log2(vocab_size):.2f} a choice among all {vocab_size:,} tokens alike.",
-    ]
-
-
-def heading(
-    model: Model, tokenizer: Tokenizer, ids: Int[np.ndarray, " T0"], config: SampleConfig
-) -> str:
-    """The temperature, and the resulting distribution of the first token."""
-    p: Float[np.ndarray, " V"] = next_tokens(model, ids, config).drawn_from
-    likely = int(p.argmax())
-    return (
-        f"\n[bold]--- temperature {config.temperature:g}[/]   {entropy(p):.2f} bits; most likely: "
-        f"{escape(show_token(tokenizer, likely))} ({p[likely]:.2f})"
-    )
 
 
 if __name__ == "__main__":

@@ -5,19 +5,18 @@ the data flow, with shapes, numbers, and a sentence about each of them.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from rich.cells import cell_len
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 from tyro.conf import FlagCreatePairsOff
 
 from lessons.command import ModelOptions, build_model, command
-from lessons.printing import Lesson
+from lessons.printing import Lesson, tokens_over_ids
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.commands.next_tokens import SPACE, next_token_table, next_tokens, show_token
 from shared.commands.options import BackendName, UsageError
@@ -104,54 +103,38 @@ def check_exists(what: str, index: int, count: int) -> None:
         raise UsageError(f"there is no {what} {index}; this model has {have}")
 
 
+@dataclass
 class Walk:
     """One text's trace, printed part by part."""
 
-    def __init__(
-        self,
-        config: GPTConfig,
-        trace: Mapping[str, np.ndarray],
-        labels: list[str],
-        layer: int,
-        head: int,
-    ) -> None:
-        """
-        Args:
-            config: the model's.
-            trace: what `Model.trace` gave for the text, B = 1.
-            labels: the text's tokens, fit to be shown.
-            layer: the block that is shown value by value.
-            head: the head whose numbers are shown.
-        """
-        self.config, self.trace, self.labels = config, trace, labels
-        self.layer, self.head = layer, head
+    config: GPTConfig
+    trace: Mapping[str, np.ndarray]
+    """What `Model.trace` gave for the text, B = 1."""
+    labels: list[str]
+    """The text's tokens, fit to be shown."""
+    layer: int
+    """The block that is shown value by value."""
+    head: int
+    """The head whose numbers are shown."""
+
+    def __post_init__(self) -> None:
         self.lesson = Lesson()
-        self.name_width = max(map(len, trace))
-        self.shape_width = max(len(str(list(value.shape))) for value in trace.values())
-        self.sentences = tap_sentences(config)
+        self.sentences = tap_sentences(self.config)
 
     def show_tokens(self, ids: Int[np.ndarray, " T"]) -> None:
         """The tokens that the model gets instead of characters."""
-        lesson = self.lesson
-        lesson.heading("From text to tokens")
-        lesson.say(
+        self.lesson.heading("From text to tokens")
+        self.lesson.say(
             f"The tokenizer cuts the text into T = {len(ids)} tokens ({SPACE} is a space). The "
             "model never sees a character, only each token's number, its id."
         )
-        places = enumerate(zip(self.labels, ids.tolist(), strict=True))
-        columns = [(str(t), label, str(token)) for t, (label, token) in places]
-        widest = max(cell_len(cell) for column in columns for cell in column)
-        fitting = max(1, (lesson.width - 12) // (widest + 2))
-        for start in range(0, len(columns), fitting):
-            part = columns[start : start + fitting]
-            grid = Table.grid(padding=(0, 2, 0, 0))
-            for row in zip(("position", "token", "id"), *part, strict=True):
-                grid.add_row(*map(Text, row))
-            lesson.show(grid)
+        places = [f"{t}\n{label}" for t, label in enumerate(self.labels)]
+        rows = ["position\ntoken", *places], ["id", *ids.tolist()]
+        self.lesson.show(tokens_over_ids(*rows))
 
     def show_values(self) -> None:
         """All values in the order of the data flow, from the embedding to the probabilities."""
-        config, lesson, names = self.config, self.lesson, tap_names(self.config)
+        config, lesson = self.config, self.lesson
         of_head = "" if config.n_head == 1 else f", of head {self.head} where there are heads"
         lesson.heading("Into the model")
         lesson.say(
@@ -162,28 +145,23 @@ class Walk:
             "mean and spread (standard deviation) of all its numbers, and the first three at the "
             f"last position, the one that predicts{of_head}."
         )
-        self._show_value("embed")
-        for i in range(config.n_layer):
-            if i == self.layer:
-                self._show_block([name for name in names if name.startswith(f"h.{i}.")])
-                lesson.heading(f"After block {i}")
-            else:
-                self._show_value(f"h.{i}")
-        for name in names[names.index(f"h.{config.n_layer - 1}") + 1 :]:
-            self._show_value(name)
+        names, block = tap_names(config), f"h.{self.layer}"
+        inside = [name for name in names if name.startswith(f"{block}.")]
+        for name in names:
+            if name == inside[0]:
+                lesson.heading(f"Block {self.layer}, value by value")
+            if name in inside or kind_of(name) in ("h", name):  # not inside of another block
+                self._show_value(name)
+            if name == block:
+                self._show_block(block)
+                lesson.heading(f"After block {self.layer}")
 
-    def _show_block(self, names: Sequence[str]) -> None:
-        """One block value by value, the change by its two halves, and its attention weights."""
-        block, lesson = f"h.{self.layer}", self.lesson
-        lesson.heading(f"Block {self.layer}, value by value")
-        for name in [*names, block]:
-            self._show_value(name)
+    def _show_block(self, block: str) -> None:
+        """What the block's halves add to the stream, and its attention weights."""
+        lesson = self.lesson
         before = f"h.{self.layer - 1}" if self.layer else "embed"
-        length = {
-            name: np.linalg.norm(self.trace[name][0, -1])
-            for name in (before, f"{block}.attn", f"{block}.mlp")
-        }
-        stream, attn, mlp = length.values()
+        values = (before, f"{block}.attn", f"{block}.mlp")
+        stream, attn, mlp = (np.linalg.norm(self.trace[name][0, -1]) for name in values)
         lesson.look(
             f"attn and mlp, what the block adds. At the last position the stream came in as a "
             f"vector of length {stream:.3g}; attention adds one of length {attn:.3g} and the MLP "
@@ -191,7 +169,7 @@ class Walk:
         )
         lesson.heading(f"Who looks at whom: {block}.attn.weights, head {self.head}, in percent")
         weights = self.trace[f"{block}.attn.weights"][0, self.head]
-        lesson.show(attention_triangle(weights, self.labels, lesson.width - 2))
+        lesson.show(attention_triangle(weights, self.labels, lesson.console.width - 2))
         last = weights[-1]
         best = int(last.argmax())
         lesson.look(
@@ -208,9 +186,10 @@ class Walk:
         first = " ".join(map(_three_digits, at_last[:3].tolist()))
         more = " …" if len(at_last) > 3 else ""
         mean, spread = value.mean(dtype=np.float64), value.std(dtype=np.float64)
-        line = Text(f"{name:<{self.name_width}}", "bold", no_wrap=True, overflow="ellipsis")
-        line.append(f" {list(value.shape)!s:<{self.shape_width}}", "not bold")
-        line.append(f" {_three_digits(mean)} ± {spread:<6.3f} {first}{more}", "not bold")
+        width = max(map(len, self.trace))
+        line = Text(f"{name:<{width}}", "bold", no_wrap=True, overflow="ellipsis")
+        numbers = f"{_three_digits(mean)} ± {spread:<6.3f} {first}{more}"
+        line.append(f" {list(value.shape)!s:<15} {numbers}", "not bold")
         self.lesson.show(line)
         if sentence := self.sentences.pop(kind_of(name), None):
             self.lesson.show(Padding(sentence, (0, 0, 0, 4), expand=False))
@@ -271,8 +250,7 @@ def attention_triangle(weights: Float[np.ndarray, "T T"], labels: list[str], wid
         label.truncate(LABEL, overflow="ellipsis")
     longest = max(label.cell_len for label in short)
     column = 1 + max(len("100"), longest)
-    fitting = max(1, (width - len(f"{len(labels)} ") - longest) // column)
-    first = max(0, len(labels) - fitting)
+    first = max(0, len(labels) - (width - len(f"{len(labels)} ") - longest) // column)
     table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 1))
     table.add_column("", justify="right")
     table.add_column("")
@@ -280,15 +258,11 @@ def attention_triangle(weights: Float[np.ndarray, "T T"], labels: list[str], wid
         table.add_column(label, justify="right", width=column - 1)
     for t in range(first, len(labels)):
         best = int(weights[t].argmax())
-        cells = [
-            Text(f"{100 * weights[t, s]:.0f}", "bold" if s == best else "")
-            for s in range(first, t + 1)
-        ]
+        row = 100 * weights[t, first : t + 1]
+        cells = [Text(f"{w:.0f}", "bold" if s == best else "") for s, w in enumerate(row, first)]
         table.add_row(str(t), short[t], *cells)
     if first:
-        table.caption = (
-            f"the last {fitting} of {len(labels)} positions; more do not fit on the page"
-        )
+        table.caption = f"the last {len(labels) - first} positions; more do not fit on the page"
     return table
 
 

@@ -84,7 +84,9 @@ def side_by_side(reports: dict[str, Report]) -> Table:
         table.add_row(label, *(format(value, form) for value in values), difference)
 
     every = list(reports.values())
-    for step in milestones(len(every[0].losses)):
+    steps = len(every[0].losses)
+    shown = {1} | {max(1, steps * part // MILESTONES) for part in range(1, MILESTONES + 1)}
+    for step in sorted(shown):
         row(f"loss at step {step:,}", [r.losses[step - 1] for r in every], ".6f", compare=True)
     row("validation loss", [r.val_loss for r in every], ".6f", compare=True)
     table.add_section()
@@ -92,11 +94,6 @@ def side_by_side(reports: dict[str, Report]) -> Table:
     row("median step (ms)", [1e3 * r.step for r in every], ",.1f")
     row("tokens per second", [r.tokens_per_second for r in every], ",.0f")
     return table
-
-
-def milestones(steps: int) -> list[int]:
-    """The first step, the last, and some at equal distances between them."""
-    return sorted({1} | {max(1, steps * part // MILESTONES) for part in range(1, MILESTONES + 1)})
 
 
 def samples(reports: dict[str, Report], tokenizer: Tokenizer, prompt: str) -> list[str]:

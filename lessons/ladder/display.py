@@ -8,54 +8,37 @@ from rich.table import Table
 from rich.text import Text
 
 from lessons.ladder.rungs import Rung
-from lessons.ladder.verdict import ABSENT, BROKEN, OPEN, RIGHT, WRONG, Verdict, show_shape
+from lessons.ladder.verdict import BROKEN, OPEN, RIGHT, WRONG, Verdict
 
 WIDTH = 80
 MARKS = {
     RIGHT: ("✓", "green", "exact"),
     OPEN: ("→", "bold yellow", "next"),
     WRONG: ("✗", "bold red", "not yet right"),
-    ABSENT: ("–", "dim", "not offered"),
     BROKEN: ("·", "dim", ""),
-}
-
-TITLES = {
-    "forward": "Forward, tap by tap",
-    "loss": "Loss",
-    "gradients": "Gradients, from the loss backwards",
-    "optimizer": "Optimizer",
-    "sampling": "Sampling",
-    "variants": "The other models, and large numbers",
+    None: ("·", "dim", ""),
 }
 
 
 def show(console: Console, rungs: list[Rung], verdicts: list[Verdict], name: str) -> None:
     """Print the ladder, foot first, then what to do; the sections ahead in one line each."""
+    met = {verdict.rung: verdict for verdict in verdicts}
+    climbed = sum(verdict.state == RIGHT for verdict in verdicts)
     for section, group in groupby(rungs, key=lambda rung: rung.section):
         members = list(group)
-        met = [v for v in verdicts if v.rung.section == section]
-        if not met:
-            rungs_ahead = f"{len(members)} rung{'s' * (len(members) > 1)}"
-            console.print(Text(f"· {TITLES[section]}  {rungs_ahead}", "dim"))
-            continue
-        right = sum(verdict.state == RIGHT for verdict in met)
-        heading = Text.assemble((TITLES[section], "bold"), (f"  {right}/{len(members)}", "dim"))
-        console.print(heading)
-        console.print(ladder(members, {v.rung.name: v for v in met}))
+        right = sum(rung in met and met[rung].state == RIGHT for rung in members)
+        begun = members[0] in met
+        title = f"{section.capitalize()}  {right}/{len(members)}"
+        console.print(Text(title, "bold" if begun else "dim"))
+        if begun:
+            console.print(ladder(members, met))
     console.print()
-    last = verdicts[-1]
-    climbed = sum(verdict.state == RIGHT for verdict in verdicts)
-    if last.stops:
-        console.print(explanation(last))
-        console.print(f"{climbed} of {len(rungs)} rungs climbed by {name}.")
-        return
-    text = f"The whole ladder: {climbed} rungs climbed by {name}."
-    if absent := len(verdicts) - climbed:
-        text += f" {absent} could not be looked at: the backend does not offer them."
-    console.print(text)
+    if verdicts[-1].state != RIGHT:
+        console.print(explanation(verdicts[-1]))
+    console.print(f"{climbed} of {len(rungs)} rungs climbed by {name}.")
 
 
-def ladder(members: list[Rung], met: dict[str, Verdict]) -> Table:
+def ladder(members: list[Rung], met: dict[Rung, Verdict]) -> Table:
     """One section, a line for each rung."""
     table = Table.grid(padding=(0, 1))
     table.add_column(width=3, justify="right")
@@ -63,16 +46,12 @@ def ladder(members: list[Rung], met: dict[str, Verdict]) -> Table:
     table.add_column(width=39, no_wrap=True, overflow="ellipsis")
     table.add_column(width=17, no_wrap=True, justify="right")
     for rung in members:
-        verdict = met.get(rung.name)
-        if verdict is None:
-            table.add_row("·", rung.name, rung.help.about, style="dim")
-            continue
-        mark, style, note = MARKS[verdict.state]
-        if verdict.error:
+        verdict = met.get(rung)
+        mark, style, note = MARKS[verdict.state if verdict else None]
+        if verdict and verdict.error:
             note = f"error {verdict.error:.0e}"
-        name = Text(rung.name, style if verdict.stops else "")
-        note_style = style if verdict.stops else "dim"
-        table.add_row(Text(mark, style), name, Text(rung.help.about), Text(note, note_style))
+        cells = (Text(cell) for cell in (mark, rung.name, rung.help.about, note))
+        table.add_row(*cells, style=style)
     return table
 
 
@@ -82,21 +61,15 @@ def explanation(verdict: Verdict) -> Panel:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    expected = f"shape {show_shape(verdict.shape)}" if verdict.shape else "a single number"
-    if rung.section == "sampling" and rung.limit == 0:
-        expected = rung.help.about
-    elif len(rung.shape.split()) == len(verdict.shape) and rung.shape:
-        expected += f" = [{', '.join(rung.shape.split())}]"
-    pairs = verdict.found
+    title, style, pairs = "your files cannot be imported", "bold red", verdict.found
     if verdict.state != BROKEN:
+        _, style, what = MARKS[verdict.state]
+        title = f"{what}: {rung.name}"
+        expected = f"shape {list(verdict.shape)}" if verdict.shape else "a single number"
+        if rung.section == "sampling" and rung.limit == 0:
+            expected = rung.help.about
         help_ = [("write in", rung.help.where), ("hint", rung.help.hint)]
         pairs = [("expected", expected), *pairs, *help_]
-    for word, what in pairs:
-        table.add_row(word, Text(what))
-    style = "yellow" if verdict.state == OPEN else "red"
-    title = {
-        OPEN: f"next: {rung.name}",
-        WRONG: f"not yet right: {rung.name}",
-        BROKEN: "your files cannot be imported",
-    }[verdict.state]
-    return Panel(table, title=Text(title, f"bold {style}"), title_align="left", border_style=style)
+    for word, text in pairs:
+        table.add_row(word, Text(text))
+    return Panel(table, title=Text(title, style), title_align="left", border_style=style)

@@ -1,13 +1,14 @@
 """Makes the exercise: the files of the NumPy backend, with gaps in place of its mathematics."""
 
 import ast
+import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from textwrap import dedent, indent
+from textwrap import fill, indent
 
-from lessons.ladder.gaps import EDITS, GAPS, INIT, PLAINER
+from lessons.ladder.gaps import DECODE, EDITS, GAPS, INIT, PARTS, SLOW, WHOLE
 from shared.files import explained
 from shared.sources import ROOT
 
@@ -40,24 +41,41 @@ def write_exercise(folder: Path, gaps: Collection[str] = GAPS) -> None:
 
 def exercise(file: str, gaps: Collection[str]) -> str:
     """The text of one file of the exercise."""
-    source = (SOURCE / file).read_text(encoding="utf-8")
-    lines, tree = source.splitlines(), ast.parse(source)
-    for name, function in reversed(list(functions(tree))):  # from the end: line numbers stay
-        key = f"{file} {name}"
-        if key in gaps or key in PLAINER:
-            first, body = function.body[0], dedent((GAPS | PLAINER)[key]).strip()
-            keep = bool(ast.get_docstring(function)) and not body.startswith('"')
-            start = first.end_lineno if keep else first.lineno - 1
-            lines[start : function.end_lineno] = indent(body, " " * first.col_offset).splitlines()
-    if any("todo(" in line for line in lines):
-        imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-        relative = [node.lineno - 1 for node in imports if getattr(node, "level", 0)]
-        lines.insert(min(relative, default=imports[-1].lineno), "from . import todo")
+    text = (SOURCE / file).read_text(encoding="utf-8")
+    lines = text.splitlines()
+    for name, function in reversed(list(functions(ast.parse(text)))):  # line numbers stay
+        if (key := f"{file} {name}") in gaps:
+            first = function.body[0]
+            documented = ast.get_docstring(function) is not None and key != DECODE
+            start = first.end_lineno if documented else first.lineno - 1
+            body = "\n".join(lines[start : function.end_lineno])
+            lines[start : function.end_lineno] = gap(key, body, first.col_offset).splitlines()
     text = "\n".join(lines) + "\n"
-    for edited, old, new in EDITS:
-        if edited == file:
-            assert old in text, f"impls/numpy/{file} no longer has {old!r}"
-            text = text.replace(old, new)
+    if "todo(" in text:
+        text = re.sub("((\nfrom shared.*)+)", r"\1\nfrom . import todo", text, count=1)
+    return replaced(text, EDITS.get(file, {}))
+
+
+def gap(key: str, body: str, margin: int) -> str:
+    """What the exercise has in place of a function's body, with a left margin."""
+    if key in PARTS:
+        todo = {
+            old: f'{" = " if old.startswith("[") else ""}todo("{what}")'
+            for old, what in PARTS[key].items()
+        }
+        return replaced(body, todo)
+    if key == DECODE:
+        return indent(SLOW, " " * margin)
+    what = fill(WHOLE[key], 80)
+    quote = '"""' if "\n" in what else '"'
+    return indent(f"return todo({quote}{what}{quote})", " " * margin)
+
+
+def replaced(text: str, changes: dict[str, str]) -> str:
+    """The text with every key of `changes` replaced, each of which must be there."""
+    for old, new in changes.items():
+        assert old in text, f"impls/numpy no longer has {old!r}"
+        text = text.replace(old, new)
     return text
 
 

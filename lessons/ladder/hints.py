@@ -15,22 +15,14 @@ An array of ids can index a table: one row comes back for every id. wte and wpe 
 the row of a position serves every text of the batch, so let it broadcast.
 
 h.0.ln_1: each position to mean 0, variance 1
-nn.py LayerNorm.forward
+nn.py LayerNorm.forward; model.py Block.forward
 Mean and variance run over the last axis alone, and keepdims keeps them broadcastable. The variance
 divides by C. Where does epsilon stand: inside of the root or outside?
 
-h.0.attn.q: queries: what each position looks for
-nn.py Linear.forward; model.py split_heads, CausalSelfAttention.forward
+h.0.attn.q, k, v: what each seeks, offers, passes on
+nn.py Linear.forward; model.py split_heads, Block.forward, CausalSelfAttention.forward
 c_attn gives [B, T, 3C]: first all of q, then k, then v. A head owns D neighbouring channels, so C
 has to be cut before T and H change places; one reshape cannot do both.
-
-h.0.attn.k: keys: what each position offers
-model.py CausalSelfAttention.forward
-The second third of what c_attn gives, cut into heads like q.
-
-h.0.attn.v: values: what each position passes on
-model.py CausalSelfAttention.forward
-The last third of what c_attn gives, cut into heads like q.
 
 h.0.attn.scores: q kᵀ / √D: how well they match
 model.py CausalSelfAttention.forward
@@ -51,23 +43,11 @@ h.0.attn: what attention adds to the stream
 model.py CausalSelfAttention.forward
 One more Linear, c_proj, and no residual here: that is the block's.
 
-h.0.ln_2: the stream after attention, normalised
-model.py Block.forward
-LayerNorm is right already, so look at what goes in: the stream x itself with attention's
-contribution added, not the normalised x.
-
-h.0.mlp.fc: widened to F channels
-model.py MLP.forward
-A Linear from C to F.
-
-h.0.mlp.act: bent: tanh GELU
-nn.py gelu_tanh; model.py MLP.forward
-The tanh form with 0.044715 x³, on every number. It returns two things: the value, and a tuple of
-what its derivative is to be given. See relu in nn.py.
-
-h.0.mlp: narrowed to C channels again
-model.py MLP.forward
-A Linear from F to C, and nothing after it.
+h.0.mlp: normalised, widened, bent, narrowed
+model.py MLP.forward, Block.forward; nn.py gelu_tanh
+ln_2 gets the stream x with attention's contribution added, not the normalised x. Then a Linear from
+C to F, the activation, a Linear from F to C. gelu_tanh, the tanh form with 0.044715 x³, returns two
+things: the value, and a tuple of what its derivative is to be given. See relu in nn.py.
 
 h.0: the stream after the block
 model.py Block.forward
@@ -78,18 +58,10 @@ model.py Block.forward
 Nothing new is needed: the first block's code runs again on its output. What could it share with the
 first block, or have changed in place?
 
-ln_f: the stream, normalised a last time
-model.py GPT.forward
-Given. If it is wrong, something has been changed between the last block and here.
-
 logits: a score for every token
 model.py GPT.forward
 lm_head is a Parameter [V, C], its numbers in .value; every position's x is multiplied with every
-row of it. There is no bias.
-
-probs: the scores as probabilities
-model.py GPT.forward
-Given: the softmax of the logits over the vocabulary, the last axis.
+row of it. There is no bias. ln_f and probs are given.
 
 = loss
 
@@ -110,33 +82,17 @@ model.py GPT.backward; nn.py LayerNorm.backward
 What arrives here is dlogits times lm_head. The gain multiplied the normalised x, so it is that, not
 x, which its gradient is made of. Sum over positions, not over channels.
 
-h.1.mlp.c_proj: through the norm, into the MLP
-nn.py LayerNorm.backward, Linear.backward; model.py Block.backward, MLP.backward
-Weight [in, out] = inputᵀ times dy. If the numbers are off, suspect LayerNorm's dx: the mean and the
-variance depend on x too, and both means are over the channels.
+h.1.mlp: through the norm, into the MLP
+nn.py LayerNorm.backward, Linear.backward, gelu_tanh_derivative; model.py MLP.backward
+If c_proj is off, suspect LayerNorm's dx: the mean and the variance depend on x too, and both means
+are over the channels. For c_fc, GELU takes a product rule, and u' has a 3 from x³. What
+c_fc.backward returns goes into ln_2.backward, in the reverse order of the forward.
 
-h.1.mlp.c_fc: through the activation
-nn.py gelu_tanh_derivative; model.py MLP.backward
-Linear's dx = dy Wᵀ, then the derivative of GELU. A product rule: x stands in front of the bracket
-and inside of it. u' has a 3 from x³.
-
-h.1.ln_2: the norm before the MLP
-model.py Block.backward
-What c_fc.backward returns goes into ln_2.backward, in the reverse order of the forward.
-
-h.1.attn.c_proj: past the MLP, into attention
-model.py Block.backward, CausalSelfAttention.backward
-The stream's gradient has two parts: what came straight along the sum, and what came through MLP and
-norm.
-
-h.1.attn.c_attn: through the softmax to q, k and v
-nn.py softmax_backward; model.py CausalSelfAttention.backward
-The last index says which third is wrong: v needs attᵀ, q and k need softmax_backward and the same
-1/√D as the scores; k needs dscores transposed. Join the thirds in their order.
-
-h.1.ln_1: the norm before attention
-model.py Block.backward
-What c_attn.backward returns, as the backward of attention, goes into ln_1.backward.
+h.1.attn: past the MLP, into attention
+nn.py softmax_backward; model.py Block.backward, CausalSelfAttention.backward
+The stream's gradient has two parts: straight along the sum, and through MLP and norm. In c_attn,
+the last index says which third is wrong: v needs attᵀ, q and k need softmax_backward and the same
+1/√D as the scores; k needs dscores transposed. Join the thirds in their order. ln_1 comes last.
 
 h.0: all the same in the first block
 model.py Block.backward, GPT.backward
@@ -171,13 +127,10 @@ clip off: max_norm 0: no clipping
 optim.py clip_by_global_norm
 A max_norm of 0 does not mean that every gradient becomes 0.
 
-m: the mean of the gradients
+moments: means of gradients and their squares
 optim.py AdamW.step
-The new gradient enters with 1 − β₁. What is stored is not divided by 1 − βᵗ.
-
-v: the mean of their squares
-optim.py AdamW.step
-With the other β. What is stored is not divided by 1 − βᵗ, and the root comes later.
+The new gradient enters m with 1 − β₁, its square enters v with 1 − β₂. What is stored is not
+divided by 1 − βᵗ, and the root comes later.
 
 AdamW, 1 step: the weights after one update
 optim.py AdamW.step

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from conformance.cases import BASE, Case
@@ -23,6 +24,7 @@ LARGE = Case("large", BASE, large=True)
 
 CONSTANT = TrainConfig(learning_rate=0.1, schedule="constant", warmup_steps=0, grad_clip=0.0)
 SGD = replace(CONSTANT, optimizer="sgd")
+CLIPPED = replace(SGD, grad_clip=0.5)
 ADAMW = replace(CONSTANT, learning_rate=1e-2, epsilon=1e-3, weight_decay=0.2)
 TWENTY = TrainConfig(steps=20, warmup_steps=3, learning_rate=1e-2, min_lr=1e-3)
 
@@ -39,99 +41,90 @@ class Rung:
     """The values, in the order in which they are computed."""
     look: Callable[[Subject, str], Any]
     limit: float
-    shape: str = ""
-    """Names of the axes."""
-    inside: bool = False
-    """Whether it needs a backend that can be looked into."""
 
     @property
     def help(self) -> Hint:
         return HINTS[self.section, self.name]
 
 
-SHAPES = {
-    **dict.fromkeys(("embed", "ln_1", "attn.y", "attn", "ln_2", "mlp", "ln_f"), "B T C"),
-    **{f"attn.{name}": "B H T D" for name in "qkv"},
-    **{f"attn.{name}": "B H T S" for name in ("scores", "weights")},
-    **dict.fromkeys(("mlp.fc", "mlp.act"), "B T F"),
-    **dict.fromkeys(("logits", "probs"), "B T V"),
-}
-
-
-def axes(tap: str) -> str:
-    """The names of a tap's axes; by default the stream's."""
-    parts = tap.split(".")
-    return SHAPES.get(".".join(parts[2:] if parts[0] == "h" else parts), "B T C")
-
-
 def taps(section: str, name: str, names: tuple[str, ...], case: Case = MAIN) -> Rung:
-    def look(subject: Subject, tap: str) -> Any:
-        return subject.trace(case)[tap]
-
-    shape = axes(names[0]) if len(names) == 1 else ""
-    return Rung(section, name, names, look, limit_of("taps", "float64"), shape)
+    limit = limit_of("taps", "float64")
+    return Rung(section, name, names, lambda subject, tap: subject.trace(case)[tap], limit)
 
 
 def forward() -> list[Rung]:
-    """Tap by tap; the second block, which is nothing new, in one step."""
-    names = tap_names(MAIN.config)
-    second = tuple(name for name in names if name.startswith("h.1"))
-    rungs = [taps("forward", name, (name,)) for name in names if name not in second]
-    at = next(i for i, rung in enumerate(rungs) if rung.name == "ln_f")
-    return [*rungs[:at], taps("forward", "h.1", second), *rungs[at:]]
+    """Tap by tap, but some together; the second block, which is nothing new, in one step."""
+
+    def name_of(tap: str) -> str:
+        if tap.endswith((".q", ".k", ".v")) and tap.startswith("h.0"):
+            return "h.0.attn.q, k, v"
+        if tap.startswith(("h.0.ln_2", "h.0.mlp")):
+            return "h.0.mlp"
+        if tap.startswith("h.1"):
+            return "h.1"
+        return "logits" if tap in ("ln_f", "logits", "probs") else tap
+
+    return grouped(partial(taps, "forward"), tap_names(MAIN.config), name_of)
+
+
+def grouped(
+    rung: Callable[[str, tuple[str, ...]], Rung], values: list[str], name_of: Callable[[str], str]
+) -> list[Rung]:
+    """A rung for all values of one name."""
+    groups: dict[str, list[str]] = {}
+    for value in values:
+        groups.setdefault(name_of(value), []).append(value)
+    return [rung(name, tuple(members)) for name, members in groups.items()]
 
 
 def loss(section: str, name: str, case: Case = MAIN) -> Rung:
-    def look(subject: Subject, _: str) -> float:
-        return subject.loss(case)
-
-    return Rung(section, name, ("the loss",), look, limit_of("loss", "float64"))
+    limit = limit_of("loss", "float64")
+    return Rung(section, name, ("the loss",), lambda subject, _: subject.loss(case), limit)
 
 
 def grads(section: str, name: str, names: tuple[str, ...], case: Case = MAIN) -> Rung:
-    def look(subject: Subject, parameter: str) -> Any:
-        return subject.grads(case)[parameter]
-
-    return Rung(section, name, names, look, limit_of("gradients", "float64"))
+    limit = limit_of("gradients", "float64")
+    return Rung(section, name, names, lambda subject, of: subject.grads(case)[of], limit)
 
 
 def gradients() -> list[Rung]:
-    """From the loss backwards: layer by layer through the last block, then the first at once."""
-    groups: dict[str, list[str]] = {}
-    for parameter in backward_order(MAIN.config):
-        module = parameter.removeprefix("transformer.").removesuffix(".weight")
-        module = module.removesuffix(".bias")
-        groups.setdefault("h.0" if module.startswith("h.0") else module, []).append(parameter)
-    return [grads("gradients", module, tuple(names)) for module, names in groups.items()]
+    """From the loss backwards: part by part through the last block, then the first at once."""
+
+    def name_of(parameter: str) -> str:
+        name = parameter.removeprefix("transformer.")
+        if name.startswith("h.1"):
+            return "h.1.mlp" if "mlp" in name or "ln_2" in name else "h.1.attn"
+        return "h.0" if name.startswith("h.0") else name.partition(".")[0]
+
+    return grouped(partial(grads, "gradients"), backward_order(MAIN.config), name_of)
 
 
 def optimizer() -> list[Rung]:
     """Clipping, with SGD, which is given; then AdamW, from its moments to twenty steps."""
+    parameters = tuple(backward_order(MAIN.config))
+
+    def moment(subject: Subject, name: str) -> Any:
+        letter, _, parameter = name.partition(" of ")
+        return subject.training(MAIN, ADAMW, 1)[1].moments[letter][parameter]
+
+    def rung(name: str, config: TrainConfig, steps: int = 1, check: str = "SGD, 1 step") -> Rung:
+        def weight(subject: Subject, parameter: str) -> Any:
+            return subject.training(MAIN, config, steps)[1].weights[parameter]
+
+        return Rung("optimizer", name, parameters, weight, limit_of(check, "float64"))
 
     def norm(subject: Subject, _: str) -> float:
-        return subject.training(MAIN, replace(SGD, grad_clip=0.5), 1)[0].grad_norm
+        return subject.training(MAIN, CLIPPED, 1)[0].grad_norm
 
-    def state(config: TrainConfig, steps: int, part: str) -> Callable[[Subject, str], Any]:
-        def look(subject: Subject, parameter: str) -> Any:
-            after = subject.training(MAIN, config, steps)[1]
-            return (after.weights if part == "weights" else after.moments[part])[parameter]
-
-        return look
-
-    def rung(name: str, config: TrainConfig, part: str, check: str = "SGD, 1 step") -> Rung:
-        steps = 20 if check == "AdamW, 20 steps" else 1
-        names, limit = tuple(backward_order(MAIN.config)), limit_of(check, "float64")
-        return Rung("optimizer", name, names, state(config, steps, part), limit)
-
+    moments = tuple(f"{letter} of {name}" for letter in "mv" for name in parameters)
     return [
         Rung("optimizer", "norm", ("the norm",), norm, limit_of("SGD, 1 step", "float64")),
-        rung("clip", replace(SGD, grad_clip=0.5), "weights"),
-        rung("no clip", replace(SGD, grad_clip=1000.0), "weights"),
-        rung("clip off", SGD, "weights"),
-        rung("m", ADAMW, "m", "AdamW, 1 step"),
-        rung("v", ADAMW, "v", "AdamW, 1 step"),
-        rung("AdamW, 1 step", ADAMW, "weights", "AdamW, 1 step"),
-        rung("AdamW, 20 steps", TWENTY, "weights", "AdamW, 20 steps"),
+        rung("clip", CLIPPED),
+        rung("no clip", replace(SGD, grad_clip=1000.0)),
+        rung("clip off", SGD),
+        Rung("optimizer", "moments", moments, moment, limit_of("AdamW, 1 step", "float64")),
+        rung("AdamW, 1 step", ADAMW, 1, "AdamW, 1 step"),
+        rung("AdamW, 20 steps", TWENTY, 20, "AdamW, 20 steps"),
     ]
 
 
@@ -150,14 +143,13 @@ def sampling() -> list[Rung]:
         return subject.positions(MAIN, SampleConfig(max_new_tokens=WINDOW - 3, temperature=0), 3)
 
     inside = SampleConfig(max_new_tokens=WINDOW, seed=2)
-    limit = limit_of("logits", "float64")
     return [
         text("greedy", replace(inside, temperature=0.0), 3),
         text("seeded", replace(inside, temperature=1.3), 1),
         text("top-k", replace(inside, temperature=1.5, top_k=5), 1),
         text("top-p", replace(inside, temperature=1.5, top_k=9, top_p=0.7), 1),
-        Rung("sampling", "cache", ("logits",), in_two, limit, "1 T V", inside=True),
-        Rung("sampling", "cached", ("positions computed",), positions, 0.0, inside=True),
+        Rung("sampling", "cache", ("logits",), in_two, limit_of("logits", "float64")),
+        Rung("sampling", "cached", ("positions computed",), positions, 0.0),
         text("past the window", SampleConfig(max_new_tokens=3 * WINDOW, seed=3), 5),
     ]
 

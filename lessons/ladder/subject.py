@@ -1,8 +1,9 @@
-"""The values that the rungs check: all results of a backend, computed on first use."""
+"""The values that the rungs check: all results of a solution, computed on first use."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib import import_module
 from itertools import islice
 from typing import Any
 
@@ -11,8 +12,8 @@ import numpy as np
 from conformance.cases import Case, random_batch, random_weights
 from conformance.judge import backward_order
 from shared.config import SampleConfig, TrainConfig
-from shared.protocol import Backend, StepResult, TrainState
-from shared.taps import STEPS, collect, recorded_as, tap_names
+from shared.protocol import StepResult, TrainState, load_backend
+from shared.taps import collect, tap_names
 
 
 class Unlike(Exception):
@@ -34,63 +35,55 @@ class Partial:
     order: Sequence[str]
     error: BaseException | None
     """The exception that ended it."""
-    missing: str
-    """The message for a value that was skipped."""
 
     def __getitem__(self, name: str) -> Any:
         if name in self.values:
             return self.values[name]
         later = self.order[self.order.index(name) :]
         if self.error is None or any(other in self.values for other in later):
-            last = recorded_as(name).rpartition(".")[2]
-            tapped = last in ("embed", *STEPS["self_attention"])
-            part = f'tap("{last}", …)' if tapped else f"the call of {last}"
-            raise Unlike(("found", self.missing.format(name=name, part=part)))
+            lost = "is its tap or its module's call gone, or an add_grad in a backward missing?"
+            raise Unlike(("found", f"nothing for {name}: {lost}"))
         raise self.error
 
 
 class Subject:
-    """The backend under test."""
+    """The NumPy backend or a solution of the exercise, which has the same parts."""
 
-    def __init__(self, backend: Backend) -> None:
-        self.backend: Any = backend
-        self.open = hasattr(backend, "recording")
-        """Whether it can be looked into, as the exercise can: at `model.gpt`, while it computes."""
+    def __init__(self, name: str) -> None:
+        """Imports it. Raises `BackendError` if there is no such backend, or whatever it raises."""
+        backend: Any = load_backend(name)
+        package = backend.__package__
+        self.build = backend.build
+        self.recording = import_module(f"{package}.trace").recording
+        self.softmax = import_module(f"{package}.nn").softmax
+        self.empty_cache = import_module(f"{package}.cache").empty_cache
         self.trace = cache(self._trace)
         self.grads = cache(self._grads)
         self.training = cache(self._training)
 
     def model(self, case: Case) -> Any:
-        return self.backend.build(case.config, random_weights(case), dtype="float64")
+        return self.build(case.config, random_weights(case), dtype="float64")
 
     def _trace(self, case: Case) -> Partial:
         def compute(record: dict[str, Any]) -> None:
             model = self.model(case)
             tokens, _ = random_batch(case.config)
-            if self.open:
-                with self.backend.recording(model.gpt, record):
-                    record["probs"] = self.backend.softmax(model.gpt(tokens))
-            else:
-                record.update({recorded_as(tap): v for tap, v in model.trace(tokens).items()})
+            with self.recording(model.gpt, record):
+                record["probs"] = self.softmax(model.gpt(tokens))
 
-        missing = "nothing was recorded for it: is {part} still there?"
-        raw = run(compute, tap_names(case.config), missing)
+        raw = run(compute, tap_names(case.config))
         return replace(raw, values=collect(case.config, raw.values))
 
     def _grads(self, case: Case) -> Partial:
         def compute(record: dict[str, Any]) -> None:
-            model, batch = self.model(case), random_batch(case.config)
-            if not self.open:
-                record.update(model.loss_and_grads(*batch)[1])
-                return
+            model = self.model(case)
             try:
-                model.loss_and_grads(*batch)
+                model.loss_and_grads(*random_batch(case.config))
             finally:
                 grads = {name: parameter.grad for name, parameter in model.parameters.items()}
                 record.update({name: grad for name, grad in grads.items() if grad is not None})
 
-        missing = "{name} has got no gradient: does its backward call add_grad?"
-        return run(compute, backward_order(case.config), missing)
+        return run(compute, backward_order(case.config))
 
     def loss(self, case: Case) -> float:
         return self.model(case).loss(*random_batch(case.config))
@@ -107,49 +100,35 @@ class Subject:
     def text(self, case: Case, config: SampleConfig, length: int) -> np.ndarray:
         """The text after a prompt of some length."""
         prompt = np.concatenate(random_batch(case.config, seed=7)[0])[:length]
-        tokens = islice(self.model(case).generate(prompt, config), config.max_new_tokens)
-        return whole_numbers(tokens)
+        tokens = self.model(case).generate(prompt, config)
+        return np.array(list(islice(tokens, config.max_new_tokens)))
 
     def logits_in_two(self, case: Case, cut: int) -> Any:
-        """Logits with the first tokens in the cache; of the reference, the same without."""
+        """Logits of the second part of a text, with the first part in the cache."""
         model, (tokens, _) = self.model(case), random_batch(case.config)
-        if not self.open:
-            return model.logits(tokens[:1])[:, cut:]
-        cache = self.backend.empty_cache(case.config, np.dtype("float64"))
+        cache = self.empty_cache(case.config, np.dtype("float64"))
         model.gpt(tokens[:1, :cut], cache)
         return model.gpt(tokens[:1, cut:], cache)
 
     def positions(self, case: Case, config: SampleConfig, length: int) -> np.ndarray:
-        """How many positions were computed for a text, but no fewer than a cache allows."""
-        fewest, counts = length + config.max_new_tokens, []
-        if self.open:
-            model = self.model(case)
-            forward = model.gpt.forward
+        """How many positions were computed for a text."""
+        model, counts = self.model(case), []
+        forward = model.gpt.forward
 
-            def counting(tokens: np.ndarray, *rest: Any, **options: Any) -> Any:
-                counts.append(tokens.shape[1])
-                return forward(tokens, *rest, **options)
+        def counting(tokens: np.ndarray, *rest: Any, **options: Any) -> Any:
+            counts.append(tokens.shape[1])
+            return forward(tokens, *rest, **options)
 
-            model.gpt.forward = counting  # found before the method of the class
-            list(model.generate(random_batch(case.config, seed=7)[0][0, :length], config))
-        return np.array(max(sum(counts), fewest))
+        model.gpt.forward = counting  # found before the method of the class
+        list(model.generate(random_batch(case.config, seed=7)[0][0, :length], config))
+        return np.array(sum(counts))
 
 
-def whole_numbers(tokens: Iterable[Any]) -> np.ndarray:
-    """Tokens as an array. Raises `Unlike` if one is not a token."""
-    kept = []
-    for token in tokens:  # check each at once: the model must not get a wrong one
-        if isinstance(token, bool) or not isinstance(token, int | np.integer):
-            raise Unlike(("found", f"a token must be a whole number; found {token!r:.40}"))
-        kept.append(int(token))
-    return np.array(kept, dtype=np.int64)
-
-
-def run(compute: Callable[[dict[str, Any]], None], order: Sequence[str], missing: str) -> Partial:
+def run(compute: Callable[[dict[str, Any]], None], order: Sequence[str]) -> Partial:
     """Run `compute` and keep its record, even if it fails."""
     record = Copies()
     try:
         compute(record)
     except (Exception, SystemExit) as error:  # a learner's code may raise anything
-        return Partial(record, order, error, missing)
-    return Partial(record, order, None, missing)
+        return Partial(record, order, error)
+    return Partial(record, order, None)

@@ -9,8 +9,7 @@ checkpoint holds everything that training depends on, the results agree. Exit st
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -22,28 +21,16 @@ from tyro.conf import arg
 from conformance.limits import limit_of
 from lessons.alone import run_alone
 from lessons.command import PresetName, TrainingOptions, command
-from lessons.relay.legs import (
-    Difference,
-    Leg,
-    Snapshot,
-    apart,
-    divide,
-    snapshot,
-    train_until,
-)
+from lessons.relay.legs import Difference, Leg, Snapshot, apart, divide, snapshot, train_until
 from shared.commands.options import Directory
 from shared.commands.terminal import end_of_checks, say
 from shared.config import load_preset
 from shared.errors import RunError
-from shared.files import explained
 from shared.protocol import load_backend
 from shared.text.datasets import load_dataset
 
 RELAY = "relay"
 """The directory of the relay. Those of the runs in one backend have its name."""
-
-LONGEST = 100_000
-"""Characters that are trained and evaluated on. Sixty steps see a third of them."""
 
 LIMIT = limit_of("200 steps: weights", "float64")
 """How far each tensor of the relay may be from that of a run in one backend, all in float64.
@@ -84,11 +71,10 @@ def main(options: Options) -> int:
         for i, there in enumerate(relay)
     ]
     agrees = largest(judged).size <= LIMIT
-    lines = agreement(judged) if agrees else disagreement(legs, judged, alone)
+    line = agreement(judged) if agrees else disagreement(legs, judged)
     console = Console(highlight=False)
     console.print(render(legs, relay, judged))
-    for line in lines:
-        console.print(line, markup=False, soft_wrap=True)
+    console.print(line, markup=False, soft_wrap=True)
     if out:
         say(f"the runs are in {out}")
     return 0 if agrees else 1
@@ -106,11 +92,9 @@ def run_all(
         The state after every leg: in the relay, and at the same steps in each backend alone.
     """
     beginning = training_options(legs, options)
-    load_dataset(options.dataset)  # or why it cannot be had
+    dataset = load_dataset(options.dataset)
     end_of_checks()
-    dataset, note = text_for(out, options.dataset)
-    say(f"data: {note}")
-    beginning.append(f"--dataset={dataset}")
+    say(f"data: {dataset.note}")
     relay = []
     for number, leg in enumerate(legs, start=1):
         say(f"leg {number} of {len(legs)}: {leg.backend}, steps {leg.first} to {leg.last}")
@@ -128,38 +112,19 @@ def run_all(
 def training_options(legs: Sequence[Leg], options: Options) -> list[str]:
     """The options of `python -m impls.NAME.train` at the start. --resume reads them from the files.
 
-    Raises `ConfigError` if they are invalid.
+    Raises `ConfigError` if there is no such preset.
     """
-    config = replace(
-        load_preset(options.preset).train,
-        steps=options.steps,
-        seed=options.seed,
-        eval_interval=options.steps,
-        checkpoint_interval=legs[0].last,  # so that all runs can be compared at the end of a leg
-    )
-    given = ("steps", "seed", "eval_interval", "checkpoint_interval")
-    values = {name: getattr(config, name) for name in given}
-    values |= {"preset": options.preset, "dtype": "float64"}
-    return [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
-
-
-def text_for(out: Path, name: str) -> tuple[str, str]:
-    """The text to train on, and a line about it. Of a long text only the beginning, kept in `out`.
-
-    Every run evaluates on all of its validation split, which would take longer than the relay.
-
-    Raises:
-        DatasetError: there is no such text.
-        RunError: `out` cannot be written to.
-    """
-    dataset = load_dataset(name)
-    if len(dataset.text) <= LONGEST:
-        return name, dataset.note
-    file = out / "text.txt"
-    with explained("write", file):
-        out.mkdir(parents=True, exist_ok=True)
-        file.write_text(dataset.text[:LONGEST], encoding="utf-8", newline="")
-    return str(file), f"the first {LONGEST:,} characters of {dataset.note}"
+    load_preset(options.preset)
+    values = {
+        "preset": options.preset,
+        "dataset": options.dataset,
+        "steps": options.steps,
+        "seed": options.seed,
+        "dtype": "float64",
+        "eval-interval": options.steps,
+        "checkpoint-interval": legs[0].last,  # so that all runs can be compared at its end
+    }
+    return [f"--{name}={value}" for name, value in values.items()]
 
 
 def largest(judged: Iterable[Mapping[str, Difference]]) -> Difference:
@@ -171,9 +136,7 @@ def largest(judged: Iterable[Mapping[str, Difference]]) -> Difference:
 
 
 def render(
-    legs: Sequence[Leg],
-    relay: Sequence[Snapshot],
-    judged: Sequence[Mapping[str, Difference]],
+    legs: Sequence[Leg], relay: Sequence[Snapshot], judged: Sequence[Mapping[str, Difference]]
 ) -> Table:
     """One row per leg, and how far it ends from the runs in one backend."""
     table = Table(
@@ -193,47 +156,26 @@ def render(
     return table
 
 
-def agreement(judged: Sequence[Mapping[str, Difference]]) -> list[str]:
+def agreement(judged: Sequence[Mapping[str, Difference]]) -> str:
     """The conclusion if the relay agrees with the runs alone."""
-    last = largest(judged[-1:])
-    key_bias = (
-        " (Of this tensor the middle third, the key bias, has gradient zero: AdamW divides what "
-        "rounding leaves there by its own size.)"
-        if last.where.endswith("c_attn.bias")
-        else ""
-    )
-    return [
+    return (
         f"All weights and moments agree to {largest(judged).size:.1e}, where the limit is "
         f"{LIMIT:.0e}: nobody can tell that this training changed hands, so the files hold all "
-        f"that it depends on.",
-        f"At the end the largest difference is in {last.where}.{key_bias}",
-    ]
+        f"that it depends on. At the end the largest difference is in {largest(judged[-1:]).where}."
+    )
 
 
-def disagreement(
-    legs: Sequence[Leg],
-    judged: Sequence[Mapping[str, Difference]],
-    alone: Mapping[str, Sequence[Snapshot]],
-) -> list[str]:
+def disagreement(legs: Sequence[Leg], judged: Sequence[Mapping[str, Difference]]) -> str:
     """Where the relay diverged from the others, and possible reasons."""
     number = next(i for i, row in enumerate(judged) if largest([row]).size > LIMIT)
     taker = legs[number].backend
     name, worst = max(judged[number].items(), key=lambda item: item[1].size)
-    there = [ends[number].tensors for ends in alone.values()]
-    spread = max((apart(a, b).size for a, b in combinations(there, 2)), default=0.0)
-    if spread > LIMIT:
-        why = (
-            f"But the backends alone are {spread:.1e} from each other there, with no relay at all: "
-            f"they differ (`nox -s conformance` would tell), or this recipe makes rounding errors "
-            f"grow, as a high learning rate does: then try fewer steps."
-        )
-    else:
-        why = f"Something is lost where {taker} takes over."
-    return [
+    return (
         f"Beyond the limit of {LIMIT:.0e} from leg {number + 1} on, {taker}'s: {worst.size:.1e} "
-        f"from {name} alone, in {worst.where}.",
-        why,
-    ]
+        f"from {name} alone, in {worst.where}. Something is lost where {taker} takes over, unless "
+        f"the backends differ by themselves (`nox -s conformance` would tell) or this recipe makes "
+        f"rounding errors grow, as a high learning rate does: then try fewer steps."
+    )
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def main(options: Options) -> int:
     same_output_everywhere()
     say(f"data: {dataset.note}")
     out = Console(highlight=False)
-    for line in lesson(tokenizers, options.text, out.width):
+    for line in lesson(tokenizers, options.text):
         out.print(line, markup=False, soft_wrap=True)
     trained = {}
     for kind in TOKENIZERS if options.steps else ():
@@ -61,7 +61,7 @@ def main(options: Options) -> int:
     sizes = {kind: tokenizer.vocab_size for kind, tokenizer in tokenizers.items()}
     out.print()
     out.print(showdown(sizes, corpus, trained))
-    for paragraph in explanation(corpus, trained, preset):
+    for paragraph in explanation(corpus, preset if trained else None):
         out.print(f"\n{paragraph}", markup=False)
     return 0
 

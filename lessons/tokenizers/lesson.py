@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from jaxtyping import Int
-from numpy import ndarray
-from rich.cells import cell_len
+from rich.console import RenderableType
 
+from lessons.printing import tokens_over_ids
 from shared.commands.next_tokens import SPACE, show_token
 from shared.commands.terminal import escape_controls
 from shared.text.tokenizers import Tokenizer
@@ -18,8 +17,8 @@ INTRODUCTION = {
 }
 
 
-def lesson(tokenizers: Mapping[str, Tokenizer], text: str, width: int) -> Iterator[str]:
-    """The lines of the lesson, at most `width` columns wide except for the texts themselves.
+def lesson(tokenizers: Mapping[str, Tokenizer], text: str) -> Iterator[RenderableType]:
+    """The lines of the lesson.
 
     Raises:
         TokenizerError: the text is not valid Unicode, so that it has no bytes.
@@ -34,28 +33,14 @@ def lesson(tokenizers: Mapping[str, Tokenizer], text: str, width: int) -> Iterat
         yield ""
         yield f"{kind}: {INTRODUCTION[kind]}"
         yield f"{len(ids):,} tokens, out of {tokenizer.vocab_size:,} different ones:"
-        yield from pieces_over_ids(tokenizer, ids, width)
+        pieces = [show_token(tokenizer, token) for token in ids.tolist()]
+        yield tokens_over_ids(pieces, ids.tolist())
         if refused:
             yield f"refused, for they are not in the dataset: {_listed(refused)} (left out here)"
         if unknown := tokenizer.unknown_words(known):
             yield f"unknown, so they are lost: {_listed(unknown)}"
         back = tokenizer.decode(ids)
         yield "decoded: " + ("the same text" if back == text else escape_controls(back))
-
-
-def pieces_over_ids(tokenizer: Tokenizer, ids: Int[ndarray, " T"], width: int) -> Iterator[str]:
-    """Lines in pairs, the tokens and below each its id, wrapped to `width` columns."""
-    upper, lower = "", ""
-    for token in ids.tolist():
-        piece, number = show_token(tokenizer, token), str(token)
-        columns = 2 + max(cell_len(piece), len(number))
-        if upper and cell_len(upper) + columns > width:
-            yield from (upper, lower)
-            upper, lower = "", ""
-        upper += " " * (columns - cell_len(piece)) + piece
-        lower += number.rjust(columns)
-    if upper:
-        yield from (upper, lower)
 
 
 def _listed(pieces: Iterable[str]) -> str:

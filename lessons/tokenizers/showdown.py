@@ -15,17 +15,13 @@ from shared.text.tokenizers import UNKNOWN, Tokenizer, split_words
 
 @dataclass(frozen=True)
 class Encoded:
-    """A corpus in one tokenizer. All but `train_bytes` is about the validation text."""
+    """A corpus in one tokenizer, and what is lost of the validation text."""
 
     data: TokenData
-    train_bytes: int
-    """UTF-8 bytes of the training text."""
     words: int
     """The number of words: runs of letters, digits and underscores."""
     unknown_words: int
     """How many of them become "<unk>"."""
-    unknown_bytes: int
-    """UTF-8 bytes of all predicted text that becomes "<unk>"."""
     covered: float
     """Share of the characters that survive encoding and decoding."""
 
@@ -33,43 +29,17 @@ class Encoded:
         """A validation loss, in nats per token, made comparable across tokenizers."""
         return loss / math.log(2) / self.data.bytes_per_token
 
-    def spelled_bits_per_byte(self, loss: float) -> float:
-        """The same if "<unk>" were followed by the bytes it stands for, at 8 bits each."""
-        return self.bits_per_byte(loss) + 8 * self.unknown_bytes / self.data.val_bytes
-
-
-@dataclass(frozen=True)
-class Trained:
-    """The results of training on the tokens of one tokenizer."""
-
-    parameters: int
-    bytes_seen: float
-    """Bytes of text, in all batches together."""
-    loss: float
-    """On the whole validation text, in nats per token."""
-
 
 def encode_corpus(dataset: Dataset, tokenizer: Tokenizer, block_size: int) -> Encoded:
     """Encode a dataset and measure what is lost. Raises as `encode_dataset` does."""
-    data = encode_dataset(dataset, tokenizer, block_size)
-    first = tokenizer.first_token_bytes(dataset.val_text)
-    # The first token is not predicted. Where it is half a character, nothing is ever unknown.
-    predicted = dataset.val_text.encode()[first:].decode(errors="ignore")
+    data, text = encode_dataset(dataset, tokenizer, block_size), dataset.val_text
     known = data.val[data.val != 0] if tokenizer.kind == "word" else data.val  # <unk> has id 0
+    unknown = tokenizer.unknown_words(text).items()
     return Encoded(
         data=data,
-        train_bytes=len(dataset.train_text.encode()),
-        words=sum(map(_is_word, split_words(dataset.val_text))),
-        unknown_words=sum(
-            count
-            for piece, count in tokenizer.unknown_words(dataset.val_text).items()
-            if _is_word(piece)
-        ),
-        unknown_bytes=sum(
-            count * len(piece.encode())
-            for piece, count in tokenizer.unknown_words(predicted).items()
-        ),
-        covered=len(tokenizer.decode(known)) / len(dataset.val_text),
+        words=sum(map(_is_word, split_words(text))),
+        unknown_words=sum(count for piece, count in unknown if _is_word(piece)),
+        covered=len(tokenizer.decode(known)) / len(text),
     )
 
 
@@ -77,8 +47,10 @@ def _is_word(piece: str) -> bool:
     return any(character.isalnum() or character == "_" for character in piece)
 
 
-def train_on(corpus: Encoded, tokenizer: Tokenizer, preset: Preset, backend: str) -> Trained:
+def train_on(corpus: Encoded, tokenizer: Tokenizer, preset: Preset, backend: str) -> float:
     """Train the preset's model on one tokenizer's tokens, in a separate process.
+
+    Returns the loss on the whole validation text, in nats per token.
 
     Raises:
         UserError: the backend cannot be loaded, or its loss is no longer finite.
@@ -87,19 +59,13 @@ def train_on(corpus: Encoded, tokenizer: Tokenizer, preset: Preset, backend: str
     weights = init_weights(config, preset.train.seed)
     prompt, nothing = corpus.data.val[:1].astype("int64"), SampleConfig(max_new_tokens=0)
     task = Task(config, weights, preset.train, corpus.data, prompt, nothing)
-    report = run_alone(train_backend, backend, task)
-    tokens_seen = preset.train.steps * preset.train.batch_size * config.block_size
-    return Trained(
-        parameters=sum(tensor.size for tensor in weights.values()),
-        bytes_seen=tokens_seen * corpus.train_bytes / len(corpus.data.train),
-        loss=report.val_loss,
-    )
+    return run_alone(train_backend, backend, task).val_loss
 
 
 def showdown(
-    vocabulary: dict[str, int], corpus: dict[str, Encoded], trained: dict[str, Trained]
+    vocabulary: dict[str, int], corpus: dict[str, Encoded], losses: dict[str, float]
 ) -> Table:
-    """The measurements, one tokenizer per column. `trained` is empty if nothing was trained."""
+    """The measurements, one tokenizer per column. `losses` is empty if nothing was trained."""
     table = Table(title="The showdown on the corpus")
     for heading in ("", *corpus):
         table.add_column(heading, justify="right" if heading else "left")
@@ -116,19 +82,13 @@ def showdown(
     row("bytes per token", [f"{c.data.bytes_per_token:.2f}" for c in every])
     row("unknown words", [_share(c.unknown_words / max(1, c.words)) for c in every])
     row("characters that survive", [_share(c.covered) for c in every])
-    if trained:
-        losses = {kind: t.loss for kind, t in trained.items()}
+    if losses:
         table.add_section()
         row("after equal training:", [""] * len(corpus))
-        row("parameters", [f"{t.parameters:,}" for t in trained.values()])
-        row("text seen (MB)", [f"{t.bytes_seen / 1e6:.2f}" for t in trained.values()])
         row("nats per token", [f"{loss:.4f}" for loss in losses.values()])
-        star = {kind: "*" if corpus[kind].unknown_bytes else "" for kind in losses}
         bits = {kind: corpus[kind].bits_per_byte(loss) for kind, loss in losses.items()}
-        row("bits per byte", [f"{bits[kind]:.4f}{star[kind]}" for kind in losses])
-        if any(star.values()):
-            spelled = [corpus[kind].spelled_bits_per_byte(loss) for kind, loss in losses.items()]
-            row(f"with {UNKNOWN} spelled out", [f"{number:.4f}" for number in spelled])
+        stars = ["*" if c.covered < 1 else "" for c in every]
+        row("bits per byte", [f"{n:.4f}{s}" for n, s in zip(bits.values(), stars, strict=True)])
     return table
 
 
@@ -140,16 +100,14 @@ def _share(share: float) -> str:
     return {0.0: "none", 1.0: "all"}.get(share, f"{100 * share:.2f} %")
 
 
-def explanation(
-    corpus: dict[str, Encoded], trained: dict[str, Trained], preset: Preset
-) -> list[str]:
-    """How to read the table, in paragraphs."""
+def explanation(corpus: dict[str, Encoded], preset: Preset | None) -> list[str]:
+    """How to read the table, in paragraphs. Without a preset nothing was trained."""
     paragraphs = [
         "A word is a run of letters and digits; the text between them makes tokens, too. Char "
         "knows the characters of the whole corpus, word and bpe have learned from the training "
         "text alone."
     ]
-    if not trained:
+    if preset is None:
         return paragraphs
     block_size = GPTConfig(**(preset.model | {"vocab_size": 1})).block_size
     paragraphs += [
@@ -161,14 +119,11 @@ def explanation(
         "bits per byte (lower is better), which is nats per token × tokens / (ln 2 × bytes): all "
         "have to guess the same bytes of validation text.",
     ]
-    for c in corpus.values():
-        if c.unknown_bytes:
-            paragraphs.append(
-                f"* Flattering: {_share(c.unknown_bytes / c.data.val_bytes)} of these bytes are "
-                f"never guessed. {UNKNOWN} stands for any unknown word, so it is easy to guess and "
-                f"says little. The line below adds the words themselves, at 8 bits per byte: "
-                f"compare that."
-            )
+    if any(c.covered < 1 for c in corpus.values()):
+        paragraphs.append(
+            f"* Flattering: {UNKNOWN} stands for any unknown word, so it is easy to guess and says "
+            f"little; the words themselves are never guessed."
+        )
     if (floor := corpus["byte"].data.floor) is not None:
         paragraphs.append(
             f"No model can guess all of this text in less than "

@@ -163,15 +163,6 @@ def test_options_are_checked_without_training(
     assert not list(Path().iterdir())
 
 
-def test_a_run_that_is_there_is_noticed_before_the_suite_runs(
-    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv(CHECK_ONLY, "1")
-    assert train_main("numpy", ["--out", str(trained)]) == 2
-    assert "already holds a run" in capsys.readouterr().err
-    assert train_main("numpy", ["--out", str(trained), "--resume"]) == 0
-
-
 # The environments
 
 

@@ -64,15 +64,6 @@ def test_the_heads_with_habits_are_named() -> None:
     assert re.search("first token +layer 7, head 0: 1.00", said)
 
 
-def test_looking_at_all_alike_is_what_habits_are_held_against() -> None:
-    alike = np.tri(9) / np.arange(1, 10)[:, None]
-    said = "\n".join(lesson(alike[None, None], [0], [0]))
-    shares = re.findall(r": (\d\.\d\d)", said)
-    assert len(shares) == 4
-    assert set(shares) == {f"{(1 / np.arange(2, 10)).mean():.2f}"}
-    assert "three tokens" in lesson(random_maps(1, 1, 2), [0], [0])[-1]
-
-
 def test_agreement_names_who_is_apart() -> None:
     maps = random_maps(1, 2, 5)
     off, broken = maps.copy(), maps.copy()
@@ -113,15 +104,6 @@ def test_every_map_is_where_it_belongs(figures: list[Figure]) -> None:
         assert [label.get_text() for label in labels] == tokens
         assert not any(label.get_parse_math() for label in labels)
     assert figure.get_suptitle() == "run: $x$"
-
-
-def test_a_map_alone_is_large_and_has_its_numbers(figures: list[Figure]) -> None:
-    maps = random_maps(1, 1, 4)
-    attention_picture.draw_attention(Path("x.png"), maps, list("abcd"), [2], [3], "t")
-    axes = figures[0].axes[0]
-    assert [text.get_text() for text in axes.texts] == [
-        f"{maps[0, 0, t, s]:.2f}" for t in range(4) for s in range(t + 1)
-    ]
 
 
 # The command

@@ -6,7 +6,6 @@ import sys
 import numpy as np
 import pytest
 
-from audits import bench
 from audits.products import forward_products, numpy_products, step_operations
 from lessons.alone import peak_memory, run_alone
 from lessons.compare import __main__ as comparison
@@ -142,14 +141,3 @@ def test_no_product_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     run()
     assert len(done) == 3 * sum(product.count for product in forward_products(CONFIG, 3))
     assert sum(done) == step_operations(CONFIG, 3)
-
-
-def test_the_benchmark_shows_its_numbers(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    fixed = bench.Measurement(0.018, 0.036, 2.0, 220.0, 1000.0, 300 * 2**20)
-    monkeypatch.setattr(bench, "run_alone", lambda *_: fixed)
-    assert bench.main([]) == 0
-    out = capsys.readouterr().out
-    for cell in ("numpy", "torch", "jax", "18.0", "36.0", "2.00", "1,000", "300"):
-        assert cell in out

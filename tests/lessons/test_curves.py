@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lessons import curves, runs
-from lessons.runs import label_runs, read_run
+from lessons.runs import read_run
 from shared.commands.train import train_main
 from shared.runs import plots
 from shared.runs.metrics import Metrics
@@ -55,36 +55,13 @@ def curve(label: str, **changes: object) -> runs.Run:
 
 
 def test_a_run_says_what_its_losses_are_of(trained: Path, floor_known: None) -> None:
-    run = read_run(trained, "a")
+    run = read_run(trained)
     dataset = load_dataset(str(trained.parent / "text.txt"))
     data = encode_dataset(dataset, build_tokenizer("char", dataset.text), 8)
     assert [row.step for row in run.rows] == list(range(7))
     assert run.bytes_per_token == pytest.approx(data.bytes_per_token, rel=1e-12)
     assert (run.dataset, run.tokenizer, run.text) == (dataset.name, "char", dataset.sha256)
     assert run.floor == pytest.approx(FLOOR / data.val_targets, rel=1e-12)
-
-
-def test_the_floor_is_of_the_text_that_the_run_saw(trained, floor_known, monkeypatch) -> None:
-    changed = replace(load_dataset(str(trained.parent / "text.txt")), sha256="0" * 64, floor_nats=1)
-    monkeypatch.setattr(runs, "_load_once", lambda _: changed)
-    assert read_run(trained, "a").floor is None
-
-
-def test_a_run_that_has_saved_nothing_yet_can_be_seen(trained: Path, tmp_path: Path) -> None:
-    (tmp_path / "young").mkdir()
-    shutil.copy(trained / "metrics.jsonl", tmp_path / "young")
-    run = read_run(tmp_path / "young", "young")
-    assert (run.dataset, run.tokenizer, run.floor) == ("?", "?", None)
-    assert run.rows == read_run(trained, "a").rows
-
-
-def test_runs_of_one_name_are_told_apart() -> None:
-    assert label_runs([Path("runs/torch"), Path("runs/jax")]) == ["torch", "jax"]
-    assert label_runs([Path("a/torch"), Path("b/torch"), Path("b/jax")]) == [
-        *("a/torch", "b/torch", "b/jax")
-    ]
-    assert label_runs([Path("b\x1b[1m")]) == ["b\\x1b[1m"]
-    assert label_runs([Path("runs/_b")]) == ["./_b"], "a legend would hide it"
 
 
 # Units
@@ -141,11 +118,9 @@ def test_runs_in_one_plot(capsys, trained, floor_known, figures) -> None:
     mixed = capsys.readouterr()
     assert mixed.err.startswith("note: a token of one run is longer")
     assert "in bits per byte" in mixed.out
-    assert curves.main([str(trained), "--bits-per-byte"]) == 0
-    assert capsys.readouterr().err == ""
     shown = [figure.axes[0].get_ylabel() for figure in figures]
-    assert shown == ["loss (nats per token)", "loss (bits per byte)", "loss (bits per byte)"]
-    for name in ("same.png", "mixed.png", "curves.png"):
+    assert shown == ["loss (nats per token)", "loss (bits per byte)"]
+    for name in ("same.png", "mixed.png"):
         assert Path(name).read_bytes().startswith(b"\x89PNG")
 
 
