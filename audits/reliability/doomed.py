@@ -1,10 +1,10 @@
-"""A training that is interrupted at a chosen moment.
+"""A training that is killed at a chosen moment.
 
     python -m audits.reliability.doomed '{"at": 17, …}' impls.numpy.train --steps 12
 
 The program itself is unchanged. Python reports each file that it opens, renames or removes (audit
-events, PEP 578); those that write in the run's directory are counted. The training is interrupted
-just before the n-th event, or some time after it, perhaps in the middle of a write.
+events, PEP 578); those that write in the run's directory are counted. The training is killed just
+before the n-th event, or some time after it, perhaps in the middle of a write.
 """
 
 import json
@@ -15,17 +15,15 @@ import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 
 @dataclass
 class Doom:
-    """The interruption of a training."""
+    """When to kill a training."""
 
     run: Path
     """Its absolute directory."""
-    act: Literal["kill", "move"] = "kill"
-    """SIGKILL; or the run's directory is moved to `aside`."""
     at: int = 0
     """The number of the event, from 1. 0: never."""
     within: str = ""
@@ -35,24 +33,18 @@ class Doom:
     count: int = 0
     """Events so far."""
 
-    @property
-    def aside(self) -> Path:
-        return self.run.with_name(f"{self.run.name}.aside")
-
     def to_json(self) -> str:
         return json.dumps(vars(self), default=str)
 
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """The audit hook: count an event, and interrupt if it is the chosen one."""
+        """The audit hook: count an event, and kill if it is the chosen one."""
         folder = self.run / self.within
         if not any(path.is_relative_to(folder) for path in touched(event, arguments)):
             return
         self.count += 1
         if self.count != self.at:
             return
-        if self.act == "move":
-            self.run.rename(self.aside)
-        elif self.after:
+        if self.after:
             timer = threading.Timer(self.after, os.kill, [os.getpid(), signal.SIGKILL])
             timer.daemon = True
             timer.start()
