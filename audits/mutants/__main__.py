@@ -62,7 +62,8 @@ def _matrix(argv: Sequence[str] | None) -> int:
     options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
     names = [find(name).name for name in options.names] or list(CATALOGUE)
     backends = options.backend or BACKENDS
-    processes, console = max(1, options.processes), terminal()
+    processes, console = max(1, options.processes), Console(highlight=False)
+    console.width = console.width if console.is_terminal else WIDTH
     if options.generic:
         if options.generic < 0 or options.names or options.first:
             raise MutantError(
@@ -93,26 +94,8 @@ def _matrix(argv: Sequence[str] | None) -> int:
             console.print(Text(f"{what}: {', '.join(which)}", "bold red"))
     console.print(f"{sum(v.killed for v in judged)} of {len(judged)} killed")
     if not options.first:
-        say_how_near(console, judged)
+        console.print(told(judged))
     return 1 if any(troubles.values()) else 0
-
-
-def say_how_near(console: Console, judged: Sequence[Verdict]) -> None:
-    """The mutants that float32 does not show, and how many would pass other suites."""
-    for verdict in judged:
-        if verdict.killed and not verdict.single:
-            largest = max(verdict.errors.values(), default=math.nan)
-            console.print(
-                f"not seen in float32: {verdict.mutant} in {verdict.backend}, "
-                f"largest error in float64 {largest:.1e}"
-            )
-    console.print(told(judged))
-
-
-def terminal() -> Console:
-    console = Console(highlight=False)
-    console.width = console.width if console.is_terminal else WIDTH
-    return console
 
 
 def tasks(names: Sequence[str], backends: Sequence[str], healthy: bool) -> list[Task]:

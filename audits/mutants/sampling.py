@@ -26,14 +26,15 @@ SPARED = {"__init__.py", "train.py", "sample.py", "attention_steps.py", "bigram.
 """Input validation, and lessons beside the model."""
 
 FIRST = {"optim.py": OPTIMIZER, "step.py": OPTIMIZER, "generate.py": DECODING}
-"""The checks that run first in JAX, by file; for other files FORWARD and equally fast ones. If the
-mutant survives, the rest follow."""
+"""The checks that run first, by file; for other files FORWARD and equally fast ones. If the mutant
+survives, the rest follow."""
 
 Key = tuple[str, str, str, str]
 """File, function, old lines, new lines."""
 
 Site = tuple[str, str, tuple[int, int]]
-"""File, kind of operator, position."""
+"""File, kind of operator, position: ReplaceBinaryOperator_Add_Sub and ReplaceBinaryOperator_Add_Mul
+are two ways to mutate one."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,6 @@ class Place:
 
     @property
     def site(self) -> Site:
-        """The common part of the ways to mutate one place: ReplaceBinaryOperator_Add_Sub and
-        ReplaceBinaryOperator_Add_Mul are two ways."""
         return self.file, self.operator.partition("_")[0], self.start
 
 
@@ -159,40 +158,24 @@ def sample(sources: dict[str, str], count: int, seed: str, noted: set[Key]) -> l
     return drawn
 
 
-def equivalents(backend: str, path: Path = EQUIVALENT) -> dict[Key, str]:
-    """The mutations of a backend that change nothing, and why."""
-    entries = tomllib.loads(path.read_text(encoding="utf-8"))["equivalent"]
-    return {
-        (e["file"], e["scope"], e["old"].strip("\n"), new.strip("\n")): e["why"]
-        for e in entries
-        if backend in e["backends"]
-        for new in e["new"]
-    }
-
-
-def check_noted(sources: dict[str, str], noted: dict[Key, str], backend: str) -> None:
-    """Check that every mutation noted as equivalent can still be made.
+def equivalents(backend: str, sources: dict[str, str]) -> set[Key]:
+    """The mutations of a backend that change nothing, from equivalent.toml.
 
     Raises:
-        MutantError: one cannot, because its lines have changed.
+        MutantError: the lines that one of them replaces are no longer there.
     """
-    lines = {file: source.splitlines() for file, source in sources.items()}
-    wanted = {
-        (file, scope, line.strip()) for file, scope, old, _ in noted for line in old.splitlines()
-    }
-    possible = {
-        found.key
-        for place in places(sources)
-        if (place.file, place.scope, lines[place.file][place.start[0] - 1].strip()) in wanted
-        and (found := change(sources, place)) is not None
-    }
-    for key in noted:
-        if key not in possible:
-            file, scope, old, new = key
+    found = set()
+    for entry in tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))["equivalent"]:
+        if backend not in entry["backends"]:
+            continue
+        file, old = entry["file"], entry["old"].strip("\n")
+        there = [line.strip() for line in sources.get(file, "").splitlines()]
+        if missing := [line for line in old.splitlines() if line.strip() not in there]:
             raise MutantError(
-                f"equivalent.toml no longer fits impls/{backend}/{file}: in {scope or 'the file'}, "
-                f"no operator turns {old!r} into {new!r}"
+                f"equivalent.toml no longer fits impls/{backend}/{file}, which lacks {missing}"
             )
+        found |= {(file, entry["scope"], old, new.strip("\n")) for new in entry["new"]}
+    return found
 
 
 def as_mutant(found: Change, name: str, backend: str) -> Mutant:
