@@ -4,12 +4,13 @@ A mutation is identified by its file, its function, the lines it replaces and th
 the entries of equivalent.toml, which change nothing.
 """
 
+import difflib
 import random
 import textwrap
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, takewhile, zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 
 from cosmic_ray.ast import ast_nodes, get_ast
@@ -117,19 +118,12 @@ def change(sources: dict[str, str], place: Place) -> Change | None:
         compile(mutated, place.file, "exec")
     except SyntaxError:
         return None
-    before, after = source.splitlines(), mutated.splitlines()
-    first = common(before, after)
-    last = common(before[first:][::-1], after[first:][::-1])
+    changed = list(difflib.unified_diff(source.splitlines(), mutated.splitlines(), n=0))[2:]
     old, new = (
-        textwrap.dedent("\n".join(lines[first : len(lines) - last])).strip("\n")
-        for lines in (before, after)
+        textwrap.dedent("\n".join(line[1:] for line in changed if line[0] == sign)).strip("\n")
+        for sign in "-+"
     )
     return Change(place, old, new, source, mutated) if old != new else None
-
-
-def common(a: list[str], b: list[str]) -> int:
-    """The number of equal lines at the beginning."""
-    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False))))
 
 
 def sources_of(backend: str) -> dict[str, str]:

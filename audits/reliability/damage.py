@@ -7,7 +7,6 @@ must then do.
 import contextlib
 import json
 import os
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +21,9 @@ from audits.reliability.samples import Tensors, Victim, safetensors_bytes
 from shared.checkpoints import parts
 from shared.checkpoints import tensors as tensor_files
 
-Rule = Literal["as saved", "as the bytes say", "refused"]
-"""What a damaged checkpoint may load as, if it is not refused: exactly what was saved; exactly what
-its bytes say, if its hashes were recomputed or it has none; or nothing."""
+Rule = Literal["as saved", "as the bytes say"]
+"""What a damaged checkpoint may load as, if it is not refused: exactly what was saved; or exactly
+what its bytes say, if its hashes were recomputed or it has none."""
 
 
 @dataclass(frozen=True)
@@ -111,14 +110,13 @@ def in_header(change: Change) -> Damage:
 
 
 def change_bytes(data: bytes, rng: Random) -> bytes:
-    """Cut the file short, flip a bit, or remove, repeat, insert or append some bytes."""
-    place = rng.randrange(rng.choice([len(data), min(len(data), 16), min(len(data), 4096)]))
+    """Cut the file short, flip a bit, or remove, repeat or insert some bytes."""
+    place = rng.randrange(rng.choice([len(data), len(data), min(len(data), 4096)]))
     before, after, some = data[:place], data[place:], rng.randint(1, 40)
-    flipped = bytes([after[0] ^ 1 << rng.randrange(8)])
+    flipped = bytes([after[0] ^ 1 << rng.randrange(8)]) + after[1:]
     inserted = rng.choice([after[:some], rng.randbytes(some), b"\0", b'"', b"}", b"1"])
-    return rng.choice(
-        [before, before + flipped + after[1:], before + after[some:], before + inserted + after]
-    )
+    ends = [b"", flipped, flipped, after[some:], inserted + after]
+    return before + rng.choice(ends)
 
 
 # JSON
@@ -194,29 +192,20 @@ BOMBS: tuple[Callable[[int], bytes], ...] = (
 
 
 def exchange_tensor(scene: Scene) -> Rule:
-    """Remove one of the weights, or change its name, shape or type; the hashes are recomputed."""
+    """Remove, rename or change one of the weights; the hashes are recomputed."""
     rng, tensors = scene.rng, scene.victim.checkpoint.weights
     name = rng.choice(list(tensors))
     array, others = tensors[name], {key: tensors[key] for key in tensors if key != name}
     other_name = rng.choice(["", name + ".", name.upper(), "h.9.w", "\x1b[2J"])
     other_type = array.astype(rng.choice(["float16", "float32", "float64", "int32", "uint8"]))
+    odd = np.full_like(array, rng.choice([np.nan, np.inf]))
     shaped = [array.T, array.ravel(), array[None], array[:0], array[:1], np.zeros((), array.dtype)]
-    changed = [tensors | {name: each.copy()} for each in (other_type, *shaped)]
+    changed = [tensors | {name: each.copy()} for each in (odd, odd, other_type, *shaped)]
     renamed = [others, others | {other_name: array}, tensors | {other_name: array}]
     return scene.seal(rng.choice([*changed, *renamed]))
 
 
-def make_not_finite(scene: Scene) -> Rule:
-    """NaN or infinity in one of the weights; the hashes are recomputed."""
-    tensors = scene.victim.checkpoint.weights
-    name = scene.rng.choice(list(tensors))
-    array = tensors[name].copy()
-    array.flat[scene.rng.randrange(array.size)] = scene.rng.choice([np.nan, np.inf, -np.inf])
-    scene.seal(tensors | {name: array})
-    return "refused"
-
-
-# Tokenizers
+# Tokenizers# Tokenizers
 
 
 def components(module: ModuleType) -> list[Any]:
@@ -269,14 +258,6 @@ def change_tokenizer(scene: Scene) -> Rule:
 # Files
 
 
-def remove_file(scene: Scene) -> Rule:
-    """Remove a file. (From the hub, the tokenizer is optional; moments always are.)"""
-    name = scene.pick()
-    (scene.path / name).unlink()
-    needless = name == parts.OPTIMIZER or (name == parts.TOKENIZER and not scene.victim.ours)
-    return "as the bytes say" if needless else "refused"
-
-
 def stretch_file(scene: Scene) -> Rule:
     """A file of up to a terabyte, most of it a hole."""
     os.truncate(scene.path / scene.pick(), 2 ** scene.rng.randint(17, 40))
@@ -295,34 +276,12 @@ def mix_checkpoints(scene: Scene) -> Rule:
     return scene.unproven if scene.victim.ours == other.ours else "as the bytes say"
 
 
-def replace_file(scene: Scene) -> Rule:
-    """A link out of the directory or to nowhere, a pipe, a socket, a device, a directory."""
-    path = scene.path / scene.pick()
-    outside = scene.path.parent / "outside"
-    path.rename(outside)
-    links = [str(outside), "/dev/zero", "/dev/stdin", "nothing", path.name, "../..", "\n"]
-    match scene.rng.choice(["pipe", "socket", "directory", *links]):
-        case "pipe":
-            os.mkfifo(path)
-        case "socket":
-            with socket.socket(socket.AF_UNIX) as server:
-                server.bind(str(path))
-        case "directory":
-            path.mkdir()
-        case link:
-            path.symlink_to(link)
-    return "refused"
-
-
 DAMAGES: dict[str, Damage] = {
     "bytes changed": in_file(change_bytes),
     "stretched": stretch_file,
     "header changed": in_header(change_json),
     "JSON changed": in_json(change_json),
     "tensors exchanged": exchange_tensor,
-    "not finite": make_not_finite,
     "tokenizer changed": change_tokenizer,
-    "file missing": remove_file,
     "mixed with another": mix_checkpoints,
-    "not a file": replace_file,
 }

@@ -17,10 +17,18 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from audits.reliability import Fault, Result, attempt
-from audits.reliability.trainings import ENVIRONMENT, OPTIONS, SECONDS, TEXT
+from audits.reliability.doomed import Doom
+from audits.reliability.trainings import (
+    ENVIRONMENT,
+    OPTIONS,
+    SECONDS,
+    TEXT,
+    check_explained,
+    train,
+    train_unbroken,
+)
 from lessons.alone import peak_memory, run_alone
 from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
 from shared.commands.options import UsageError
@@ -37,7 +45,6 @@ LINKS = (
 )
 """Names in a run at which a link to a file or directory (/) of the user's may wait."""
 DEAR = "dear to me"
-PIPE: dict[str, Any] = {"stderr": subprocess.PIPE, "text": True}
 TEXTS: dict[str, Callable[[int], str]] = {
     "CRLF": lambda n: "one, two!\r\n" * (n // 11),
     "one line": lambda n: "to be or not to be " * (n // 19),
@@ -71,28 +78,15 @@ def try_one(case: str, seed: int) -> Result:
         return attempt(name, case, lambda: TRIES[name][1](*given))
 
 
-def begin(run: Path, *options: str, **how: Any) -> subprocess.Popen:
-    """Start a training of a small model in NumPy."""
-    text = run.parent / "text.txt"
-    text.write_text(TEXT, encoding="utf-8")
-    command = [sys.executable, "-m", "impls.numpy.train", *OPTIONS, "--dataset", str(text)]
-    where = ["--out", str(run), *options]
-    return subprocess.Popen([*command, *where], cwd=ROOT, env=ENVIRONMENT, **how)
-
-
-def finish(training: subprocess.Popen) -> tuple[int, str]:
-    """The exit status of a training that writes to a pipe, and what it wrote."""
-    _, stderr = training.communicate(timeout=SECONDS)
-    if "Traceback" in stderr or training.returncode not in (0, 2):
-        raise Fault(f"status {training.returncode}: {stderr[-2000:]}")
-    return training.returncode, stderr
-
-
 def close_terminal(number: int, rng: Random, directory: Path) -> str:
     """Close a training's terminal, or the pipe it writes to, at any moment, and ask it to stop."""
-    run, asks = directory / "run", rng.choice([signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+    run, text = directory / "run", directory / "text.txt"
+    asks = rng.choice([signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+    text.write_text(TEXT, encoding="utf-8")
+    where = ["--dataset", str(text), "--out", str(run), "--steps", "1000000"]
+    command = [sys.executable, "-m", "impls.numpy.train", *OPTIONS, *where]
     ours, its = pty.openpty() if number % 2 else os.pipe()
-    training = begin(run, "--steps", "1000000", stderr=its)
+    training = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stderr=its)
     os.close(its)
     deadline = time.monotonic() + SECONDS
     while not (run / "metrics.jsonl").exists() or not read_metrics(run / "metrics.jsonl"):
@@ -114,17 +108,17 @@ def close_terminal(number: int, rng: Random, directory: Path) -> str:
 
 def plant_link(number: int, rng: Random, directory: Path) -> str:
     """A run from elsewhere, with a link in it that leads to a file or a directory of the user's."""
-    name, run, dear = LINKS[number], directory / "run", directory / "dear"
-    link, folder = run / name, name.endswith("/")
-    if finish(begin(run, **PIPE))[0] != 0:
-        raise Fault("a training that nothing happened to failed")
+    name, dear, like = LINKS[number], directory / "dear", train_unbroken("numpy", directory)
+    link, folder = like.run / name, name.endswith("/")
     if link.is_dir():
         shutil.rmtree(link)
     link.unlink(missing_ok=True)
     dear.mkdir() if folder else dear.write_text(DEAR)
     link.symlink_to(dear)
     for options in (["--resume", "--steps", "14"], ["--overwrite"]):
-        finish(begin(run, *options, **PIPE))
+        ended = train(like, Doom(like.run), *options)
+        if ended.returncode != 0:
+            check_explained(ended)
         if list(dear.iterdir()) if folder else dear.read_text() != DEAR:
             raise Fault(f"{options[0]} followed {name} out of the run")
     return "not followed"

@@ -5,7 +5,6 @@ import os
 import signal
 import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from cosmic_ray.mutating import mutate_code

@@ -11,7 +11,6 @@ from audits.results.record import LONG, RESULTS, Result, add, fingerprint, read_
 from audits.results.table import BEGIN, END, README, escape_markdown, markdown
 from audits.results.training import first_line
 from shared.config import preset_names
-from shared.errors import RunError
 from shared.protocol import BACKENDS
 from shared.text.tokenizers import build_tokenizer
 
