@@ -4,13 +4,10 @@ import contextlib
 import importlib
 import io
 import math
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 
@@ -36,13 +33,6 @@ SINGLE = {f"{name}-float32" for name in ("gpt2", "original", *(case.name for cas
 OF_THEMES = (*FORWARD, *OPTIMIZER, *DECODING, "test_input_validation", "test_inputs", "test_life")
 """Chapters that test one kind of mutant. Other kinds skip them: a wrong LayerNorm changes every
 optimizer step and every text, which tests neither of them and takes most of the time."""
-
-SECONDS_PER_TEST = 20.0
-"""Time limit for a mutant that loops forever. CPU time, so that a busy machine does not matter."""
-
-
-class TooSlow(Exception):
-    """A test that exceeded its time limit."""
 
 
 @dataclass
@@ -110,11 +100,6 @@ class Watcher:
         if (check_of(item), in_single(item)) in self.seen:
             pytest.skip("one failure is enough")
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Any:
-        with time_limit():
-            return (yield)
-
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo) -> None:
         if call.when == "teardown" or (
             call.excinfo and call.excinfo.errisinstance(pytest.skip.Exception)
@@ -152,22 +137,6 @@ def setting_of(item: pytest.Item) -> str:
 def check_of(item: pytest.Item) -> str:
     """test_forward.py::test_taps, without case, precision and backend."""
     return f"{item.path.name}::{getattr(item, 'originalname', None) or item.name}"
-
-
-@contextlib.contextmanager
-def time_limit() -> Iterator[None]:
-    """Raises `TooSlow` in the block when its time is up. (In the main thread only.)"""
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        raise TooSlow(f"no end after {SECONDS_PER_TEST:g} s")
-
-    before = signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, SECONDS_PER_TEST)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
 
 
 def run_suite(watcher: Watcher, *backends: str) -> None:

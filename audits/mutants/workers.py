@@ -20,7 +20,7 @@ Task = tuple[str | Mutant | None, str]
 SECONDS_PER_MUTANT = 120.0
 """After this time its process is killed, and the mutant counts as killed."""
 SECONDS_PER_GENERIC_MUTANT = 1800.0
-"""For one that survives and meets the whole suite, where every test has its own limit."""
+"""For one that survives and meets the whole suite."""
 
 ENVIRONMENT = {  # of the processes
     # On matrices this small, threads only wait for each other.
