@@ -19,7 +19,6 @@ from pathlib import Path
 from random import Random
 
 from audits.reliability import Fault, Result, attempt
-from audits.reliability.doomed import Doom
 from audits.reliability.trainings import (
     ENVIRONMENT,
     OPTIONS,
@@ -116,7 +115,7 @@ def plant_link(number: int, rng: Random, directory: Path) -> str:
     dear.mkdir() if folder else dear.write_text(DEAR)
     link.symlink_to(dear)
     for options in (["--resume", "--steps", "14"], ["--overwrite"]):
-        ended = train(like, Doom(like.run), *options)
+        ended = train(like, like.run, *options)
         if ended.returncode != 0:
             check_explained(ended)
         if list(dear.iterdir()) if folder else dear.read_text() != DEAR:

@@ -4,10 +4,10 @@ A case is one directory, and a training that is interrupted there and resumed un
 every interruption the directory must hold what the uninterrupted run had at that point, and at the
 end all of its files, byte for byte.
 
-`numpy-3` is killed ten times, mostly while files are written. `numpy-full`
-meets a full disk once, and must end with one clear message. That disk is a file system mounted in a
-namespace of that training (`unshare`), so that it disappears afterwards; where the machine does not
-allow that, there is no such case.
+`numpy-3` is killed ten times, mostly while files are written, which takes most of so small a
+training. `numpy-full` meets a full disk once, and must end with one clear message. That disk is a
+file system mounted in a namespace of that training (`unshare`), so that it disappears afterwards;
+where the machine does not allow that, there is no such case.
 """
 
 import os
@@ -23,10 +23,10 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from random import Random
+from time import sleep
 from typing import Any
 
 from audits.reliability import Fault, Result
-from audits.reliability.doomed import Doom
 from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
 from shared.commands.options import UsageError
 from shared.commands.terminal import say
@@ -57,10 +57,10 @@ ENVIRONMENT = {
 KILLS_OF_A_CASE = 10
 SHARE = {"torch": 0.2, "jax": 0.2, "numpy": 0.6}
 """Shares of the kills; the slowest first. NumPy starts in a second, the others take several."""
-MOST_EVENTS = 22
-"""A training is killed at the n-th event in its folder of checkpoints, or in the run's directory.
-Making checkpoints/ is one event there, and a save seven: three saves."""
-MOST_SECONDS_AFTER = 0.003
+MOST_SECONDS = 0.15
+"""From the first line of a training to a kill: a save takes 0.04 s."""
+HALF = ("--target-loss", "3.46")
+"""Stops a training after step 6."""
 
 PAGE = 4
 MOST_PAGES = 40
@@ -161,9 +161,10 @@ def kill_and_resume(kills: int, rng: Random, unbroken: Unbroken, run: Path) -> I
     """Kill trainings as they are resumed, until the last one ends. Yields how each ended."""
     saved, left = -1, set[str]()
     while kills or run.exists():
-        doom = draw_doom(rng, run) if kills else Doom(run)
         options = ["--resume"] if newest_checkpoint(run) is not None else ["--overwrite"]
-        ended = train(unbroken, doom, *(options if run.exists() else []))
+        unfinished = kills and saved < STEPS - INTERVAL
+        kill = rng.uniform(0, MOST_SECONDS) if unfinished else None
+        ended = train(unbroken, run, *(options if run.exists() else []), kill=kill)
         if ended.returncode == 0:
             check_finished(run, unbroken)
             yield "ended as if unbroken"
@@ -178,20 +179,13 @@ def kill_and_resume(kills: int, rng: Random, unbroken: Unbroken, run: Path) -> I
             raise Fault(f"status {ended.returncode}: {ended.stderr[-2000:]}")
 
 
-def draw_doom(rng: Random, run: Path) -> Doom:
-    """When to kill the next training."""
-    within = rng.choice(["checkpoints", "checkpoints", ""])
-    after = rng.choice([0.0, rng.uniform(0, MOST_SECONDS_AFTER)])
-    return Doom(run, at=rng.randint(1, MOST_EVENTS), within=within, after=after)
-
-
 def fill_disk(rng: Random, unbroken: Unbroken, run: Path) -> Iterator[str]:
     """Let the disk of a resumed training be full. Yields how it ended, if all is well."""
-    train(unbroken, Doom(run, at=MOST_EVENTS - 2, within="checkpoints"))  # in the third save
+    train(unbroken, run, *HALF)
     saved = check_state(run, unbroken, least=-1)
     aside, free = run.with_name("aside"), str(PAGE * rng.randint(0, MOST_PAGES))
     disk = ["unshare", "-rm", "sh", "-c", ON_A_SMALL_DISK, "sh", str(run), str(aside), free]
-    ended = train(unbroken, Doom(run), "--resume", namespace=disk)
+    ended = train(unbroken, run, "--resume", namespace=disk)
     if ended.returncode or "loss.png was not drawn" not in ended.stderr:  # the disk was just enough
         check_explained(ended, str(run), "No space left on device")
     shutil.rmtree(run)
@@ -199,7 +193,7 @@ def fill_disk(rng: Random, unbroken: Unbroken, run: Path) -> Iterator[str]:
     if left := leftovers(run):
         raise Fault(f"on a full disk, {sorted(left)} were left")
     check_state(run, unbroken, least=saved)
-    ended = train(unbroken, Doom(run), "--resume")
+    ended = train(unbroken, run, "--resume")
     if ended.returncode != 0:
         raise Fault(f"it did not go on: {ended.stderr[-2000:]}")
     check_finished(run, unbroken)
@@ -221,27 +215,39 @@ def train_unbroken(backend: str, directory: Path) -> Unbroken:
     """The uninterrupted training. Raises `Fault` if it does not work at all."""
     text, run = directory / f"{backend}.txt", directory / backend
     text.write_text(TEXT, encoding="utf-8")
-    ended = train(Unbroken(backend, text, run), Doom(run))
+    ended = train(Unbroken(backend, text, run), run)
     if ended.returncode != 0:
         raise Fault(f"a training that nothing happened to failed: {ended.stderr}")
     return Unbroken(backend, text, run, rows_of(run))
 
 
-def train(like: Unbroken, doom: Doom, *options: str, namespace: Sequence[str] = ()) -> Ended:
+def train(
+    like: Unbroken,
+    run: Path,
+    *options: str,
+    kill: float | None = None,
+    namespace: Sequence[str] = (),
+) -> Ended:
     """Train in a separate process, with the command line that a user types, until it ends.
 
-    `namespace` is a command that runs it with other file systems. All use the text of `like`, as a
-    checkpoint records its path.
+    It is killed `kill` seconds after it has begun. `namespace` is a command that runs it with other
+    file systems. All use the text of `like`, as a checkpoint records its path.
     Raises `Fault` if it never ends.
     """
-    watched = [sys.executable, "-m", "audits.reliability.doomed", doom.to_json()]
-    where = ["--dataset", str(like.text), "--out", str(doom.run)]
-    command = [*namespace, *watched, f"impls.{like.backend}.train", *where, *OPTIONS, *options]
-    how: Any = {"cwd": ROOT, "env": ENVIRONMENT, "capture_output": True, "errors": "replace"}
-    try:
-        return subprocess.run(command, timeout=SECONDS, check=False, **how)
-    except subprocess.TimeoutExpired:
-        raise Fault(f"a training hangs: no end in {SECONDS} s") from None
+    where = ["--dataset", str(like.text), "--out", str(run)]
+    trainer = [sys.executable, "-m", f"impls.{like.backend}.train", *where, *OPTIONS, *options]
+    how: Any = {"cwd": ROOT, "env": ENVIRONMENT, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*namespace, *trainer], **how) as training:
+        if kill is not None:
+            any(line.startswith("training ") for line in training.stderr or ())
+            sleep(kill)
+            training.kill()
+        try:
+            _, stderr = training.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            training.kill()
+            raise Fault(f"a training hangs: no end in {SECONDS} s") from None
+    return Ended(trainer, training.returncode, "", stderr)
 
 
 def rows_of(run: Path) -> list[Metrics]:
