@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from audits.mutants.mutant import Mutant
+from audits.mutants.mutant import DECODING, FORWARD, OPTIMIZER, Edit, Mutant
 from audits.mutants.plant import HEALTHY
-from audits.mutants.sampling import Change, as_mutant, equivalents, sample, sources_of
+from audits.mutants.sampling import Change, equivalents, sample, sources_of
 from audits.mutants.workers import Task, judge_all
 
+FIRST = {"optim.py": OPTIMIZER, "step.py": OPTIMIZER, "generate.py": DECODING}
+"""The checks that run first, by file; for other files FORWARD and equally fast ones. If the mutant
+survives, the rest follow."""
 KILLED = 0.95
 """The share that must be killed."""
 
@@ -34,7 +37,10 @@ def judge_sample(
         noted = equivalents(backend, sources)
         tasks.append((Mutant(HEALTHY, "", {backend: ()}, generic=True), backend))
         for i, found in enumerate(sample(sources, count, f"{seed} {backend}", noted)):
-            mutant = as_mutant(found, f"generic_{seed}_{i}", backend)
+            edit = Edit(found.place.file, found.source, found.mutated)
+            first = FIRST.get(found.place.file, FORWARD)
+            name = f"generic_{seed}_{i}"
+            mutant = Mutant(name, found.place.operator, {backend: (edit,)}, first, generic=True)
             changes[mutant.name, backend] = found
             tasks.append((mutant, backend))
     killed, status = Counter[str](), 0

@@ -17,7 +17,6 @@ from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from parso.tree import NodeOrLeaf
 
-from audits.mutants.mutant import DECODING, FORWARD, OPTIMIZER, Edit, Mutant
 from audits.mutants.operators import OPERATORS
 from audits.mutants.plant import MutantError, mutate
 
@@ -26,16 +25,8 @@ EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 SPARED = {"__init__.py", "train.py", "sample.py", "attention_steps.py", "bigram.py"}
 """Input validation, and lessons beside the model."""
 
-FIRST = {"optim.py": OPTIMIZER, "step.py": OPTIMIZER, "generate.py": DECODING}
-"""The checks that run first, by file; for other files FORWARD and equally fast ones. If the mutant
-survives, the rest follow."""
-
 Key = tuple[str, str, str, str]
 """File, function, old lines, new lines."""
-
-Site = tuple[str, str, tuple[int, int]]
-"""File, kind of operator, position: ReplaceBinaryOperator_Add_Sub and ReplaceBinaryOperator_Add_Mul
-are two ways to mutate one."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +40,9 @@ class Place:
     scope: str
 
     @property
-    def site(self) -> Site:
+    def site(self) -> tuple[str, str, tuple[int, int]]:
+        """File, kind of operator, position: ReplaceBinaryOperator_Add_Sub and _Add_Mul are two ways
+        to mutate one."""
         return self.file, self.operator.partition("_")[0], self.start
 
 
@@ -138,7 +131,7 @@ def sample(sources: dict[str, str], count: int, seed: str, noted: set[Key]) -> l
     name without a value.
     """
     rng = random.Random(seed)
-    kinds: dict[str, dict[Site, list[Place]]] = {}
+    kinds: dict[str, dict[object, list[Place]]] = {}
     for place in places(sources):
         kinds.setdefault(place.site[1], {}).setdefault(place.site, []).append(place)
     shuffled = [rng.sample(list(sites.values()), len(sites)) for sites in kinds.values()]
@@ -170,10 +163,3 @@ def equivalents(backend: str, sources: dict[str, str]) -> set[Key]:
             )
         found |= {(file, entry["scope"], old, new.strip("\n")) for new in entry["new"]}
     return found
-
-
-def as_mutant(found: Change, name: str, backend: str) -> Mutant:
-    """The mutant that plants it."""
-    edit = Edit(found.place.file, found.source, found.mutated)
-    first = FIRST.get(found.place.file, FORWARD)
-    return Mutant(name, found.place.operator, {backend: (edit,)}, first, generic=True)

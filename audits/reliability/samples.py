@@ -71,21 +71,20 @@ def save_everything(
 
 def same(a: Checkpoint, b: Checkpoint) -> bool:
     """Whether two checkpoints are equal to the last bit, the order of their tensors included."""
+
+    def exactly(checkpoint: Checkpoint) -> tuple[Any, ...]:
+        tokenizer, moments = checkpoint.tokenizer, checkpoint.moments
+        return (
+            *(checkpoint.config, checkpoint.dtype, checkpoint.training),
+            *(tokenizer and tokenizer.to_json(), moments and list(moments), moments is None),
+            [
+                (name, array.dtype, array.shape, array.tobytes())
+                for tensors in (checkpoint.weights, *(moments or {}).values())
+                for name, array in tensors.items()
+            ],
+        )
+
     return exactly(a) == exactly(b)
-
-
-def exactly(checkpoint: Checkpoint) -> tuple[Any, ...]:
-    """All that a checkpoint holds, as values that can be compared."""
-    tokenizer, moments = checkpoint.tokenizer, checkpoint.moments
-    return (
-        *(checkpoint.config, checkpoint.dtype, checkpoint.training),
-        *(tokenizer and tokenizer.to_json(), moments and list(moments), moments is None),
-        [
-            (name, array.dtype, array.shape, array.tobytes())
-            for tensors in (checkpoint.weights, *(moments or {}).values())
-            for name, array in tensors.items()
-        ],
-    )
 
 
 def edit_json(path: Path, **changes: object) -> None:

@@ -21,7 +21,6 @@ from audits.reliability.trainings import (
     Ended,
     Unbroken,
     can_mount,
-    check_cleaned,
     check_explained,
     check_finished,
     check_state,
@@ -75,6 +74,7 @@ def test_what_kills_must_not_do_is_noticed(run, unbroken):
         (check_any, rows, b"".join(lines[:-1]), r"metrics\.jsonl"),
         (check_any, rows, b"".join(lines[:5] + lines[4:]), r"metrics\.jsonl"),
         (check_any, rows, b"".join([*lines[:-2], b"?\n", *lines[-2:]]), r"metrics\.jsonl"),
+        (check_finished, run / "checkpoints" / ".000004.tmp-1-ab", b"", "holds"),
         (check_finished, newest / "training.json", older, r"training\.json is not the unbroken"),
     ):
         before = path.read_bytes() if path.exists() else None
@@ -85,18 +85,6 @@ def test_what_kills_must_not_do_is_noticed(run, unbroken):
     shutil.rmtree(newest)
     with pytest.raises(Fault, match=f"step {STEPS} was saved"):
         check_state(run, unbroken, STEPS)
-
-
-def test_leftovers_are_noticed(run, unbroken):
-    left = {".000004.tmp-1-ab"}
-    (run / "checkpoints" / ".000004.tmp-1-ab").mkdir()
-    with pytest.raises(Fault, match="holds"):
-        check_finished(run, unbroken)
-    assert check_cleaned(run, set()) == left
-    assert check_cleaned(run, left) == left
-    (run / "checkpoints" / ".000006.tmp-1-ab").mkdir()
-    with pytest.raises(Fault, match="did not clean"):
-        check_cleaned(run, left)
 
 
 def test_an_end_that_is_not_explained_is_noticed():
