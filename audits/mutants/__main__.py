@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 from tyro.conf import Positional, UseAppendAction, arg
@@ -30,7 +29,7 @@ from shared.protocol import BACKENDS
 
 PROGRAM = "nox -s mutants --"
 LINES_EVERY = 50
-"""Verdicts between two progress lines, if there is no terminal for a bar."""
+"""Verdicts between two lines of progress."""
 WIDTH = 110
 """Columns, if there is no terminal that has a width."""
 
@@ -62,7 +61,8 @@ def _matrix(argv: Sequence[str] | None) -> int:
     options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
     names = [find(name).name for name in options.names] or list(CATALOGUE)
     backends = options.backend or BACKENDS
-    processes, console = max(1, options.processes), terminal()
+    processes, console = max(1, options.processes), Console(highlight=False)
+    console.width = console.width if console.is_terminal else WIDTH
     if options.generic:
         if options.generic < 0 or options.names or options.first:
             raise MutantError(
@@ -93,26 +93,8 @@ def _matrix(argv: Sequence[str] | None) -> int:
             console.print(Text(f"{what}: {', '.join(which)}", "bold red"))
     console.print(f"{sum(v.killed for v in judged)} of {len(judged)} killed")
     if not options.first:
-        say_how_near(console, judged)
+        console.print(told(judged))
     return 1 if any(troubles.values()) else 0
-
-
-def say_how_near(console: Console, judged: Sequence[Verdict]) -> None:
-    """The mutants that float32 does not show, and how many would pass other suites."""
-    for verdict in judged:
-        if verdict.killed and not verdict.single:
-            largest = max(verdict.errors.values(), default=math.nan)
-            console.print(
-                f"not seen in float32: {verdict.mutant} in {verdict.backend}, "
-                f"largest error in float64 {largest:.1e}"
-            )
-    console.print(told(judged))
-
-
-def terminal() -> Console:
-    console = Console(highlight=False)
-    console.width = console.width if console.is_terminal else WIDTH
-    return console
 
 
 def tasks(names: Sequence[str], backends: Sequence[str], healthy: bool) -> list[Task]:
@@ -123,13 +105,11 @@ def tasks(names: Sequence[str], backends: Sequence[str], healthy: bool) -> list[
 
 
 def run(wanted: list[Task], processes: int, first: bool) -> list[Verdict]:
-    """All verdicts, in the catalogue's order. A bar or occasional lines show progress."""
-    progress = Console(stderr=True)
+    """All verdicts, in the catalogue's order. Occasional lines show progress."""
     found = []
-    judged = judge_all(wanted, processes, first)
-    for verdict in track(judged, "judging", len(wanted), console=progress, transient=True):
+    for verdict in judge_all(wanted, processes, first):
         found.append(verdict)
-        if not progress.is_terminal and len(found) % LINES_EVERY == 0:
+        if len(found) % LINES_EVERY == 0:
             say(f"judged {len(found)} of {len(wanted)}")
     order = [HEALTHY, *CATALOGUE]
     return sorted(found, key=lambda v: (order.index(v.mutant), BACKENDS.index(v.backend)))
@@ -142,25 +122,18 @@ def idle_checks(verdicts: Sequence[Verdict]) -> list[str]:
     return sorted(seen - deadly)
 
 
-def smallest_errors(verdicts: Sequence[Verdict]) -> dict[str, float]:
-    """The smallest error caught in every row of the table with a limit above 0."""
-    smallest: dict[str, float] = {}
-    for verdict in verdicts:
-        for check, error in verdict.errors.items():
-            if check not in EXACT:
-                smallest[check] = min(error, smallest.get(check, math.inf))
-    return {check: smallest[check] for check in ORDER if check in smallest}
-
-
 def stale_limits(verdicts: Sequence[Verdict]) -> list[str]:
     """The lines of `limits.SMALLEST_MUTANT` that are too large: a caught error is smaller by more
     than a third. (Rounding moves errors that are just above a limit across it and back.)"""
-    found = smallest_errors(verdicts)
-    noted = {check: errors["float64"] for check, errors in SMALLEST_MUTANT.items()}
+    smallest: dict[str, float] = {}
+    for verdict in verdicts:
+        for check, error in verdict.errors.items():
+            smallest[check] = min(error, smallest.get(check, math.inf))
     return [
-        f'"{check}": {{"float64": {error:.1e}}}'
-        for check, error in found.items()
-        if error < noted.get(check, math.inf) * 2 / 3
+        f'"{check}": {{"float64": {smallest[check]:.1e}}}'
+        for check in ORDER
+        if check in smallest and check not in EXACT
+        if smallest[check] < SMALLEST_MUTANT.get(check, {}).get("float64", math.inf) * 2 / 3
     ]
 
 

@@ -4,71 +4,63 @@ Exit status 1 if the suite kills less than 95 % of a backend's mutants, not coun
 equivalent, or if a healthy copy fails.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.text import Text
 
-from audits.mutants.judging import Verdict
-from audits.mutants.mutant import Mutant
+from audits.mutants.mutant import DECODING, FORWARD, OPTIMIZER, Edit, Mutant
 from audits.mutants.plant import HEALTHY
-from audits.mutants.sampling import Change, as_mutant, check_noted, equivalents, sample, sources_of
+from audits.mutants.sampling import Change, equivalents, sample, sources_of
 from audits.mutants.workers import Task, judge_all
 
+FIRST = {"optim.py": OPTIMIZER, "step.py": OPTIMIZER, "generate.py": DECODING}
+"""The checks that run first, by file; for other files FORWARD and equally fast ones. If the mutant
+survives, the rest follow."""
 KILLED = 0.95
 """The share that must be killed."""
 
-Judge = Callable[[list[Task], int], Iterator[Verdict]]
-
 
 def judge_sample(
-    count: int,
-    seed: int,
-    backends: Sequence[str],
-    processes: int,
-    console: Console,
-    judge: Judge = judge_all,
+    count: int, seed: int, backends: Sequence[str], processes: int, console: Console
 ) -> int:
     """Judge `count` mutants in each backend and print the results. Returns the exit status.
 
     Raises:
-        MutantError: a mutation noted as equivalent can no longer be made.
+        MutantError: a mutation noted as equivalent no longer fits the sources.
     """
     tasks: list[Task] = []
     changes: dict[tuple[str, str], Change] = {}
     for backend in sorted(backends, key=lambda name: name != "jax"):  # the slowest first
-        sources, noted = sources_of(backend), equivalents(backend)
-        check_noted(sources, noted, backend)
+        sources = sources_of(backend)
+        noted = equivalents(backend, sources)
         tasks.append((Mutant(HEALTHY, "", {backend: ()}, generic=True), backend))
-        for i, found in enumerate(sample(sources, count, f"{seed} {backend}", set(noted))):
-            mutant = as_mutant(found, f"generic_{seed}_{i}", backend)
+        for i, found in enumerate(sample(sources, count, f"{seed} {backend}", noted)):
+            edit = Edit(found.place.file, found.source, found.mutated)
+            first = FIRST.get(found.place.file, FORWARD)
+            name = f"generic_{seed}_{i}"
+            mutant = Mutant(name, found.place.operator, {backend: (edit,)}, first, generic=True)
             changes[mutant.name, backend] = found
             tasks.append((mutant, backend))
-    verdicts = []
-    for verdict in judge(tasks, processes):
-        verdicts.append(verdict)
+    killed, status = Counter[str](), 0
+    for verdict in judge_all(tasks, processes):
         change = changes.get((verdict.mutant, verdict.backend))
-        if change is not None and not verdict.killed:
-            console.print(Text(f"survived:\n{shown(change, verdict.backend)}\n", "bold red"))
-        elif change is None and verdict.killed:
+        if change is None and verdict.killed:
             check, how = next(iter(verdict.fallen.items()))
             console.print(Text(f"the healthy copy of {verdict.backend} fails {check}: {how}"))
-    enough = [passes(backend, verdicts, console) for backend in backends]  # report all backends
-    return 0 if all(enough) else 1
-
-
-def passes(backend: str, verdicts: list[Verdict], console: Console) -> bool:
-    """Whether enough mutants were killed in a backend, and no healthy copy. Prints the share."""
-    own = [verdict for verdict in verdicts if verdict.backend == backend]
-    sick = [v for v in own if v.mutant == HEALTHY and v.killed]
-    judged = [v for v in own if v.mutant != HEALTHY]
-    killed = sum(verdict.killed for verdict in judged)
-    share = killed / len(judged) if judged else 0.0
-    console.print(
-        f"{backend}: {killed} of {len(judged)} killed, {share:.1%}"
-        f"{'' if share >= KILLED else f'; {KILLED:.0%} is required'}"
-    )
-    return not sick and share >= KILLED
+            status = 1
+        elif change is not None and verdict.killed:
+            killed[verdict.backend] += 1
+        elif change is not None:
+            console.print(Text(f"survived:\n{shown(change, verdict.backend)}\n", "bold red"))
+    for backend in backends:
+        judged = sum(backend == of for _, of in changes)
+        share = killed[backend] / judged if judged else 0.0
+        enough = "" if share >= KILLED else f"; {KILLED:.0%} is required"
+        console.print(f"{backend}: {killed[backend]} of {judged} killed, {share:.1%}{enough}")
+        status = 1 if enough else status
+    return status
 
 
 def shown(found: Change, backend: str) -> str:

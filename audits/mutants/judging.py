@@ -4,14 +4,10 @@ import contextlib
 import importlib
 import io
 import math
-import signal
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 
@@ -47,15 +43,6 @@ OF_THEMES = (*FORWARD, *OPTIMIZER, *DECODING, "test_input_validation", "test_inp
 """Chapters that test one kind of mutant. Other kinds skip them: a wrong LayerNorm changes every
 optimizer step and every text, which tests neither of them and takes most of the time."""
 
-SECONDS_PER_TEST = 10.0
-"""Time limit for a mutant that loops forever. CPU time, so that a busy machine does not matter."""
-SECONDS_PER_TEST_OF_ALL = 20.0
-"""The limit with the whole suite, which has slower tests."""
-
-
-class TooSlow(Exception):
-    """A test that exceeded its time limit."""
-
 
 @dataclass
 class Verdict:
@@ -70,9 +57,6 @@ class Verdict:
     errors: dict[str, float] = field(default_factory=dict)
     """By row of the conformance table: the largest float64 error, if it is above the limit;
     infinite if nothing could be compared."""
-    seconds: float = 0.0
-    single: list[str] = field(default_factory=list)
-    """Checks that failed in float32."""
 
     @property
     def killed(self) -> bool:
@@ -88,22 +72,21 @@ class Stage:
     """A part of the suite, in one process of pytest."""
 
     wanted: Wanted
-    compiles: bool = True
+    compiles: bool
     """Whether JAX does."""
-    seconds: float = SECONDS_PER_TEST
-    first_only: bool = False
+    first_only: bool
     """Whether it stops at the first check that fails."""
     files: tuple[Path, ...] = (SUITE,)
     """The files of its checks."""
 
 
 class Watcher:
-    """A pytest plugin: runs each check until its first failure, and records that."""
+    """A pytest plugin: runs each check, in either precision, until its first failure."""
 
     def __init__(self, healthy: tuple[str, ...], stage: Stage) -> None:
         self.healthy, self.stage = healthy, stage
         self.fallen: dict[str, str] = {}
-        self.single: dict[str, None] = {}
+        self.seen: set[tuple[str, bool]] = set()
         self.ran: dict[str, None] = {}
         self.ledger = Ledger()
 
@@ -123,14 +106,8 @@ class Watcher:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        known = self.single if in_single(item) else self.fallen
-        if check_of(item) in known:
+        if (check_of(item), in_single(item)) in self.seen:
             pytest.skip("one failure is enough")
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Any:
-        with time_limit(self.stage.seconds):
-            return (yield)
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo) -> None:
         if call.when == "teardown" or (
@@ -141,8 +118,7 @@ class Watcher:
         self.ran[check] = None
         if call.excinfo is not None:
             self.fallen.setdefault(check, call.excinfo.exconly())
-            if in_single(item):
-                self.single[check] = None
+            self.seen.add((check, in_single(item)))
             if self.stage.first_only:
                 item.session.shouldstop = "it has fallen"
 
@@ -170,22 +146,6 @@ def setting_of(item: pytest.Item) -> str:
 def check_of(item: pytest.Item) -> str:
     """test_forward.py::test_taps, without case, precision and backend."""
     return f"{item.path.name}::{getattr(item, 'originalname', None) or item.name}"
-
-
-@contextlib.contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raises `TooSlow` in the block when its time is up. (In the main thread only.)"""
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        raise TooSlow(f"no end after {seconds:g} s")
-
-    before = signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
 
 
 def run_suite(watcher: Watcher, *backends: str) -> None:
@@ -259,38 +219,23 @@ def stages(mutant: Mutant | None, backend: str, first: bool = False) -> list[Sta
     """The parts of the suite to run on a mutant, in order.
 
     A mutant of the catalogue: one part, with all its checks, or, with `first`, the chapters of its
-    kind and then the rest, until a check fails. A generic one: the whole suite. In JAX the checks
-    most likely to see it come first, uncompiled if that is faster.
+    kind and then the rest, until a check fails. A generic one: the checks most likely to see it,
+    and then the rest of the whole suite.
     """
     part = wanted(mutant, backend)
     compiles = compiled(mutant.chapters if mutant else FORWARD)
-    if first and mutant is not None:
-        return [
-            Stage(part, compiles, first_only=True, files=files_of(mutant.chapters)),
-            Stage(part, compiles, first_only=True),
-        ]
-    if mutant is None or not mutant.generic:
-        return [Stage(part, compiles)]
-    if backend != "jax":
-        return [Stage(lambda *_: True, seconds=SECONDS_PER_TEST_OF_ALL, first_only=True)]
-    return [
-        Stage(part, compiles, SECONDS_PER_TEST_OF_ALL, first_only=True),
-        Stage(lambda *which: not part(*which), True, SECONDS_PER_TEST_OF_ALL, first_only=True),
-    ]
+    if mutant is not None and mutant.generic:
+        return [Stage(part, compiles, True), Stage(lambda *which: not part(*which), True, True)]
+    whole = Stage(part, compiles, first)
+    if mutant is not None and first:
+        return [replace(whole, files=files_of(mutant.chapters)), whole]
+    return [whole]
 
 
 def files_of(chapters: Sequence[str]) -> tuple[Path, ...]:
     """The files of the suite that these chapters are in."""
     names = {f"{chapter.partition('::')[0].removesuffix('.py')}.py" for chapter in chapters}
     return tuple(sorted(path for path in SUITE.rglob("test_*.py") if path.name in names))
-
-
-def references(mutant: Mutant | None, backend: str) -> tuple[str, ...]:
-    """The healthy backends to compare with: the fastest; for a generic mutant in JAX both, because
-    a float32 error may be twice that of the others, and a single one may be small by chance."""
-    if mutant is not None and mutant.generic and backend == "jax":
-        return "numpy", "torch"
-    return (REFERENCE[backend],)
 
 
 def judge(
@@ -305,8 +250,10 @@ def judge(
     It is compared with the healthy backends `beside`, by default the fastest. With two of them, the
     suite can name the backend that is wrong.
     """
-    healthy = beside or references(mutant, backend)
-    began = time.perf_counter()
+    healthy = beside or (REFERENCE[backend],)
+    if not beside and mutant is not None and mutant.generic and backend == "jax":
+        # A float32 error may be twice that of the others, and a single one may be small by chance.
+        healthy = "numpy", "torch"
     package = plant(mutant, backend, directory)
     if str(directory) not in sys.path:
         sys.path.insert(0, str(directory))
@@ -318,10 +265,8 @@ def judge(
                 stack.enter_context(jax_compiles(stage.compiles))
             run_suite(watcher, *healthy, package)
         verdict.fallen |= watcher.fallen
-        verdict.single += watcher.single
         verdict.passed += [check for check in watcher.ran if check not in watcher.fallen]
         verdict.errors |= watcher.errors_of(package)
         if verdict.fallen:
             break
-    verdict.seconds = time.perf_counter() - began
     return verdict

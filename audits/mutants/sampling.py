@@ -4,19 +4,19 @@ A mutation is identified by its file, its function, the lines it replaces and th
 the entries of equivalent.toml, which change nothing.
 """
 
+import difflib
 import random
 import textwrap
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, takewhile, zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from parso.tree import NodeOrLeaf
 
-from audits.mutants.mutant import DECODING, FORWARD, OPTIMIZER, Edit, Mutant
 from audits.mutants.operators import OPERATORS
 from audits.mutants.plant import MutantError, mutate
 
@@ -25,15 +25,8 @@ EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 SPARED = {"__init__.py", "train.py", "sample.py", "attention_steps.py", "bigram.py"}
 """Input validation, and lessons beside the model."""
 
-FIRST = {"optim.py": OPTIMIZER, "step.py": OPTIMIZER, "generate.py": DECODING}
-"""The checks that run first in JAX, by file; for other files FORWARD and equally fast ones. If the
-mutant survives, the rest follow."""
-
 Key = tuple[str, str, str, str]
 """File, function, old lines, new lines."""
-
-Site = tuple[str, str, tuple[int, int]]
-"""File, kind of operator, position."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +40,9 @@ class Place:
     scope: str
 
     @property
-    def site(self) -> Site:
-        """The common part of the ways to mutate one place: ReplaceBinaryOperator_Add_Sub and
-        ReplaceBinaryOperator_Add_Mul are two ways."""
+    def site(self) -> tuple[str, str, tuple[int, int]]:
+        """File, kind of operator, position: ReplaceBinaryOperator_Add_Sub and _Add_Mul are two ways
+        to mutate one."""
         return self.file, self.operator.partition("_")[0], self.start
 
 
@@ -118,19 +111,12 @@ def change(sources: dict[str, str], place: Place) -> Change | None:
         compile(mutated, place.file, "exec")
     except SyntaxError:
         return None
-    before, after = source.splitlines(), mutated.splitlines()
-    first = common(before, after)
-    last = common(before[first:][::-1], after[first:][::-1])
+    changed = list(difflib.unified_diff(source.splitlines(), mutated.splitlines(), n=0))[2:]
     old, new = (
-        textwrap.dedent("\n".join(lines[first : len(lines) - last])).strip("\n")
-        for lines in (before, after)
+        textwrap.dedent("\n".join(line[1:] for line in changed if line[0] == sign)).strip("\n")
+        for sign in "-+"
     )
     return Change(place, old, new, source, mutated) if old != new else None
-
-
-def common(a: list[str], b: list[str]) -> int:
-    """The number of equal lines at the beginning."""
-    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False))))
 
 
 def sources_of(backend: str) -> dict[str, str]:
@@ -145,7 +131,7 @@ def sample(sources: dict[str, str], count: int, seed: str, noted: set[Key]) -> l
     name without a value.
     """
     rng = random.Random(seed)
-    kinds: dict[str, dict[Site, list[Place]]] = {}
+    kinds: dict[str, dict[object, list[Place]]] = {}
     for place in places(sources):
         kinds.setdefault(place.site[1], {}).setdefault(place.site, []).append(place)
     shuffled = [rng.sample(list(sites.values()), len(sites)) for sites in kinds.values()]
@@ -159,44 +145,21 @@ def sample(sources: dict[str, str], count: int, seed: str, noted: set[Key]) -> l
     return drawn
 
 
-def equivalents(backend: str, path: Path = EQUIVALENT) -> dict[Key, str]:
-    """The mutations of a backend that change nothing, and why."""
-    entries = tomllib.loads(path.read_text(encoding="utf-8"))["equivalent"]
-    return {
-        (e["file"], e["scope"], e["old"].strip("\n"), new.strip("\n")): e["why"]
-        for e in entries
-        if backend in e["backends"]
-        for new in e["new"]
-    }
-
-
-def check_noted(sources: dict[str, str], noted: dict[Key, str], backend: str) -> None:
-    """Check that every mutation noted as equivalent can still be made.
+def equivalents(backend: str, sources: dict[str, str]) -> set[Key]:
+    """The mutations of a backend that change nothing, from equivalent.toml.
 
     Raises:
-        MutantError: one cannot, because its lines have changed.
+        MutantError: the lines that one of them replaces are no longer there.
     """
-    lines = {file: source.splitlines() for file, source in sources.items()}
-    wanted = {
-        (file, scope, line.strip()) for file, scope, old, _ in noted for line in old.splitlines()
-    }
-    possible = {
-        found.key
-        for place in places(sources)
-        if (place.file, place.scope, lines[place.file][place.start[0] - 1].strip()) in wanted
-        and (found := change(sources, place)) is not None
-    }
-    for key in noted:
-        if key not in possible:
-            file, scope, old, new = key
+    found = set()
+    for entry in tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))["equivalent"]:
+        if backend not in entry["backends"]:
+            continue
+        file, old = entry["file"], entry["old"].strip("\n")
+        there = [line.strip() for line in sources.get(file, "").splitlines()]
+        if missing := [line for line in old.splitlines() if line.strip() not in there]:
             raise MutantError(
-                f"equivalent.toml no longer fits impls/{backend}/{file}: in {scope or 'the file'}, "
-                f"no operator turns {old!r} into {new!r}"
+                f"equivalent.toml no longer fits impls/{backend}/{file}, which lacks {missing}"
             )
-
-
-def as_mutant(found: Change, name: str, backend: str) -> Mutant:
-    """The mutant that plants it."""
-    edit = Edit(found.place.file, found.source, found.mutated)
-    first = FIRST.get(found.place.file, FORWARD)
-    return Mutant(name, found.place.operator, {backend: (edit,)}, first, generic=True)
+        found |= {(file, entry["scope"], old, new.strip("\n")) for new in entry["new"]}
+    return found

@@ -1,41 +1,35 @@
 """Try hard to lose data: kill trainings, corrupt checkpoints, feed strings of all of Unicode, and
 meet hostile surroundings (closed terminals, planted links, odd metrics and texts).
 
-Exit status 1 if anything is lost, wrongly accepted, or ends in a traceback. The counts are kept in
-build/reliability.json.
+Exit status 1 if anything is lost, wrongly accepted, or ends in a traceback.
 """
 
-import json
 import shlex
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from audits.reliability import FaultKind, Result
+from audits.reliability import Result
 from audits.reliability.corruptions import try_corruptions
 from audits.reliability.hostile import try_hostile
 from audits.reliability.strings import try_strings
 from audits.reliability.trainings import try_kills
 from shared.commands.options import UsageError, parse
 from shared.commands.terminal import run_command
-from shared.files import write_whole
-from shared.sources import ROOT
 
 PROGRAM = "python -m audits.reliability"
 Part = Literal["kills", "corruptions", "strings", "hostile"]
-FAULT_KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
-REPORT = ROOT / "build" / "reliability.json"
 WIDTH = 120
 """Columns, if there is no terminal that has a width."""
 MOST_SHOWN = 10
-"""Faults to show per row; the report has all."""
+"""Faults to show per part."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +46,7 @@ class Options:
     """Seed of all choices, except those that depend on the clock."""
     only: Part | None = None
     """Run only this part. hostile: 50 terminals closed, 7 links planted, 500 files of metrics, 32
-    texts within a limit of memory, 3 times two trainings at once."""
+    texts within a limit of memory."""
     case: str | None = None
     """Run only this case of the part, as named in the messages."""
     processes: int = 2
@@ -87,64 +81,41 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _try_all(argv: Sequence[str] | None) -> int:
     options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
     began = perf_counter()
-    rows: list[dict[str, Any]] = []
-    for part in [options.only] if options.only else get_args(Part):
-        by_name = defaultdict(list)
-        for result in options.results_of(part):
-            by_name[result.row].append(result)
-        again = f"{PROGRAM} --only {part} --seed {options.seed} --case"
-        rows += [_row(f"{part}: {name}", results, again) for name, results in by_name.items()]
-    seconds = perf_counter() - began
-    tried, faults = (sum(row[column] for row in rows) for column in ("tried", "faults"))
-    _show(rows)
-    print(f"{tried:,} tried in {seconds:.0f} s: {faults or 'nothing'} lost")
-    if options.case is None:
-        counts = {"seconds": round(seconds, 1), "tried": tried, "faults": faults}
-        report = {"options": asdict(options), **counts, "rows": rows}
-        REPORT.parent.mkdir(exist_ok=True)
-        write_whole(REPORT, json.dumps(report, indent=1) + "\n")
-    return 1 if faults else 0
-
-
-def _row(name: str, results: Sequence[Result], again: str) -> dict[str, Any]:
-    """A row of the table. `again` is the command that repeats a case."""
-    kinds = Counter(result.kind for result in results)
-    found = [result for result in results if result.kind in FAULT_KINDS]
-    endings = Counter(result.how for result in results if result.kind == "well")
-    return {
-        "name": name,
-        "tried": len(results) - kinds["skipped"],
-        **{kind: kinds[kind] for kind in FAULT_KINDS},
-        "faults": len(found),
-        "ended well": dict(endings.most_common()),
-        "found": [asdict(each) | {"again": f"{again} {shlex.quote(each.case)}"} for each in found],
-        "skipped": [result.how for result in results if result.kind == "skipped"],
-    }
-
-
-def _show(rows: Sequence[dict[str, Any]]) -> None:
-    """The tries down, their outcomes across: every number on the right must be 0."""
+    parts: list[Part] = [options.only] if options.only else list(get_args(Part))
+    found = {part: options.results_of(part) for part in parts}
+    tried = sum(map(len, found.values()))
+    faults = {part: [result for result in found[part] if result.fault] for part in parts}
     console = Console(highlight=False)
     console.width = console.width if console.is_terminal else WIDTH
+    console.print(_table(found))
+    lost = sum(map(len, faults.values()))
+    print(f"{tried:,} tried in {perf_counter() - began:.0f} s: {lost or 'nothing'} lost")
+    for part in parts:
+        again = f"{PROGRAM} --only {part} --seed {options.seed} --case"
+        for each in sorted(faults[part], key=lambda result: len(result.case))[:MOST_SHOWN]:
+            text = f"\n{each.row}: {each.how}\nagain: {again} {shlex.quote(each.case)}"
+            console.print(Text(text, "bold red"), soft_wrap=True)
+    return 1 if lost else 0
+
+
+def _table(found: dict[Part, list[Result]]) -> Table:
+    """The tries down, their outcomes across: every number on the right must be 0."""
     table = Table(title="Nothing is lost: what was tried, and how it ended")
     table.add_column("what", no_wrap=True)
     table.add_column("tried", justify="right")
     table.add_column("ended well")
-    for kind in FAULT_KINDS:
-        table.add_column(kind, justify="right")
-    for row in rows:
-        endings = ", ".join(f"{count:,} {how}" for how, count in row["ended well"].items())
-        counts = [
-            Text(str(row[kind]), "bold red" if row[kind] else "green") for kind in FAULT_KINDS
-        ]
-        table.add_row(row["name"], f"{row['tried']:,}", endings or "–", *counts)
-    console.print(table)
-    for why in sorted({why for row in rows for why in row["skipped"]}):
-        console.print(f"skipped: {why}", markup=False)
-    for row in rows:
-        for each in sorted(row["found"], key=lambda each: len(each["case"]))[:MOST_SHOWN]:
-            text = f"\n{each['kind']}: {each['how']}\nagain: {each['again']}"
-            console.print(Text(text, "bold red"), soft_wrap=True)
+    table.add_column("faults", justify="right")
+    for part, results in found.items():
+        rows = defaultdict(list)
+        for result in results:
+            rows[result.row].append(result)
+        for name, own in rows.items():
+            well = Counter(result.how for result in own if not result.fault)
+            endings = ", ".join(f"{count:,} {how}" for how, count in well.most_common())
+            faults = len(own) - well.total()
+            shown = Text(str(faults), "bold red" if faults else "green")
+            table.add_row(f"{part}: {name}", f"{len(own):,}", endings or "–", shown)
+    return table
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""Careless and hostile surroundings: closed terminals, planted links, metrics and texts that no
-program of ours wrote, and two trainings in one directory.
+"""Careless and hostile surroundings: closed terminals, planted links, and metrics and texts that no
+program of ours wrote.
 
 Each part is a row of the table. A case is its name and number: `--case terminal-7`.
 """
@@ -17,10 +17,17 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from audits.reliability import Fault, Result, attempt
-from audits.reliability.trainings import ENVIRONMENT, OPTIONS, SECONDS, TEXT
+from audits.reliability.trainings import (
+    ENVIRONMENT,
+    OPTIONS,
+    SECONDS,
+    TEXT,
+    check_explained,
+    train,
+    train_unbroken,
+)
 from lessons.alone import peak_memory, run_alone
 from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
 from shared.commands.options import UsageError
@@ -37,7 +44,6 @@ LINKS = (
 )
 """Names in a run at which a link to a file or directory (/) of the user's may wait."""
 DEAR = "dear to me"
-PIPE: dict[str, Any] = {"stderr": subprocess.PIPE, "text": True}
 TEXTS: dict[str, Callable[[int], str]] = {
     "CRLF": lambda n: "one, two!\r\n" * (n // 11),
     "one line": lambda n: "to be or not to be " * (n // 19),
@@ -68,36 +74,23 @@ def try_one(case: str, seed: int) -> Result:
     name, _, number = case.partition("-")
     with tempfile.TemporaryDirectory(prefix="hostile-") as directory:
         given = int(number), Random(f"{seed} {case}"), Path(directory)
-        return attempt(name, case, lambda: TRIES[name][1](*given), f"{case}: ")
-
-
-def begin(run: Path, *options: str, **how: Any) -> subprocess.Popen:
-    """Start a training of a small model in NumPy."""
-    text = run.parent / "text.txt"
-    text.write_text(TEXT, encoding="utf-8")
-    command = [sys.executable, "-m", "impls.numpy.train", *OPTIONS, "--dataset", str(text)]
-    where = ["--out", str(run), *options]
-    return subprocess.Popen([*command, *where], cwd=ROOT, env=ENVIRONMENT, **how)
-
-
-def finish(training: subprocess.Popen) -> tuple[int, str]:
-    """The exit status of a training that writes to a pipe, and what it wrote."""
-    _, stderr = training.communicate(timeout=SECONDS)
-    if "Traceback" in stderr or training.returncode not in (0, 2):
-        raise Fault("traceback", f"status {training.returncode}: {stderr[-2000:]}")
-    return training.returncode, stderr
+        return attempt(name, case, lambda: TRIES[name][1](*given))
 
 
 def close_terminal(number: int, rng: Random, directory: Path) -> str:
     """Close a training's terminal, or the pipe it writes to, at any moment, and ask it to stop."""
-    run, asks = directory / "run", rng.choice([signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+    run, text = directory / "run", directory / "text.txt"
+    asks = rng.choice([signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+    text.write_text(TEXT, encoding="utf-8")
+    where = ["--dataset", str(text), "--out", str(run), "--steps", "1000000"]
+    command = [sys.executable, "-m", "impls.numpy.train", *OPTIONS, *where]
     ours, its = pty.openpty() if number % 2 else os.pipe()
-    training = begin(run, "--steps", "1000000", stderr=its)
+    training = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stderr=its)
     os.close(its)
     deadline = time.monotonic() + SECONDS
     while not (run / "metrics.jsonl").exists() or not read_metrics(run / "metrics.jsonl"):
         if training.poll() is not None or time.monotonic() > deadline:
-            raise Fault("lost", f"it never began: status {training.poll()}")
+            raise Fault(f"it never began: status {training.poll()}")
         time.sleep(0.01)
     time.sleep(rng.random() / 10)
     os.close(ours)
@@ -107,33 +100,33 @@ def close_terminal(number: int, rng: Random, directory: Path) -> str:
     steps = [row.step for row in read_metrics(run / "metrics.jsonl")]
     newest = newest_checkpoint(run)
     if status != 130 or newest is None or int(newest.name) != steps[-1]:
-        raise Fault("lost", f"status {status}, {newest} after step {steps[-1]}")
+        raise Fault(f"status {status}, {newest} after step {steps[-1]}")
     load_checkpoint(newest)
     return "stopped and saved"
 
 
 def plant_link(number: int, rng: Random, directory: Path) -> str:
     """A run from elsewhere, with a link in it that leads to a file or a directory of the user's."""
-    name, run, dear = LINKS[number], directory / "run", directory / "dear"
-    link, folder = run / name, name.endswith("/")
-    if finish(begin(run, **PIPE))[0] != 0:
-        raise Fault("traceback", "a training that nothing happened to failed")
+    name, dear, like = LINKS[number], directory / "dear", train_unbroken("numpy", directory)
+    link, folder = like.run / name, name.endswith("/")
     if link.is_dir():
         shutil.rmtree(link)
     link.unlink(missing_ok=True)
     dear.mkdir() if folder else dear.write_text(DEAR)
     link.symlink_to(dear)
     for options in (["--resume", "--steps", "14"], ["--overwrite"]):
-        finish(begin(run, *options, **PIPE))
+        ended = train(like, like.run, *options)
+        if ended.returncode != 0:
+            check_explained(ended)
         if list(dear.iterdir()) if folder else dear.read_text() != DEAR:
-            raise Fault("lost", f"{options[0]} followed {name} out of the run")
+            raise Fault(f"{options[0]} followed {name} out of the run")
     return "not followed"
 
 
 GOOD = [None, *(0, 1, -1, 7.5, 2.5, 1e-9, 1e308, 2**53, 2**63)]
 ODD = [
-    *map(json.dumps, (10**400, "7", "", "\x1b[2J", True, [], {}, [1], {"a": 1})),
-    *("NaN", "Infinity", "-Infinity", "1e999", "nul", "'1'", "0x1", "\x1b[2J", "{" * 9999),
+    *map(json.dumps, (10**400, "7", "", "\x1b[2J", True, [], {}, {"a": 1})),
+    *("NaN", "-Infinity", "1e999", "nul", "'1'", "0x1", "\x1b[2J", "{" * 9999),
 ]
 """What no field may be, as it is spelled in a file."""
 NAMES = [field.name for field in fields(Metrics)]
@@ -147,12 +140,10 @@ def draw_rows(rng: Random) -> list[str]:
         for step in range(rng.randint(1, 4))
     ]
     at = rng.randrange(len(lines))
-    name, value = rng.choice(NAMES), rng.choice(ODD)
-    odd = rng.choice([*[f'"{name}": {value}'] * 9, '"step": -1', '"colour": 1', r'"\u001b[2J": 1'])
-    if rng.random() < 0.4:
-        lines[at] = f"{lines[at][:-1]}, {odd}}}"
-    elif rng.random() < 0.1:
-        lines[at] = lines[at][: rng.randint(0, len(lines[at]))]
+    odd = rng.choice([f'"{rng.choice(NAMES)}": {rng.choice(ODD)}', r'"\u001b[2J": 1'])
+    whole = lines[at]
+    cut, more = whole[: rng.randint(0, len(whole))], f"{whole[:-1]}, {odd}}}"
+    lines[at] = rng.choice([whole, whole, cut, more])
     return lines
 
 
@@ -165,12 +156,12 @@ def odd_metrics(number: int, rng: Random, directory: Path) -> str:
         rows = read_metrics(file)
     except UserError as error:
         if "\n" in str(error) or "\x1b" in str(error):
-            raise Fault("traceback", f"not one clear line: {error!r}") from None
+            raise Fault(f"not one clear line: {error!r}") from None
         return "refused"
     for row in rows:
         for name, value in vars(row).items():
             if not (value is None or (type(value) in (int, float) and abs(value) < float("inf"))):
-                raise Fault("wrongly accepted", f"{name} is {value!r}")
+                raise Fault(f"{name} is {value!r}")
     return "read"
 
 
@@ -182,7 +173,7 @@ def odd_text(number: int, rng: Random, directory: Path) -> str:
     how, peak = run_alone(encode, str(text), kind)
     used, size = (peak or 0) / 2**20, text.stat().st_size / 2**20
     if used > 300 + FACTOR[kind] * size:
-        raise Fault("traceback", f"{name}, {kind}: {used:.0f} MB for a text of {size:.1f} MB")
+        raise Fault(f"{name}, {kind}: {used:.0f} MB for a text of {size:.1f} MB")
     return how
 
 
@@ -197,23 +188,10 @@ def encode(text: str, kind: str) -> tuple[str, int | None]:
     return "encoded", peak_memory()
 
 
-def two_at_once(number: int, rng: Random, directory: Path) -> str:
-    """The second of two trainings in one directory is refused, whichever that is."""
-    both = [begin(directory / "run", **PIPE) for _ in range(2)]
-    ended = [finish(each) for each in both]
-    if sorted(status for status, _ in ended) != [0, 2]:
-        raise Fault("traceback", f"{ended}")
-    newest = newest_checkpoint(directory / "run")
-    if newest is None or newest.name != "000012":
-        raise Fault("lost", f"the newest checkpoint is {newest}")
-    return "one trained, one refused"
-
-
 TRIES: dict[str, tuple[int, Callable[[int, Random, Path], str]]] = {
     "terminal": (50, close_terminal),
     "link": (len(LINKS), plant_link),
     "metrics": (500, odd_metrics),
     "text": (len(TEXTS) * len(TOKENIZERS), odd_text),
-    "two": (3, two_at_once),
 }
 """How often each is tried, and how."""

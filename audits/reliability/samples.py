@@ -71,21 +71,20 @@ def save_everything(
 
 def same(a: Checkpoint, b: Checkpoint) -> bool:
     """Whether two checkpoints are equal to the last bit, the order of their tensors included."""
+
+    def exactly(checkpoint: Checkpoint) -> tuple[Any, ...]:
+        tokenizer, moments = checkpoint.tokenizer, checkpoint.moments
+        return (
+            *(checkpoint.config, checkpoint.dtype, checkpoint.training),
+            *(tokenizer and tokenizer.to_json(), moments and list(moments), moments is None),
+            [
+                (name, array.dtype, array.shape, array.tobytes())
+                for tensors in (checkpoint.weights, *(moments or {}).values())
+                for name, array in tensors.items()
+            ],
+        )
+
     return exactly(a) == exactly(b)
-
-
-def exactly(checkpoint: Checkpoint) -> tuple[Any, ...]:
-    """All that a checkpoint holds, as values that can be compared."""
-    tokenizer, moments = checkpoint.tokenizer, checkpoint.moments
-    return (
-        *(checkpoint.config, checkpoint.dtype, checkpoint.training),
-        *(tokenizer and tokenizer.to_json(), moments and list(moments), moments is None),
-        [
-            (name, array.dtype, array.shape, array.tobytes())
-            for tensors in (checkpoint.weights, *(moments or {}).values())
-            for name, array in tensors.items()
-        ],
-    )
 
 
 def edit_json(path: Path, **changes: object) -> None:
@@ -109,15 +108,13 @@ HUB_CONFIG = {
     **{"bos_token_id": 50256, "eos_token_id": 50256},
     "task_specific_params": {"text-generation": {"do_sample": True, "max_length": 50}},
 }
-TIED = replace(CONFIG, tie_weights=True)
 
 
 def hub_tensors(prefix: str = "") -> Tensors:
     """The weights of `HUB_CONFIG` as GPT-2's files have them: tied, and with mask buffers."""
     n = CONFIG.block_size
-    tensors = {
-        name.replace("transformer.", prefix): array for name, array in random_tensors(TIED).items()
-    }
+    weights = random_tensors(replace(CONFIG, tie_weights=True))
+    tensors = {name.replace("transformer.", prefix): array for name, array in weights.items()}
     for i in range(CONFIG.n_layer):
         tensors[f"{prefix}h.{i}.attn.bias"] = np.tril(np.ones((1, 1, n, n), np.float32))
         tensors[f"{prefix}h.{i}.attn.masked_bias"] = np.array(-1e4, np.float32)
@@ -138,12 +135,9 @@ def write_hub(
     return path
 
 
-# The valid checkpoints to corrupt
-
-
 @dataclass(frozen=True)
 class Victim:
-    """A valid checkpoint."""
+    """A valid checkpoint, to be corrupted."""
 
     name: str
     files: dict[str, bytes]
@@ -154,30 +148,24 @@ class Victim:
 
 @functools.cache
 def victims() -> tuple[Victim, ...]:
-    """All kinds of checkpoints: four of ours, three as on the hub."""
+    """All kinds of checkpoints: three of ours, two as on the hub."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         word, bpe = build_tokenizer("word", TEXT), build_tokenizer("bpe", TEXT, 258)
         with_bpe = replace(CONFIG, vocab_size=bpe.vocab_size)
         save_everything(directory / "ours")
         save_everything(
-            directory / "ours-float64",
-            replace(TIED, vocab_size=word.vocab_size, position="sinusoidal"),
+            directory / "ours-sgd",
+            replace(CONFIG, vocab_size=word.vocab_size, bias=False, norm="post"),
             "float64",
             tokenizer=word,
-            training=record("float64", tokenizer="word"),
-        )
-        save_everything(
-            directory / "ours-sgd",
-            replace(with_bpe, bias=False, norm="post"),
-            tokenizer=bpe,
-            training=record(tokenizer="bpe", train=TrainConfig(seed=7, optimizer="sgd")),
+            training=record(
+                "float64", tokenizer="word", train=TrainConfig(seed=7, optimizer="sgd")
+            ),
             moments={},
         )
         save_everything(directory / "ours-weights", tokenizer=None, training=None, moments=None)
-        hub = write_hub(directory / "hub")
-        (hub / "tokenizer.json").write_text(CHAR.to_json())
-        write_hub(directory / "hub-prefixed", hub_tensors("transformer."))
+        write_hub(directory / "hub", hub_tensors("transformer."))
         hub_bpe = write_hub(
             directory / "hub-bpe",
             random_tensors(with_bpe, "float64"),

@@ -1,14 +1,13 @@
-"""Killed trainings and failing disks: the remains must be valid, and training must resume.
+"""Killed trainings and full disks: the remains must be valid, and training must resume.
 
 A case is one directory, and a training that is interrupted there and resumed until it ends. After
 every interruption the directory must hold what the uninterrupted run had at that point, and at the
 end all of its files, byte for byte.
 
-`numpy-3` is killed ten times: mostly while files are written, otherwise at any time.
-`numpy-full`, `numpy-read-only` and `numpy-moved` meet a failing disk once: the training must end
-with one clear message. A full or read-only disk is a file system mounted in a namespace of that
-training (`unshare`), so that it disappears afterwards. If the machine does not allow that, these
-cases are skipped, and the reason is printed.
+`numpy-3` is killed ten times, mostly while files are written, which takes most of so small a
+training. `numpy-full` meets a full disk once, and must end with one clear message. That disk is a
+file system mounted in a namespace of that training (`unshare`), so that it disappears afterwards;
+where the machine does not allow that, there is no such case.
 """
 
 import os
@@ -24,11 +23,10 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from random import Random
-from time import perf_counter
-from typing import Any, NamedTuple
+from time import sleep
+from typing import Any
 
 from audits.reliability import Fault, Result
-from audits.reliability.doomed import Doom
 from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
 from shared.commands.options import UsageError
 from shared.commands.terminal import say
@@ -57,42 +55,28 @@ ENVIRONMENT = {
 }
 
 KILLS_OF_A_CASE = 10
-SHARE = {"torch": 0.2, "jax": 0.2, "numpy": 0.6}
-"""Shares of the kills; the slowest first. NumPy starts in a second, the others take several."""
-AIMS = {"checkpoints": 0.6, "": 0.2, "clock": 0.2}
-"""Targets of the kills: the n-th event in the folder of checkpoints, the n-th event in the run's
-directory, and any time at all, even while libraries are imported."""
-MOST_EVENTS = 22
-"""Making checkpoints/ is one event there, and a save seven: three saves."""
-MOST_SECONDS_AFTER = 0.003
+TURNS = ("numpy", "torch", "numpy", "jax", "numpy")
+"""NumPy starts in a second, the others take several."""
+MOST_SECONDS = 0.15
+"""From the first line of a training to a kill: a save takes 0.04 s."""
+HALF = ("--target-loss", "3.46")
+"""Stops a training after step 6."""
 
 PAGE = 4
 MOST_PAGES = 40
 """Free pages of 4 KiB on the disk that will be full. A checkpoint takes eight; the run still has
 three to save, and a picture to draw, which takes twenty."""
-MOUNTS = {
-    "full": (
-        "No space left on device",
-        """
-        run=$1 aside=$2
-        cp -a "$run" "$aside" && mount -t tmpfs tmpfs "$run" && cp -a "$aside/." "$run" || exit 99
-        used=$(df -k --output=used "$run" | tail -1)
-        mount -o remount,size=$((used + $3))k tmpfs "$run" || exit 99
-        shift 3; "$@"; status=$?
-        rm -r "$aside" && cp -a "$run" "$aside" && exit $status
-        """,
-    ),
-    "read-only": (
-        "Read-only file system",
-        """
-        mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" || exit 99
-        shift 3; exec "$@"
-        """,
-    ),
-}
-"""The expected message, and a script that mounts a file system on the run's directory. Arguments:
-that directory, one for a copy, the free KiB, and then those of the training."""
-FAILURES = (*MOUNTS, "moved")
+ON_A_SMALL_DISK = """
+run=$1 aside=$2
+cp -a "$run" "$aside" && mount -t tmpfs tmpfs "$run" && cp -a "$aside/." "$run" || exit 99
+used=$(df -k --output=used "$run" | tail -1)
+mount -o remount,size=$((used + $3))k tmpfs "$run" || exit 99
+shift 3; "$@"; status=$?
+rm -r "$aside" && cp -a "$run" "$aside" && exit $status
+"""
+"""Runs a command while a small file system is mounted on the run's directory. Arguments: that
+directory, one for a copy, the free KiB, and the command."""
+FULL = "full"
 
 
 @dataclass(frozen=True)
@@ -102,16 +86,11 @@ class Unbroken:
     backend: str
     text: Path
     run: Path
-    seconds: float = SECONDS
     rows: Sequence[Metrics] = ()
 
 
-class Ended(NamedTuple):
-    """A training that has ended, for whatever reason."""
-
-    status: int
-    """Its exit status; negative: the signal that killed it."""
-    stderr: str
+Ended = subprocess.CompletedProcess[str]
+"""A training that has ended, for whatever reason."""
 
 
 # The cases
@@ -121,7 +100,7 @@ def try_kills(kills: int, seed: int, processes: int, case: str | None) -> list[R
     """Kill trainings, and let their disks fail; or run only one case."""
     cases = plan(kills) if case is None else {case: KILLS_OF_A_CASE}
     for backend, _, which in (name.partition("-") for name in cases):
-        if backend not in BACKENDS or not (which.isdecimal() or which in FAILURES):
+        if backend not in BACKENDS or not (which.isdecimal() or which == FULL):
             raise UsageError(f"there is no case {case!r} of kills")
     say("training what nothing happens to: all others must come to the same")
     with (
@@ -136,7 +115,7 @@ def try_kills(kills: int, seed: int, processes: int, case: str | None) -> list[R
             try:
                 like = unbroken[backend].result()
             except Fault as fault:
-                return [Result(backend, case, f"unbroken: {fault}", fault.kind)]
+                return [Result(backend, case, f"unbroken: {fault}", fault=True)]
             results = try_directory(case, kills, seed, like, Path(name))
             say(f"{case}: {len(results)} trained, the last one {results[-1].how}")
             return results
@@ -148,12 +127,10 @@ def try_kills(kills: int, seed: int, processes: int, case: str | None) -> list[R
 def plan(kills: int) -> dict[str, int]:
     """The cases and the number of kills of each, `kills` in all."""
     cases = {}
-    for backend, share in SHARE.items():
-        mine = round(kills * share)
-        for first in range(0, mine, KILLS_OF_A_CASE):
-            cases[f"{backend}-{first // KILLS_OF_A_CASE}"] = min(KILLS_OF_A_CASE, mine - first)
-    if kills:
-        cases |= {f"{backend}-{failure}": 0 for backend in BACKENDS for failure in FAILURES}
+    for i, first in enumerate(range(0, kills, KILLS_OF_A_CASE)):
+        cases[f"{TURNS[i % len(TURNS)]}-{i}"] = min(KILLS_OF_A_CASE, kills - first)
+    if kills and can_mount():
+        cases |= {f"{backend}-{FULL}": 0 for backend in BACKENDS}
     return cases
 
 
@@ -162,13 +139,10 @@ def try_directory(
 ) -> list[Result]:
     """Interrupt a training as its case says, and finally let it finish."""
     backend, _, which = case.partition("-")
-    if which in MOUNTS and (why := why_not_mount()) is not None:
-        reason = f"a disk that is {which} cannot be made here: {why}"
-        return [Result(backend, case, reason, "skipped")]
     rng, run = Random(f"{seed} {case}"), directory / case / "run"
     run.parent.mkdir(parents=True)
-    if which in FAILURES:
-        endings = fail_disk(which, rng, unbroken, run)
+    if which == FULL:
+        endings = fill_disk(rng, unbroken, run)
     else:
         endings = kill_and_resume(kills, rng, unbroken, run)
     results = []
@@ -177,78 +151,57 @@ def try_directory(
             results.append(Result(backend, case, how))
     except Fault as fault:
         how = f"{case}, training {len(results) + 1}: {fault}"
-        results.append(Result(backend, case, how, fault.kind))
+        results.append(Result(backend, case, how, fault=True))
     return results
 
 
 def kill_and_resume(kills: int, rng: Random, unbroken: Unbroken, run: Path) -> Iterator[str]:
     """Kill trainings as they are resumed, until the last one ends. Yields how each ended."""
-    saved, left = -1, set[str]()
+    saved = -1
     while kills or run.exists():
-        doom, clock = draw_blow(rng, run, unbroken.seconds) if kills else (Doom(run), None)
         options = ["--resume"] if newest_checkpoint(run) is not None else ["--overwrite"]
-        ended = train(unbroken, doom, *(options if run.exists() else []), clock=clock)
-        if ended.status == 0:
+        unfinished = kills and saved < STEPS - INTERVAL
+        kill = rng.uniform(0, MOST_SECONDS) if unfinished else None
+        ended = train(unbroken, run, *(options if run.exists() else []), kill=kill)
+        if ended.returncode == 0:
             check_finished(run, unbroken)
             yield "ended as if unbroken"
             shutil.rmtree(run)
-            saved, left = -1, set()
-        elif ended.status == -signal.SIGKILL:
+            saved = -1
+        elif ended.returncode == -signal.SIGKILL:
             kills -= 1
             saved = check_state(run, unbroken, least=saved)
-            before, left = left, check_cleaned(run, left)
-            yield f"killed while {'saving' if left - before else 'starting or training'}"
+            saving = any(run.glob("checkpoints/.*"))
+            yield f"killed while {'saving' if saving else 'starting or training'}"
         else:
-            raise Fault("traceback", f"status {ended.status}: {ended.stderr[-2000:]}")
+            raise Fault(f"status {ended.returncode}: {ended.stderr[-2000:]}")
 
 
-def draw_blow(rng: Random, run: Path, seconds: float) -> tuple[Doom, float | None]:
-    """When to kill the next training: at an event, or after some seconds."""
-    (aim,) = rng.choices(list(AIMS), list(AIMS.values()))
-    if aim == "clock":
-        return Doom(run), 0.01 + seconds * rng.random() ** 2  # half of that time is the start
-    after = rng.choice([0.0, rng.uniform(0, MOST_SECONDS_AFTER)])
-    return Doom(run, at=rng.randint(1, MOST_EVENTS), within=aim, after=after), None
-
-
-def fail_disk(failure: str, rng: Random, unbroken: Unbroken, run: Path) -> Iterator[str]:
-    """Let the disk of a resumed training fail. Yields how it ended, if all is well."""
-    train(unbroken, Doom(run, at=MOST_EVENTS - 2, within="checkpoints"))  # in the third save
+def fill_disk(rng: Random, unbroken: Unbroken, run: Path) -> Iterator[str]:
+    """Let the disk of a resumed training be full. Yields how it ended, if all is well."""
+    train(unbroken, run, *HALF)
     saved = check_state(run, unbroken, least=-1)
-    if failure == "moved":
-        # Not before the training has claimed its directory.
-        doom = Doom(run, "move", at=rng.randint(8, 40))
-        check_explained(train(unbroken, doom, "--resume"), str(run))
-        if run.exists():
-            raise Fault("lost", f"{run} was moved away, and created again")
-        doom.aside.rename(run)
-    else:
-        (message, script), doom = MOUNTS[failure], Doom(run)
-        free = str(PAGE * rng.randint(0, MOST_PAGES))
-        namespace = ["unshare", "-rm", "sh", "-c", script, "sh", str(run), str(doom.aside), free]
-        ended = train(unbroken, doom, "--resume", namespace=namespace)
-        if ended.status or "loss.png was not drawn" not in ended.stderr:  # the disk was just enough
-            check_explained(ended, str(run), message)
-        if failure == "full":
-            shutil.rmtree(run)
-            doom.aside.rename(run)
-            if left := leftovers(run):
-                raise Fault("lost", f"on a full disk, {sorted(left)} were left")
+    aside, free = run.with_name("aside"), str(PAGE * rng.randint(0, MOST_PAGES))
+    disk = ["unshare", "-rm", "sh", "-c", ON_A_SMALL_DISK, "sh", str(run), str(aside), free]
+    ended = train(unbroken, run, "--resume", namespace=disk)
+    if ended.returncode or "loss.png was not drawn" not in ended.stderr:  # the disk was just enough
+        check_explained(ended, str(run), "No space left on device")
+    shutil.rmtree(run)
+    aside.rename(run)
     check_state(run, unbroken, least=saved)
-    ended = train(unbroken, Doom(run), "--resume")
-    if ended.status != 0:
-        raise Fault("lost", f"it did not go on: {ended.stderr[-2000:]}")
+    ended = train(unbroken, run, "--resume")
+    if ended.returncode != 0:
+        raise Fault(f"it did not go on: {ended.stderr[-2000:]}")
     check_finished(run, unbroken)
-    yield f"stopped by a disk that was {failure}, and ended as if unbroken"
+    yield "stopped by a full disk, and ended as if unbroken"
 
 
-def why_not_mount() -> str | None:
-    """Why a file system cannot be mounted in a namespace here; None if it can."""
+def can_mount() -> bool:
+    """Whether a file system can be mounted in a namespace here."""
     if shutil.which("unshare") is None:
-        return "there is no unshare(1)"
+        return False
     command = ["unshare", "-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return None if done.returncode == 0 else " ".join(done.stderr.split()) or "unshare failed"
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 # The trainings
@@ -258,37 +211,39 @@ def train_unbroken(backend: str, directory: Path) -> Unbroken:
     """The uninterrupted training. Raises `Fault` if it does not work at all."""
     text, run = directory / f"{backend}.txt", directory / backend
     text.write_text(TEXT, encoding="utf-8")
-    began = perf_counter()
-    ended = train(Unbroken(backend, text, run), Doom(run))
-    if ended.status != 0:
-        raise Fault("traceback", f"a training that nothing happened to failed: {ended.stderr}")
-    return Unbroken(backend, text, run, perf_counter() - began, rows_of(run))
+    ended = train(Unbroken(backend, text, run), run)
+    if ended.returncode != 0:
+        raise Fault(f"a training that nothing happened to failed: {ended.stderr}")
+    return Unbroken(backend, text, run, rows_of(run))
 
 
 def train(
     like: Unbroken,
-    doom: Doom,
+    run: Path,
     *options: str,
-    clock: float | None = None,
+    kill: float | None = None,
     namespace: Sequence[str] = (),
 ) -> Ended:
     """Train in a separate process, with the command line that a user types, until it ends.
 
-    It is killed after `clock` seconds. `namespace` is a command that runs it with other file
-    systems. It uses the text of `like`, because a checkpoint records the path.
+    It is killed `kill` seconds after it has begun. `namespace` is a command that runs it with other
+    file systems. All use the text of `like`, as a checkpoint records its path.
     Raises `Fault` if it never ends.
     """
-    watched = [sys.executable, "-m", "audits.reliability.doomed", doom.to_json()]
-    where = ["--dataset", str(like.text), "--out", str(doom.run)]
-    command = [*namespace, *watched, f"impls.{like.backend}.train", *where, *OPTIONS, *options]
-    how: Any = {"cwd": ROOT, "env": ENVIRONMENT, "capture_output": True, "errors": "replace"}
-    try:
-        done = subprocess.run(command, timeout=clock or SECONDS, **how)
-        return Ended(done.returncode, done.stderr)
-    except subprocess.TimeoutExpired:
-        if clock is None:
-            raise Fault("traceback", f"a training hangs: no end in {SECONDS} s") from None
-        return Ended(-signal.SIGKILL, "")
+    where = ["--dataset", str(like.text), "--out", str(run)]
+    trainer = [sys.executable, "-m", f"impls.{like.backend}.train", *where, *OPTIONS, *options]
+    how: Any = {"cwd": ROOT, "env": ENVIRONMENT, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*namespace, *trainer], **how) as training:
+        if kill is not None:
+            any(line.startswith("training ") for line in training.stderr or ())
+            sleep(kill)
+            training.kill()
+        try:
+            _, stderr = training.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            training.kill()
+            raise Fault(f"a training hangs: no end in {SECONDS} s") from None
+    return Ended(trainer, training.returncode, "", stderr)
 
 
 def rows_of(run: Path) -> list[Metrics]:
@@ -296,32 +251,18 @@ def rows_of(run: Path) -> list[Metrics]:
     return [replace(row, tokens_per_second=None) for row in read_metrics(run / "metrics.jsonl")]
 
 
-def leftovers(run: Path) -> set[str]:
-    """Leftovers of interrupted saves in the run's checkpoints."""
-    return {path.name for path in run.glob("checkpoints/.*")}
-
-
 # What must be true
 
 
 def check_explained(ended: Ended, *expected: str) -> None:
     """Raise `Fault` unless a training failed with one clear message that contains `expected`."""
-    if "Traceback" in ended.stderr or ended.status < 0:
-        raise Fault("traceback", f"status {ended.status}: {ended.stderr[-2000:]}")
+    if "Traceback" in ended.stderr or ended.returncode < 0:
+        raise Fault(f"status {ended.returncode}: {ended.stderr[-2000:]}")
     error = re.search(r"^error: .*\Z", ended.stderr, re.MULTILINE | re.DOTALL)
-    if ended.status != 2 or error is None or error[0].count("\n") > 2:
-        raise Fault("traceback", f"status {ended.status} and no clear message: {ended.stderr}")
+    if ended.returncode != 2 or error is None or error[0].count("\n") > 2:
+        raise Fault(f"status {ended.returncode} and no clear message: {ended.stderr}")
     if missing := [words for words in expected if words not in error[0]]:
-        raise Fault("traceback", f"the message does not say {missing}: {error[0]}")
-
-
-def check_cleaned(run: Path, before: set[str]) -> set[str]:
-    """Raise `Fault` if a training that has begun to save left an earlier one's leftovers. Returns
-    the new ones."""
-    now = leftovers(run)
-    if now - before and before & now:
-        raise Fault("lost", f"the next start did not clean away {sorted(before & now)}")
-    return now
+        raise Fault(f"the message does not say {missing}: {error[0]}")
 
 
 def check_state(run: Path, unbroken: Unbroken, least: int) -> int:
@@ -337,21 +278,20 @@ def check_state(run: Path, unbroken: Unbroken, least: int) -> int:
         if newest is not None:
             load_checkpoint(newest)
     except UserError as error:
-        what = f"what is taken for a checkpoint is none: {error}"
-        raise Fault("wrongly accepted", what) from None
+        raise Fault(f"what is taken for a checkpoint is none: {error}") from None
     step = int(newest.name) if newest is not None else -1
     try:
         rows = rows_of(run)
     except UserError as error:
-        raise Fault("lost", str(error)) from None
+        raise Fault(str(error)) from None
     if rows and rows[-1].step > INTERVAL:  # a row is written after the save of the step before
         least = max(least, (rows[-1].step - 1) // INTERVAL * INTERVAL)
     if step < least:
-        raise Fault("lost", f"step {least} was saved, but the newest checkpoint is of step {step}")
+        raise Fault(f"step {least} was saved, but the newest checkpoint is of step {step}")
     if newest is not None:
         check_same_files(newest, unbroken.run / "checkpoints" / newest.name)
     if rows != unbroken.rows[: len(rows)] or len(rows) <= step:
-        raise Fault("lost", f"metrics.jsonl, {len(rows)} rows, checkpoint {step}: {rows}")
+        raise Fault(f"metrics.jsonl, {len(rows)} rows, checkpoint {step}: {rows}")
     return step
 
 
@@ -359,19 +299,21 @@ def check_finished(run: Path, unbroken: Unbroken) -> None:
     """Raise `Fault` unless a run ended as the uninterrupted one, with the same files."""
     check_same_files(run, unbroken.run, but=("metrics.jsonl", "loss.png"))  # they have times
     if rows_of(run) != unbroken.rows:
-        raise Fault("lost", f"metrics.jsonl is not the unbroken run's: {rows_of(run)}")
+        raise Fault(f"metrics.jsonl is not the unbroken run's: {rows_of(run)}")
 
 
 def check_same_files(found: Path, expected: Path, but: Sequence[str] = ()) -> None:
     """Raise `Fault` unless two directories hold files of the same names, and all but some of them
     are the same byte for byte."""
     there, right = (
-        {str(path.relative_to(top)): path for path in sorted(top.rglob("*"))}
+        {
+            str(path.relative_to(top)): path.is_file() and path.read_bytes()
+            for path in top.rglob("*")
+        }
         for top in (found, expected)
     )
     if there.keys() != right.keys():
-        raise Fault("lost", f"{found} holds {list(there)} and not {list(right)}")
-    for name, path in there.items():
-        same = path.is_dir() or path.read_bytes() == right[name].read_bytes()
-        if not same and name not in but:
-            raise Fault("lost", f"{path} is not the unbroken run's")
+        raise Fault(f"{found} holds {sorted(there)} and not {sorted(right)}")
+    for name, content in there.items():
+        if content != right[name] and name not in but:
+            raise Fault(f"{found / name} is not the unbroken run's")

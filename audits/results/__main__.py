@@ -47,8 +47,6 @@ class Options:
     """A backend. By default all three."""
     long: FlagCreatePairsOff[bool] = False
     """Also train the presets that take minutes."""
-    again: FlagCreatePairsOff[bool] = False
-    """Train again even if nothing has changed."""
     dataset: Literal["auto", "tinyshakespeare", "playlets"] = "auto"
     """auto: tinyshakespeare if available, otherwise playlets."""
 
@@ -71,7 +69,7 @@ def _results(argv: Sequence[str] | None) -> int:
     wanted = []
     for preset in dict.fromkeys(presets):
         for backend in backends:
-            result = None if options.again else find(results, preset, backend, dataset.name)
+            result = find(results, preset, backend, dataset.name)
             if result is None:
                 result = _train(preset, backend, dataset.name)
                 results = add(results, result)

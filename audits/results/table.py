@@ -86,8 +86,3 @@ def write_table(results: Sequence[Result], readme: Path) -> None:
     if new != text:
         with explained("write", readme):
             write_whole(readme, new)
-
-
-def table_between_markers(text: str) -> str:
-    """The text now between the markers of a README."""
-    return text.partition(f"{BEGIN}\n")[2].partition(END)[0]

@@ -49,7 +49,7 @@ def train_preset(preset: str, backend: str, dataset: str, run: Path) -> Result:
         preset=preset,
         backend=backend,
         dataset=dataset,
-        sources=fingerprint(preset, backend),
+        sources=fingerprint(backend),
         steps=rows[-1].step,
         val_loss=val_loss,
         bits_per_byte=bits_per_byte,

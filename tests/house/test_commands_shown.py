@@ -101,7 +101,6 @@ BY_CI = {"conformance.gate", "docs.build"}
 
 TOO_LONG = {
     "conformance.noise": "ten runs of the suite, a quarter of an hour",
-    "audits.reliability.doomed": "a process that is killed; test_reliability.py starts many",
     "audits.results": "half an hour; test_results.py runs it on small models",
 }
 

@@ -3,8 +3,6 @@
 Some are the mutant to the letter, some a close relative; the line says which mistake it was there.
 """
 
-import re
-
 from audits.mutants.mutant import Source
 
 TABLE = """
@@ -212,19 +210,12 @@ tie_lost_on_loading: paiml/entrenar #314
 
 
 def read(table: str) -> dict[str, tuple[Source, ...]]:
-    """Two lines for each source: the mutant and the thread; indented, what was wrong there.
-
-    Raises:
-        ValueError: lines that are not of this form.
-    """
+    """Two lines for each source: the mutant and the thread; indented, what was wrong there."""
     seen: dict[str, tuple[Source, ...]] = {}
     lines = table.strip("\n").splitlines()
     for where, what in zip(lines[::2], lines[1::2], strict=True):
-        found = re.fullmatch(r"(\w+): ([\w.-]+/[\w.-]+) (#\d+)\n {4}(\S.*)", f"{where}\n{what}")
-        if found is None:
-            raise ValueError(f"no mutant with a thread, and what was wrong in it: {where!r}")
-        mutant, *source = found.groups()
-        seen[mutant] = (*seen.get(mutant, ()), Source(*source))
+        mutant, repository, thread = where.replace(":", "").split()
+        seen[mutant] = (*seen.get(mutant, ()), Source(repository, thread, what.strip()))
     return seen
 
 
