@@ -27,7 +27,6 @@ from shared.errors import CheckpointError
 from shared.layout import init_weights
 from shared.text.tokenizers import build_tokenizer
 
-
 TIED = replace(BASE, tie_weights=True)
 
 
