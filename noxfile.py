@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import nox
-from filelock import FileLock  # of virtualenv, which nox depends on
+from filelock import FileLock, Timeout  # of virtualenv, which nox depends on
 
 nox.needs_version = ">=2026.10.20"
 nox.options.sessions = ["lint", "tests"]
@@ -61,7 +61,13 @@ def install(session: nox.Session, name: str) -> None:
     for another nox that is making the same one, is beside it, where it is not emptied.
     """
     where = directory(session, name)
-    with FileLock(where.with_suffix(".lock")):
+    lock = FileLock(where.with_suffix(".lock"))
+    try:
+        held = lock.acquire(blocking=False)
+    except Timeout:
+        session.log(f"waiting for another nox, which is installing {name}")
+        held = lock.acquire()
+    with held:
         wanted = json.dumps(
             {
                 "python": sys.version,
@@ -234,7 +240,7 @@ def results(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def reliability(session: nox.Session) -> None:
-    """Try to lose something: 100 kills, 5,000 corruptions, 50,000 strings, 589 hostile cases.
+    """Try to lose something: 100 kills, 5,000 corruptions, 50,000 strings, 592 hostile cases.
 
     `-- --help`: less.
     """

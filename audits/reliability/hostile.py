@@ -1,5 +1,5 @@
-"""Careless and hostile surroundings: closed terminals, planted links, and metrics and texts that no
-program of ours wrote.
+"""Careless and hostile surroundings: closed terminals, planted links, metrics and texts that no
+program of ours wrote, and two trainings in one directory.
 
 Each part is a row of the table. A case is its name and number: `--case terminal-7`.
 """
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 from random import Random
@@ -25,6 +26,7 @@ from audits.reliability.trainings import (
     SECONDS,
     TEXT,
     check_explained,
+    check_finished,
     train,
     train_unbroken,
 )
@@ -188,10 +190,24 @@ def encode(text: str, kind: str) -> tuple[str, int | None]:
     return "encoded", peak_memory()
 
 
+def two_at_once(number: int, rng: Random, directory: Path) -> str:
+    """The second of two trainings in one directory is refused, whichever that is."""
+    like, run = train_unbroken("numpy", directory), directory / "run"
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: train(like, run), range(2)))
+    refused = [each for each in both if each.returncode != 0]
+    if len(refused) != 1:
+        raise Fault(f"{len(refused)} of 2 were refused")
+    check_explained(refused[0])
+    check_finished(run, like)
+    return "one trained, one refused"
+
+
 TRIES: dict[str, tuple[int, Callable[[int, Random, Path], str]]] = {
     "terminal": (50, close_terminal),
     "link": (len(LINKS), plant_link),
     "metrics": (500, odd_metrics),
     "text": (len(TEXTS) * len(TOKENIZERS), odd_text),
+    "two": (3, two_at_once),
 }
 """How often each is tried, and how."""
