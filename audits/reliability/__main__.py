@@ -46,7 +46,7 @@ class Options:
     """Seed of all choices, except those that depend on the clock."""
     only: Part | None = None
     """Run only this part. hostile: 50 terminals closed, 7 links planted, 500 files of metrics, 32
-    texts within a limit of memory."""
+    texts within a limit of memory, 3 times two trainings at once."""
     case: str | None = None
     """Run only this case of the part, as named in the messages."""
     processes: int = 2

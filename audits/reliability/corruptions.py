@@ -159,14 +159,18 @@ def check_loaded(loaded: Checkpoint, path: Path, rule: Rule, victim: Victim) -> 
 
 
 def check_tensors(arrays: dict[str, np.ndarray], file: Path) -> None:
-    """Raise `Fault` unless these are the bytes at the offsets in the file's header."""
+    """Raise `Fault` unless these are the values at the offsets in the file's header."""
     header, payload = split(file.read_bytes())
     table = json.loads(header)
     for name, array in arrays.items():
         keys = {name, name.removeprefix("transformer.")} & table.keys()  # as on the hub
         demand(len(keys) == 1, f"{name} stands in {file.name} {len(keys)} times")
-        start, end = table[keys.pop()]["data_offsets"]
-        right = payload[start:end] == array.tobytes() and bool(np.isfinite(array).all())
+        entry = table[keys.pop()]
+        start, end = entry["data_offsets"]
+        stored = payload[start:end]
+        if entry["dtype"] == "F16":  # read as float32
+            stored = np.frombuffer(stored, "<f2").astype(np.float32).tobytes()
+        right = stored == array.tobytes() and bool(np.isfinite(array).all())
         demand(right, f"{name} is not what stands in {file.name}")
 
 

@@ -53,7 +53,7 @@ class Scene:
             return "as the bytes say"
         hashes = {
             name: parts.file_hash((self.path / name).read_bytes())
-            for name in (parts.CONFIG, parts.TOKENIZER, parts.TRAINING)
+            for name in (parts.CONFIG, parts.TOKENIZER, parts.TRAINING, *parts.FOR_TRANSFORMERS)
             if name in files
         }
         if parts.OPTIMIZER in files:
@@ -205,7 +205,7 @@ def exchange_tensor(scene: Scene) -> Rule:
     return scene.seal(rng.choice([*changed, *renamed]))
 
 
-# Tokenizers# Tokenizers
+# Tokenizers
 
 
 def components(module: ModuleType) -> list[Any]:
