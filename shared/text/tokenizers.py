@@ -90,11 +90,13 @@ class Tokenizer:
                 codes = np.frombuffer(part.encode("utf-32-le"), dtype="<u4")
                 ids[start : start + len(part)] = self._id_of_code[codes]
             return ids
-        encoded = (
-            np.array(self._library.encode(chunk, add_special_tokens=False).ids, dtype)
-            for chunk in chunks(text, self.kind)
-        )
+        encoded = (np.array(self._ids_of(chunk), dtype) for chunk in chunks(text, self.kind))
         return np.concatenate([np.empty(0, dtype), *encoded])
+
+    def _ids_of(self, chunk: str) -> list[int]:
+        if self.kind == "word" and _is_one_word(chunk):
+            return [self._vocabulary.get(chunk, 0)]
+        return list(self._library.encode(chunk, add_special_tokens=False).ids)
 
     @cached_property
     def _id_of_code(self) -> Int[np.ndarray, " U"]:
@@ -364,7 +366,16 @@ def split_words(text: str) -> Iterator[str]:
     """The pieces that "word" makes of a text: words, and every space and punctuation mark alone."""
     split = pre_tokenizers.Split(hf.Regex(WORD), "isolated")
     for chunk in chunks(text, "word"):
-        yield from (word for word, _ in split.pre_tokenize_str(chunk))
+        if _is_one_word(chunk):
+            yield chunk
+        else:
+            yield from (word for word, _ in split.pre_tokenize_str(chunk))
+
+
+def _is_one_word(chunk: str) -> bool:
+    """Whether all characters surely match \\w. In a word of a million characters the library would
+    take 85 bytes for each."""
+    return chunk.isalpha() or (chunk.isascii() and chunk.isalnum())
 
 
 def _check_unicode(text: str) -> None:

@@ -11,9 +11,10 @@ import pytest
 import tokenizers as hf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import pre_tokenizers
 
 from audits.reliability.strings import KNOWN
-from shared.text.tokenizers import TOKENIZERS, build_tokenizer
+from shared.text.tokenizers import TOKENIZERS, WORD, build_tokenizer
 
 BUILT = {kind: build_tokenizer(kind, KNOWN) for kind in TOKENIZERS}
 ids_of = {
@@ -45,3 +46,18 @@ def test_the_same_text_gives_the_same_ids_in_another_process():
     there = subprocess.run(run, input=text, capture_output=True, text=True, check=True).stdout
     here = [build_tokenizer(kind, text).to_json() for kind in TOKENIZERS]
     assert there.splitlines() == here
+
+
+@given(text=st.text(st.characters(categories=["L", "M", "N", "Pc", "Zs"])))
+@settings(deadline=None)
+def test_words_are_those_of_the_library(text):
+    """Though a chunk that is surely one word is not shown to it."""
+    tokenizer = build_tokenizer("word", text + "a")
+    library = hf.Tokenizer.from_str(tokenizer.to_json())
+    assert tokenizer.encode(text).tolist() == library.encode(text).ids
+
+
+def test_every_letter_of_python_is_one_of_a_word():
+    letters = "".join(filter(str.isalpha, map(chr, range(sys.maxunicode + 1))))
+    split = pre_tokenizers.Split(hf.Regex(WORD), "isolated")
+    assert len(split.pre_tokenize_str(letters)) == 1
