@@ -69,7 +69,7 @@ def test_tinyshakespeare_is_known_by_its_hash(
     text = b"First Citizen:\nBefore we proceed any further, hear me speak.\n"
     mine = hashlib.sha256(text).hexdigest()
     monkeypatch.setenv("MINIGPT_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / name)
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / name)
     paths = [tmp_path / name / "tinyshakespeare.txt" for name in ("minigpt", "data")]
     for path in paths:
         path.parent.mkdir()

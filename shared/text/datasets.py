@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import platformdirs
 from jaxtyping import Int, Integer
 
 from shared.errors import DatasetError
@@ -241,13 +242,11 @@ def _places() -> Iterator[Path]:
     """Where tinyshakespeare may be; the last is where a download is kept."""
     if directory := os.environ.get(DATA_DIR_VARIABLE):
         yield Path(directory) / TINYSHAKESPEARE_FILE
-    import pooch  # type: ignore[import-untyped]  # here: it takes 0.4 s, and few runs need it
-
-    yield Path(pooch.os_cache("minigpt")) / TINYSHAKESPEARE_FILE
+    yield platformdirs.user_cache_path("minigpt") / TINYSHAKESPEARE_FILE
 
 
 def _download(target: Path, looked: list[Path]) -> None:
-    import pooch
+    import pooch  # type: ignore[import-untyped]  # here: it takes 0.4 s, and few runs need it
 
     def fetch(url: str, output_file: str, manager: object) -> None:
         pooch.HTTPDownloader(timeout=DOWNLOAD_TIMEOUT)(url, output_file, manager)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import platformdirs
 from jaxtyping import Integer
 
 from shared.errors import TokenizerError
@@ -56,7 +57,5 @@ def kept_ids(
 
 
 def _file(made_from: list[object], kind: str) -> Path:
-    import pooch  # type: ignore[import-untyped]  # here: it takes 0.4 s, and few texts are long
-
     name = hashlib.sha256(json.dumps([VERSION, *made_from]).encode()).hexdigest()
-    return Path(pooch.os_cache("minigpt")) / "tokens" / f"{name}.{kind}"
+    return platformdirs.user_cache_path("minigpt") / "tokens" / f"{name}.{kind}"

@@ -23,7 +23,7 @@ def places(tmp_path, monkeypatch) -> tuple[Path, Path]:
     data, cache = tmp_path / "data", tmp_path / "cache"
     data.mkdir()
     monkeypatch.setenv("MINIGPT_DATA_DIR", str(data))
-    monkeypatch.setattr("pooch.os_cache", lambda name: cache / name)
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name: cache / name)
     return data / "tinyshakespeare.txt", cache / "minigpt" / "tinyshakespeare.txt"
 
 

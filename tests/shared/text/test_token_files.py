@@ -16,7 +16,7 @@ TEXT = "to be, or not to be: that is the question\n" * 20
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where tokens are kept; every text is long enough."""
     (tmp_path / "text").write_text(TEXT)
-    monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / name)
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / name)
     monkeypatch.setattr(datasets, "LONG", 1)
     return tmp_path / "minigpt" / "tokens"
 
