@@ -240,7 +240,7 @@ def results(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def reliability(session: nox.Session) -> None:
-    """Try to lose something: 100 kills, 5,000 corruptions, 50,000 strings, 592 hostile cases.
+    """Try to lose something: 100 kills, 5,000 corruptions, 592 hostile cases.
 
     `-- --help`: less.
     """

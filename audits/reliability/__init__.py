@@ -1,5 +1,4 @@
-"""Tests too slow for `tests`: killed trainings, corrupted checkpoints, strings of all Unicode, and
-hostile surroundings."""
+"""Tests too slow for `tests`: killed trainings, corrupted checkpoints, and hostile surroundings."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

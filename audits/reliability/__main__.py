@@ -1,5 +1,5 @@
-"""Try hard to lose data: kill trainings, corrupt checkpoints, feed strings of all of Unicode, and
-meet hostile surroundings (closed terminals, planted links, odd metrics and texts).
+"""Try hard to lose data: kill trainings, corrupt checkpoints, and meet hostile surroundings (closed
+terminals, planted links, odd metrics and texts).
 
 Exit status 1 if anything is lost, wrongly accepted, or ends in a traceback.
 """
@@ -19,13 +19,12 @@ from rich.text import Text
 from audits.reliability import Result
 from audits.reliability.corruptions import try_corruptions
 from audits.reliability.hostile import try_hostile
-from audits.reliability.strings import try_strings
 from audits.reliability.trainings import try_kills
 from shared.commands.options import UsageError, parse
 from shared.commands.terminal import run_command
 
 PROGRAM = "python -m audits.reliability"
-Part = Literal["kills", "corruptions", "strings", "hostile"]
+Part = Literal["kills", "corruptions", "hostile"]
 WIDTH = 120
 """Columns, if there is no terminal that has a width."""
 MOST_SHOWN = 10
@@ -40,8 +39,6 @@ class Options:
     """Trainings killed: three of five in NumPy, the others in PyTorch and JAX equally."""
     corruptions: int = 5000
     """Checkpoints corrupted and loaded."""
-    strings: int = 10_000
-    """Strings encoded and decoded by each tokenizer, and shown on a terminal."""
     seed: int = 0
     """Seed of all choices, except those that depend on the clock."""
     only: Part | None = None
@@ -53,7 +50,7 @@ class Options:
     """Tries at a time."""
 
     def __post_init__(self) -> None:
-        for name in ("kills", "corruptions", "strings", "seed", "processes"):
+        for name in ("kills", "corruptions", "seed", "processes"):
             least = 1 if name == "processes" else 0
             if getattr(self, name) < least:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be {least} or more")
@@ -67,8 +64,6 @@ class Options:
                 return try_kills(self.kills, self.seed, self.processes, self.case)
             case "corruptions":
                 return try_corruptions(self.corruptions, self.seed, self.processes, self.case)
-            case "strings":
-                return try_strings(self.strings, self.seed, self.case)
             case "hostile":
                 return try_hostile(self.seed, self.case)
 

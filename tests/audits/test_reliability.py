@@ -1,21 +1,18 @@
 """A small share of `nox -s reliability`; and bad input for each of its checks."""
 
-import shlex
 import shutil
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from random import Random
 
 import pytest
 
-from audits.reliability import Fault, corruptions
+from audits.reliability import Fault, Result, corruptions
 from audits.reliability import __main__ as command_line
 from audits.reliability.corruptions import memory_limit, try_case, try_corruptions
 from audits.reliability.damage import DAMAGES
 from audits.reliability.hostile import TRIES, try_one
 from audits.reliability.samples import victims
-from audits.reliability.strings import check_terminal, check_tokenizer, draw_string, tokenizer_of
 from audits.reliability.trainings import (
     STEPS,
     Ended,
@@ -149,62 +146,6 @@ def test_memory_without_bound_is_found_out(tmp_path):
     assert len(bytearray(2**28)) == 2**28
 
 
-# Strings
-
-
-def test_strings_of_all_unicode(capsys):
-    assert command_line.main(["--only", "strings", "--strings", "300"]) == 0
-    shown = capsys.readouterr().out
-    assert shown.count("300 given back exactly") == 2, "by byte and bpe"
-    assert shown.count("said what is unknown") == 2, "by char and word"
-    assert "1,500 tried" in shown
-
-
-def test_the_strings_come_from_every_plane():
-    rng = Random(0)
-    texts = [draw_string(rng) for _ in range(2000)]
-    characters = set().union(*texts)
-    assert {ord(c) >> 16 for c in characters} == set(range(17))
-    assert not {c for c in characters if 0xD800 <= ord(c) <= 0xDFFF}
-    assert characters >= {"\0", "\x1b", "\x9b", "\r", "\u2028", "\u202e", "\u200d", "\u0301"}
-    assert max(map(len, texts)) > 1000
-
-
-@pytest.mark.parametrize("kind", ["byte", "char", "word", "bpe"])
-def test_a_tokenizer_that_loses_something_is_found_out(monkeypatch, kind):
-    tokenizer, text = tokenizer_of(kind), "But, soft!"
-    assert check_tokenizer(kind, text) == "given back exactly"
-    monkeypatch.setattr(tokenizer, "decode", lambda ids: text[:-1])
-    with pytest.raises(Fault, match="became"):
-        check_tokenizer(kind, text)
-    monkeypatch.setattr(tokenizer, "decode", lambda ids: text)
-    monkeypatch.setattr(tokenizer, "decode_stream", lambda ids: iter(["But", ", soft"]))
-    with pytest.raises(Fault, match="streamed"):
-        check_tokenizer(kind, text)
-
-
-def test_what_is_unknown_must_be_said(monkeypatch):
-    assert check_tokenizer("char", "Bq\u0416") == "said what is unknown"
-    assert check_tokenizer("word", "soft zebra") == "said what is unknown"
-    monkeypatch.setattr(tokenizer_of("char"), "check", lambda text: None)
-    with pytest.raises(Fault, match="was encoded"):
-        check_tokenizer("char", "\u0416")
-    monkeypatch.setattr(tokenizer_of("word"), "unknown_words", lambda text: Counter())
-    with pytest.raises(Fault, match="became"):
-        check_tokenizer("word", "soft zebra")
-
-
-def test_a_loss_is_shown_with_the_command_that_repeats_it(monkeypatch, capsys):
-    assert check_terminal("a\x1b[2J\x9b\r\tb\n") == "shown without controls"
-    monkeypatch.setattr("shared.commands.sampling.escape_controls", str)
-    assert command_line.main(["--only", "strings", "--strings", "40", "--seed", "3"]) == 1
-    again = capsys.readouterr().out.split("again: ")[1].partition("\n")[0]
-    program = "python -m audits.reliability --only strings --seed 3 --case "
-    assert again.startswith(f"{program}'terminal:")
-    assert command_line.main(shlex.split(again)[3:]) == 1
-    assert "1 tried" in capsys.readouterr().out
-
-
 # Hostile surroundings
 
 
@@ -212,3 +153,12 @@ def test_a_loss_is_shown_with_the_command_that_repeats_it(monkeypatch, capsys):
 def test_hostile_surroundings_change_nothing(name):
     result = try_one(f"{name}-1", 0)
     assert not result.fault, result
+
+
+def test_a_loss_is_shown_with_the_command_that_repeats_it(monkeypatch, capsys):
+    results = [Result("link", "link-0", "not followed"), Result("two", "two-1", "bad", fault=True)]
+    monkeypatch.setattr(command_line, "try_hostile", lambda seed, case: results)
+    assert command_line.main(["--only", "hostile", "--seed", "3"]) == 1
+    out = capsys.readouterr().out
+    assert "2 tried in 0 s: 1 lost" in out
+    assert "again: python -m audits.reliability --only hostile --seed 3 --case two-1" in out

@@ -68,7 +68,6 @@ BAD = [
     ("reliability", "--kills -1", "kills is -1"),
     ("reliability", "--processes 0", "processes is 0"),
     ("reliability", "--case 3", "--only"),
-    ("reliability", "--only strings --case byte", "there is no case 'byte'"),
     ("reliability", "--only kills --case cobol-1", "there is no case 'cobol-1'"),
     ("results", "--preset gpt5", "there is no preset 'gpt5'"),
     ("temperatures", "--temperatures", "name a temperature or more"),

@@ -1,10 +1,9 @@
-"""The four tokenizers: any ids as a stream, the same ids in any process.
-
-audits/reliability/strings.py tests that texts of all of Unicode come back.
-"""
+"""The four tokenizers: any text of Unicode comes back, any ids as a stream, and in any process the
+same; and no text commands a terminal."""
 
 import subprocess
 import sys
+import unicodedata
 
 import numpy as np
 import pytest
@@ -13,13 +12,58 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import pre_tokenizers
 
-from audits.reliability.strings import KNOWN
-from shared.text.tokenizers import TOKENIZERS, WORD, build_tokenizer
+from shared.commands.terminal import escape_controls
+from shared.errors import TokenizerError
+from shared.text.tokenizers import TOKENIZERS, UNKNOWN, WORD, build_tokenizer, split_words
 
+KNOWN = (
+    "ROMEO: But, soft! what light through yonder window breaks?\r\n"
+    "\tÇa déjà vu… naïve; Ωμέγα, 東京 и мир.\n\n   three  spaces\u00a0\u2028"
+    "e\u0301 👩\u200d🚀 <unk> <|endoftext|> [PAD] \x00\x1c\x85\n"
+)
+"""The text that the tokenizers are built from: several scripts, and all awkward characters."""
+FRAGMENTS = (
+    *("<unk>", "<|endoftext|>", "[PAD]", "</s>", "##", "Ġ", "Ċ", "\0", "\ufeff", "\ufffd"),
+    *("\x1b[2J", "\x1b]0;title\x07", "\x9b1A", "\r\n", "\n\r", "\u202e", "e\u0301", "İ", "ﬁ", "１"),
+    *("👩\u200d👩\u200d👧", "'tis", " \n ", *(KNOWN[i : i + 9] for i in range(0, len(KNOWN), 9))),
+)
+TEXTS = st.text() | st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=9)).map("".join)
 BUILT = {kind: build_tokenizer(kind, KNOWN) for kind in TOKENIZERS}
 ids_of = {
     kind: st.lists(st.integers(0, tokenizer.vocab_size - 1)) for kind, tokenizer in BUILT.items()
 }
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+@given(text=TEXTS)
+@settings(deadline=None)
+def test_a_text_comes_back_and_what_is_unknown_is_named(kind, text):
+    tokenizer = BUILT[kind]
+    if unknown := tokenizer.unknown_characters(text):
+        with pytest.raises(TokenizerError) as error:
+            tokenizer.encode(text)
+        first = next(c for c in text if c not in KNOWN)
+        assert repr(first) in str(error.value)
+        assert f"U+{ord(first):04X}" in str(error.value)
+        text = "".join(c for c in text if c not in unknown)
+    unknown = tokenizer.unknown_words(text)
+    words = list(split_words(text))
+    assert "".join(words) == text
+    ids = tokenizer.encode(text)
+    assert tokenizer.decode(ids) == "".join(UNKNOWN if word in unknown else word for word in words)
+    assert kind != "word" or unknown.total() == (ids == 0).sum()
+
+
+@given(text=TEXTS)
+def test_no_text_commands_a_terminal(text):
+    shown = escape_controls(text)
+    turns = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    commands = {
+        c for c in text if c in turns or (unicodedata.category(c) == "Cc" and c not in "\t\n")
+    }
+    assert not commands & set(shown)
+    spelled = {c: ascii(c)[1:-1] for c in commands}
+    assert shown == "".join(spelled.get(c, c) for c in text)
 
 
 @pytest.mark.parametrize("kind", TOKENIZERS)
