@@ -169,6 +169,10 @@ def test_the_tokenizers_and_the_end_of_a_text(tmp_path: Path) -> None:
     tokenizer = load_checkpoint(path).tokenizer
     assert tokenizer is not None
     assert (tokenizer.vocab_size, tokenizer.decode([0, 36, 2])) == (37, "ac")
+    save_checkpoint(tmp_path / "tuned", TIED, draw(TIED), tokenizer=tokenizer)
+    tuned = load_checkpoint(tmp_path / "tuned").tokenizer
+    assert tuned is not None, "as after fine-tuning"
+    assert (tuned.vocab_size, tuned.decode([0, 36, 2])) == (37, "ac")
     (path / "tokenizer.json").unlink()
     bpe = build_tokenizer("bpe", "low lower lowest", 259)
     model = json.loads(bpe.to_json())["model"]

@@ -138,6 +138,9 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         refuse(directory / parts.MODEL, f"the content hash is missing; {parts.TRAINING} needs it")
     else:
         checkpoint = _load_hub(directory, config, headers, table)
+    tokenizer = checkpoint.tokenizer
+    if tokenizer is not None and tokenizer.vocab_size < config.vocab_size:
+        tokenizer.pad(config.vocab_size)  # many models have a round number of ids, some unused
     _check_parts(directory, checkpoint)
     return checkpoint
 
@@ -174,14 +177,11 @@ def _load_hub(
 ) -> Checkpoint:
     """Weights, and the tokenizer if one is there; nothing of how they were trained."""
     weights, stored_as = hub.read_weights(directory, headers, config)
-    tokenizer = hub.read_tokenizer(directory)
-    if tokenizer is not None and tokenizer.vocab_size < config.vocab_size:
-        tokenizer.pad(config.vocab_size)
     return Checkpoint(
         config,
         weights,
         next(iter(weights.values())).dtype.name,
-        tokenizer,
+        hub.read_tokenizer(directory),
         training=None,
         moments=None,
         end_of_text=hub.end_of_text(directory, table, config),
