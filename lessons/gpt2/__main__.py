@@ -22,7 +22,7 @@ from tyro.conf import arg
 from lessons.alone import run_alone
 from lessons.command import command
 from lessons.gpt2.writing import Report, write
-from shared.commands.options import BackendName
+from shared.commands.options import BackendName, UsageError
 from shared.commands.sample import encode_prompt
 from shared.commands.terminal import escape_controls, same_output_everywhere, say
 from shared.commands.trained import load_trained
@@ -30,7 +30,7 @@ from shared.config import GPTConfig, SampleConfig
 from shared.errors import CheckpointError
 from shared.layout import tensor_shapes
 from shared.memory import check_model_memory
-from shared.protocol import BACKENDS
+from shared.protocol import BACKENDS, load_backend
 from shared.text.tokenizers import Tokenizer, build_tokenizer
 
 HUB, REVISION = "openai-community/gpt2", "607a30d783dfa663caf39e06633721c8d4cfcd7e"
@@ -75,6 +75,10 @@ def main(options: Options) -> int:
     sampling = SampleConfig(
         options.max_new_tokens, options.temperature, top_k=options.top_k, seed=options.seed
     )
+    if not options.backends:
+        raise UsageError("name a backend or more: --backends numpy torch jax")
+    for name in set(options.backends).difference(BACKENDS):
+        load_backend(name)  # before the download
     directory = options.run or download()
     if directory is None:
         check_model_memory(SHAPE, "float32")

@@ -13,6 +13,7 @@ from audits.reliability import __main__ as reliability
 from audits.results import __main__ as results
 from lessons import attention, attention_steps, bigram, curves, temperatures, walk
 from lessons.compare import __main__ as compare
+from lessons.gpt2 import __main__ as gpt2
 from lessons.relay import __main__ as relay
 from lessons.tokenizers import __main__ as tokenizers
 from tests.command_line import error_of
@@ -29,6 +30,7 @@ COMMANDS = {
     "break": (show.main, ""),
     "compare": (compare.main, TEXT),
     "curves": (curves.main, ""),
+    "gpt2": (gpt2.main, "--run TRAINED"),
     "mutants": (mutants.main, ""),
     "relay": (relay.main, TEXT),
     "reliability": (reliability.main, ""),
@@ -59,6 +61,9 @@ BAD = [
     ("curves", "", "name the runs to draw"),
     ("curves", "bad", "bad is not a run: bad/metrics.jsonl has no metrics or is not there"),
     ("curves", "TRAINED --out no/such.png", "cannot write no/such.png"),
+    ("gpt2", "--backends", "name a backend or more"),
+    ("gpt2", "--backends numpy lisp", "no backend 'lisp'"),
+    ("gpt2", "--prompt ''", "the prompt is empty"),
     ("mutants", "no_such_bug", "no_such_bug"),
     ("mutants", "--generic -1", "--generic takes how many"),
     ("relay", "--order torch nosuch", "no backend 'nosuch'"),
