@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,20 @@ def test_weights_in_several_files(tmp_path: Path) -> None:
     shutil.copy(path / first, path / "model-00002-of-00003.safetensors")
     with pytest.raises(CheckpointError, match="is in another file, too"):
         load_checkpoint(path)
+
+
+def test_a_snapshot_in_the_cache_of_the_hub(tmp_path: Path) -> None:
+    """Its files are links to blobs of the same repository, and to nothing else."""
+    stored = hub(tmp_path / "stored", draw(TIED))
+    for folder, readable in (("blobs", True), ("elsewhere", False)):
+        repository = tmp_path / f"models--{folder}"
+        snapshot = repository / "snapshots" / "607a30d7"
+        snapshot.mkdir(parents=True)
+        shutil.copytree(stored, repository / folder)
+        for path in stored.iterdir():
+            (snapshot / path.name).symlink_to(f"../../{folder}/{path.name}")
+        with nullcontext() if readable else pytest.raises(CheckpointError, match="link out of"):
+            same_tensors(load_checkpoint(snapshot).weights, draw(TIED))
 
 
 def test_the_tokenizers_and_the_end_of_a_text(tmp_path: Path) -> None:

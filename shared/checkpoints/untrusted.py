@@ -32,6 +32,8 @@ def refuse(file: Path, problem: object) -> NoReturn:
 def regular_file(directory: Path, name: str) -> Path:
     """`directory`/`name`, if it is a regular file that lies inside the directory.
 
+    In the cache of the Hugging Face Hub, snapshots/REVISION has links to files of ../../blobs.
+
     Raises:
         CheckpointError: it is missing, something else than a file (a pipe would block the reader),
             or a symbolic link that leads out of the directory.
@@ -39,7 +41,9 @@ def regular_file(directory: Path, name: str) -> Path:
     path = directory / name
     try:
         target = path.resolve(strict=True)
-        inside = target.is_relative_to(directory.resolve(strict=True))
+        home = directory.resolve(strict=True)
+        blobs = home.parent.parent / "blobs" if home.parent.name == "snapshots" else home
+        inside = target.is_relative_to(home) or target.parent == blobs
         is_file = stat.S_ISREG(target.stat().st_mode)
     except FileNotFoundError:
         refuse(path, "a symbolic link to nothing" if path.is_symlink() else "this file is missing")

@@ -1,5 +1,6 @@
 """lessons.gpt2: a GPT-2 from a directory or the hub, in all backends."""
 
+import hashlib
 import json
 
 import huggingface_hub
@@ -63,10 +64,15 @@ def test_without_a_network_the_weights_are_random(hub, monkeypatch, capsys):
     assert "--- numpy\nHi … then the tokens [" in out
 
 
-def test_a_download_that_is_not_gpt2_is_refused(hub, directory, capsys):
+def test_a_download_is_used_if_it_is_gpt2(hub, directory, monkeypatch, capsys):
     hub.answer = directory
-    assert gpt2.main([]) == 2
+    options = ["--prompt", "Hi", "--max-new-tokens", "3", "--backends", "numpy"]
+    assert gpt2.main(options) == 2
     assert f"error: {directory / 'model.safetensors'}: expected sha256" in capsys.readouterr().err
+    digest = hashlib.sha256((directory / "model.safetensors").read_bytes()).hexdigest()
+    monkeypatch.setattr(gpt2, "SHA256", digest)
+    assert gpt2.main(options) == 0
+    assert "--- numpy\nHi" in capsys.readouterr().out
 
 
 def test_the_shape_is_that_of_124_million_parameters():
