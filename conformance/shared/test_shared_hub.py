@@ -245,3 +245,33 @@ def test_the_newest_checkpoint(tmp_path: Path) -> None:
     assert hidden == [".2000000.tmp-2-ab"], "a link is not ours"
     assert (checkpoints / "latest").is_dir()
     clean_leftovers(tmp_path / "nothing")
+
+
+def test_gpt2_s_own_tokenizer_json(tmp_path: Path) -> None:
+    """It is older than most: the kind of its model is not named, merges are strings, the token that
+    ends a text is added, and there is a post-processor, which changes no ids."""
+    bpe = build_tokenizer("bpe", "low lower lowest", 258)
+    table = json.loads(bpe.to_json())
+    model = table["model"]
+    end = {"id": 258, "content": "<|endoftext|>", "special": True, "normalized": True}
+    byte_level = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False}
+    table |= {
+        "added_tokens": [end | dict.fromkeys(("single_word", "lstrip", "rstrip"), False)],
+        "pre_tokenizer": byte_level | {"add_prefix_space": False, "trim_offsets": True},
+        "post_processor": byte_level,
+        "decoder": byte_level,
+        "model": {
+            **{"dropout": None, "unk_token": None, "fuse_unk": False},
+            **{"continuing_subword_prefix": "", "end_of_word_suffix": ""},
+            "vocab": model["vocab"] | {"<|endoftext|>": 258},
+            "merges": [" ".join(pair) for pair in model["merges"]],
+        },
+    }
+    large = replace(TIED, vocab_size=259)
+    path = hub(tmp_path / "gpt2", init_weights(large, 0), vocab_size=259)
+    (path / "tokenizer.json").write_text(json.dumps(table))
+    tokenizer = load_checkpoint(path).tokenizer
+    assert tokenizer is not None
+    text = "the lowest <|endoftext|>"
+    assert tokenizer.encode(text).tolist() == bpe.encode(text).tolist()
+    assert tokenizer.decode([*bpe.encode("low"), 258]) == "low<|endoftext|>"

@@ -163,7 +163,7 @@ class Tokenizer:
         """Read the contents of a tokenizer.json. Raises `TokenizerError` if it is none of ours."""
         try:
             model = json.loads(text)["model"]
-            if model["type"] == "BPE":
+            if model.get("type", "BPE") == "BPE":  # GPT-2's own file does not say
                 _check_affixes(model)
             library_tokenizer = hf.Tokenizer.from_str(text)
         except TokenizerError:
