@@ -211,6 +211,13 @@ def test_every_dependency_is_pinned_to_one_version() -> None:
     assert "torch==2.13.0" in pins  # any other drags in several GB
 
 
+def test_numpy_can_be_installed_alone(noxfile: ModuleType) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"pip install --group (\w+) --constraint (\S+)", readme)
+    assert line == ("numpy", noxfile.CONSTRAINTS.name)
+    assert "numpy" in noxfile.ENVIRONMENTS["env-numpy"]
+
+
 def test_continuous_integration_runs_the_command_of_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     (command,) = [line for line in readme if re.search(r"\bnox -s .*tests$", line)]
