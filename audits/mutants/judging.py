@@ -4,10 +4,13 @@ import contextlib
 import importlib
 import io
 import math
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -42,6 +45,11 @@ SINGLE = {f"{name}-float32" for name in ("gpt2", "original", *(case.name for cas
 OF_THEMES = (*FORWARD, *OPTIMIZER, *DECODING, "test_input_validation", "test_inputs", "test_life")
 """Chapters that test one kind of mutant. Other kinds skip them: a wrong LayerNorm changes every
 optimizer step and every text, which tests neither of them and takes most of the time."""
+
+SECONDS_PER_TEST = 10.0
+"""Time limit for a mutant that writes without end. CPU time, so a busy machine does not matter."""
+SECONDS_PER_TEST_OF_ALL = 20.0
+"""The limit with the whole suite, which has slower tests."""
 
 
 @dataclass
@@ -78,6 +86,7 @@ class Stage:
     """Whether it stops at the first check that fails."""
     files: tuple[Path, ...] = (SUITE,)
     """The files of its checks."""
+    seconds: float = SECONDS_PER_TEST
 
 
 class Watcher:
@@ -108,6 +117,11 @@ class Watcher:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         if (check_of(item), in_single(item)) in self.seen:
             pytest.skip("one failure is enough")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Any:
+        with time_limit(self.stage.seconds):
+            return (yield)
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo) -> None:
         if call.when == "teardown" or (
@@ -146,6 +160,22 @@ def setting_of(item: pytest.Item) -> str:
 def check_of(item: pytest.Item) -> str:
     """test_forward.py::test_taps, without case, precision and backend."""
     return f"{item.path.name}::{getattr(item, 'originalname', None) or item.name}"
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raises `TimeoutError` in the block when its time is up. (In the main thread only.)"""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"no end after {seconds:g} s")
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def run_suite(watcher: Watcher, *backends: str) -> None:
@@ -225,7 +255,8 @@ def stages(mutant: Mutant | None, backend: str, first: bool = False) -> list[Sta
     part = wanted(mutant, backend)
     compiles = compiled(mutant.chapters if mutant else FORWARD)
     if mutant is not None and mutant.generic:
-        return [Stage(part, compiles, True), Stage(lambda *which: not part(*which), True, True)]
+        likely = Stage(part, compiles, True, seconds=SECONDS_PER_TEST_OF_ALL)
+        return [likely, replace(likely, wanted=lambda *which: not part(*which), compiles=True)]
     whole = Stage(part, compiles, first)
     if mutant is not None and first:
         return [replace(whole, files=files_of(mutant.chapters)), whole]
