@@ -152,7 +152,8 @@ def require_same_versions(environment: Path) -> None:
     Raises:
         NotProven: it has another version of something that both have; the message says of what.
     """
-    there = versions_in([str(path) for path in environment.rglob("site-packages")])
+    places = [*environment.glob("lib/python*/site-packages"), environment / "Lib/site-packages"]
+    there = versions_in(list(map(str, places)))
     if not there:
         raise NotProven(f"{environment} has no packages")
     here = versions_in(sys.path)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import platformdirs
+
 from shared.errors import RunError
 
 
@@ -28,6 +30,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def user_cache() -> Path:
+    """Where the user's system keeps what can be made or downloaded again."""
+    return platformdirs.user_cache_path("minigpt")
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -1,10 +1,8 @@
 """The kill matrix: every mutant against the suite, and every check against the mutants.
 
-Exit status 1 if a mutant survives, if a check kills none, or if a caught error is smaller than the
-smallest that conformance/limits.py names.
+Exit status 1 if a mutant survives, or if a check kills none.
 """
 
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,7 +20,6 @@ from audits.mutants.judging import Verdict
 from audits.mutants.plant import HEALTHY, MutantError
 from audits.mutants.report import fingerprint, write_report
 from audits.mutants.workers import Task, judge_all
-from conformance.limits import EXACT, ORDER, SMALLEST_MUTANT
 from shared.commands.options import parse
 from shared.commands.terminal import run_command, say
 from shared.protocol import BACKENDS
@@ -87,7 +84,6 @@ def _matrix(argv: Sequence[str] | None) -> int:
     }
     if whole:
         troubles["checks that killed nothing"] = idle_checks(verdicts)
-        troubles["smaller than SMALLEST_MUTANT of conformance/limits.py"] = stale_limits(verdicts)
     for what, which in troubles.items():
         if which:
             console.print(Text(f"{what}: {', '.join(which)}", "bold red"))
@@ -120,21 +116,6 @@ def idle_checks(verdicts: Sequence[Verdict]) -> list[str]:
     seen = {check for v in verdicts for check in v.passed}
     deadly = {check for v in verdicts if v.mutant != HEALTHY for check in v.fallen}
     return sorted(seen - deadly)
-
-
-def stale_limits(verdicts: Sequence[Verdict]) -> list[str]:
-    """The lines of `limits.SMALLEST_MUTANT` that are too large: a caught error is smaller by more
-    than a third. (Rounding moves errors that are just above a limit across it and back.)"""
-    smallest: dict[str, float] = {}
-    for verdict in verdicts:
-        for check, error in verdict.errors.items():
-            smallest[check] = min(error, smallest.get(check, math.inf))
-    return [
-        f'"{check}": {{"float64": {smallest[check]:.1e}}}'
-        for check in ORDER
-        if check in smallest and check not in EXACT
-        if smallest[check] < SMALLEST_MUTANT.get(check, {}).get("float64", math.inf) * 2 / 3
-    ]
 
 
 def render(verdicts: Sequence[Verdict], backends: Sequence[str]) -> Table:

@@ -14,7 +14,7 @@ import jinja2
 import pytest
 
 from conformance.ledger import Row
-from conformance.limits import NOISE, SMALLEST_MUTANT
+from conformance.limits import NOISE
 from conformance.recorder import Recorder
 from conformance.reporting.table import number
 from shared.files import write_whole
@@ -62,7 +62,6 @@ def check_of(row: Row) -> dict[str, Any]:
         "verdict": row.verdict,
         "limit": row.limit,
         "noise": NOISE.get(row.check, {}).get(row.dtype),
-        "smallest_mutant": SMALLEST_MUTANT.get(row.check, {}).get(row.dtype),
         "errors": row.errors,
         "errors_by_case": row.by_case,
         "failed": sorted(row.failed),

@@ -26,8 +26,8 @@ class KVCache:
     def extend(
         self, k: Float[Array, "1 H T D"], v: Float[Array, "1 H T D"]
     ) -> tuple[Float[Array, "1 H S D"], Float[Array, "1 H S D"]]:
-        """Add the keys and values of T more positions. Returns the whole window, whose shape never
-        changes; the causal mask hides the positions that aren't filled."""
+        """Add the keys and values of T more positions. Returns all places, so that the shape stays;
+        the causal mask hides those that aren't filled."""
         self.k = lax.dynamic_update_slice_in_dim(self.k, k, self.length, axis=2)
         self.v = lax.dynamic_update_slice_in_dim(self.v, v, self.length, axis=2)
         self.length = self.length + k.shape[2]

@@ -66,8 +66,8 @@ def decode(
 
 def room_for(length: int, block_size: int) -> int:
     """How many positions a cache has for `length` tokens: 64, 256, 1024 and so on, at most
-    block_size. Attention reads all of them, so fewer are faster; every size is compiled anew, so
-    they are few."""
+    block_size. Attention reads all of them, so fewer are faster; each size is compiled
+    separately, so there are few."""
     size = 64
     while size < length:
         size *= 4

@@ -1,7 +1,7 @@
 """The GPT in JAX: flax nnx modules for the parts, jax.grad for the gradients.
 
 Read it beside impls/numpy/model.py and impls/torch/model.py: the same classes, in the same order.
-Shapes: B batch, T tokens, S keys seen (T, or with a cache the whole window), C = n_embd,
+Shapes: B batch, T tokens, S keys seen (T, or with a cache all its places), C = n_embd,
 H = n_head, D = C/H, F = inner size, V = vocab_size, N tokens scored (T or 1).
 """
 

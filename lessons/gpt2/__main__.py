@@ -10,7 +10,7 @@ import logging
 import math
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -31,7 +31,7 @@ from shared.errors import CheckpointError
 from shared.layout import tensor_shapes
 from shared.memory import check_model_memory
 from shared.protocol import BACKENDS, load_backend
-from shared.text.tokenizers import Tokenizer, build_tokenizer
+from shared.text.tokenizers import build_tokenizer
 
 HUB, REVISION = "openai-community/gpt2", "607a30d783dfa663caf39e06633721c8d4cfcd7e"
 FILES = ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json"]
@@ -86,7 +86,7 @@ def main(options: Options) -> int:
     else:
         checkpoint, tokenizer = load_trained("numpy", directory)
         config = checkpoint.config
-        del checkpoint  # half a gigabyte, that the backends need
+        del checkpoint  # half a gigabyte, which the backends need
     prompt = encode_prompt(tokenizer, options.prompt, config.block_size).tolist()
     same_output_everywhere()
     out = Console(highlight=False)
@@ -97,9 +97,9 @@ def main(options: Options) -> int:
         reports[name] = run_alone(write, name, directory, config, prompt, sampling)
     out.print(measured(reports))
     for names, tokens in distinct(reports):
-        text = show(tokenizer, tokens) if directory else f" … then the tokens {tokens}"
+        text = tokenizer.decode(tokens) if directory else f" … then the tokens {tokens}"
         out.print(f"\n--- {', '.join(names)}")
-        out.print(escape_controls(options.prompt) + text, markup=False, soft_wrap=True)
+        out.print(escape_controls(options.prompt + text), markup=False, soft_wrap=True)
     return 0
 
 
@@ -145,7 +145,10 @@ def parameters(config: GPTConfig) -> Table:
 
 def measured(reports: Mapping[str, Report]) -> Table:
     """The times and the memory, one backend per column."""
-    table = Table(caption="JAX compiles during the first two tokens; they are not in the speed.")
+    table = Table(
+        caption="JAX compiles during the first two tokens, which are not in the speed, and again "
+        "when a text outgrows 64 or 256 tokens."
+    )
     for heading in ("", *reports):
         table.add_column(heading, justify="right" if heading else "left")
     every = reports.values()
@@ -163,11 +166,6 @@ def distinct(reports: Mapping[str, Report]) -> list[tuple[list[str], list[int]]]
     for name, report in reports.items():
         by_text.setdefault(tuple(report.tokens), []).append(name)
     return [(names, list(tokens)) for tokens, names in by_text.items()]
-
-
-def show(tokenizer: Tokenizer, tokens: Sequence[int]) -> str:
-    """The text of tokens, harmless to a terminal."""
-    return escape_controls(tokenizer.decode(tokens))
 
 
 if __name__ == "__main__":

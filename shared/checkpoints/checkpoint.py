@@ -202,7 +202,7 @@ def _read_back(directory: Path) -> None:
         TrainingRecord.from_json(directory / parts.TRAINING, content)
 
 
-def _read_tokenizer(directory: Path, hashes: Mapping[str, Any] | None) -> Tokenizer:
+def _read_tokenizer(directory: Path, hashes: Mapping[str, Any]) -> Tokenizer:
     file = directory / parts.TOKENIZER
     content = parts.read_part(directory, parts.TOKENIZER, parts.TOKENIZER_LIMIT, hashes)
     try:

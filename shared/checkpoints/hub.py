@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tokenizers as hf
-from tokenizers import decoders, models, pre_tokenizers
+from tokenizers import models
 
 from shared.checkpoints import gpt2_format, parts
 from shared.checkpoints import tensors as tensor_files
@@ -25,7 +24,7 @@ from shared.checkpoints.untrusted import decode, parse_object, read_bytes, refus
 from shared.config import GPTConfig
 from shared.errors import TokenizerError
 from shared.layout import tensor_shapes
-from shared.text.tokenizers import Tokenizer
+from shared.text.tokenizers import Tokenizer, byte_level
 
 INDEX = "model.safetensors.index.json"
 VOCABULARY, MERGES = "vocab.json", "merges.txt"
@@ -76,11 +75,13 @@ def read_weights(
     specs = {name: tensor.spec.widened() for name, tensor in stored.items()}
     file = next(iter(headers)) if len(headers) == 1 else directory / INDEX
     tensor_files.check_manifest(file, specs, shapes, dtype)
-    weights = {}
-    for name in shapes:
-        tensor = stored[name]
-        halves = {tensor.name: tensor.spec} if tensor.spec.dtype in HALVES else {}
-        weights[name] = tensor_files.read_arrays(tensor.file, [tensor.name], halves)[tensor.name]
+    weights: dict[str, np.ndarray] = {}
+    for path in headers:
+        own = {name: tensor for name, tensor in stored.items() if tensor.file == path}
+        halves = {t.name: t.spec for t in own.values() if t.spec.dtype in HALVES}
+        arrays = tensor_files.read_arrays(path, [t.name for t in own.values()], halves)
+        weights |= {name: arrays[tensor.name] for name, tensor in own.items()}
+    weights = {name: weights[name] for name in shapes}
     if has_copy and not np.array_equal(weights.pop(HEAD), weights[EMBEDDING]):
         refuse(file, f"tensor {HEAD}: expected that of wte, to which {parts.CONFIG} ties it")
     return weights, HALVES.get(kind, dtype)
@@ -121,12 +122,10 @@ def _gpt2_tokenizer(vocabulary: str, merges: str) -> Tokenizer:
     lines = [line for line in merges.splitlines() if line and not line.startswith("#version")]
     try:
         pairs = [(left, right) for left, right in (line.split(" ") for line in lines)]
-        library_tokenizer = hf.Tokenizer(models.BPE(json.loads(vocabulary), pairs))
+        model = models.BPE(json.loads(vocabulary), pairs)
     except Exception as error:  # the library raises nothing more particular
         raise TokenizerError(f"not GPT-2's vocabulary and merges: {error}") from error
-    library_tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    library_tokenizer.decoder = decoders.ByteLevel()
-    return Tokenizer(library_tokenizer)
+    return Tokenizer(byte_level(model))
 
 
 def end_of_text(directory: Path, table: Mapping[str, Any], config: GPTConfig) -> frozenset[int]:

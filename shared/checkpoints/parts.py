@@ -75,11 +75,9 @@ def encode_model(weights: Mapping[str, np.ndarray], hashes: Mapping[str, str]) -
     return tensor_files.encode(weights, tensor_files.signed(weights, metadata))
 
 
-def check_version(file: Path, table: Mapping[str, Any]) -> bool:
-    """Whether a config.json is one of ours, of the version that is read here."""
-    if "format_version" not in table:
-        return False
-    version = table["format_version"]
+def check_version(file: Path, table: Mapping[str, Any]) -> None:
+    """Refuse a config.json of ours of another version than is read here."""
+    version = table.get("format_version", FORMAT_VERSION)
     if type(version) is not int or version < 1:
         refuse(file, f"format_version: expected {FORMAT_VERSION}, found {show(version)}")
     if version > FORMAT_VERSION:
@@ -88,7 +86,6 @@ def check_version(file: Path, table: Mapping[str, Any]) -> bool:
             f"written by a newer version of this project: expected format_version "
             f"{FORMAT_VERSION}, found {version}",
         )
-    return True
 
 
 def has_hashes(header: Header) -> bool:
@@ -127,11 +124,10 @@ def exists(directory: Path, name: str) -> bool:
     return os.path.lexists(directory / name)
 
 
-def read_part(directory: Path, name: str, limit: int, hashes: Mapping[str, Any] | None) -> bytes:
-    """The content of a file, with the hash that it was saved with, if hashes were saved."""
+def read_part(directory: Path, name: str, limit: int, hashes: Mapping[str, Any]) -> bytes:
+    """The content of a file, if it has the hash that it was saved with."""
     content = read_bytes(directory, name, limit)
-    if hashes is not None:
-        check_hash(directory / name, file_hash(content), hashes[name])
+    check_hash(directory / name, file_hash(content), hashes[name])
     return content
 
 

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 from jaxtyping import Int, Integer
 
 from shared.errors import DatasetError
-from shared.files import check_regular
+from shared.files import check_regular, user_cache
 from shared.randomness import BATCHES, generator
 from shared.text.playlets import Playlets, generate
 from shared.text.token_files import LONG, kept_ids, kept_tokenizer
@@ -196,7 +195,7 @@ def validation_windows(
 
     Yields tokens and targets [B, T], int64, as long as there are windows of block_size; the last
     such batch may have fewer rows. The remaining r < T tokens, if any, come last as [1, r].
-    If there are more than `most` windows, so many of them, evenly spread.
+    With `most`, at most that many windows, evenly spread.
     """
     tokens, targets = val_ids[:-1], val_ids[1:]
     count = len(tokens) // block_size
@@ -242,7 +241,7 @@ def _places() -> Iterator[Path]:
     """Where tinyshakespeare may be; the last is where a download is kept."""
     if directory := os.environ.get(DATA_DIR_VARIABLE):
         yield Path(directory) / TINYSHAKESPEARE_FILE
-    yield platformdirs.user_cache_path("minigpt") / TINYSHAKESPEARE_FILE
+    yield user_cache() / TINYSHAKESPEARE_FILE
 
 
 def _download(target: Path, looked: list[Path]) -> None:

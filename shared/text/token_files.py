@@ -12,11 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 from jaxtyping import Integer
 
 from shared.errors import TokenizerError
-from shared.files import check_regular, replacing
+from shared.files import check_regular, replacing, user_cache
 from shared.text.tokenizers import Tokenizer
 
 LONG = 1 << 22
@@ -58,4 +57,4 @@ def kept_ids(
 
 def _file(made_from: list[object], kind: str) -> Path:
     name = hashlib.sha256(json.dumps([VERSION, *made_from]).encode()).hexdigest()
-    return platformdirs.user_cache_path("minigpt") / "tokens" / f"{name}.{kind}"
+    return user_cache() / "tokens" / f"{name}.{kind}"

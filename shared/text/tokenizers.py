@@ -246,8 +246,13 @@ def build_tokenizer(kind: str, text: str, vocab_size: int | None = None) -> Toke
 def _build_byte(vocab_size: int | None) -> hf.Tokenizer:
     _check_fixed_size("byte", vocab_size, 256)
     vocabulary = {character: byte for byte, character in enumerate(BYTE_CHARACTERS)}
-    tokenizer = hf.Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    return byte_level(models.BPE(vocab=vocabulary, merges=[]), use_regex=False)
+
+
+def byte_level(model: models.BPE, use_regex: bool = True) -> hf.Tokenizer:
+    """A tokenizer of bytes, as GPT-2's; with `use_regex`, no merge crosses from word to word."""
+    tokenizer = hf.Tokenizer(model)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=use_regex)
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
 
@@ -279,9 +284,7 @@ def _build_bpe(text: str, vocab_size: int) -> hf.Tokenizer:
         raise TokenizerError(
             f"a bpe tokenizer needs a vocab_size of 256 (one per byte) or more, not {vocab_size}"
         )
-    tokenizer = hf.Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer = byte_level(models.BPE())
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         initial_alphabet=BYTE_CHARACTERS,  # without it, bytes that the text lacks vanish silently

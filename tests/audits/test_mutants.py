@@ -93,22 +93,6 @@ def test_a_report_keeps_what_the_same_sources_have_shown(monkeypatch, tmp_path) 
     assert report.read_report() is None
 
 
-def test_smallest_errors_are_those_that_the_limits_speak_of(monkeypatch) -> None:
-    caught = [
-        Verdict("swap_qk", "numpy", errors={"logits": 3e-5, "same text": 2.0}),
-        Verdict("swap_qk", "torch", errors={"logits": 2e-5}),
-    ]
-    noted: dict[str, dict[str, float]] = {"logits": {"float64": 2.1e-5}}
-    monkeypatch.setattr(matrix, "SMALLEST_MUTANT", noted)
-    assert matrix.stale_limits(caught) == []
-    noted["logits"]["float64"] = 1e-6
-    assert matrix.stale_limits(caught) == [], "larger than promised"
-    noted["logits"]["float64"] = 4e-5
-    assert matrix.stale_limits(caught) == ['"logits": {"float64": 2.0e-05}']
-    noted.clear()
-    assert matrix.stale_limits(caught) == ['"logits": {"float64": 2.0e-05}']
-
-
 def test_bugs_are_listed_with_their_stories(capsys: pytest.CaptureFixture) -> None:
     assert show.main(["--list"]) == 0
     listed = capsys.readouterr().out

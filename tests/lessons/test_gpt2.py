@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 
 import huggingface_hub
 import pytest
@@ -10,7 +11,7 @@ from safetensors.numpy import save_file
 from lessons.gpt2 import __main__ as gpt2
 from shared.checkpoints import parts
 from shared.config import GPTConfig
-from shared.layout import init_weights
+from shared.layout import init_weights, tensor_shapes
 from shared.text.tokenizers import build_tokenizer
 
 CONFIG = GPTConfig(256, block_size=16, n_layer=2, n_head=2, n_embd=8, tie_weights=True)
@@ -76,5 +77,4 @@ def test_a_download_is_used_if_it_is_gpt2(hub, directory, monkeypatch, capsys):
 
 
 def test_the_shape_is_that_of_124_million_parameters():
-    shapes = gpt2.tensor_shapes(gpt2.SHAPE)
-    assert sum(gpt2.math.prod(shape) for shape in shapes.values()) == 124_439_808
+    assert sum(map(math.prod, tensor_shapes(gpt2.SHAPE).values())) == 124_439_808

@@ -58,9 +58,9 @@ def read_report() -> dict[str, Any] | None:
 
 
 def table(rows: Sequence[dict[str, Any]], started: str, whole: bool = False) -> str:
-    """One row for each check and precision; with `whole`, also noise and smallest mutant."""
-    around = ["noise", "limit", "smallest_mutant"] if whole else ["limit"]
-    columns = [*BACKENDS.values(), *(key.replace("_", " ") for key in around), ""]
+    """One row for each check and precision; with `whole`, also the noise."""
+    around = ["noise", "limit"] if whole else ["limit"]
+    columns = [*BACKENDS.values(), *around, ""]
     head = "".join(f'<th scope="col">{name}</th>' for name in columns)
     body = "".join(_row(row, around) for row in rows)
     return (
