@@ -24,6 +24,7 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from shared.errors import TokenizerError
 from shared.files import write_whole
+from shared.text.characters import characters_of, check_unicode, first_of, place_of
 from shared.text.chunks import chunks, interruptible, slices
 
 TOKENIZERS = ("byte", "char", "word", "bpe")
@@ -128,10 +129,10 @@ class Tokenizer:
     def check(self, text: str) -> None:
         """Raise `TokenizerError`, with the character and its place, if a text cannot be encoded."""
         if self.kind != "char":
-            _check_unicode(text)
-        elif unknown := _characters(text) - self._vocabulary.keys():
-            where = _first(text, unknown)
-            raise TokenizerError(f"the char tokenizer does not know {_at(text, where)}")
+            check_unicode(text)
+        elif unknown := characters_of(text) - self._vocabulary.keys():
+            where = first_of(text, unknown)
+            raise TokenizerError(f"the char tokenizer does not know {place_of(text, where)}")
 
     def unknown_characters(self, text: str) -> Counter[str]:
         """The characters that cannot be encoded, in the order of the text. Of "char" alone."""
@@ -226,7 +227,7 @@ def build_tokenizer(kind: str, text: str, vocab_size: int | None = None) -> Toke
     """
     if vocab_size is not None and vocab_size >= 2**31:
         raise TokenizerError(f"vocab_size is {vocab_size}; it must be below 2^31")
-    _check_unicode(text)
+    check_unicode(text)
     if not text and kind in ("char", "word"):
         raise TokenizerError(f"an empty text has no {kind}s to build a tokenizer from")
     match kind:
@@ -258,7 +259,7 @@ def byte_level(model: models.BPE, use_regex: bool = True) -> hf.Tokenizer:
 
 
 def _build_char(text: str, vocab_size: int | None) -> hf.Tokenizer:
-    characters = sorted(_characters(text))
+    characters = sorted(characters_of(text))
     _check_fixed_size("char", vocab_size, len(characters))
     return _word_level({c: i for i, c in enumerate(characters)}, CHARACTER)
 
@@ -361,10 +362,6 @@ def _spelled_bytes(token: str) -> bytes:
     return token.encode()
 
 
-def _characters(text: str) -> set[str]:
-    return set[str]().union(*(set(part) for _, part in slices(text)))
-
-
 def split_words(text: str) -> Iterator[str]:
     """The pieces that "word" makes of a text: words, and every space and punctuation mark alone."""
     split = pre_tokenizers.Split(hf.Regex(WORD), "isolated")
@@ -379,24 +376,3 @@ def _is_one_word(chunk: str) -> bool:
     """Whether all characters surely match \\w. In a word of a million characters the library would
     take 85 bytes for each."""
     return chunk.isalpha() or (chunk.isascii() and chunk.isalnum())
-
-
-def _check_unicode(text: str) -> None:
-    if surrogates := {c for c in _characters(text) if "\ud800" <= c <= "\udfff"}:
-        where = _first(text, surrogates)
-        raise TokenizerError(f"half a surrogate pair is no character: {_at(text, where)}")
-
-
-def _first(text: str, characters: set[str]) -> int:
-    return min(text.index(character) for character in characters)
-
-
-def _at(text: str, offset: int) -> str:
-    """A character of a text and where it stands: line and column as editors count them."""
-    character = text[offset]
-    line = text.count("\n", 0, offset) + 1
-    column = offset - text.rfind("\n", 0, offset)
-    return (
-        f"{character!r} (U+{ord(character):04X}), "
-        f"at line {line}, column {column} (offset {offset} in characters)"
-    )
