@@ -57,9 +57,8 @@ TEXTS: dict[str, Callable[[int], str]] = {
     "emoji": lambda n: "👩🏽\u200d🚀 " * (n // 20),
 }
 MEGABYTES = 4
-FACTOR = {"char": 5, "byte": 5, "word": 8, "bpe": 8}
-"""Memory allowed, in sizes of the text, above 300 MB. (One emoji, and Python takes four bytes for
-every character.)"""
+FACTOR = {"char": 3, "byte": 3, "word": 8, "bpe": 8}
+"""Memory allowed, in sizes of the text, above 300 MB."""
 
 
 def try_hostile(seed: int, case: str | None) -> list[Result]:

@@ -25,7 +25,7 @@ def show_perplexity(model: Model, tokenizer: Tokenizer, file: str) -> None:
         TokenizerError: it has a character that the tokenizer does not know.
         UsageError: it has fewer than two tokens.
     """
-    text = load_dataset(file).text
+    text = load_dataset(file).contents
     ids = tokenizer.encode(text)
     if len(ids) < 2:
         raise UsageError(f"{file} has {len(ids)} token; perplexity needs 2 or more")

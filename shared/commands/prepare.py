@@ -116,7 +116,7 @@ def _read(options: TrainOptions) -> Dataset:
 
 
 def _encode(dataset: Dataset, tokenizer: Tokenizer, block_size: int) -> TokenData:
-    with announced(f"encoding {len(dataset.text):,} characters"):
+    with announced(f"encoding {len(dataset.contents):,} characters"):
         return encode_dataset(dataset, tokenizer, block_size)
 
 

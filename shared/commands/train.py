@@ -16,6 +16,7 @@ from shared.runs.progress import progress_display
 from shared.runs.stopping import stop_on_signals
 from shared.text.fine_tuning import note_of_unknown_words
 from shared.text.tokenizers import Tokenizer
+from shared.text.utf8 import slices
 
 
 def train_main(backend: str, argv: Sequence[str] | None = None) -> int:
@@ -110,7 +111,8 @@ def _summarize(result: TrainingResult, ready: Preparation, run: RunDirectory, ba
         )
     where = "" if default else f" --run {shlex.quote(str(run.path))}"
     if not _knows(ready.tokenizer, SampleOptions.prompt):
-        where += f" --prompt {shlex.quote(ready.dataset.text[:1])}"
+        first = next(part for _, part in slices(ready.dataset.contents))[:1]
+        where += f" --prompt {shlex.quote(first)}"
     curves = "" if result.undrawn else f"; curves in {run.plot}"
     say(f"saved {result.checkpoint}{curves}")
     say(f"sample from it: {program(backend, 'sample')}{where} --max-new-tokens 300")

@@ -1,8 +1,11 @@
 """Long texts in parts, so that neither memory nor the time until Ctrl-C grows with them."""
 
+import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator
+
+from shared.text.utf8 import Text, slices
 
 # The library keeps offsets and strings for every token, 400 bytes each: words and merges of a long
 # text are found in chunks. No token of either crosses a seam: white space after something else, or
@@ -12,26 +15,25 @@ LONGEST = 1 << 12
 """Characters without a seam after which "bpe" cuts anyway: merging takes time by their square."""
 _SEAM = r"(?<=\S)(?=[ \t\n\r])|(?<=[A-Za-z0-9])(?=[!-/:-@\[-^`{-~])"
 _SEAMS = {"word": re.compile(rf"{_SEAM}|(?<=[ \n])"), "bpe": re.compile(_SEAM)}
-SLICE = 1 << 20
-"""Characters that are looked at together, so that Ctrl-C need not wait for a long text."""
 
 
-def chunks(text: str, kind: str) -> Iterator[str]:
+def chunks(text: Text, kind: str) -> Iterator[str]:
     """A text in parts that can be encoded one by one."""
-    start, end = 0, len(text)
-    while end - start > CHUNK:
-        latest = min(end, start + CHUNK + LONGEST) if kind == "bpe" else end
-        seam = _SEAMS[kind].search(text, start + CHUNK, latest)
-        next_start = seam.start() if seam else latest
-        yield text[start:next_start]
-        start = next_start
-    yield text[start:]
-
-
-def slices(text: str) -> Iterator[tuple[int, str]]:
-    """A text in parts of `SLICE` characters, and where each begins."""
-    for start in range(0, len(text), SLICE):
-        yield start, text[start : start + SLICE]
+    rest, searched = "", 0  # what is still to be cut, and up to where it has no seam
+    for part in itertools.chain((part for _, part in slices(text)), [None]):
+        rest, start = rest + (part or ""), 0
+        # Where more is to come, it may change the place of a cut that is this near to the end.
+        while len(rest) - start > (CHUNK if part is None else CHUNK + LONGEST):
+            latest = len(rest) if kind == "word" else min(len(rest), start + CHUNK + LONGEST)
+            seam = _SEAMS[kind].search(rest, max(start + CHUNK, searched), latest)
+            if seam is None and kind == "word" and part is not None:
+                searched = latest
+                break
+            end = seam.start() if seam else latest
+            yield rest[start:end]
+            start, searched = end, 0
+        rest, searched = rest[start:], max(0, searched - start)
+    yield rest
 
 
 def interruptible(work: Callable[[], object]) -> None:

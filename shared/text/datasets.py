@@ -7,8 +7,10 @@ characters are for training, the rest is for validation.
 import hashlib
 import os
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from shared.randomness import BATCHES, generator
 from shared.text.playlets import Playlets, generate
 from shared.text.token_files import LONG, kept_ids, kept_tokenizer
 from shared.text.tokenizers import Tokenizer, build_tokenizer
+from shared.text.utf8 import Text, Utf8, check_utf8
 
 DATASETS = ("auto", "tinyshakespeare", "playlets")
 
@@ -39,7 +42,7 @@ class Dataset:
 
     name: str
     """What it was asked for by; for "auto", the dataset that was chosen."""
-    text: str
+    contents: Text
     split: int
     """Characters before it are for training, the others for validation."""
     sha256: str
@@ -50,14 +53,26 @@ class Dataset:
     """One line: which text this is and where it came from."""
 
     @property
+    def text(self) -> str:
+        """All of it. A long one should rather be looked at in `slices(contents)`."""
+        return str(self.contents)
+
+    @cached_property
+    def parts(self) -> tuple[Text, Text]:
+        """What is for training, the first nine tenths, and what is for validation."""
+        if isinstance(self.contents, str):
+            return self.contents[: self.split], self.contents[self.split :]
+        return self.contents.split(self.split)
+
+    @property
     def train_text(self) -> str:
         """The first nine tenths."""
-        return self.text[: self.split]
+        return str(self.parts[0])
 
     @property
     def val_text(self) -> str:
         """The last tenth."""
-        return self.text[self.split :]
+        return str(self.parts[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,10 +135,10 @@ def fit_tokenizer(dataset: Dataset, kind: str, vocab_size: int | None = None) ->
     """
 
     def build() -> Tokenizer:
-        text = dataset.text if kind == "char" else dataset.train_text
+        text = dataset.contents if kind == "char" else dataset.parts[0]
         return build_tokenizer(kind, text, vocab_size)
 
-    if len(dataset.text) < LONG:
+    if len(dataset.contents) < LONG:
         return build()
     return kept_tokenizer([dataset.sha256, kind, vocab_size], build)
 
@@ -147,9 +162,10 @@ def encode_dataset(dataset: Dataset, tokenizer: Tokenizer, block_size: int) -> T
                 f"{dataset.name} is too short: its {part} part has {len(ids)} tokens, and a "
                 f"block_size of {block_size} needs {block_size + 1} (a window and its last target)"
             )
-    val_bytes = len(dataset.val_text.encode()) - tokenizer.first_token_bytes(dataset.val_text)
+    val_text = dataset.parts[1]
+    val_bytes = len(val_text.encode()) - tokenizer.first_token_bytes(val_text)
     floor = None
-    if dataset.floor_nats is not None and not tokenizer.unknown_words(dataset.val_text):
+    if dataset.floor_nats is not None and not tokenizer.unknown_words(val_text):
         floor = dataset.floor_nats / (len(val) - 1)
     return TokenData(train, val, val_bytes, floor)
 
@@ -160,13 +176,13 @@ def _encode_parts(
     dtype = np.min_scalar_type(tokenizer.vocab_size - 1)  # most texts: a byte or two per token
 
     def train() -> Integer[np.ndarray, " N"]:
-        tokenizer.check(dataset.text)
-        return tokenizer.encode(dataset.train_text, dtype)
+        tokenizer.check(dataset.contents)
+        return tokenizer.encode(dataset.parts[0], dtype)
 
     def val() -> Integer[np.ndarray, " M"]:
-        return tokenizer.encode(dataset.val_text, dtype)
+        return tokenizer.encode(dataset.parts[1], dtype)
 
-    if len(dataset.text) < LONG:
+    if len(dataset.contents) < LONG:
         return train(), val()
     made_from = [dataset.sha256, tokenizer.to_json()]
     return (
@@ -310,12 +326,13 @@ def _read(path: Path) -> bytes:
 
 def _dataset(name: str, data: bytes, note: str) -> Dataset:
     try:
-        text = data.decode("utf-8").removeprefix("\ufeff")
+        check_utf8(data)
     except UnicodeDecodeError as error:
         raise DatasetError(
             f"{name} is not UTF-8: byte {data[error.start]:#04x} at offset {error.start}"
         ) from error
-    if not text:
+    text = Utf8(memoryview(data)[len(BOM_UTF8) :] if data.startswith(BOM_UTF8) else data)
+    if not len(text):
         raise DatasetError(f"{name} is empty")
     split = 9 * len(text) // 10
     return Dataset(name, text, split, hashlib.sha256(data).hexdigest(), None, note)

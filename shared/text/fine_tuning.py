@@ -27,7 +27,7 @@ def refuse_unknown_characters(tokenizer: Tokenizer, dataset: Dataset, source: st
         TokenizerError: with the first few of them, how many there are and how often they stand in
             the text.
     """
-    unknown = tokenizer.unknown_characters(dataset.text)
+    unknown = tokenizer.unknown_characters(dataset.contents)
     if not unknown:
         return
     first = ", ".join(f"{c!r} (U+{ord(c):04X})" for c in islice(unknown, NAMED))
@@ -35,7 +35,7 @@ def refuse_unknown_characters(tokenizer: Tokenizer, dataset: Dataset, source: st
     what = "character" if len(unknown) == 1 else "different characters"
     raise TokenizerError(
         f"{dataset.name} has {len(unknown):,} {what} that the {tokenizer.kind} tokenizer of "
-        f"{source} does not know, in {unknown.total():,} of {len(dataset.text):,} places: "
+        f"{source} does not know, in {unknown.total():,} of {len(dataset.contents):,} places: "
         f"{first}{more}\n"
         f"Take another text, or start from a model with --tokenizer byte or bpe, which know all"
     )
@@ -46,10 +46,10 @@ def note_of_unknown_words(tokenizer: Tokenizer, dataset: Dataset) -> str | None:
 
     A punctuation mark counts as a word, white space does not.
     """
-    unknown = tokenizer.unknown_words(dataset.text)
+    unknown = tokenizer.unknown_words(dataset.contents)
     if not unknown:
         return None
-    words = sum(not piece.isspace() for piece in split_words(dataset.text))
+    words = sum(not piece.isspace() for piece in split_words(dataset.contents))
     return (
         f"warning: the word tokenizer does not know {unknown.total() / words:.1%} of the words of "
         f"this text: {unknown.total():,} of {words:,} become {UNKNOWN}, which is easy to predict"

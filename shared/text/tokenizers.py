@@ -25,7 +25,8 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 from shared.errors import TokenizerError
 from shared.files import write_whole
 from shared.text.characters import characters_of, check_unicode, first_of, place_of
-from shared.text.chunks import chunks, interruptible, slices
+from shared.text.chunks import chunks, interruptible
+from shared.text.utf8 import Text, slices
 
 TOKENIZERS = ("byte", "char", "word", "bpe")
 
@@ -76,7 +77,7 @@ class Tokenizer:
         to_bytes = _spelled_bytes if self.kind in ("byte", "bpe") else str.encode
         self._pieces = [to_bytes(token) for token in sorted(vocabulary, key=vocabulary.__getitem__)]
 
-    def encode(self, text: str, dtype: DTypeLike = np.int64) -> Integer[np.ndarray, " T"]:
+    def encode(self, text: Text, dtype: DTypeLike = np.int64) -> Integer[np.ndarray, " T"]:
         """The ids of a text, in an integer type that has all of them.
 
         Raises `TokenizerError` where `check` does.
@@ -126,7 +127,7 @@ class Tokenizer:
         if text := utf8.decode(b"", final=True):
             yield text
 
-    def check(self, text: str) -> None:
+    def check(self, text: Text) -> None:
         """Raise `TokenizerError`, with the character and its place, if a text cannot be encoded."""
         if self.kind != "char":
             check_unicode(text)
@@ -134,19 +135,21 @@ class Tokenizer:
             where = first_of(text, unknown)
             raise TokenizerError(f"the char tokenizer does not know {place_of(text, where)}")
 
-    def unknown_characters(self, text: str) -> Counter[str]:
+    def unknown_characters(self, text: Text) -> Counter[str]:
         """The characters that cannot be encoded, in the order of the text. Of "char" alone."""
         if self.kind != "char":
             return Counter()
-        return Counter(character for character in text if character not in self._vocabulary)
+        unknown = characters_of(text) - self._vocabulary.keys()
+        parts = (part for _, part in slices(text) if not unknown.isdisjoint(part))
+        return Counter(c for part in parts for c in part if c in unknown)
 
-    def unknown_words(self, text: str) -> Counter[str]:
+    def unknown_words(self, text: Text) -> Counter[str]:
         """The words that become "<unk>", and how often each. Always empty but for "word"."""
         if self.kind != "word":
             return Counter()
         return Counter(word for word in split_words(text) if word not in self._vocabulary)
 
-    def first_token_bytes(self, text: str) -> int:
+    def first_token_bytes(self, text: Text) -> int:
         """How many bytes of UTF-8 the first token of a text stands for; 0 if it has none."""
         if not text:
             return 0
@@ -211,7 +214,7 @@ class Tokenizer:
         return self._pieces[index]
 
 
-def build_tokenizer(kind: str, text: str, vocab_size: int | None = None) -> Tokenizer:
+def build_tokenizer(kind: str, text: Text, vocab_size: int | None = None) -> Tokenizer:
     """Make the tokenizer of a text. The same arguments always give the same ids.
 
     Args:
@@ -258,13 +261,13 @@ def byte_level(model: models.BPE, use_regex: bool = True) -> hf.Tokenizer:
     return tokenizer
 
 
-def _build_char(text: str, vocab_size: int | None) -> hf.Tokenizer:
+def _build_char(text: Text, vocab_size: int | None) -> hf.Tokenizer:
     characters = sorted(characters_of(text))
     _check_fixed_size("char", vocab_size, len(characters))
     return _word_level({c: i for i, c in enumerate(characters)}, CHARACTER)
 
 
-def _build_word(text: str, vocab_size: int) -> hf.Tokenizer:
+def _build_word(text: Text, vocab_size: int) -> hf.Tokenizer:
     if vocab_size < 2:
         raise TokenizerError(f"a word tokenizer needs a vocab_size of 2 or more, not {vocab_size}")
     counts = Counter(split_words(text))
@@ -280,7 +283,7 @@ def _word_level(vocabulary: dict[str, int], pattern: str) -> hf.Tokenizer:
     return tokenizer
 
 
-def _build_bpe(text: str, vocab_size: int) -> hf.Tokenizer:
+def _build_bpe(text: Text, vocab_size: int) -> hf.Tokenizer:
     if vocab_size < 256:
         raise TokenizerError(
             f"a bpe tokenizer needs a vocab_size of 256 (one per byte) or more, not {vocab_size}"
@@ -362,7 +365,7 @@ def _spelled_bytes(token: str) -> bytes:
     return token.encode()
 
 
-def split_words(text: str) -> Iterator[str]:
+def split_words(text: Text) -> Iterator[str]:
     """The pieces that "word" makes of a text: words, and every space and punctuation mark alone."""
     split = pre_tokenizers.Split(hf.Regex(WORD), "isolated")
     for chunk in chunks(text, "word"):
