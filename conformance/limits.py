@@ -50,6 +50,7 @@ FLOAT64 = {
     "AdamW, 20 steps": 1e-9,
     "SGD, 1 step": 1e-12,
     "SGD, 20 steps": 1e-12,
+    "accumulated": 1e-12,
     "relay": 1e-9,  # ten of these steps and more
     "bigram": 1e-12,
     "attention steps": 1e-12,
@@ -100,7 +101,14 @@ ORDER = [
     *("softmax rows sum to 1", "weights on the future", "future has no influence"),
     *("loss", "loss by definition", "gradients", "finite differences"),
     *("no gradient from the past", "AdamW, 1 step", "AdamW, 20 steps", "SGD, 1 step"),
-    *("SGD, 20 steps", "losses on the way", "norms on the way", "relay", "200 steps: losses"),
+    *(
+        "SGD, 20 steps",
+        "accumulated",
+        "losses on the way",
+        "norms on the way",
+        "relay",
+        "200 steps: losses",
+    ),
     *("200 steps: weights", "trained model", "resume", "inputs kept", "results kept"),
     *("repeated", "interleaved", "nothing global", "decoded logits", "cached decoding"),
     *("same text", "sampling", "bigram", "attention steps"),

@@ -127,10 +127,18 @@ class TrainConfig:
     """Steps between checkpoints. The last step always writes one."""
     seed: int = 1337
     """Decides the initial weights and the order of the batches."""
+    accumulate: int = 1
+    """Parts in which the gradient of a batch is computed, one after another: the same step in less
+    memory. Where they do not divide batch_size, some have one window more."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "eval_interval", "checkpoint_interval"):
+        for name in ("steps", "batch_size", "accumulate", "eval_interval", "checkpoint_interval"):
             _positive_integer(name, getattr(self, name))
+        if self.accumulate > self.batch_size:
+            raise ConfigError(
+                f"accumulate is {self.accumulate}, and a batch of {self.batch_size} has no more "
+                f"than {self.batch_size} parts"
+            )
         for name in ("warmup_steps", "seed"):
             _natural_number(name, getattr(self, name))
         _one_of("optimizer", self.optimizer, Optimizer)

@@ -21,7 +21,7 @@ def check_memory(config: GPTConfig, train: TrainConfig, dtype: str) -> None:
         ConfigError: with the number of parameters, what is needed and what there is.
     """
     V, C, F, T = config.vocab_size, config.n_embd, config.inner_size, config.block_size
-    positions = train.batch_size * T
+    positions = -(-train.batch_size // train.accumulate) * T
     values = config.n_layer * positions * (6 * C + 2 * F + config.n_head * T) + positions * V
     needed = (4 * parameters(config) + values + sinusoids(config)) * np.dtype(dtype).itemsize
     _check(

@@ -27,7 +27,7 @@ Tensors = dict[str, np.ndarray]
 # No field has its default, as the first test checks, so that none can be lost unnoticed.
 ORIGINAL = GPTConfig(37, 11, 1, 3, 24, 40, "relu", "post", "sinusoidal", False, True, 3e-4)
 SGD = TrainConfig(
-    *(1234, 5, "sgd", 3e-3, 2e-5, "constant", 7, 0.8, 0.95, 1e-7, 0.3, 2.5, 33, 44, 2**63 - 1)
+    *(1234, 5, "sgd", 3e-3, 2e-5, "constant", 7, 0.8, 0.95, 1e-7, 0.3, 2.5, 33, 44, 2**63 - 1, 3)
 )
 ADAMW = replace(SGD, optimizer="adamw")
 CONFIGS = {

@@ -25,7 +25,7 @@ OPTIMIZATION = (2000, 12, "adamw", 1e-3, 1e-4, "cosine", 100, 0.9, 0.99, 1e-8, 0
 
 def test_defaults() -> None:
     assert astuple(GPTConfig(5)) == ARCHITECTURE
-    assert astuple(TrainConfig()) == (*OPTIMIZATION, 250, 500, 1337)
+    assert astuple(TrainConfig()) == (*OPTIMIZATION, 250, 500, 1337, 1)
     assert astuple(SampleConfig()) == (300, 1.0, None, None, 1)
     assert astuple(RunLimits()) == (None, None, None, None)
     assert (BASE.head_size, BASE.inner_size, replace(BASE, n_inner=None).inner_size) == (6, 40, 96)
@@ -53,6 +53,7 @@ FIELDS: dict[Any, dict[str, tuple[list[Any], list[Any]]]] = {
     TrainConfig: {
         **dict.fromkeys(("steps", "batch_size", "eval_interval", "checkpoint_interval"), WHOLE),
         **dict.fromkeys(("warmup_steps", "seed"), FROM_ZERO),
+        "accumulate": ([1, 12], [0, 13, 1.0, True]),  # of 12 windows
         "optimizer": (["adamw", "sgd"], ["adam", None]),
         "schedule": (["cosine", "constant"], ["linear", None]),
         "learning_rate": ([1e-4, 1e300], [0.0, 9.9e-5, -1.0, NAN, INF, True]),  # min_lr is 1e-4

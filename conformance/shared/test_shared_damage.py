@@ -264,5 +264,7 @@ def test_json_and_records_that_nothing_wrote(tmp_path: Path) -> None:
         with pytest.raises(CheckpointError, match=re.escape(f"{file}: {message}")):
             TrainingRecord.from_json(file, json.dumps(wrong).encode())
     older = {key: value for key, value in table.items() if not key.startswith("init_from")}
+    older["train"] = {key: value for key, value in table["train"].items() if key != "accumulate"}
     read = TrainingRecord.from_json(file, json.dumps(older).encode())
-    assert read == record(init_from=None, init_from_sha256=None), "before there was fine-tuning"
+    train = replace(record().train, accumulate=1)
+    assert read == record(init_from=None, init_from_sha256=None, train=train)

@@ -33,7 +33,7 @@ IDS = np.arange(300) ** 2 % 37
 DATA = TokenData(IDS[:200], IDS[200:267], 131, floor=0.5)
 ADAMW = TrainConfig(
     *(8, 3, "adamw", 1e-2, 1e-3, "cosine", 2),
-    **{"grad_clip": 0.5, "eval_interval": 3, "checkpoint_interval": 4, "seed": 5},
+    **{"grad_clip": 0.5, "eval_interval": 3, "checkpoint_interval": 4, "seed": 5, "accumulate": 2},
 )
 SGD = replace(ADAMW, optimizer="sgd", learning_rate=0.3)
 

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from conformance.cases import Case, batch_of, random_batch, random_weights, rounded
+from conformance.compare import relative_error
 from conformance.judge import Judge
 from conformance.subject import Backends, Models, Subject
 from shared import randomness
@@ -99,6 +101,30 @@ def test_adamw_unclipped(twenty_steps_agree: Callable[[str, TrainConfig], None])
 def test_sgd(twenty_steps_agree: Callable[[str, TrainConfig], None]) -> None:
     """Plain SGD, with clipping; no moments and no decay."""
     twenty_steps_agree("SGD", SGD)
+
+
+@pytest.mark.cases("gpt2", "original")
+@pytest.mark.dtypes("float64")
+@pytest.mark.fills("accumulated")
+@pytest.mark.parametrize("parts", [2, 3, 5, 7])
+def test_a_batch_in_parts_gives_the_step_of_the_whole(subject: Subject, parts: int) -> None:
+    """Gradient accumulation: three steps on batches of 7 windows, which only 7 divides; clipping in
+    all of them."""
+    batches = [random_batch(subject.case.config, seed, batch_size=7) for seed in range(3)]
+
+    def train(accumulate: int) -> dict[str, np.ndarray]:
+        config = replace(SGD, grad_clip=0.5, batch_size=7, accumulate=accumulate)
+        trainer = subject.trainer(config)
+        results = [trainer.step(*batch) for batch in batches]
+        norms = np.array([result.grad_norm for result in results])
+        assert norms.min() > config.grad_clip, "a clip that does not bite proves nothing"
+        losses = np.array([result.loss for result in results])
+        return trainer.state().weights | {"the losses": losses, "the norms": norms}
+
+    whole, accumulated = train(1), train(parts)
+    for key, value in whole.items():
+        error = relative_error(accumulated[key], value)
+        subject.holds("accumulated", error, f"{key} after three steps, each in {parts} parts")
 
 
 @pytest.mark.cases("gpt2")

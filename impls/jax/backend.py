@@ -28,7 +28,7 @@ from .bigram import count_bigrams
 from .generate import decode, forward, generate
 from .model import GPT
 from .optim import adam_state, build_optimizer
-from .step import loss_function, train_step
+from .step import loss_and_grads, loss_function, train_step
 from .trace import trace
 
 __all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name"]
@@ -105,7 +105,7 @@ def one_type(ids: np.ndarray) -> np.ndarray:
 
 
 compute_loss = jax.jit(loss_function, static_argnames="graphdef")
-compute_loss_and_grads = jax.jit(jax.value_and_grad(loss_function), static_argnames="graphdef")
+compute_loss_and_grads = jax.jit(loss_and_grads, static_argnames="graphdef")
 
 
 class JaxModel:

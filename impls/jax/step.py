@@ -3,6 +3,7 @@
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import optax
 from flax import nnx
 from jaxtyping import Array, Float, Int
@@ -20,6 +21,38 @@ def loss_function(
 ) -> Float[Array, ""]:
     """The loss as a function of the weights, which is what JAX differentiates."""
     return cross_entropy(nnx.merge(graphdef, params)(tokens), targets)
+
+
+def loss_and_grads(
+    params: nnx.State,
+    graphdef: nnx.GraphDef,
+    tokens: Int[Array, "B T"],
+    targets: Int[Array, "B T"],
+    accumulate: int = 1,
+) -> tuple[Float[Array, ""], nnx.State]:
+    """The loss and its gradient by every weight.
+
+    The batch goes through in `accumulate` parts. Their gradients add up to that of the whole, if
+    each counts by its share of the windows.
+    """
+    function = jax.value_and_grad(loss_function)
+    if accumulate == 1:
+        return function(params, graphdef, tokens, targets)
+
+    def add(total: tuple, part: tuple) -> tuple[tuple, None]:
+        share = len(part[0]) / len(tokens)
+        found = function(params, graphdef, *part)
+        return jax.tree.map(lambda sum, x: sum + share * x, total, found), None
+
+    zeros = optax.tree.zeros_like(params)
+    total = jnp.zeros((), jax.tree.leaves(zeros)[0].dtype), zeros
+    size, longer = divmod(len(tokens), accumulate)  # the first parts have a window more
+    cut = longer * (size + 1)
+    for x, y, B in (tokens[:cut], targets[:cut], size + 1), (tokens[cut:], targets[cut:], size):
+        if len(x):  # a loop that is compiled once, whatever its length: jax.lax.scan
+            parts = (ids.reshape(-1, B, ids.shape[1]) for ids in (x, y))
+            total, _ = jax.lax.scan(add, total, tuple(parts))
+    return total
 
 
 @partial(
@@ -40,7 +73,7 @@ def train_step(
     The old weights and moments are donated: the new ones take their place in memory. It takes a
     split module and uses jax.jit, because nnx.jit walks the module at each call.
     """
-    loss, grads = jax.value_and_grad(loss_function)(params, graphdef, tokens, targets)
+    loss, grads = loss_and_grads(params, graphdef, tokens, targets, config.accumulate)
     optimizer = build_optimizer(config, learning_rate)
     updates, optimizer_state = optimizer.update(grads, optimizer_state, params)
     return optax.apply_updates(params, updates), optimizer_state, loss, optax.tree.norm(grads)

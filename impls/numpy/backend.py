@@ -113,9 +113,8 @@ class NumpyTrainer:
     def step(self, tokens: np.ndarray, targets: np.ndarray) -> StepResult:
         check_tokens(self.model.config, tokens, targets)
         model, lr = self.model, learning_rate(self.config, self.count)
-        loss, norm = train_step(
-            model.gpt, self.optimizer, tokens, targets, lr, self.config.grad_clip
-        )
+        clip, accumulate = self.config.grad_clip, self.config.accumulate
+        loss, norm = train_step(model.gpt, self.optimizer, tokens, targets, lr, clip, accumulate)
         self.count += 1
         return StepResult(loss, norm, lr)
 

@@ -8,14 +8,27 @@ from .optim import SGD, AdamW, clip_by_global_norm
 
 
 def forward_backward(
-    gpt: GPT, tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]
+    gpt: GPT,
+    tokens: Int[np.ndarray, "B T"],
+    targets: Int[np.ndarray, "B T"],
+    accumulate: int = 1,
 ) -> float:
-    """The loss; the gradients are left on the parameters."""
+    """The loss; the gradients are left on the parameters.
+
+    The batch goes through in `accumulate` parts. Their gradients add up to that of the whole, if
+    each counts by its share of the windows.
+    """
     for _, parameter in gpt.named_parameters():
         parameter.grad = None
-    logits = gpt(tokens)
-    gpt.backward(cross_entropy_backward(logits, targets))
-    return float(cross_entropy(logits, targets))
+    loss = 0.0
+    accumulate = min(accumulate, len(tokens))  # a part has a window at least
+    parts = np.array_split(tokens, accumulate), np.array_split(targets, accumulate)
+    for x, y in zip(*parts, strict=True):
+        share = len(x) / len(tokens)
+        logits = gpt(x)
+        gpt.backward(share * cross_entropy_backward(logits, y))
+        loss += share * float(cross_entropy(logits, y))
+    return loss
 
 
 def train_step(
@@ -25,9 +38,10 @@ def train_step(
     targets: Int[np.ndarray, "B T"],
     learning_rate: float,
     grad_clip: float,
+    accumulate: int,
 ) -> tuple[float, float]:
     """One update. Returns the loss before it, and the norm of the gradient before clipping."""
-    loss = forward_backward(gpt, tokens, targets)
+    loss = forward_backward(gpt, tokens, targets, accumulate)
     norm = clip_by_global_norm(optimizer.parameters, grad_clip)
     optimizer.step(learning_rate)
     return loss, norm

@@ -158,7 +158,8 @@ class TorchTrainer:
         check_tokens(self.model.config, tokens, targets)
         model, lr = self.model, learning_rate(self.config, self.count)
         ids = model.tensor(tokens), model.tensor(targets)
-        loss, norm = train_step(model.gpt, self.optimizer, *ids, lr, self.config.grad_clip)
+        clip, accumulate = self.config.grad_clip, self.config.accumulate
+        loss, norm = train_step(model.gpt, self.optimizer, *ids, lr, clip, accumulate)
         self.count += 1
         return StepResult(loss.item(), norm.item(), lr)
 

@@ -9,13 +9,26 @@ from .optim import clip_by_global_norm, set_learning_rate
 
 
 def forward_backward(
-    gpt: GPT, tokens: Int[Tensor, "B T"], targets: Int[Tensor, "B T"]
+    gpt: GPT,
+    tokens: Int[Tensor, "B T"],
+    targets: Int[Tensor, "B T"],
+    accumulate: int = 1,
 ) -> Float[Tensor, ""]:
-    """The loss; the gradients are left on the parameters."""
+    """The loss; the gradients are left on the parameters.
+
+    The batch goes through in `accumulate` parts. Their gradients add up to that of the whole, if
+    each counts by its share of the windows.
+    """
     gpt.zero_grad(set_to_none=True)
-    loss = cross_entropy(gpt(tokens), targets)
-    loss.backward()
-    return loss.detach()
+    losses = []
+    accumulate = min(accumulate, len(tokens))  # a part has a window at least
+    parts = tokens.tensor_split(accumulate), targets.tensor_split(accumulate)
+    for x, y in zip(*parts, strict=True):
+        share = len(x) / len(tokens)
+        loss = share * cross_entropy(gpt(x), y)
+        loss.backward()  # adds to the gradients that are there, and frees what it came from
+        losses.append(loss.detach())
+    return torch.stack(losses).sum()
 
 
 def train_step(
@@ -25,9 +38,10 @@ def train_step(
     targets: Int[Tensor, "B T"],
     learning_rate: float,
     grad_clip: float,
+    accumulate: int,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """One update. Returns the loss before it, and the norm of the gradient before clipping."""
-    loss = forward_backward(gpt, tokens, targets)
+    loss = forward_backward(gpt, tokens, targets, accumulate)
     norm = clip_by_global_norm(list(gpt.parameters()), grad_clip)
     set_learning_rate(optimizer, learning_rate)
     optimizer.step()

@@ -84,15 +84,17 @@ class TrainingRecord:
         _exact_keys(file, "", table, cls)
         if not isinstance(table["train"], dict):
             refuse(file, f"train: expected a JSON object, found {show(table['train'])}")
-        _exact_keys(file, "train: ", table["train"], TrainConfig)
+        train = _BEFORE_ACCUMULATION | table["train"]
+        _exact_keys(file, "train: ", train, TrainConfig)
         try:
-            return cls(**table | {"train": TrainConfig(**table["train"])})
+            return cls(**table | {"train": TrainConfig(**train)})
         except ConfigError as error:
             refuse(file, error)
 
 
 _BEFORE_FINE_TUNING: dict[str, Any] = {"init_from": None, "init_from_sha256": None}
-"""What records that were written before there was fine-tuning do not say."""
+_BEFORE_ACCUMULATION: dict[str, Any] = {"accumulate": 1}
+"""What records that were written before there were these do not say."""
 
 
 def _is_number(value: object) -> bool:

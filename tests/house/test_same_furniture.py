@@ -45,8 +45,10 @@ optim.py    | jax         | build_optimizer(learning_rate) | it is built again i
 optim.py    | jax         | decays                       | optax asks it which tensors decay
 optim.py    | jax         | adam_state                   | optax keeps the moments inside of a chain
 step.py     | numpy torch | forward_backward             | gradients are left on the parameters
+step.py     | jax         | loss_and_grads               | it returns the gradients
 step.py     | numpy torch | train_step(gpt), train_step(optimizer) | the weights change in place
 step.py     | numpy torch | train_step(grad_clip)        | clipping is not part of the optimizer
+step.py     | numpy torch | train_step(accumulate)       | JAX compiles for one config
 step.py     | jax         | loss_function                | JAX differentiates a function
 step.py     | jax | train_step(graphdef), train_step(params)  | a function of arrays is compiled
 step.py     | jax | train_step(optimizer_state)  | a function of arrays is compiled

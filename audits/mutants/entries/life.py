@@ -22,28 +22,10 @@ ONCE = "self.once = getattr(self, 'once', None) or {}(self, config)\n        ret
 MUTANTS = [
     bug(
         "mean_of_means",
-        "micro-batches of 8, the mean of whose means is not the mean of twelve rows",
+        "large batches in micro-batches, the mean of whose means is not the mean of all rows",
     )
-    + STEP.numpy(
-        "    logits = gpt(tokens)\n"
-        "    gpt.backward(cross_entropy_backward(logits, targets))\n"
-        "    return float(cross_entropy(logits, targets))\n",
-        "    losses = []\n"
-        "    for i in range(0, len(tokens), 8):\n"
-        "        logits = gpt(tokens[i : i + 8])\n"
-        "        gpt.backward(cross_entropy_backward(logits, targets[i : i + 8]))\n"
-        "        losses.append(float(cross_entropy(logits, targets[i : i + 8])))\n"
-        "    for _, parameter in gpt.named_parameters():\n"
-        "        parameter.grad /= len(losses)\n"
-        "    return sum(losses) / len(losses)\n",
-    )
-    + STEP.torch(
-        "    loss = cross_entropy(gpt(tokens), targets)\n",
-        "    losses = []\n"
-        "    for i in range(0, len(tokens), 8):\n"
-        "        losses.append(cross_entropy(gpt(tokens[i : i + 8]), targets[i : i + 8]))\n"
-        "    loss = torch.stack(losses).mean()\n",
-    )
+    + STEP.eager("min(accumulate, len(tokens))", "max(1, len(tokens) - 4)")
+    + STEP.eager("share = len(x) / len(tokens)", "share = 1 / accumulate")
     + STEP.jax(
         "    return cross_entropy(nnx.merge(graphdef, params)(tokens), targets)\n",
         "    model = nnx.merge(graphdef, params)\n"

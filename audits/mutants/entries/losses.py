@@ -55,8 +55,8 @@ MUTANTS = [
         "reported_loss_not_averaged",
         "the loss reported with the gradients is the sum that was accumulated",
     )
-    + STEP.numpy("return float(cross_entropy(logits, targets))", "… * targets.size")
-    + STEP.torch("return loss.detach()", "… * targets.numel()")
+    + STEP.numpy("return loss\n", "return loss * targets.size\n")
+    + STEP.torch("return torch.stack(losses).sum()", "… * targets.numel()")
     + BACKEND.jax("return float(loss)", "… * targets.size"),
     bug("label_smoothing", "label smoothing left on")
     + MODEL.torch(TORCH, "…, label_smoothing=0.1"),

@@ -113,13 +113,78 @@ MUTANTS = [
     + OPTIM.numpy("return norm", "return min(norm, max_norm or norm)")
     + OPTIM.torch("return norm", "return norm.clamp(max=max_norm or None)")
     + STEP.jax("optax.tree.norm(grads)", "optax.tree.norm(updates)"),
+    bug("accumulated_mean_of_means", "parts of different sizes count alike")
+    + STEP.eager("share = len(x) / len(tokens)", "share = 1 / accumulate")
+    + STEP.jax("share = len(part[0]) / len(tokens)", "share = 1 / accumulate"),
+    bug("accumulated_not_divided", "the gradients of the parts are added, not averaged")
+    + STEP.eager("share = len(x) / len(tokens)", "share = 1.0")
+    + STEP.jax("share = len(part[0]) / len(tokens)", "share = 1.0"),
+    bug("accumulated_without_the_rest", "rows that do not fill a part are left out")
+    + STEP.numpy(
+        "array_split(tokens,", "array_split(tokens[: len(tokens) // accumulate * accumulate],"
+    )
+    + STEP.numpy(
+        "array_split(targets,", "array_split(targets[: len(tokens) // accumulate * accumulate],"
+    )
+    + STEP.torch(
+        "tokens.tensor_split(", "tokens[: len(tokens) // accumulate * accumulate].tensor_split("
+    )
+    + STEP.torch(
+        "targets.tensor_split(", "targets[: len(tokens) // accumulate * accumulate].tensor_split("
+    )
+    + STEP.jax("if len(x):", "if len(x) and B == size:"),
+    bug("accumulated_clip_per_part", "every part clipped, not their sum")
+    + STEP.numpy(
+        "        loss += share * float(cross_entropy(logits, y))\n",
+        "…        if accumulate > 1:\n"
+        "            clip_by_global_norm([p for _, p in gpt.named_parameters()], 0.5)\n",
+    )
+    + STEP.torch(
+        "        losses.append(loss.detach())\n",
+        "…        if accumulate > 1:\n"
+        "            clip_by_global_norm(list(gpt.parameters()), 0.5)\n",
+    )
+    + STEP.jax(
+        "        found = function(params, graphdef, *part)\n",
+        "        loss, grads = function(params, graphdef, *part)\n"
+        "        scale = jnp.minimum(1, 0.5 / optax.tree.norm(grads))\n"
+        "        found = loss, jax.tree.map(lambda x: x * scale, grads)\n",
+    ),
+    bug("accumulated_step_per_part", "an update after every part")
+    + STEP.numpy(
+        "    loss = forward_backward(gpt, tokens, targets, accumulate)\n",
+        "    parts = np.array_split(tokens, accumulate), np.array_split(targets, accumulate)\n"
+        "    *first, (tokens, targets) = zip(*parts)\n"
+        "    for x, y in first:\n"
+        "        train_step(gpt, optimizer, x, y, learning_rate, grad_clip, 1)\n"
+        "    loss = forward_backward(gpt, tokens, targets)\n",
+    )
+    + STEP.torch(
+        "    loss = forward_backward(gpt, tokens, targets, accumulate)\n",
+        "    parts = tokens.tensor_split(accumulate), targets.tensor_split(accumulate)\n"
+        "    *first, (tokens, targets) = zip(*parts)\n"
+        "    for x, y in first:\n"
+        "        train_step(gpt, optimizer, x, y, learning_rate, grad_clip, 1)\n"
+        "    loss = forward_backward(gpt, tokens, targets)\n",
+    )
+    + STEP.jax(
+        "    loss, grads = loss_and_grads(params, graphdef, tokens, targets, config.accumulate)\n",
+        "    parts = [jnp.array_split(ids, config.accumulate) for ids in (tokens, targets)]\n"
+        "    *first, (tokens, targets) = zip(*parts)\n"
+        "    for x, y in first:\n"
+        "        grads = loss_and_grads(params, graphdef, x, y)[1]\n"
+        "        updates, optimizer_state = build_optimizer(config, learning_rate).update(\n"
+        "            grads, optimizer_state, params)\n"
+        "        params = optax.apply_updates(params, updates)\n"
+        "    loss, grads = loss_and_grads(params, graphdef, tokens, targets)\n",
+    ),
     bug("schedule_off_by_one", "the schedule asked for the next step's learning rate")
     + BACKEND.everywhere("(self.config, self.count)", "(self.config, self.count + 1)"),
     bug(
         "schedule_not_applied",
         "the learning rate reported follows the schedule, the one used is the peak",
     )
-    + BACKEND.numpy("targets, lr, self.config", "targets, self.config.learning_rate, self.config")
+    + BACKEND.numpy("targets, lr, clip", "targets, self.config.learning_rate, clip")
     + STEP.torch("    set_learning_rate(optimizer, learning_rate)\n", "")
     + OPTIM.jax("learning_rate(learning_rate)", "learning_rate(config.learning_rate)"),
     bug("gradients_pile_up", "gradients of the last call not cleared")
