@@ -1,5 +1,7 @@
-"""With `accumulate`, no part of a batch is larger than it has to be: that is what saves memory. (That
-the step is the same is a check of conformance/training/test_optimizers.py.)"""
+"""With `accumulate`, no part of a batch is larger than it has to be: that is what saves memory.
+
+That the step is the same is a check of conformance/training/test_optimizers.py.
+"""
 
 import pytest
 
@@ -12,9 +14,7 @@ from shared.layout import init_weights
 from shared.protocol import load_backend
 
 
-@pytest.mark.parametrize(
-    ("accumulate", "sizes"), [(1, {7}), (3, {3, 2}), (7, {1}), (9, {1})], ids=str
-)
+@pytest.mark.parametrize(("accumulate", "sizes"), [(3, {3, 2}), (9, {1})], ids=str)
 @pytest.mark.parametrize("step", [numpy_step, torch_step, jax_step])
 def test_a_batch_goes_through_in_parts(monkeypatch, step, accumulate, sizes):
     seen = set()
