@@ -149,6 +149,15 @@ TEETH = [
 FAR = Case("scores of -20,000", replace(BASE, activation="relu"), large=20.0)
 """Scores so far below 0 that a mask of −10,000 would be the largest of them."""
 
+DROPPING = [
+    Case("dropout", replace(BASE, tie_weights=True, dropout=0.3), dtypes=BOTH),
+    Case(
+        "post dropout",
+        replace(BASE, norm="post", activation="relu", position="sinusoidal", dropout=0.3),
+    ),
+]
+"""GPT-2's block and the original Transformer's, with dropout in training."""
+
 REAL = [
     Case(
         "GPT-2's width",
@@ -189,7 +198,7 @@ PRESETS = [
 
 def find_case(name: str) -> Case:
     """The case of that name. Raises `KeyError` if there is none."""
-    every = [*CASES, *DESIGN, *SIZES, *TEETH, FAR, *REAL, *PRESETS]
+    every = [*CASES, *DESIGN, *SIZES, *TEETH, FAR, *DROPPING, *REAL, *PRESETS]
     return {case.name: case for case in every}[name]
 
 

@@ -56,6 +56,8 @@ class GPTConfig:
     """Whether lm_head is the token embedding itself."""
     layer_norm_epsilon: float = 1e-5
     """Added to the variance inside LayerNorm's square root."""
+    dropout: float = 0.0
+    """In training, the share of embeddings, attention weights and sublayer outputs set to 0."""
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd"):
@@ -78,6 +80,7 @@ class GPTConfig:
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; it must be true or false")
         _number("layer_norm_epsilon", self.layer_norm_epsilon, above=0.0)
+        _number("dropout", self.dropout, at_least=0.0, below=1.0)
 
     @property
     def head_size(self) -> int:

@@ -8,19 +8,20 @@ resumed run continues exactly, and the three backends see the same batches and w
 import numpy as np
 
 # One stream per use, so that the same seed gives unrelated batches, weights and samples.
-WEIGHTS, BATCHES, SAMPLES, PLAYLETS = range(4)
+WEIGHTS, BATCHES, SAMPLES, PLAYLETS, DROPOUT = range(5)
 
 
-def generator(seed: int, stream: int, position: int = 0) -> np.random.Generator:
-    """A NumPy generator that is a pure function of its three arguments.
+def generator(seed: int, stream: int, position: int = 0, part: int = 0) -> np.random.Generator:
+    """A NumPy generator that is a pure function of its arguments.
 
     Args:
         seed: chosen by the user, 0 ≤ seed < 2^63.
         stream: one of the constants of this module.
         position: a step or a token's position, 0 ≤ position < 2^63.
+        part: of what is drawn there, 0 ≤ part < 2^63.
     """
-    # Philox counts in its first 64-bit word; ours is the third, so neighbours never overlap.
-    counter = np.array([0, 0, position, 0], dtype=np.uint64)
+    # Philox counts in its first 64-bit word; ours are the last two, so neighbours never overlap.
+    counter = np.array([0, 0, position, part], dtype=np.uint64)
     key = np.array([seed, stream], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key, counter=counter))
 

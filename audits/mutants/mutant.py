@@ -58,6 +58,7 @@ class File:
 
 
 BACKEND, BIGRAM, CACHE = File("backend.py"), File("bigram.py"), File("cache.py")
+DROPOUT = File("dropout.py")
 GENERATE, LAYERS, MODEL = File("generate.py"), File("nn.py"), File("model.py")
 OPTIM, STEP, STEPS = File("optim.py"), File("step.py"), File("attention_steps.py")
 TRACE = File("trace.py")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 from transformers import GPT2LMHeadModel
@@ -23,6 +24,17 @@ MODULES = {
     "mlp": "mlp",
 }
 """Our taps in a block, and the modules that they are seen at."""
+
+
+class Masked(nn.Module):
+    """In the place of an nn.Dropout, for one shape."""
+
+    def __init__(self, mask: Tensor, keep: float) -> None:
+        super().__init__()
+        self.factors = mask.double() / keep
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factors
 
 
 class HuggingFace:
@@ -64,6 +76,17 @@ class HuggingFace:
         precision."""
         logits = self.model(torch.from_numpy(tokens)).logits
         return mean_loss_and_grads(logits, targets, self.parameters)
+
+    def drop(self, masks: dict[str, np.ndarray], keep: float, patch: pytest.MonkeyPatch) -> None:
+        """Have these masks where they have dropout, whose modules are called as ours are. That of
+        the attention is a function, which is called once in every layer."""
+        modules = {name: Masked(torch.from_numpy(mask), keep) for name, mask in masks.items()}
+        for name, module in modules.items():
+            parent, _, child = f"transformer.{name}".rpartition(".")
+            assert isinstance(getattr(self.model.get_submodule(parent), child), nn.Dropout)
+            setattr(self.model.get_submodule(parent), child, module)
+        attention = iter([modules[name] for name in masks if name.endswith("attn_dropout")])
+        patch.setattr(nn.functional, "dropout", lambda x, **_: next(attention)(x))
 
     @torch.no_grad()
     def own_loss(self, text: np.ndarray) -> float:

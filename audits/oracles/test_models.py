@@ -2,6 +2,7 @@
 all options, torch.nn.TransformerEncoderLayer."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from audits.oracles.torch_layers import Stack
 from audits.oracles.verdict import Verdict
 from conformance.cases import BASE, CASES, Case, random_batch, random_weights
 from conformance.limits import limit_of
-from shared.config import SampleConfig
+from shared.config import SampleConfig, TrainConfig
+from shared.dropout import dropout_masks, keep_share
 from shared.protocol import Backend, Model
 from shared.taps import tap_names
 
@@ -94,6 +96,28 @@ def test_loss_and_gradients(ours: Model, theirs: Any, case: Case, verdict: Verdi
     verdict.agrees("loss", loss, true_loss, theirs.source)
     verdict.agrees("loss", ours.loss(*batch), true_loss, theirs.source)
     verdict.all_agree("gradients", grads, true_grads, theirs.source)
+
+
+def test_dropout(
+    backend: Backend, tmp_path: Path, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their GPT-2 with our masks at its four sites, against a step that moves the weights by the
+    gradient."""
+    case = Case("dropout", replace(BASE, tie_weights=True, dropout=0.3))
+    weights, batch = random_weights(case), random_batch(case.config)
+    train = TrainConfig(
+        **{"optimizer": "sgd", "learning_rate": 1.0, "schedule": "constant", "warmup_steps": 0},
+        **{"grad_clip": 0.0, "seed": 3},
+    )
+    trainer = backend.build(case.config, weights, dtype="float64").trainer(train)
+    loss, after = trainer.step(*batch).loss, trainer.state().weights
+    theirs = HuggingFace.of(case.config, weights, tmp_path)
+    masks = dropout_masks(case.config, train.seed, 0, *batch[0].shape)
+    theirs.drop(masks, keep_share(case.config.dropout), monkeypatch)
+    true_loss, true_grads = theirs.loss_and_grads(*batch)
+    verdict.agrees("loss", loss, true_loss, theirs.source, "loss with dropout")
+    grads = {key: weights[key] - value for key, value in after.items()}
+    verdict.all_agree("gradients", grads, true_grads, theirs.source, "dropout")
 
 
 @only_gpt2

@@ -25,7 +25,7 @@ from shared.text.tokenizers import Tokenizer, build_tokenizer
 Tensors = dict[str, np.ndarray]
 
 # No field has its default, as the first test checks, so that none can be lost unnoticed.
-ORIGINAL = GPTConfig(37, 11, 1, 3, 24, 40, "relu", "post", "sinusoidal", False, True, 3e-4)
+ORIGINAL = GPTConfig(37, 11, 1, 3, 24, 40, "relu", "post", "sinusoidal", False, True, 3e-4, 0.2)
 SGD = TrainConfig(
     *(1234, 5, "sgd", 3e-3, 2e-5, "constant", 7, 0.8, 0.95, 1e-7, 0.3, 2.5, 33, 44, 2**63 - 1, 3)
 )
@@ -174,7 +174,7 @@ CONFIG_JSON = {
     **{"n_positions": 11, "n_ctx": 11, "n_layer": 1, "n_head": 3, "n_embd": 24, "n_inner": 40},
     **{"activation_function": "relu", "layer_norm_epsilon": 3e-4, "tie_word_embeddings": True},
     **{"norm": "post", "position": "sinusoidal", "bias": False},
-    **{"attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0},
+    **dict.fromkeys(("dropout", "attn_pdrop", "embd_pdrop", "resid_pdrop"), 0.2),
     **{"bos_token_id": None, "eos_token_id": None},
     **{"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False},
     **{"reorder_and_upcast_attn": False, "add_cross_attention": False},

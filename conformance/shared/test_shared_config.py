@@ -19,7 +19,7 @@ LARGEST = 2**63 - 1
 NAN, INF = math.nan, math.inf
 
 # In the order of the fields, which is that of positional arguments.
-ARCHITECTURE = (5, 64, 4, 4, 128, None, "gelu_tanh", "pre", "learned", True, False, 1e-5)
+ARCHITECTURE = (5, 64, 4, 4, 128, None, "gelu_tanh", "pre", "learned", True, False, 1e-5, 0.0)
 OPTIMIZATION = (2000, 12, "adamw", 1e-3, 1e-4, "cosine", 100, 0.9, 0.99, 1e-8, 0.1, 1.0)
 
 
@@ -49,6 +49,7 @@ FIELDS: dict[Any, dict[str, tuple[list[Any], list[Any]]]] = {
         "position": (["learned", "sinusoidal"], ["rope", None]),
         **dict.fromkeys(("bias", "tie_weights"), TRUTH),
         "layer_norm_epsilon": POSITIVE,
+        "dropout": BELOW_ONE,
     },
     TrainConfig: {
         **dict.fromkeys(("steps", "batch_size", "eval_interval", "checkpoint_interval"), WHOLE),

@@ -30,7 +30,7 @@ def test_uniforms_are_these() -> None:
     assert all(type(uniform(*at)) is float for at in UNIFORMS)
 
 
-@pytest.mark.parametrize("stream", range(4))
+@pytest.mark.parametrize("stream", range(5))
 def test_generators_are_philox(stream: int) -> None:
     """Ten numbers, which are three blocks of the cipher, for small and the largest arguments."""
     for seed, position in itertools.product(SEEDS, POSITIONS):
@@ -41,8 +41,8 @@ def test_generators_are_philox(stream: int) -> None:
 
 def test_streams_are_numbered() -> None:
     """Earlier trainings and texts must stay reproducible: the numbers never change."""
-    names = ("WEIGHTS", "BATCHES", "SAMPLES", "PLAYLETS")
-    assert [getattr(randomness, name) for name in names] == [0, 1, 2, 3]
+    names = ("WEIGHTS", "BATCHES", "SAMPLES", "PLAYLETS", "DROPOUT")
+    assert [getattr(randomness, name) for name in names] == [0, 1, 2, 3, 4]
     for seed, position in itertools.product(SEEDS, POSITIONS):
         assert uniform(seed, position) == philox(seed, 2, position, 1)[0], "not of SAMPLES"
 

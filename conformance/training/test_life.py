@@ -6,6 +6,7 @@ objects share, or that an object wrongly keeps.
 
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import replace
 from itertools import combinations, islice
 
 import numpy as np
@@ -53,6 +54,7 @@ def everything(model: Model, subject: Subject) -> dict[str, object]:
 # A trainer and its model are one.
 
 
+@pytest.mark.cases("gpt2", "original", "dropout")
 @pytest.mark.needs("grads", "generate")
 @pytest.mark.fills("trained model")
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -66,6 +68,21 @@ def test_the_model_is_the_trained_one(subject: Subject, optimizer: str) -> None:
     expected = everything(subject.build(trainer.state().weights), subject)
     message = "after three steps the model and one built from trainer.state().weights differ"
     subject.same("trained model", expected, everything(model, subject), message)
+
+
+@pytest.mark.cases("dropout")
+@pytest.mark.needs("grads", "generate")
+@pytest.mark.fills("only training drops")
+def test_only_training_drops(subject: Subject) -> None:
+    """Before a step with dropout and after it, a model gives the results of one without dropout."""
+    case = replace(subject.case, config=replace(subject.case.config, dropout=0.0))
+    model, undropped = subject.build(), replace(subject, case=case)
+    trainer = model.trainer(ADAMW)
+    for when in ("before", "after"):
+        expected = everything(undropped.build(model.weights()), undropped)
+        message = f"{when} a step, a model with dropout and one without differ"
+        subject.same("only training drops", expected, everything(model, subject), message)
+        trainer.step(*subject.batch())
 
 
 @pytest.mark.fills("resume")
@@ -88,7 +105,7 @@ def test_state_before_the_first_step(subject: Subject, optimizer: str) -> None:
     subject.same("resume", trainer.state(), used.state(), message)
 
 
-@pytest.mark.cases("gpt2", "original", "erf")
+@pytest.mark.cases("gpt2", "original", "erf", "dropout")
 @pytest.mark.fills("resume", "results kept", "inputs kept")
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_resuming_is_going_on(subject: Subject, optimizer: str) -> None:

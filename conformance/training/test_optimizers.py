@@ -81,7 +81,7 @@ def twenty_steps_agree(
     return agree
 
 
-@pytest.mark.cases("gpt2", "original", "post-erf")
+@pytest.mark.cases("gpt2", "original", "post-erf", "dropout")
 @pytest.mark.fills("AdamW, 1 step", "AdamW, 20 steps", *WAY)
 def test_adamw(twenty_steps_agree: Callable[[str, TrainConfig], None]) -> None:
     """AdamW, with clipping, decay, warm-up and cosine."""
@@ -96,14 +96,14 @@ def test_adamw_unclipped(twenty_steps_agree: Callable[[str, TrainConfig], None])
     twenty_steps_agree("AdamW", ADAMW_UNCLIPPED)
 
 
-@pytest.mark.cases("gpt2", "original")
+@pytest.mark.cases("gpt2", "original", "dropout", "post dropout")
 @pytest.mark.fills("SGD, 1 step", "SGD, 20 steps", *WAY)
 def test_sgd(twenty_steps_agree: Callable[[str, TrainConfig], None]) -> None:
     """Plain SGD, with clipping; no moments and no decay."""
     twenty_steps_agree("SGD", SGD)
 
 
-@pytest.mark.cases("gpt2", "original")
+@pytest.mark.cases("gpt2", "dropout")
 @pytest.mark.dtypes("float64")
 @pytest.mark.fills("accumulated")
 @pytest.mark.parametrize("parts", [2, 3, 5, 7])

@@ -41,25 +41,26 @@ def train(backend: Backend, case: Case, dtype: str) -> Run:
 
 
 @pytest.fixture(scope="module")
-def cached_runs() -> dict[tuple[str, str], Run]:
-    """Runs by backend and precision: each float64 run is also the truth for float32."""
+def cached_runs() -> dict[tuple[str, ...], Run]:
+    """Runs by case, backend and precision: each float64 run is also the truth for float32."""
     return {}
 
 
-@pytest.mark.cases("gpt2")
+@pytest.mark.cases("gpt2", "dropout")
 @pytest.mark.needs("trainer")
 @pytest.mark.fills("200 steps: losses")
 def test_training(
-    cached_runs: dict[tuple[str, str], Run], backends: Backends, models: Models, truthful: Models,
+    cached_runs: dict[tuple[str, ...], Run], backends: Backends, models: Models, truthful: Models,
     case: Case, dtype: str, judge: Judge,
 ) -> None:  # fmt: skip
     """AdamW with clipping, warm-up and cosine: every loss on the way, and in float64 every weight
     at the end. In float32 weights wander where the loss is flat: there the losses are compared."""
 
     def run(name: str, dtype: str) -> Run:
-        if (name, dtype) not in cached_runs:
-            cached_runs[name, dtype] = train(backends[name], case, dtype)
-        return cached_runs[name, dtype]
+        key = case.name, name, dtype
+        if key not in cached_runs:
+            cached_runs[key] = train(backends[name], case, dtype)
+        return cached_runs[key]
 
     runs = judge.each({name: name for name in backends}, lambda name: run(name, dtype))
     true = {name: run(name, "float64") for name in truthful}
@@ -67,8 +68,9 @@ def test_training(
         losses = {name: float(results[step].loss) for name, (results, _) in runs.items()}
         truths = {name: float(results[step].loss) for name, (results, _) in true.items()}
         judge.agree("200 steps: losses", losses, f"loss at step {step}", truths)
+    enough = 0.6 if case.config.dropout else 0.5  # what is dropped is missing in the losses too
     for name, (results, _) in runs.items():
-        assert results[-1].loss < results[0].loss / 2, f"{name} has learned nothing"
+        assert results[-1].loss < enough * results[0].loss, f"{name} has learned nothing"
     if dtype == "float64":
         weights = {name: state.weights for name, (_, state) in runs.items()}
         judge.tensors_agree("200 steps: weights", weights, models, "weights after 200 steps")

@@ -31,20 +31,25 @@ def same_tensors(
 
 
 def philox(seed: int, stream: int, position: int, count: int) -> list[float]:
-    """Uniforms in [0, 1) from Philox-4x64-10 (Salmon et al. 2011, §3.3), in whole numbers.
+    """Uniforms in [0, 1): the upper 53 bits of each word."""
+    return [(word >> 11) / 2**53 for word in philox_words(seed, stream, position, 0, count)]
 
-    The key is (seed, stream). The counter has four words: NumPy counts in the first, from 1, and
-    `position` is the third. A uniform is the upper 53 bits of a word.
+
+def philox_words(seed: int, stream: int, position: int, part: int, count: int) -> list[int]:
+    """Words of 64 bits from Philox-4x64-10 (Salmon et al. 2011, §3.3), in whole numbers.
+
+    The key is (seed, stream). The counter has four words: NumPy counts in the first, from 1;
+    `position` is the third, `part` the last.
     """
-    numbers: list[float] = []
+    words: list[int] = []
     for block in range(1, -(-count // 4) + 1):
-        x, key = [block, 0, position, 0], [seed, stream]
+        x, key = [block, 0, position, part], [seed, stream]
         for _ in range(10):
             a, b = x[0] * 0xD2E7470EE14C6C93, x[2] * 0xCA5A826395121157
             x = [b // WORD ^ x[1] ^ key[0], b % WORD, a // WORD ^ x[3] ^ key[1], a % WORD]
             key = [(key[0] + 0x9E3779B97F4A7C15) % WORD, (key[1] + 0xBB67AE8584CAA73B) % WORD]
-        numbers += [(word >> 11) / 2**53 for word in x]
-    return numbers[:count]
+        words += x
+    return words[:count]
 
 
 def dice(seed: int, stream: int, position: int = 0) -> np.random.Generator:

@@ -10,6 +10,7 @@ import optax
 from flax import nnx
 
 from shared.config import GPTConfig, SampleConfig, TrainConfig
+from shared.dropout import dropout_masks
 from shared.errors import ConfigError
 from shared.protocol import (
     StepResult,
@@ -178,6 +179,7 @@ class JaxTrainer:
             self.optimizer_state,
             one_type(tokens),
             one_type(targets),
+            dropout_masks(model.config, self.config.seed, self.count, *tokens.shape),
             lr,
         )
         self.count += 1

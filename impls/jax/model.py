@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 from shared.config import GPTConfig
 from shared.taps import NO_TAP, Tap
 from .cache import KVCache
+from .dropout import Dropout
 from .nn import LayerNorm, Linear
 
 # Without this JAX silently makes float32 of every float64. With it, arrays state their precision.
@@ -56,6 +57,8 @@ class CausalSelfAttention(nnx.Module):
         options = {"use_bias": config.bias, "param_dtype": dtype, "rngs": rngs}
         self.c_attn = Linear(config.n_embd, 3 * config.n_embd, **options)
         self.c_proj = Linear(config.n_embd, config.n_embd, **options)
+        self.attn_dropout = Dropout(config.dropout)
+        self.resid_dropout = Dropout(config.dropout)
 
     def __call__(
         self, x: Float[Array, "B T C"], cache: KVCache | None = None
@@ -72,9 +75,9 @@ class CausalSelfAttention(nnx.Module):
         scores = self.tap("scores", q @ k.mT / math.sqrt(q.shape[-1]))  # [B, H, T, S]
         att = jnp.where(mask, -jnp.inf, scores)
         att = self.tap("weights", jax.nn.softmax(att, axis=-1))  # rows sum to 1
-        y = att @ v  # [B, H, T, D]
+        y = self.attn_dropout(att) @ v  # [B, H, T, D]
         y = self.tap("y", merge_heads(y))  # [B, T, C]
-        return self.c_proj(y)
+        return self.resid_dropout(self.c_proj(y))
 
 
 class MLP(nnx.Module):
@@ -87,11 +90,12 @@ class MLP(nnx.Module):
         self.c_fc = Linear(config.n_embd, config.inner_size, **options)
         self.activation = ACTIVATIONS[config.activation]
         self.c_proj = Linear(config.inner_size, config.n_embd, **options)
+        self.dropout = Dropout(config.dropout)
 
     def __call__(self, x: Float[Array, "B T C"]) -> Float[Array, "B T C"]:
         x = self.c_fc(x)  # [B, T, F]
         x = self.tap("activation", self.activation(x))
-        return self.c_proj(x)
+        return self.dropout(self.c_proj(x))
 
 
 class Block(nnx.Module):
@@ -146,6 +150,7 @@ class GPT(nnx.Module):
             self.wpe = nnx.Embed(config.block_size, config.n_embd, **options)
         else:
             self.wpe = SinusoidalEmbedding(config, dtype)
+        self.drop = Dropout(config.dropout)
         self.h = nnx.List(Block(config, dtype, rngs) for _ in range(config.n_layer))
         norm = {"epsilon": config.layer_norm_epsilon, "use_bias": config.bias, **options}
         self.ln_f = LayerNorm(config.n_embd, **norm) if config.norm == "pre" else None
@@ -163,6 +168,7 @@ class GPT(nnx.Module):
         start = 0 if cache is None else cache[0].length
         positions = start + jnp.arange(tokens.shape[1])
         x = self.tap("embed", self.wte(tokens) + self.wpe(positions))  # [B, T, C]
+        x = self.drop(x)
         for i, block in enumerate(self.h):
             x = block(x, None if cache is None else cache[i])
         if only is not None:  # writing needs the scores of one position

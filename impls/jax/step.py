@@ -1,16 +1,21 @@
 """One training step: loss and gradients, clip, update. A pure function, compiled as a whole."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from shared.config import TrainConfig
+from .dropout import drop
 from .model import cross_entropy
 from .optim import build_optimizer
+
+Masks = Mapping[str, Bool[Array, "B ..."]]
+NO_MASKS: Masks = {}
 
 
 def loss_function(
@@ -18,9 +23,13 @@ def loss_function(
     graphdef: nnx.GraphDef,
     tokens: Int[Array, "B T"],
     targets: Int[Array, "B T"],
+    masks: Masks = NO_MASKS,
 ) -> Float[Array, ""]:
-    """The loss as a function of the weights, which is what JAX differentiates."""
-    return cross_entropy(nnx.merge(graphdef, params)(tokens), targets)
+    """The loss as a function of the weights, which is what JAX differentiates. `masks`: what
+    dropout keeps."""
+    gpt = nnx.merge(graphdef, params)
+    drop(gpt, masks)
+    return cross_entropy(gpt(tokens), targets)
 
 
 def loss_and_grads(
@@ -29,6 +38,7 @@ def loss_and_grads(
     tokens: Int[Array, "B T"],
     targets: Int[Array, "B T"],
     accumulate: int = 1,
+    masks: Masks = NO_MASKS,
 ) -> tuple[Float[Array, ""], nnx.State]:
     """The loss and its gradient by every weight.
 
@@ -37,7 +47,7 @@ def loss_and_grads(
     """
     function = jax.value_and_grad(loss_function)
     if accumulate == 1:
-        return function(params, graphdef, tokens, targets)
+        return function(params, graphdef, tokens, targets, masks)
 
     def add(total: tuple, part: tuple) -> tuple[tuple, None]:
         share = len(part[0]) / len(tokens)
@@ -48,10 +58,11 @@ def loss_and_grads(
     total = jnp.zeros((), jax.tree.leaves(zeros)[0].dtype), zeros
     size, longer = divmod(len(tokens), accumulate)  # the first parts have a window more
     cut = longer * (size + 1)
-    for x, y, B in (tokens[:cut], targets[:cut], size + 1), (tokens[cut:], targets[cut:], size):
-        if len(x):  # a loop that is compiled once, whatever its length: jax.lax.scan
-            parts = (ids.reshape(-1, B, ids.shape[1]) for ids in (x, y))
-            total, _ = jax.lax.scan(add, total, tuple(parts))
+    for rows, B in (slice(cut), size + 1), (slice(cut, None), size):
+        if len(tokens[rows]):  # a loop that is compiled once, whatever its length: jax.lax.scan
+            batch = tokens[rows], targets[rows], {name: mask[rows] for name, mask in masks.items()}
+            parts = jax.tree.map(lambda x, B=B: x.reshape(-1, B, *x.shape[1:]), batch)
+            total, _ = jax.lax.scan(add, total, parts)
     return total
 
 
@@ -65,6 +76,7 @@ def train_step(
     optimizer_state: optax.OptState,
     tokens: Int[Array, "B T"],
     targets: Int[Array, "B T"],
+    masks: Masks,
     learning_rate: float | Float[Array, ""],
 ) -> tuple[nnx.State, optax.OptState, Float[Array, ""], Float[Array, ""]]:
     """One update. Returns new weights, new moments, the loss before the update, and the norm of the
@@ -73,7 +85,7 @@ def train_step(
     The old weights and moments are donated: the new ones take their place in memory. It takes a
     split module and uses jax.jit, because nnx.jit walks the module at each call.
     """
-    loss, grads = loss_and_grads(params, graphdef, tokens, targets, config.accumulate)
+    loss, grads = loss_and_grads(params, graphdef, tokens, targets, config.accumulate, masks)
     optimizer = build_optimizer(config, learning_rate)
     updates, optimizer_state = optimizer.update(grads, optimizer_state, params)
     return optax.apply_updates(params, updates), optimizer_state, loss, optax.tree.norm(grads)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from shared.config import GPTConfig, SampleConfig, TrainConfig
+from shared.dropout import dropout_masks
 from shared.errors import ConfigError
 from shared.protocol import (
     StepResult,
@@ -114,7 +115,10 @@ class NumpyTrainer:
         check_tokens(self.model.config, tokens, targets)
         model, lr = self.model, learning_rate(self.config, self.count)
         clip, accumulate = self.config.grad_clip, self.config.accumulate
-        loss, norm = train_step(model.gpt, self.optimizer, tokens, targets, lr, clip, accumulate)
+        masks = dropout_masks(model.config, self.config.seed, self.count, *tokens.shape)
+        loss, norm = train_step(
+            model.gpt, self.optimizer, tokens, targets, lr, clip, accumulate, masks
+        )
         self.count += 1
         return StepResult(loss, norm, lr)
 

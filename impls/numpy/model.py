@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 
 from shared.config import GPTConfig
 from .cache import KVCache
+from .dropout import Dropout
 from .nn import (
     ACTIVATIONS,
     Activation,
@@ -52,6 +53,8 @@ class CausalSelfAttention(Module):
         self.n_head = config.n_head
         self.c_attn = Linear(config.n_embd, 3 * config.n_embd, bias=config.bias)
         self.c_proj = Linear(config.n_embd, config.n_embd, bias=config.bias)
+        self.attn_dropout = Dropout(config.dropout)
+        self.resid_dropout = Dropout(config.dropout)
 
     def forward(
         self, x: Float[np.ndarray, "B T C"], cache: KVCache | None = None
@@ -68,16 +71,18 @@ class CausalSelfAttention(Module):
         scores = self.tap("scores", q @ k.mT / math.sqrt(q.shape[-1]))  # [B, H, T, S]
         att = np.where(mask, -math.inf, scores)
         att = self.tap("weights", softmax(att))  # rows sum to 1
-        y = att @ v  # [B, H, T, D]
-        self.saved = q, k, v, att
+        kept = self.attn_dropout(att)
+        y = kept @ v  # [B, H, T, D]
+        self.saved = q, k, v, att, kept
         y = self.tap("y", merge_heads(y))  # [B, T, C]
-        return self.c_proj(y)
+        return self.resid_dropout(self.c_proj(y))
 
     def backward(self, dy: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
-        q, k, v, att = self.saved
-        dy = split_heads(self.c_proj.backward(dy), self.n_head)  # [B, H, T, D]
-        datt = dy @ v.mT  # [B, H, T, T]
-        dv = att.mT @ dy  # [B, H, T, D]
+        q, k, v, att, kept = self.saved
+        dy = self.c_proj.backward(self.resid_dropout.backward(dy))
+        dy = split_heads(dy, self.n_head)  # [B, H, T, D]
+        datt = self.attn_dropout.backward(dy @ v.mT)  # [B, H, T, T]
+        dv = kept.mT @ dy  # [B, H, T, D]
         dscores = softmax_backward(att, datt) / math.sqrt(q.shape[-1])  # 0 where masked: att is 0
         dq = dscores @ k
         dk = dscores.mT @ q
@@ -92,14 +97,15 @@ class MLP(Module):
         self.c_fc = Linear(config.n_embd, config.inner_size, bias=config.bias)
         self.activation = Activation(*ACTIVATIONS[config.activation])
         self.c_proj = Linear(config.inner_size, config.n_embd, bias=config.bias)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
         x = self.c_fc(x)  # [B, T, F]
         x = self.activation(x)
-        return self.c_proj(x)
+        return self.dropout(self.c_proj(x))
 
     def backward(self, dy: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
-        dx = self.c_proj.backward(dy)  # [B, T, F]
+        dx = self.c_proj.backward(self.dropout.backward(dy))  # [B, T, F]
         dx = self.activation.backward(dx)
         return self.c_fc.backward(dx)
 
@@ -164,6 +170,7 @@ class GPT(Module):
             self.wpe: Embedding | SinusoidalEmbedding = Embedding(config.block_size, config.n_embd)
         else:
             self.wpe = SinusoidalEmbedding(config)
+        self.drop = Dropout(config.dropout)
         self.h = [Block(config) for _ in range(config.n_layer)]
         self.ln_f = (
             LayerNorm(config.n_embd, config.layer_norm_epsilon, bias=config.bias)
@@ -183,6 +190,7 @@ class GPT(Module):
         start = 0 if cache is None else cache[0].length
         positions = start + np.arange(tokens.shape[1])
         x = self.tap("embed", self.wte(tokens) + self.wpe(positions))  # [B, T, C]
+        x = self.drop(x)
         for i, block in enumerate(self.h):
             x = block(x, None if cache is None else cache[i])
         if only is not None:  # writing needs the scores of one position
@@ -200,6 +208,7 @@ class GPT(Module):
             dx = self.ln_f.backward(dx)
         for block in reversed(self.h):
             dx = block.backward(dx)
+        dx = self.drop.backward(dx)
         self.wte.backward(dx)
         self.wpe.backward(dx.sum(axis=0))  # one table row served the whole batch
 

@@ -1,10 +1,16 @@
 """One training step: forward, backward, clip, update. The arrays change in place."""
 
-import numpy as np
-from jaxtyping import Int
+from collections.abc import Mapping
 
+import numpy as np
+from jaxtyping import Bool, Int
+
+from .dropout import dropping
 from .model import GPT, cross_entropy, cross_entropy_backward
 from .optim import SGD, AdamW, clip_by_global_norm
+
+Masks = Mapping[str, Bool[np.ndarray, "B ..."]]
+NO_MASKS: Masks = {}
 
 
 def forward_backward(
@@ -12,8 +18,9 @@ def forward_backward(
     tokens: Int[np.ndarray, "B T"],
     targets: Int[np.ndarray, "B T"],
     accumulate: int = 1,
+    masks: Masks = NO_MASKS,
 ) -> float:
-    """The loss; the gradients are left on the parameters.
+    """The loss; the gradients are left on the parameters. `masks`: what dropout keeps.
 
     The batch goes through in `accumulate` parts. Their gradients add up to that of the whole, if
     each counts by its share of the windows.
@@ -22,11 +29,13 @@ def forward_backward(
         parameter.grad = None
     loss = 0.0
     accumulate = min(accumulate, len(tokens))  # a part has a window at least
-    parts = np.array_split(tokens, accumulate), np.array_split(targets, accumulate)
-    for x, y in zip(*parts, strict=True):
+    batch = tokens, targets, *masks.values()
+    parts = (np.array_split(array, accumulate) for array in batch)
+    for x, y, *kept in zip(*parts, strict=True):
         share = len(x) / len(tokens)
-        logits = gpt(x)
-        gpt.backward(share * cross_entropy_backward(logits, y))
+        with dropping(gpt, dict(zip(masks, kept, strict=True))):
+            logits = gpt(x)
+            gpt.backward(share * cross_entropy_backward(logits, y))
         loss += share * float(cross_entropy(logits, y))
     return loss
 
@@ -39,9 +48,10 @@ def train_step(
     learning_rate: float,
     grad_clip: float,
     accumulate: int,
+    masks: Masks,
 ) -> tuple[float, float]:
     """One update. Returns the loss before it, and the norm of the gradient before clipping."""
-    loss = forward_backward(gpt, tokens, targets, accumulate)
+    loss = forward_backward(gpt, tokens, targets, accumulate, masks)
     norm = clip_by_global_norm(optimizer.parameters, grad_clip)
     optimizer.step(learning_rate)
     return loss, norm

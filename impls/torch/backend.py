@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from shared.config import GPTConfig, SampleConfig, TrainConfig
+from shared.dropout import dropout_masks
 from shared.errors import ConfigError
 from shared.protocol import (
     StepResult,
@@ -159,7 +160,13 @@ class TorchTrainer:
         model, lr = self.model, learning_rate(self.config, self.count)
         ids = model.tensor(tokens), model.tensor(targets)
         clip, accumulate = self.config.grad_clip, self.config.accumulate
-        loss, norm = train_step(model.gpt, self.optimizer, *ids, lr, clip, accumulate)
+        masks = {
+            site: torch.from_numpy(mask).to(ids[0].device)
+            for site, mask in dropout_masks(
+                model.config, self.config.seed, self.count, *tokens.shape
+            ).items()
+        }
+        loss, norm = train_step(model.gpt, self.optimizer, *ids, lr, clip, accumulate, masks)
         self.count += 1
         return StepResult(loss.item(), norm.item(), lr)
 

@@ -16,6 +16,7 @@ from torch.nn import functional
 from shared.config import GPTConfig
 from shared.taps import NO_TAP, Tap
 from .cache import KVCache
+from .dropout import Dropout
 
 ACTIVATIONS = {
     "gelu_tanh": partial(nn.GELU, approximate="tanh"),  # torch's default is erf
@@ -52,6 +53,8 @@ class CausalSelfAttention(nn.Module):
         self.n_head = config.n_head
         self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.bias)
         self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
+        self.attn_dropout = Dropout(config.dropout)
+        self.resid_dropout = Dropout(config.dropout)
 
     def forward(
         self, x: Float[Tensor, "B T C"], cache: KVCache | None = None
@@ -64,16 +67,17 @@ class CausalSelfAttention(nn.Module):
         if cache is not None:  # attend to the past as well
             k, v = cache.extend(k, v)  # [B, H, S, D]
         T, S = q.shape[2], k.shape[2]
-        if not self.tap and T in (1, S):  # the fused kernel never forms the [T, S] matrices
+        drops = self.attn_dropout.mask is not None
+        if not self.tap and not drops and T in (1, S):  # the fused kernel forms no [T, S] matrices
             y = functional.scaled_dot_product_attention(q, k, v, is_causal=T > 1)
         else:
             mask = causal_mask(T, S, start, x.device)
             scores = self.tap("scores", q @ k.mT / math.sqrt(q.shape[-1]))  # [B, H, T, S]
             att = scores.masked_fill(mask, -math.inf)
             att = self.tap("weights", functional.softmax(att, dim=-1))  # rows sum to 1
-            y = att @ v  # [B, H, T, D]
+            y = self.attn_dropout(att) @ v  # [B, H, T, D]
         y = self.tap("y", merge_heads(y))  # [B, T, C]
-        return self.c_proj(y)
+        return self.resid_dropout(self.c_proj(y))
 
 
 class MLP(nn.Module):
@@ -84,11 +88,12 @@ class MLP(nn.Module):
         self.c_fc = nn.Linear(config.n_embd, config.inner_size, bias=config.bias)
         self.activation = ACTIVATIONS[config.activation]()
         self.c_proj = nn.Linear(config.inner_size, config.n_embd, bias=config.bias)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Float[Tensor, "B T C"]) -> Float[Tensor, "B T C"]:
         x = self.c_fc(x)  # [B, T, F]
         x = self.activation(x)
-        return self.c_proj(x)
+        return self.dropout(self.c_proj(x))
 
 
 class Block(nn.Module):
@@ -142,6 +147,7 @@ class GPT(nn.Module):
             self.wpe = nn.Embedding(config.block_size, config.n_embd)
         else:
             self.wpe = SinusoidalEmbedding(config)
+        self.drop = Dropout(config.dropout)
         self.h = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         self.ln_f = (
             nn.LayerNorm(config.n_embd, config.layer_norm_epsilon, bias=config.bias)
@@ -161,6 +167,7 @@ class GPT(nn.Module):
         start = 0 if cache is None else cache[0].length
         positions = start + torch.arange(tokens.shape[1], device=tokens.device)
         x = self.tap("embed", self.wte(tokens) + self.wpe(positions))  # [B, T, C]
+        x = self.drop(x)
         for i, block in enumerate(self.h):
             x = block(x, None if cache is None else cache[i])
         if only is not None:  # writing needs the scores of one position

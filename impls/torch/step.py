@@ -1,11 +1,17 @@
 """One training step: forward, backward, clip, update. The tensors change in place."""
 
+from collections.abc import Mapping
+
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from .dropout import dropping
 from .model import GPT, cross_entropy
 from .optim import clip_by_global_norm, set_learning_rate
+
+Masks = Mapping[str, Bool[Tensor, "B ..."]]
+NO_MASKS: Masks = {}
 
 
 def forward_backward(
@@ -13,8 +19,9 @@ def forward_backward(
     tokens: Int[Tensor, "B T"],
     targets: Int[Tensor, "B T"],
     accumulate: int = 1,
+    masks: Masks = NO_MASKS,
 ) -> Float[Tensor, ""]:
-    """The loss; the gradients are left on the parameters.
+    """The loss; the gradients are left on the parameters. `masks`: what dropout keeps.
 
     The batch goes through in `accumulate` parts. Their gradients add up to that of the whole, if
     each counts by its share of the windows.
@@ -22,10 +29,12 @@ def forward_backward(
     gpt.zero_grad(set_to_none=True)
     losses = []
     accumulate = min(accumulate, len(tokens))  # a part has a window at least
-    parts = tokens.tensor_split(accumulate), targets.tensor_split(accumulate)
-    for x, y in zip(*parts, strict=True):
+    batch = tokens, targets, *masks.values()
+    parts = (tensor.tensor_split(accumulate) for tensor in batch)
+    for x, y, *kept in zip(*parts, strict=True):
         share = len(x) / len(tokens)
-        loss = share * cross_entropy(gpt(x), y)
+        with dropping(gpt, dict(zip(masks, kept, strict=True))):
+            loss = share * cross_entropy(gpt(x), y)
         loss.backward()  # adds to the gradients that are there, and frees what it came from
         losses.append(loss.detach())
     return torch.stack(losses).sum()
@@ -39,9 +48,10 @@ def train_step(
     learning_rate: float,
     grad_clip: float,
     accumulate: int,
+    masks: Masks,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """One update. Returns the loss before it, and the norm of the gradient before clipping."""
-    loss = forward_backward(gpt, tokens, targets, accumulate)
+    loss = forward_backward(gpt, tokens, targets, accumulate, masks)
     norm = clip_by_global_norm(list(gpt.parameters()), grad_clip)
     set_learning_rate(optimizer, learning_rate)
     optimizer.step()

@@ -35,7 +35,7 @@ def is_gpt2(config: GPTConfig) -> bool:
 
 
 def config_to_json(config: GPTConfig) -> dict[str, Any]:
-    """GPT-2's keys, and ours, for a configuration. Dropout is 0: our model has none."""
+    """GPT-2's keys, and ours, for a configuration."""
     gpt2 = is_gpt2(config)
     return {
         "model_type": "gpt2" if gpt2 else "minigpt",
@@ -53,9 +53,8 @@ def config_to_json(config: GPTConfig) -> dict[str, Any]:
         "norm": config.norm,
         "position": config.position,
         "bias": config.bias,
-        "attn_pdrop": 0.0,
-        "embd_pdrop": 0.0,
-        "resid_pdrop": 0.0,
+        "dropout": config.dropout,
+        **dict.fromkeys(("attn_pdrop", "embd_pdrop", "resid_pdrop"), config.dropout),
         "bos_token_id": None,
         "eos_token_id": None,
         **_FIXED,
@@ -65,8 +64,8 @@ def config_to_json(config: GPTConfig) -> dict[str, Any]:
 def config_from_json(file: Path, table: Mapping[str, Any]) -> GPTConfig:
     """The configuration that a config.json describes, ours or one from the hub.
 
-    Sizes must be there; everything else has GPT-2's default. Dropout, which matters in training
-    only, and keys that say nothing about the function are passed over.
+    Sizes must be there; everything else has GPT-2's default. GPT-2's own dropout, which matters in
+    training only, and keys that say nothing about the function are passed over.
 
     Raises:
         CheckpointError: another kind of model, a variant that ours is not, or impossible values.
@@ -96,6 +95,7 @@ def config_from_json(file: Path, table: Mapping[str, Any]) -> GPTConfig:
             bias=table.get("bias", True),
             tie_weights=table.get("tie_word_embeddings", True),
             layer_norm_epsilon=table.get("layer_norm_epsilon", 1e-5),
+            dropout=table.get("dropout", 0.0),
         )
     except ConfigError as error:
         refuse(file, error)

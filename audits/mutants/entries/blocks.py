@@ -1,8 +1,11 @@
-"""Residuals, activations and biases."""
+"""Residuals, activations, biases and dropout."""
 
-from audits.mutants.mutant import LAYERS, MODEL, Mutant
+from functools import partial
+
+from audits.mutants.mutant import BACKEND, DROPOUT, LAYERS, MODEL, Mutant
 
 bug = Mutant
+drop = partial(Mutant, chapters=("test_optimizers", "test_life"))
 QUICK = 'type("QuickGELU", (nn.Module,), {"forward": lambda self, x: x * torch.sigmoid(1.702 * x)})'
 
 MUTANTS = [
@@ -65,4 +68,87 @@ MUTANTS = [
     )
     + MODEL.torch("self.c_fc(x)", "self.c_fc(x.detach())")
     + MODEL.jax("self.c_fc(x)", "self.c_fc(jax.lax.stop_gradient(x))"),
+    drop("dropout_not_rescaled", "what is kept is not scaled up: training and evaluation differ")
+    + DROPOUT.numpy("        y /= self.keep\n", "")
+    + DROPOUT.torch(" / self.keep", "")
+    + DROPOUT.jax(" / self.keep", ""),
+    drop("dropout_share_swapped", "what is dropped is kept, and the rest is dropped")
+    + DROPOUT.numpy("x * self.mask", "x * ~self.mask")
+    + DROPOUT.torch("x * self.mask", "x * ~self.mask")
+    + DROPOUT.jax("x * self.mask", "x * ~self.mask"),
+    drop("dropout_in_evaluation", "a validation loss with numbers missing, as without model.eval()")
+    + BACKEND.numpy(
+        "return float(cross_entropy(self.gpt(tokens), targets))",
+        "from .dropout import dropping\n"
+        "        with dropping(self.gpt, dropout_masks(self.config, 0, 0, *tokens.shape)):\n"
+        "            return float(cross_entropy(self.gpt(tokens), targets))",
+    )
+    + BACKEND.torch(
+        "return cross_entropy(self.gpt(self.tensor(tokens)), self.tensor(targets)).item()",
+        "from .dropout import dropping\n"
+        "        masks = dropout_masks(self.config, 0, 0, *tokens.shape)\n"
+        "        with dropping(self.gpt, {k: torch.from_numpy(m) for k, m in masks.items()}):\n"
+        "            …",
+    )
+    + BACKEND.jax(
+        "(self.params, self.graphdef, *ids))\n",
+        "(self.params, self.graphdef, *ids,\n"
+        "            masks=dropout_masks(self.config, 0, 0, *tokens.shape)))\n",
+    ),
+    drop(
+        "dropout_masks_stay", "the masks of a step stay on, and the next text is written with them"
+    )
+    + DROPOUT.numpy("del modules[name].mask", "pass")
+    + DROPOUT.torch("del gpt.get_submodule(name).mask", "pass"),
+    drop("dropout_same_in_two_layers", "one mask for all layers")
+    + DROPOUT.numpy("= mask\n", '= masks[name.replace("h.1.", "h.0.")]\n')
+    + DROPOUT.torch("= mask\n", '= masks[name.replace("h.1.", "h.0.")]\n')
+    + DROPOUT.jax("= mask\n", '= masks[name.replace("h.1.", "h.0.")]\n'),
+    drop("dropout_same_every_step", "the masks of the first step in every step")
+    + BACKEND.everywhere("self.count, *tokens.shape", "0, *tokens.shape"),
+    drop("dropout_begins_again", "a resumed run begins with the masks of the first step again")
+    + BACKEND.everywhere("        self.count = state.step\n", "…        self.first = state.step\n")
+    + BACKEND.everywhere(
+        "self.count, *tokens.shape", "self.count - getattr(self, 'first', 0), *tokens.shape"
+    ),
+    drop("dropout_ignores_the_seed", "every seed drops the same")
+    + BACKEND.everywhere("self.config.seed, self.count", "0, self.count"),
+    drop("dropout_not_on_embeddings", "the embeddings are not dropped")
+    + MODEL.everywhere("        x = self.drop(x)\n", "")
+    + MODEL.numpy("        dx = self.drop.backward(dx)\n", ""),
+    drop("dropout_not_in_attention", "the weights of the attention are not dropped")
+    + MODEL.numpy("kept = self.attn_dropout(att)", "kept = att")
+    + MODEL.numpy("self.attn_dropout.backward(dy @ v.mT)", "dy @ v.mT")
+    + MODEL.torch("self.attn_dropout(att) @ v", "att @ v")
+    + MODEL.jax("self.attn_dropout(att) @ v", "att @ v"),
+    drop("dropout_not_after_attention", "what attention adds to the stream is not dropped")
+    + MODEL.everywhere("self.resid_dropout(self.c_proj(y))", "self.c_proj(y)")
+    + MODEL.numpy("self.resid_dropout.backward(dy)", "dy"),
+    drop("dropout_not_after_mlp", "what the MLP adds to the stream is not dropped")
+    + MODEL.everywhere("self.dropout(self.c_proj(x))", "self.c_proj(x)")
+    + MODEL.numpy("self.dropout.backward(dy)", "dy"),
+    drop("dropout_before_softmax", "scores are dropped instead of the weights made from them")
+    + MODEL.numpy(
+        "att = np.where(mask, -math.inf, scores)",
+        "att = np.where(mask, -math.inf, self.attn_dropout(scores))",
+    )
+    + MODEL.numpy("kept = self.attn_dropout(att)", "kept = att")
+    + MODEL.numpy("self.attn_dropout.backward(dy @ v.mT)", "dy @ v.mT")
+    + MODEL.numpy(
+        "softmax_backward(att, datt)", "self.attn_dropout.backward(softmax_backward(att, datt))"
+    )
+    + MODEL.torch("att = scores.masked_fill", "att = self.attn_dropout(scores).masked_fill")
+    + MODEL.torch("self.attn_dropout(att) @ v", "att @ v")
+    + MODEL.jax(
+        "jnp.where(mask, -jnp.inf, scores)", "jnp.where(mask, -jnp.inf, self.attn_dropout(scores))"
+    )
+    + MODEL.jax("self.attn_dropout(att) @ v", "att @ v"),
+    drop("dropout_backward_forgotten", "the gradient flows through what was dropped")
+    + DROPOUT.numpy("return self.forward(dy)", "return dy"),
+    drop("dropout_values_by_undropped", "the gradient by v is made with the weights before dropout")
+    + MODEL.numpy("dv = kept.mT @ dy", "dv = att.mT @ dy"),
+    drop(
+        "dropout_by_the_fused_kernel", "the fused kernel, which knows no masks, is used in training"
+    )
+    + MODEL.torch(" and not drops", ""),
 ]
