@@ -69,11 +69,13 @@ def test_the_matrix_fails_when_a_mutant_survives(monkeypatch, tmp_path, capsys) 
     alive = Verdict("swap_qk", "numpy", {}, [check])
     dead = Verdict("swap_qk", "torch", {check: "wrong"}, [])
     monkeypatch.setattr(report, "REPORT", tmp_path / "build" / "mutants.json")
-    monkeypatch.setattr(matrix, "run", lambda *_: [alive, dead])
+    monkeypatch.setattr(matrix, "judge_all", lambda *_: [alive, dead])
     assert matrix.main(["swap_qk"]) == 1
-    assert "survived: swap_qk in numpy" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "swap_qk in torch: 1 fell, first test_forward.py::test_taps\n" in out
+    assert "survived: swap_qk in numpy" in out
     assert report.read_report() == report.Report(report.fingerprint(), [alive, dead])
-    monkeypatch.setattr(matrix, "run", lambda *_: [dead])
+    monkeypatch.setattr(matrix, "judge_all", lambda *_: [dead])
     assert matrix.main(["swap_qk"]) == 0
     assert matrix.idle_checks([alive]) == [check]
     assert matrix.idle_checks([alive, dead]) == []
