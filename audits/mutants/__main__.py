@@ -17,7 +17,8 @@ from audits.mutants.catalogue import CATALOGUE, find
 from audits.mutants.elsewhere import told
 from audits.mutants.generic import judge_sample
 from audits.mutants.judging import Verdict
-from audits.mutants.plant import HEALTHY, MutantError
+from audits.mutants.mutant import HEALTHY, Mutant
+from audits.mutants.plant import MutantError
 from audits.mutants.report import fingerprint, write_report
 from audits.mutants.workers import Task, judge_all
 from lessons.command import command
@@ -47,7 +48,7 @@ class Options:
 @command
 def main(options: Options) -> int:
     """Judge mutants as the options ask. Returns the exit status."""
-    names = [find(name).name for name in options.names] or list(CATALOGUE)
+    mutants = [find(name) for name in options.names] or list(CATALOGUE.values())
     backends = options.backend or BACKENDS
     processes, console = max(1, options.processes), Console(highlight=False, soft_wrap=True)
     if options.generic:
@@ -57,7 +58,7 @@ def main(options: Options) -> int:
             )
         return judge_sample(options.generic, options.seed, backends, processes, console)
     judged_sources = fingerprint()  # before judging: later edits are not judged
-    wanted = tasks(names, backends, healthy=not options.first)
+    wanted = tasks(mutants if options.first else [*mutants, HEALTHY], backends)
     verdicts = []
     for verdict in judge_all(wanted, processes, options.first):
         verdicts.append(verdict)
@@ -65,12 +66,12 @@ def main(options: Options) -> int:
     if not options.first:
         write_report(judged_sources, verdicts)
     whole = not (options.first or options.names) and set(backends) == set(BACKENDS)
-    judged = [v for v in verdicts if v.mutant != HEALTHY]
+    judged = [v for v in verdicts if v.mutant != HEALTHY.name]
     troubles = {
         "the healthy copy fails": [
             f"{v.backend}: {check}: {how}"
             for v in verdicts
-            if v.mutant == HEALTHY
+            if v.mutant == HEALTHY.name
             for check, how in v.fallen.items()
         ],
         "survived": [f"{v.mutant} in {v.backend}" for v in judged if not v.killed],
@@ -85,17 +86,16 @@ def main(options: Options) -> int:
     return 1 if any(troubles.values()) else 0
 
 
-def tasks(names: Sequence[str], backends: Sequence[str], healthy: bool) -> list[Task]:
-    """The slowest first, with the healthy copy of each backend, which must not fail."""
+def tasks(mutants: Sequence[Mutant], backends: Sequence[str]) -> list[Task]:
+    """Every mutant in every backend that has it, the slowest backend first."""
     order = sorted(backends, key=lambda backend: backend != "jax")
-    mutants = [(n, b) for b in order for n in names if b in CATALOGUE[n].edits]
-    return [*mutants, *((None, b) for b in order if healthy)]
+    return [(mutant, backend) for backend in order for mutant in mutants if backend in mutant.edits]
 
 
 def idle_checks(verdicts: Sequence[Verdict]) -> list[str]:
     """Checks of the suite that saw mutants and killed none."""
     seen = {check for v in verdicts for check in v.passed}
-    deadly = {check for v in verdicts if v.mutant != HEALTHY for check in v.fallen}
+    deadly = {check for v in verdicts if v.mutant != HEALTHY.name for check in v.fallen}
     return sorted(seen - deadly)
 
 
