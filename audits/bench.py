@@ -18,6 +18,7 @@ from rich.table import Table
 from audits.products import numpy_products
 from lessons.alone import peak_memory, run_alone
 from lessons.command import PresetName, command
+from lessons.printing import table_of_numbers
 from shared.commands.terminal import say
 from shared.config import (
     DEFAULT_PRESET,
@@ -100,10 +101,8 @@ def measure(backend: str, config: GPTConfig, train: TrainConfig, rounds: int) ->
 
 def render(measured: dict[str, Measurement]) -> Table:
     """The measurements, one backend per row."""
-    table = Table(title="One training step, and the matrix products in it")
-    table.add_column("")
-    for heading in ("products (ms)", "step (ms)", "multiple", "tokens/s written", "peak (MiB)"):
-        table.add_column(heading, justify="right")
+    headings = "", "products (ms)", "step (ms)", "multiple", "tokens/s written", "peak (MiB)"
+    table = table_of_numbers(*headings, title="One training step, and the matrix products in it")
     for backend, m in measured.items():
         peak = "?" if m.peak_memory is None else f"{m.peak_memory / 2**20:,.0f}"
         times = f"{1e3 * m.products:.1f}", f"{1e3 * m.step:.1f}", f"{m.multiple:.2f}"

@@ -21,6 +21,7 @@ from rich.table import Table
 from tyro.conf import Positional, arg
 
 from lessons.command import command
+from lessons.printing import table_of_numbers
 from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
 from shared.commands.options import UsageError
 from shared.commands.terminal import escape_controls, say
@@ -164,12 +165,8 @@ def draw_curves(path: Path, runs: Sequence[Run], unit: str) -> None:
 
 def summary(runs: Sequence[Run], unit: str) -> Table:
     """The runs, one per row."""
-    table = Table(title=f"Validation losses in {unit}")
-    table.add_column("run", overflow="fold")
-    table.add_column("dataset", overflow="fold")
-    table.add_column("tokens")
-    for heading in ("steps", "last", "best", "at step", "over floor"):
-        table.add_column(heading, justify="right")
+    headings = "run", "dataset", "tokens", "steps", "last", "best", "at step", "over floor"
+    table = table_of_numbers(*headings, words=3, title=f"Validation losses in {unit}")
     for run in runs:
         losses = run.losses()
         best = min(losses, key=losses.__getitem__)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.compare import relative_error
+from conformance.compare import farthest, relative_error, unfit
 from lessons.ladder.rungs import MAIN, Rung
 from lessons.ladder.subject import Subject, Unlike
 
@@ -59,20 +59,13 @@ def check(rung: Rung, name: str, expected: np.ndarray, found: Any, reference: Su
     """The relative error of one value. Raises `Unlike` if it is above the rung's limit."""
     if isinstance(found, float):
         found = np.asarray(found)
-    if not isinstance(found, np.ndarray):
-        raise Unlike(("found", f"{type(found).__name__} instead of a NumPy array"))
-    if expected.dtype.kind != "i" and found.shape != expected.shape:
+    whole = expected.dtype.kind == "i"
+    if isinstance(found, np.ndarray) and found.shape != expected.shape and not whole:
         raise Unlike(("found", f"shape {list(found.shape)}"))
-    if found.dtype != expected.dtype:
-        instead = f"{found.dtype} instead of {expected.dtype}: keep the precision of x"
-        raise Unlike(("found", instead))
-    if expected.dtype.kind == "i":
+    if fault := unfit(found, str(expected.dtype)):
+        raise Unlike(("found", fault))
+    if whole:
         return check_whole(expected, found)
-    bad = ~np.isfinite(found)
-    if bad.any():
-        at = tuple(np.argwhere(bad)[0].tolist())
-        many = f"{int(bad.sum())} of {found.size} entries are NaN or infinite; the first is "
-        raise Unlike(("found", f"{many}{found[at]} at {list(at)}"))
     error = relative_error(found, expected)
     if not error <= rung.limit:
         raise Unlike(*differences(rung, name, expected, found, reference))
@@ -97,9 +90,7 @@ def differences(
     rung: Rung, name: str, expected: np.ndarray, found: np.ndarray, reference: Subject
 ) -> list[tuple[str, str]]:
     """The entry with the largest error, and anything conspicuous about the whole."""
-    difference = np.abs(found - expected)
-    at = tuple(int(i) for i in np.unravel_index(difference.argmax(), difference.shape))
-    error = relative_error(found, expected)
+    at, error = farthest(found, expected), relative_error(found, expected)
     lines = [
         ("found", f"yours {found[at]:.6g}, expected {expected[at]:.6g}, at {list(at)}"),
         ("error", f"{error:.1e} of the largest value; the limit is {rung.limit:.0e}"),
