@@ -145,7 +145,7 @@ def render(
     for number, (leg, there, row) in enumerate(zip(legs, relay, judged, strict=True), start=1):
         far = [f"{found.size:.1e}" if found.size else "0" for found in row.values()]
         steps = f"{leg.first:,}–{leg.last:,}"
-        table.add_row(str(number), escape(leg.backend), steps, f"{there.loss:.6f}", *far)
+        table.add_row(f"{number:3}", escape(leg.backend), steps, f"{there.loss:.6f}", *far)
     return table
 
 
