@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.compare import farthest, relative_error, unfit
+from conformance.compare import farthest, relative_error
 from lessons.ladder.rungs import MAIN, Rung
 from lessons.ladder.subject import Subject, Unlike
 
@@ -59,13 +59,20 @@ def check(rung: Rung, name: str, expected: np.ndarray, found: Any, reference: Su
     """The relative error of one value. Raises `Unlike` if it is above the rung's limit."""
     if isinstance(found, float):
         found = np.asarray(found)
-    whole = expected.dtype.kind == "i"
-    if isinstance(found, np.ndarray) and found.shape != expected.shape and not whole:
+    if not isinstance(found, np.ndarray):
+        raise Unlike(("found", f"{type(found).__name__} instead of a NumPy array"))
+    if expected.dtype.kind != "i" and found.shape != expected.shape:
         raise Unlike(("found", f"shape {list(found.shape)}"))
-    if fault := unfit(found, str(expected.dtype)):
-        raise Unlike(("found", fault))
-    if whole:
+    if found.dtype != expected.dtype:
+        instead = f"{found.dtype} instead of {expected.dtype}: keep the precision of x"
+        raise Unlike(("found", instead))
+    if expected.dtype.kind == "i":
         return check_whole(expected, found)
+    bad = ~np.isfinite(found)
+    if bad.any():
+        at = tuple(np.argwhere(bad)[0].tolist())
+        many = f"{int(bad.sum())} of {found.size} entries are NaN or infinite; the first is "
+        raise Unlike(("found", f"{many}{found[at]} at {list(at)}"))
     error = relative_error(found, expected)
     if not error <= rung.limit:
         raise Unlike(*differences(rung, name, expected, found, reference))
