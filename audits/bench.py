@@ -8,33 +8,30 @@ multiple is step / products, measured within the same minutes. Run nothing else 
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from tyro.conf import arg
 
-from audits.products import numpy_products, step_operations
+from audits.products import numpy_products
 from lessons.alone import peak_memory, run_alone
-from shared.commands.options import parse
-from shared.commands.terminal import run_command
+from lessons.command import PresetName, command
+from lessons.printing import table_of_numbers
+from shared.commands.terminal import say
 from shared.config import (
     DEFAULT_PRESET,
     GPTConfig,
     SampleConfig,
     TrainConfig,
     load_preset,
-    preset_names,
 )
 from shared.errors import ConfigError
 from shared.layout import init_weights
 from shared.protocol import BACKENDS, load_backend
 from shared.text.datasets import batch
 
-PROGRAM = "python -m audits.bench"
 REPEATS = 10
 """Repetitions per round. The first one warms the caches and does not count."""
 
@@ -43,7 +40,7 @@ REPEATS = 10
 class Options:
     """What to measure."""
 
-    preset: Annotated[str, arg(metavar="|".join(preset_names()))] = DEFAULT_PRESET
+    preset: PresetName = DEFAULT_PRESET
     """The recipe whose training step is measured."""
     vocab_size: int = 65
     """Size of the vocabulary. Tinyshakespeare has 65 different characters."""
@@ -61,8 +58,6 @@ class Measurement:
     """A training step: forward, backward, clipping, optimizer."""
     multiple: float
     """step / products."""
-    gflops: float
-    """Billions of operations per second, of the products alone."""
     decode_tokens_per_second: float
     """Writing one text with the KV cache, until the window is full."""
     peak_memory: int | None
@@ -99,7 +94,6 @@ def measure(backend: str, config: GPTConfig, train: TrainConfig, rounds: int) ->
         products=products,
         step=step,
         multiple=step / products,
-        gflops=step_operations(config, train.batch_size) / products / 1e9,
         decode_tokens_per_second=writing.max_new_tokens / text,
         peak_memory=peak_memory(),
     )
@@ -107,10 +101,8 @@ def measure(backend: str, config: GPTConfig, train: TrainConfig, rounds: int) ->
 
 def render(measured: dict[str, Measurement]) -> Table:
     """The measurements, one backend per row."""
-    table = Table(title="One training step, and the matrix products in it")
-    table.add_column("")
-    for heading in ("products (ms)", "step (ms)", "multiple", "tokens/s written", "peak (MiB)"):
-        table.add_column(heading, justify="right")
+    headings = "", "products (ms)", "step (ms)", "multiple", "tokens/s written", "peak (MiB)"
+    table = table_of_numbers(*headings, title="One training step, and the matrix products in it")
     for backend, m in measured.items():
         peak = "?" if m.peak_memory is None else f"{m.peak_memory / 2**20:,.0f}"
         times = f"{1e3 * m.products:.1f}", f"{1e3 * m.step:.1f}", f"{m.multiple:.2f}"
@@ -118,23 +110,18 @@ def render(measured: dict[str, Measurement]) -> Table:
     return table
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Measure as the command line asks. Returns the exit status."""
-    return run_command(lambda: _bench(argv))
-
-
-def _bench(argv: Sequence[str] | None) -> int:
-    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
+@command
+def main(options: Options) -> int:
+    """Measure as the options ask. Returns the exit status."""
     if options.rounds < 1:
         raise ConfigError(f"rounds is {options.rounds}; it must be a whole number, 1 or more")
     preset = load_preset(options.preset)
     config = GPTConfig(**(preset.model | {"vocab_size": options.vocab_size}))
     if config.block_size < 2:
         raise ConfigError("block_size is 1: there is nothing to write before the window is full")
-    progress = Console(stderr=True, highlight=False)
     measured = {}
     for backend in BACKENDS:
-        progress.print(f"measuring {backend} …")
+        say(f"measuring {backend} …")
         measured[backend] = run_alone(measure, backend, config, preset.train, options.rounds)
     Console(highlight=False).print(render(measured))
     return 0

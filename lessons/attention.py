@@ -1,9 +1,8 @@
 """Where every head of a model looks: python -m lessons.attention --prompt "To be, or not"
 
-Runs the prompt through a trained model, and attention_picture.py draws the attention weights,
-softmax(q·kᵀ / √D), of every layer and head into one picture. Row t of a map shows how much the
-token at t reads from each column s: its weights sum to 1. Above the diagonal is the future, which
-stays empty.
+Runs the prompt through a trained model, and draws the attention weights, softmax(q·kᵀ / √D), of
+every layer and head into one picture. Row t of a map shows how much the token at t reads from each
+column s: its weights sum to 1. Above the diagonal is the future, which stays empty.
 """
 
 import sys
@@ -33,6 +32,13 @@ from shared.protocol import BACKENDS
 ALL = "all"
 Maps = Float[np.ndarray, "L H T T"]
 """Attention weights by layer, head, the token that looks, and the token it looks at."""
+
+SIDE, SIDE_ALONE = 2.2, 6.0
+"""Inches of a map, and of a single one."""
+WIDEST = 40.0
+"""Inches of all maps together; more maps are drawn smaller."""
+NAMES, LETTERS = 7, 11
+"""Token names per inch, and characters of a title per inch."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +70,6 @@ def main(options: Options) -> int:
     dtype = options.dtype or checkpoint.dtype
     names = BACKENDS if options.backend == ALL else (options.backend,)
     maps = {name: attention_maps(replace(options, backend=name), checkpoint, ids) for name in names}
-    # matplotlib takes half a second: check everything else first.
-    from lessons.attention_picture import draw_attention
-
     tokens = [show_token(tokenizer, token) for token in ids]
     weights = next(iter(maps.values()))[layers][:, heads]
     step = f", step {checkpoint.training.step:,}" if checkpoint.training else ""
@@ -98,6 +101,62 @@ def attention_maps(
     trace = build_model(options, checkpoint, needs="trace").trace(ids[None])
     layers = range(checkpoint.config.n_layer)
     return np.stack([trace[f"h.{i}.attn.weights"][0] for i in layers])
+
+
+def draw_attention(
+    path: Path, weights: Maps, tokens: list[str], layers: list[int], heads: list[int], title: str
+) -> None:
+    """Draw a map for every layer (down) and head (across), all on one scale from 0 to 1.
+
+    Args:
+        path: the PNG file, replaced as a whole.
+        weights: what each token (third axis) takes from each (fourth).
+        tokens: the names of the T tokens.
+        layers: the number of each layer, L of them.
+        heads: the number of each head, H of them.
+        title: the title; cut if it is too long.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    # Here: matplotlib takes half a second.
+    from matplotlib.colors import PowerNorm
+
+    from shared.runs import plots
+
+    rows, columns = weights.shape[:2]
+    alone = rows == columns == 1
+    side = SIDE_ALONE if alone else min(SIDE, WIDEST / max(rows, columns))
+    width = columns * side + 1.6
+    figure = plots.new_figure(width, rows * side + 1.0)
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    # By the square root: in a long text all weights are small, but still differ.
+    scale = PowerNorm(0.5, vmin=0, vmax=1)
+    # The future has no colour, so that it does not look like a weight of 0.
+    future = np.triu(np.ones(weights.shape, bool), k=1)
+    shown = np.ma.masked_array(weights, future)
+    for (i, j), axes in np.ndenumerate(grid):
+        axes.tick_params(length=2)
+        axes.spines[:].set_visible(False)
+        image = axes.imshow(shown[i, j], norm=scale, interpolation="nearest")
+        axes.set_title(f"layer {layers[i]}, head {heads[j]}", fontsize=9)
+    every = -(-len(tokens) // int(NAMES * side))  # as many names as there is room for
+    places = list(range(0, len(tokens), every))
+    names = [tokens[place] for place in places]
+    # Words are longer than letters, and may have dollars in them.
+    style = {"fontsize": 9 if alone else 7, "parse_math": False}
+    upright = 90 if max(map(len, names)) > 2 else 0
+    for axes in grid[-1]:
+        axes.set_xticks(places, names, rotation=upright, **style)
+    for axes in grid[:, 0]:
+        axes.set_yticks(places, names, **style)
+    figure.supxlabel("looks at", fontsize=9)
+    figure.supylabel("token", fontsize=9)
+    figure.colorbar(image, ax=grid, label="attention weight", shrink=0.8)
+    most = int(LETTERS * width)
+    cut = title if len(title) <= most else f"{title[: most - 1]}…"
+    figure.suptitle(cut, fontsize=10, parse_math=False)
+    plots.save_figure(path, figure)
 
 
 def lesson(weights: Maps, layers: list[int], heads: list[int]) -> list[str]:
@@ -133,10 +192,9 @@ def agreement(maps: dict[str, Maps], dtype: str) -> list[str]:
     """
     if len(maps) == 1:
         return []
-    pairs = list(combinations(maps, 2))
-    apart = [float(np.abs(maps[a] - maps[b]).max()) for a, b in pairs]
-    worst = int(np.argmax(apart))  # argmax finds a NaN; max() would miss it
-    (a, b), largest, limit = pairs[worst], apart[worst], limit_of("taps", dtype)
+    apart = {(a, b): float(np.abs(maps[a] - maps[b]).max()) for a, b in combinations(maps, 2)}
+    (a, b), largest = max(apart.items(), key=lambda pair: (np.isnan(pair[1]), pair[1]))
+    limit = limit_of("taps", dtype)
     verdict = (
         "rounding, and no more"
         if largest <= limit

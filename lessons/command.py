@@ -20,10 +20,12 @@ PresetName = Annotated[str, arg(metavar="|".join(preset_names()))]
 
 
 def command(run: Callable[[Any], int]) -> Callable[..., int]:
-    """Make `main(argv)` of a function of options. Its help is the docstring of the module."""
+    """Make `main(argv)` of a function of options. Its help is the docstring of the module, and what
+    it is started by the module's PROGRAM, if it is not started by its name."""
     options: Any = run.__annotations__["options"]
     module = run.__globals__
-    program = f"python -m {module['__spec__'].name.removesuffix('.__main__')}"
+    name = module["__spec__"].name.removesuffix(".__main__")
+    program = module.get("PROGRAM", f"python -m {name}")
 
     @wraps(run)
     def main(argv: Sequence[str] | None = None) -> int:

@@ -1,6 +1,7 @@
 """Printing a lesson: headings, matrices side by side, and what to look at."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -36,6 +37,14 @@ class Lesson:
     def matrices(self, **named: Float[np.ndarray, "*B T C"] | str) -> None:
         """Matrices side by side, under their names and shapes. Strings are printed unchanged."""
         self.show(side_by_side({name.replace("_", " "): value for name, value in named.items()}))
+
+
+def table_of_numbers(*headings: str, words: int = 1, **options: Any) -> Table:
+    """A table without rows: the first columns are for words, all others for numbers."""
+    table = Table(**options)
+    for i, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if i < words else "right", overflow="fold")
+    return table
 
 
 def tokens_over_ids(labels: Iterable[str], ids: Iterable[int | str]) -> Columns:

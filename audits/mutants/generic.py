@@ -6,12 +6,12 @@ equivalent, or if a healthy copy fails.
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.text import Text
 
-from audits.mutants.mutant import DECODING, FORWARD, OPTIMIZER, Edit, Mutant
-from audits.mutants.plant import HEALTHY
+from audits.mutants.mutant import DECODING, FORWARD, HEALTHY, OPTIMIZER, Edit, Mutant
 from audits.mutants.sampling import Change, equivalents, sample, sources_of
 from audits.mutants.workers import Task, judge_all
 
@@ -35,7 +35,7 @@ def judge_sample(
     for backend in sorted(backends, key=lambda name: name != "jax"):  # the slowest first
         sources = sources_of(backend)
         noted = equivalents(backend, sources)
-        tasks.append((Mutant(HEALTHY, "", {backend: ()}, generic=True), backend))
+        tasks.append((replace(HEALTHY, generic=True), backend))
         for i, found in enumerate(sample(sources, count, f"{seed} {backend}", noted)):
             edit = Edit(found.place.file, found.source, found.mutated)
             first = FIRST.get(found.place.file, FORWARD)

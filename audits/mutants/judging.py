@@ -18,13 +18,14 @@ from audits.mutants.mutant import (
     ADAPTER,
     DECODING,
     FORWARD,
+    HEALTHY,
     LIFE,
     LONG_TEXTS,
     OPTIMIZER,
     SHAPES,
     Mutant,
 )
-from audits.mutants.plant import HEALTHY, plant
+from audits.mutants.plant import plant
 from conformance.cases import FAR, LONG, TEETH
 from conformance.conftest import RECORDER
 from conformance.ledger import Ledger
@@ -195,14 +196,14 @@ def run_suite(watcher: Watcher, *backends: str) -> None:
         watcher.fallen["suite"] = f"pytest ended with status {status}"
 
 
-def wanted(mutant: Mutant | None, backend: str) -> Wanted:
+def wanted(mutant: Mutant, backend: str) -> Wanted:
     """The checks to run on a mutant, and their settings."""
-    chapters = mutant.chapters if mutant else FORWARD
+    chapters, sick = mutant.chapters, mutant.name != HEALTHY.name
 
     def without_other_themes(check: str, setting: str) -> bool:
         if check.startswith(("test_shared_", "test_compiled")):
             return False  # tests of shared/, where no bugs are planted; tests in separate processes
-        if mutant and check.startswith(OF_THEMES) and not check.startswith(chapters):
+        if sick and check.startswith(OF_THEMES) and not check.startswith(chapters):
             return False
         if check.startswith("test_training.py") and (chapters, backend) != (OPTIMIZER, "numpy"):
             return False  # hundreds of steps, although one step shows the bug
@@ -245,7 +246,7 @@ def jax_compiles(answer: bool) -> Iterator[None]:
             jax.clear_caches()
 
 
-def stages(mutant: Mutant | None, backend: str, first: bool = False) -> list[Stage]:
+def stages(mutant: Mutant, backend: str, first: bool = False) -> list[Stage]:
     """The parts of the suite to run on a mutant, in order.
 
     A mutant of the catalogue: one part, with all its checks, or, with `first`, the chapters of its
@@ -253,14 +254,12 @@ def stages(mutant: Mutant | None, backend: str, first: bool = False) -> list[Sta
     and then the rest of the whole suite.
     """
     part = wanted(mutant, backend)
-    compiles = compiled(mutant.chapters if mutant else FORWARD)
-    if mutant is not None and mutant.generic:
+    compiles = compiled(mutant.chapters)
+    if mutant.generic:
         likely = Stage(part, compiles, True, seconds=SECONDS_PER_TEST_OF_ALL)
         return [likely, replace(likely, wanted=lambda *which: not part(*which), compiles=True)]
     whole = Stage(part, compiles, first)
-    if mutant is not None and first:
-        return [replace(whole, files=files_of(mutant.chapters)), whole]
-    return [whole]
+    return [replace(whole, files=files_of(mutant.chapters)), whole] if first else [whole]
 
 
 def files_of(chapters: Sequence[str]) -> tuple[Path, ...]:
@@ -270,7 +269,7 @@ def files_of(chapters: Sequence[str]) -> tuple[Path, ...]:
 
 
 def judge(
-    mutant: Mutant | None,
+    mutant: Mutant,
     backend: str,
     directory: Path,
     beside: tuple[str, ...] = (),
@@ -282,13 +281,13 @@ def judge(
     suite can name the backend that is wrong.
     """
     healthy = beside or (REFERENCE[backend],)
-    if not beside and mutant is not None and mutant.generic and backend == "jax":
+    if not beside and mutant.generic and backend == "jax":
         # A float32 error may be twice that of the others, and a single one may be small by chance.
         healthy = "numpy", "torch"
     package = plant(mutant, backend, directory)
     if str(directory) not in sys.path:
         sys.path.insert(0, str(directory))
-    verdict = Verdict(mutant.name if mutant else HEALTHY, backend)
+    verdict = Verdict(mutant.name, backend)
     for stage in stages(mutant, "jax" if "jax" in healthy else backend, first):
         watcher = Watcher(healthy, stage)
         with contextlib.ExitStack() as stack:

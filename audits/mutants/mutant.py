@@ -93,3 +93,8 @@ class Mutant:
     def __add__(self, more: Edits) -> Self:
         edits = self.edits | {b: self.edits.get(b, ()) + more[b] for b in more}
         return replace(self, edits=edits)
+
+
+HEALTHY = Mutant(
+    "healthy", "a copy without a bug, which must not fail", dict.fromkeys(BACKENDS, ())
+)

@@ -6,29 +6,25 @@ The copy has another name, so that the healthy backend and the mutant can share 
 import difflib
 from pathlib import Path
 
-from audits.mutants.mutant import Mutant
+from audits.mutants.mutant import HEALTHY, Mutant
 from shared.errors import UserError
 from shared.sources import ROOT
 
 IMPLS = ROOT / "impls"
-HEALTHY = "healthy"
-"""The name of a copy without a bug, which must not fail."""
 
 
 class MutantError(UserError):
     """There is no such mutant, or it no longer fits the sources."""
 
 
-def mutate(mutant: Mutant | None, backend: str) -> dict[str, str]:
-    """The sources of a backend with the bug in them, by file name; None: unchanged.
+def mutate(mutant: Mutant, backend: str) -> dict[str, str]:
+    """The sources of a backend with the bug in them, by file name.
 
     Raises:
         MutantError: a text to be replaced does not occur as often as it should.
     """
     files = sorted((IMPLS / backend).glob("*.py"))
     sources = {path.name: path.read_text(encoding="utf-8") for path in files}
-    if mutant is None:
-        return sources
     for edit in mutant.edits[backend]:
         found = sources.get(edit.file, "").count(edit.old)
         if found != edit.times:
@@ -40,12 +36,9 @@ def mutate(mutant: Mutant | None, backend: str) -> dict[str, str]:
     return sources
 
 
-def plant(mutant: Mutant | None, backend: str, directory: Path) -> str:
-    """Write the mutated backend into `directory`; returns the name it is imported by.
-
-    Without a mutant, the copy is healthy: a failure then is caused by the copying.
-    """
-    package = f"{mutant.name if mutant else HEALTHY}_{backend}"
+def plant(mutant: Mutant, backend: str, directory: Path) -> str:
+    """Write the mutated backend into `directory`; returns the name it is imported by."""
+    package = f"{mutant.name}_{backend}"
     target = directory / package
     target.mkdir(parents=True)
     for name, source in mutate(mutant, backend).items():
@@ -57,7 +50,7 @@ def plant(mutant: Mutant | None, backend: str, directory: Path) -> str:
 
 def diff(mutant: Mutant, backend: str) -> list[str]:
     """The lines of the source that the mutant changes, as `diff -u0` shows them."""
-    healthy, mutated = mutate(None, backend), mutate(mutant, backend)
+    healthy, mutated = mutate(HEALTHY, backend), mutate(mutant, backend)
     lines: list[str] = []
     for name in dict.fromkeys(edit.file for edit in mutant.edits[backend]):
         path = f"impls/{backend}/{name}"

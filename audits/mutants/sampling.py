@@ -17,6 +17,7 @@ from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from parso.tree import NodeOrLeaf
 
+from audits.mutants.mutant import HEALTHY
 from audits.mutants.operators import OPERATORS
 from audits.mutants.plant import MutantError, mutate
 
@@ -120,7 +121,7 @@ def change(sources: dict[str, str], place: Place) -> Change | None:
 
 
 def sources_of(backend: str) -> dict[str, str]:
-    return {name: text for name, text in mutate(None, backend).items() if name not in SPARED}
+    return {name: text for name, text in mutate(HEALTHY, backend).items() if name not in SPARED}
 
 
 def sample(sources: dict[str, str], count: int, seed: str, noted: set[Key]) -> list[Change]:

@@ -5,7 +5,6 @@ The sources stay as they are: the bug is planted in a copy.
 
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -19,8 +18,7 @@ from audits.mutants.catalogue import CATALOGUE, check_backend, find
 from audits.mutants.judging import Verdict, judge
 from audits.mutants.mutant import Mutant
 from audits.mutants.plant import MutantError, diff
-from shared.commands.options import parse
-from shared.commands.terminal import run_command
+from lessons.command import command
 from shared.protocol import BACKENDS
 
 PROGRAM = "nox -s break --"
@@ -40,13 +38,9 @@ class Options:
     """List all bugs."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Show one bug as the command line asks. Returns the exit status."""
-    return run_command(lambda: _show(argv))
-
-
-def _show(argv: Sequence[str] | None) -> int:
-    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
+@command
+def main(options: Options) -> int:
+    """Show one bug as the options ask. Returns the exit status."""
     console = Console(highlight=False)
     if options.list:
         console.print(listing())

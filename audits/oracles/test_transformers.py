@@ -8,7 +8,9 @@ import torch
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel, pipeline
 
-from conformance.cases import Case, random_weights
+from audits.oracles.hugging_face import HuggingFace
+from audits.reliability.samples import hub_tensors, write_hub
+from conformance.cases import Case, random_batch, random_weights
 from shared.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from shared.commands.export import main as export
 from shared.config import GPTConfig, SampleConfig
@@ -87,6 +89,19 @@ def test_we_open_what_they_save(
     with torch.no_grad():
         truth = model.double()(torch.from_numpy(tokens)).logits.numpy()
     ours = backend.build(checkpoint.config, checkpoint.weights, dtype="float64")
+    np.testing.assert_allclose(ours.logits(tokens), truth, rtol=1e-10, atol=1e-12)
+
+
+def test_we_open_what_is_on_the_hub(backend: Backend, tmp_path: Path) -> None:
+    """Names without "transformer.", the mask as a tensor of every block, no lm_head: they find all
+    of their tensors in it, and give the same logits."""
+    tensors = {key: x for key, x in hub_tensors().items() if not key.endswith("masked_bias")}
+    write_hub(tmp_path, tensors, {"format": "pt"}, bos_token_id=0, eos_token_id=0)
+    checkpoint = load_checkpoint(tmp_path)
+    assert checkpoint.config.tie_weights
+    tokens = random_batch(checkpoint.config)[0]
+    ours = backend.build(checkpoint.config, checkpoint.weights, dtype="float64")
+    truth = HuggingFace(tmp_path).logits(tokens)
     np.testing.assert_allclose(ours.logits(tokens), truth, rtol=1e-10, atol=1e-12)
 
 

@@ -7,10 +7,10 @@ Exit status 1 if anything is lost, wrongly accepted, or ends in a traceback.
 import shlex
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Literal, get_args
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -20,15 +20,15 @@ from audits.reliability import Result
 from audits.reliability.corruptions import try_corruptions
 from audits.reliability.hostile import try_hostile
 from audits.reliability.trainings import try_kills
-from shared.commands.options import UsageError, parse
-from shared.commands.terminal import run_command
+from lessons.command import command
+from shared.commands.options import UsageError
 
 PROGRAM = "python -m audits.reliability"
 Part = Literal["kills", "corruptions", "hostile"]
 WIDTH = 120
 """Columns, if there is no terminal that has a width."""
 MOST_SHOWN = 10
-"""Faults to show per part."""
+"""Faults to show."""
 
 
 @dataclass(frozen=True)
@@ -57,39 +57,26 @@ class Options:
         if self.case is not None and self.only is None:
             raise UsageError("--case needs --only: which part the case is of")
 
-    def results_of(self, part: Part) -> list[Result]:
-        """Try everything in one part."""
-        match part:
-            case "kills":
-                return try_kills(self.kills, self.seed, self.processes, self.case)
-            case "corruptions":
-                return try_corruptions(self.corruptions, self.seed, self.processes, self.case)
-            case "hostile":
-                return try_hostile(self.seed, self.case)
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Try as the command line asks. Returns the exit status."""
-    return run_command(lambda: _try_all(argv))
-
-
-def _try_all(argv: Sequence[str] | None) -> int:
-    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
-    began = perf_counter()
-    parts: list[Part] = [options.only] if options.only else list(get_args(Part))
-    found = {part: options.results_of(part) for part in parts}
-    tried = sum(map(len, found.values()))
-    faults = {part: [result for result in found[part] if result.fault] for part in parts}
+@command
+def main(options: Options) -> int:
+    """Try as the options ask. Returns the exit status."""
+    began, seed, processes, case = perf_counter(), options.seed, options.processes, options.case
+    parts: dict[Part, Callable[[], list[Result]]] = {
+        "kills": lambda: try_kills(options.kills, seed, processes, case),
+        "corruptions": lambda: try_corruptions(options.corruptions, seed, processes, case),
+        "hostile": lambda: try_hostile(seed, case),
+    }
+    found = {part: parts[part]() for part in parts if options.only in (None, part)}
     console = Console(highlight=False)
     console.width = console.width if console.is_terminal else WIDTH
     console.print(_table(found))
-    lost = sum(map(len, faults.values()))
+    faults = [(part, each) for part, results in found.items() for each in results if each.fault]
+    tried, lost = sum(map(len, found.values())), len(faults)
     print(f"{tried:,} tried in {perf_counter() - began:.0f} s: {lost or 'nothing'} lost")
-    for part in parts:
-        again = f"{PROGRAM} --only {part} --seed {options.seed} --case"
-        for each in sorted(faults[part], key=lambda result: len(result.case))[:MOST_SHOWN]:
-            text = f"\n{each.row}: {each.how}\nagain: {again} {shlex.quote(each.case)}"
-            console.print(Text(text, "bold red"), soft_wrap=True)
+    for part, each in sorted(faults, key=lambda fault: len(fault[1].case))[:MOST_SHOWN]:
+        again = f"{PROGRAM} --only {part} --seed {seed} --case {shlex.quote(each.case)}"
+        console.print(Text(f"\n{each.row}: {each.how}\nagain: {again}", "bold red"), soft_wrap=True)
     return 1 if lost else 0
 
 
@@ -100,16 +87,16 @@ def _table(found: dict[Part, list[Result]]) -> Table:
     table.add_column("tried", justify="right")
     table.add_column("ended well")
     table.add_column("faults", justify="right")
+    rows = defaultdict(list)
     for part, results in found.items():
-        rows = defaultdict(list)
         for result in results:
-            rows[result.row].append(result)
-        for name, own in rows.items():
-            well = Counter(result.how for result in own if not result.fault)
-            endings = ", ".join(f"{count:,} {how}" for how, count in well.most_common())
-            faults = len(own) - well.total()
-            shown = Text(str(faults), "bold red" if faults else "green")
-            table.add_row(f"{part}: {name}", f"{len(own):,}", endings or "–", shown)
+            rows[f"{part}: {result.row}"].append(result)
+    for name, own in rows.items():
+        well = Counter(result.how for result in own if not result.fault)
+        endings = ", ".join(f"{count:,} {how}" for how, count in well.most_common())
+        faults = len(own) - well.total()
+        shown = Text(str(faults), "bold red" if faults else "green")
+        table.add_row(name, f"{len(own):,}", endings or "–", shown)
     return table
 
 

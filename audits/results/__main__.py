@@ -6,7 +6,6 @@ Exit status 1: a preset is not clearly better than the bigram.
 """
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -26,13 +25,12 @@ from audits.results.record import (
 from audits.results.table import README, markdown, write_table
 from audits.results.training import train_preset
 from lessons.alone import run_alone
-from shared.commands.options import parse
-from shared.commands.terminal import end_of_checks, run_command, say
+from lessons.command import command
+from shared.commands.terminal import end_of_checks, say
 from shared.config import load_preset, preset_names
 from shared.protocol import BACKENDS
 from shared.text.datasets import load_dataset
 
-PROGRAM = "python -m audits.results"
 RUNS = Path("runs") / "results"
 """Where the trained models stay, so that you can sample from them."""
 
@@ -51,13 +49,9 @@ class Options:
     """auto: tinyshakespeare if available, otherwise playlets."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Train as the command line asks. Returns the exit status."""
-    return run_command(lambda: _results(argv))
-
-
-def _results(argv: Sequence[str] | None) -> int:
-    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
+@command
+def main(options: Options) -> int:
+    """Train as the options ask. Returns the exit status."""
     presets = [load_preset(name).name for name in options.preset] or [
         name for name in preset_names() if options.long or name not in LONG
     ]

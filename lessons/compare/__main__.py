@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from lessons.alone import run_alone
 from lessons.command import TrainingOptions, command
 from lessons.compare.training import Report, Task, train_backend
+from lessons.printing import table_of_numbers
 from shared.commands.options import UsageError
-from shared.commands.terminal import end_of_checks, escape_controls
+from shared.commands.terminal import end_of_checks, escape_controls, say
 from shared.config import GPTConfig, SampleConfig, load_preset
 from shared.layout import init_weights
 from shared.protocol import BACKENDS
@@ -46,11 +46,11 @@ def main(options: Options) -> int:
         raise UsageError("the prompt is empty: there is no token to go on from")
     task, tokenizer, note = _prepare(options)
     end_of_checks()
-    progress, out = Console(stderr=True, highlight=False), Console(highlight=False)
-    progress.print(escape(f"data: {note}"))
+    out = Console(highlight=False)
+    say(f"data: {note}")
     reports = {}
     for backend in BACKENDS:
-        progress.print(f"{backend}: {task.train.steps:,} steps")
+        say(f"{backend}: {task.train.steps:,} steps")
         reports[backend] = run_alone(train_backend, backend, task)
     out.print(side_by_side(reports))
     for line in samples(reports, tokenizer, options.prompt):
@@ -72,12 +72,11 @@ def _prepare(options: Options) -> tuple[Task, Tokenizer, str]:
 
 def side_by_side(reports: dict[str, Report]) -> Table:
     """The measurements, one backend per column."""
-    table = Table(
+    table = table_of_numbers(
+        *("", *reports, "largest difference"),
         title="The same weights, the same batches, three implementations",
         caption="Losses in nats per token. JAX compiles in its first step, counted only there.",
     )
-    for heading in ("", *reports, "largest difference"):
-        table.add_column(heading, justify="right" if heading else "left")
 
     def row(label: str, values: list[float], form: str, *, compare: bool = False) -> None:
         difference = f"{max(values) - min(values):.1e}" if compare else ""

@@ -22,6 +22,7 @@ from tyro.conf import arg
 from lessons.alone import run_alone
 from lessons.command import command
 from lessons.gpt2.writing import Report, write
+from lessons.printing import table_of_numbers
 from shared.commands.options import BackendName, UsageError
 from shared.commands.sample import encode_prompt
 from shared.commands.terminal import escape_controls, same_output_everywhere, say
@@ -133,10 +134,8 @@ def parameters(config: GPTConfig) -> Table:
     for name, shape in tensor_shapes(config).items():
         part = next(part for part in PARTS if f"{part}." in name or f".{part}_" in name)
         counts[part] += math.prod(shape)
-    table = Table(title=f"{counts.total():,} parameters, in {config.n_layer} blocks")
-    table.add_column("part")
-    table.add_column("parameters", justify="right")
-    table.add_column("share", justify="right")
+    title = f"{counts.total():,} parameters, in {config.n_layer} blocks"
+    table = table_of_numbers("part", "parameters", "share", title=title)
     for part, count in counts.items():
         label = PARTS[part] if config.tie_weights else PARTS[part].removesuffix(", and head")
         table.add_row(label, f"{count:,}", f"{count / counts.total():.1%}")
@@ -145,12 +144,11 @@ def parameters(config: GPTConfig) -> Table:
 
 def measured(reports: Mapping[str, Report]) -> Table:
     """The times and the memory, one backend per column."""
-    table = Table(
-        caption="JAX compiles during the first two tokens, which are not in the speed, and again "
-        "when a text outgrows 64 or 256 tokens."
+    caption = (
+        "JAX compiles during the first two tokens, which are not in the speed, and again when a "
+        "text outgrows 64 or 256 tokens."
     )
-    for heading in ("", *reports):
-        table.add_column(heading, justify="right" if heading else "left")
+    table = table_of_numbers("", *reports, caption=caption)
     every = reports.values()
     table.add_row("load and build (s)", *(f"{r.load:.1f}" for r in every))
     table.add_row("first token (s)", *(f"{r.first:.2f}" for r in every))

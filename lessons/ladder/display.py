@@ -16,7 +16,6 @@ MARKS = {
     OPEN: ("→", "bold yellow", "next"),
     WRONG: ("✗", "bold red", "not yet right"),
     BROKEN: ("·", "dim", ""),
-    None: ("·", "dim", ""),
 }
 
 
@@ -47,7 +46,7 @@ def ladder(members: list[Rung], met: dict[Rung, Verdict]) -> Table:
     table.add_column(width=17, no_wrap=True, justify="right")
     for rung in members:
         verdict = met.get(rung)
-        mark, style, note = MARKS[verdict.state if verdict else None]
+        mark, style, note = MARKS[verdict.state if verdict else BROKEN]
         if verdict and verdict.error:
             note = f"error {verdict.error:.0e}"
         cells = (Text(cell) for cell in (mark, rung.name, rung.help.about, note))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.compare import relative_error
+from conformance.compare import farthest, relative_error
 from lessons.ladder.rungs import MAIN, Rung
 from lessons.ladder.subject import Subject, Unlike
 
@@ -97,9 +97,7 @@ def differences(
     rung: Rung, name: str, expected: np.ndarray, found: np.ndarray, reference: Subject
 ) -> list[tuple[str, str]]:
     """The entry with the largest error, and anything conspicuous about the whole."""
-    difference = np.abs(found - expected)
-    at = tuple(int(i) for i in np.unravel_index(difference.argmax(), difference.shape))
-    error = relative_error(found, expected)
+    at, error = farthest(found, expected), relative_error(found, expected)
     lines = [
         ("found", f"yours {found[at]:.6g}, expected {expected[at]:.6g}, at {list(at)}"),
         ("error", f"{error:.1e} of the largest value; the limit is {rung.limit:.0e}"),

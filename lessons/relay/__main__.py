@@ -21,6 +21,7 @@ from tyro.conf import arg
 from conformance.limits import limit_of
 from lessons.alone import run_alone
 from lessons.command import PresetName, TrainingOptions, command
+from lessons.printing import table_of_numbers
 from lessons.relay.legs import Difference, Leg, Snapshot, apart, divide, snapshot, train_until
 from shared.commands.options import Directory
 from shared.commands.terminal import end_of_checks, say
@@ -115,16 +116,11 @@ def training_options(legs: Sequence[Leg], options: Options) -> list[str]:
     Raises `ConfigError` if there is no such preset.
     """
     load_preset(options.preset)
-    values = {
-        "preset": options.preset,
-        "dataset": options.dataset,
-        "steps": options.steps,
-        "seed": options.seed,
-        "dtype": "float64",
-        "eval-interval": options.steps,
-        "checkpoint-interval": legs[0].last,  # so that all runs can be compared at its end
-    }
-    return [f"--{name}={value}" for name, value in values.items()]
+    return [
+        *(f"--preset={options.preset}", f"--dataset={options.dataset}", f"--seed={options.seed}"),
+        *(f"--steps={options.steps}", f"--eval-interval={options.steps}", "--dtype=float64"),
+        f"--checkpoint-interval={legs[0].last}",  # so that all runs can be compared at its end
+    ]
 
 
 def largest(judged: Iterable[Mapping[str, Difference]]) -> Difference:
@@ -139,20 +135,17 @@ def render(
     legs: Sequence[Leg], relay: Sequence[Snapshot], judged: Sequence[Mapping[str, Difference]]
 ) -> Table:
     """One row per leg, and how far it ends from the runs in one backend."""
-    table = Table(
+    table = table_of_numbers(
+        *("leg", "backend", "steps", "loss at the end"),
+        *(f"from {escape(backend)} alone" for backend in judged[0]),
+        words=2,
         title="One training handed from backend to backend, and the same in each alone",
         caption="Differences: the largest in weights and moments, relative. 0: the same bits.",
     )
-    for heading in ("leg", "backend", "steps", "loss at the end"):
-        table.add_column(heading, justify="left" if heading == "backend" else "right")
-    for backend in judged[0]:
-        table.add_column(f"from {escape(backend)} alone", justify="right")
     for number, (leg, there, row) in enumerate(zip(legs, relay, judged, strict=True), start=1):
-        table.add_row(
-            *(str(number), escape(leg.backend), f"{leg.first:,}–{leg.last:,}"),
-            f"{there.loss:.6f}",
-            *(f"{found.size:.1e}" if found.size else "0" for found in row.values()),
-        )
+        far = [f"{found.size:.1e}" if found.size else "0" for found in row.values()]
+        steps = f"{leg.first:,}–{leg.last:,}"
+        table.add_row(f"{number:3}", escape(leg.backend), steps, f"{there.loss:.6f}", *far)
     return table
 
 

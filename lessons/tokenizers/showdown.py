@@ -7,6 +7,7 @@ from rich.table import Table
 
 from lessons.alone import run_alone
 from lessons.compare.training import Task, train_backend
+from lessons.printing import table_of_numbers
 from shared.config import GPTConfig, Preset, SampleConfig
 from shared.layout import init_weights
 from shared.text.datasets import Dataset, TokenData, encode_dataset
@@ -66,9 +67,7 @@ def showdown(
     vocabulary: dict[str, int], corpus: dict[str, Encoded], losses: dict[str, float]
 ) -> Table:
     """The measurements, one tokenizer per column. `losses` is empty if nothing was trained."""
-    table = Table(title="The showdown on the corpus")
-    for heading in ("", *corpus):
-        table.add_column(heading, justify="right" if heading else "left")
+    table = table_of_numbers("", *corpus, title="The showdown on the corpus")
 
     def row(label: str, values: list[str]) -> None:
         table.add_row(label, *values)

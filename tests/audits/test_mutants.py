@@ -13,10 +13,10 @@ from rich.console import Console
 from audits.contained import work_off
 from audits.mutants import __main__ as matrix
 from audits.mutants import generic, report, show
-from audits.mutants.catalogue import CATALOGUE, THEMES
+from audits.mutants.catalogue import CATALOGUE, THEMES, find
 from audits.mutants.entries import museum
 from audits.mutants.judging import Verdict
-from audits.mutants.mutant import Edit, Mutant
+from audits.mutants.mutant import HEALTHY, Edit, Mutant
 from audits.mutants.operators import OPERATORS
 from audits.mutants.plant import MutantError, mutate
 from audits.mutants.sampling import change, equivalents, places, sample, sources_of
@@ -28,7 +28,7 @@ PLANTED = [(mutant, backend) for mutant in CATALOGUE.values() for backend in mut
 
 @pytest.mark.parametrize(("mutant", "backend"), PLANTED, ids=lambda x: getattr(x, "name", x))
 def test_every_bug_can_be_planted_and_compiles(mutant: Mutant, backend: str) -> None:
-    healthy, sources = mutate(None, backend), mutate(mutant, backend)
+    healthy, sources = mutate(HEALTHY, backend), mutate(mutant, backend)
     assert sources != healthy
     for name, source in sources.items():
         compile(source, name, "exec")
@@ -52,8 +52,9 @@ def test_sources_that_have_changed_are_noticed() -> None:
 
 def test_the_suite_kills_mutants_and_spares_the_healthy() -> None:
     """One process, so that the healthy copy is judged after the sick ones."""
-    names = ("swap_qk", "tied_grad_forgets_one", "weights_rounded", None)
-    swapped, tied, rounded, healthy = judge_all([(name, "numpy") for name in names], processes=1)
+    sick = map(find, ("swap_qk", "tied_grad_forgets_one", "weights_rounded"))
+    tasks = [(mutant, "numpy") for mutant in (*sick, HEALTHY)]
+    swapped, tied, rounded, healthy = judge_all(tasks, processes=1)
     assert healthy.fallen == {}
     assert len(healthy.passed) > 20
     assert "test_forward.py::test_taps" in swapped.fallen
@@ -69,11 +70,13 @@ def test_the_matrix_fails_when_a_mutant_survives(monkeypatch, tmp_path, capsys) 
     alive = Verdict("swap_qk", "numpy", {}, [check])
     dead = Verdict("swap_qk", "torch", {check: "wrong"}, [])
     monkeypatch.setattr(report, "REPORT", tmp_path / "build" / "mutants.json")
-    monkeypatch.setattr(matrix, "run", lambda *_: [alive, dead])
+    monkeypatch.setattr(matrix, "judge_all", lambda *_: [alive, dead])
     assert matrix.main(["swap_qk"]) == 1
-    assert "survived: swap_qk in numpy" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "swap_qk in torch: 1 fell, first test_forward.py::test_taps\n" in out
+    assert "survived: swap_qk in numpy" in out
     assert report.read_report() == report.Report(report.fingerprint(), [alive, dead])
-    monkeypatch.setattr(matrix, "run", lambda *_: [dead])
+    monkeypatch.setattr(matrix, "judge_all", lambda *_: [dead])
     assert matrix.main(["swap_qk"]) == 0
     assert matrix.idle_checks([alive]) == [check]
     assert matrix.idle_checks([alive, dead]) == []
@@ -193,7 +196,7 @@ def test_survivors_are_printed_and_too_many_are_an_error(
     alive = {"healthy", *(f"generic_5_{i}" for i in survive)}
 
     def judge(tasks: list[Task], processes: int) -> list[Verdict]:
-        names = [(getattr(mutant, "name", ""), backend) for mutant, backend in tasks]
+        names = [(mutant.name, backend) for mutant, backend in tasks]
         return [Verdict(*task, {} if task[0] in alive else {"check": "wrong"}) for task in names]
 
     monkeypatch.setattr(generic, "sources_of", lambda backend: SOURCES)
@@ -213,7 +216,7 @@ def test_survivors_are_printed_and_too_many_are_an_error(
 
 def test_the_suite_stops_at_the_first_check_that_falls() -> None:
     """Also before it: a mutant that cannot be imported counts as killed."""
-    source = mutate(None, "numpy")["optim.py"]
+    source = mutate(HEALTHY, "numpy")["optim.py"]
     wrong = source.replace("self.count += 1", "self.count += 2")
     broken = source.replace("import math", "import no_such_module")
     edits = {"wrong": wrong, "broken": broken}

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from conformance.cases import BASE, Case, random_batch, random_weights
-from lessons import attention_picture
-from lessons.attention import agreement, attention_maps, lesson, main
+from lessons.attention import agreement, attention_maps, draw_attention, lesson, main
 from lessons.command import ModelOptions
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.protocol import BACKENDS, load_backend
+from shared.runs import plots
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
 
@@ -29,7 +29,7 @@ def random_maps(layers: int, heads: int, length: int) -> np.ndarray:
 def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figure that would have been saved."""
     saved: list[Figure] = []
-    monkeypatch.setattr(attention_picture, "save_figure", lambda _, figure: saved.append(figure))
+    monkeypatch.setattr(plots, "save_figure", lambda _, figure: saved.append(figure))
     return saved
 
 
@@ -87,7 +87,7 @@ def test_agreement_names_who_is_apart() -> None:
 def test_every_map_is_where_it_belongs(figures: list[Figure]) -> None:
     maps = random_maps(2, 3, 5)
     tokens = ["$a$", "\\n", "␣", "c", "d"]
-    attention_picture.draw_attention(Path("x.png"), maps, tokens, [0, 1], [0, 1, 2], "run: $x$")
+    draw_attention(Path("x.png"), maps, tokens, [0, 1], [0, 1, 2], "run: $x$")
     figure = figures[0]
     *panels, bar = figure.axes
     assert [axes.get_title() for axes in panels] == [

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from lessons import curves, runs
-from lessons.runs import read_run
+from lessons import curves
+from lessons.curves import BITS, NATS, in_bits, read_run
 from shared.commands.train import train_main
 from shared.runs import plots
 from shared.runs.metrics import Metrics
@@ -41,14 +41,14 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 def floor_known(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The text of the run `trained` counts as one whose true probability is known."""
     name = str(trained.parent / "text.txt")
-    monkeypatch.setattr(runs, "FLOOR_KNOWN", name)
+    monkeypatch.setattr(curves, "FLOOR_KNOWN", name)
     known = replace(load_dataset(name), floor_nats=FLOOR)
-    monkeypatch.setattr(runs, "_load_once", lambda _: known)
+    monkeypatch.setattr(curves, "_load_once", lambda _: known)
 
 
-def curve(label: str, **changes: object) -> runs.Run:
+def curve(label: str, **changes: object) -> curves.Run:
     rows = [Metrics(0, None, 4.0, 3.0), Metrics(1, 3.9), Metrics(2, 3.5, 3.0, 2.5)]
-    return replace(runs.Run(label, rows, bytes_per_token=1.0, dataset="d", text="0"), **changes)
+    return replace(curves.Run(label, rows, bytes_per_token=1.0, dataset="d", text="0"), **changes)
 
 
 # Reading
@@ -69,7 +69,7 @@ def test_a_run_says_what_its_losses_are_of(trained: Path, floor_known: None) -> 
 
 def test_what_is_drawn_is_what_was_measured(figures: list[Figure], tmp_path: Path) -> None:
     both = [curve("$a$", floor=1.5), curve("b", bytes_per_token=2.0)]
-    curves.draw_curves(tmp_path / "x.png", both, bits=True)
+    curves.draw_curves(tmp_path / "x.png", list(map(in_bits, both)), BITS)
     axes = figures[0].axes[0]
     drawn = [line.get_xydata().tolist() for line in axes.lines]
     bit = 1 / math.log(2)
@@ -89,14 +89,14 @@ def test_what_is_drawn_is_what_was_measured(figures: list[Figure], tmp_path: Pat
 
 def test_remarks_warn_of_what_misleads() -> None:
     words = curve("w", bytes_per_token=3.0, tokenizer="word")
-    assert "flatters" in " ".join(curves.remarks([curve("a"), words], bits=True))
-    assert "flatters" not in " ".join(curves.remarks([curve("a"), curve("b")], bits=True))
-    assert "not comparable" in curves.remarks([curve("a"), curve("b", text="1")], bits=False)[0]
+    assert "flatters" in " ".join(curves.remarks([curve("a"), words], BITS))
+    assert "flatters" not in " ".join(curves.remarks([curve("a"), curve("b")], BITS))
+    assert "not comparable" in curves.remarks([curve("a"), curve("b", text="1")], NATS)[0]
     close = [Metrics(0, None, 4.0), Metrics(1, 3.9), Metrics(2, 3.5, 3.25)]
-    [distance] = curves.remarks([curve("a"), curve("b", rows=close)], bits=False)
+    [distance] = curves.remarks([curve("a"), curve("b", rows=close)], NATS)
     assert distance.startswith("Validation losses are at most 2.5e-01 apart, at step 2;")
     never = [Metrics(1, None, 3.0)]
-    assert "No step" in curves.remarks([curve("a"), curve("b", rows=never)], bits=False)[0]
+    assert "No step" in curves.remarks([curve("a"), curve("b", rows=never)], NATS)[0]
 
 
 # The command
