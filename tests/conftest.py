@@ -17,6 +17,15 @@ def outside_nox() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_pictures() -> Iterator[None]:
+    """Drawing loss.png is most of the time of a small training. runs/test_progress.py draws it, and
+    trainings in processes of their own do, which test_cli.py looks at."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shared.runs.plots.plot_losses", lambda *_, **__: None)
+        yield
+
+
 @pytest.fixture
 def empty_directory(tmp_path, monkeypatch) -> None:
     """Run the test in a temporary directory, so that default paths do not find the user's files."""

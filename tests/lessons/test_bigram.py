@@ -2,7 +2,6 @@
 
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,12 +71,6 @@ def test_a_training_that_diverges_says_so_once(text: str, capsys) -> None:
     assert main(options) == 2
     _, error = capsys.readouterr().err.splitlines()
     assert "no longer finite after 2 steps" in error
-
-
-def test_a_text_without_two_tokens_in_both_parts(tmp_path: Path, capsys) -> None:
-    path = tmp_path / "short.txt"
-    path.write_text("abcdefghij", encoding="utf-8")
-    assert "is too short" in error_of(capsys, main(["--dataset", str(path)]))
 
 
 def test_a_table_that_is_too_large_is_refused(text, capsys, monkeypatch) -> None:

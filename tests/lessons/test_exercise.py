@@ -17,7 +17,6 @@ from lessons.ladder.hints import HINTS
 from lessons.ladder.rungs import RUNGS
 from lessons.ladder.verdict import OPEN, RIGHT, WRONG, Verdict
 from shared.sources import ROOT
-from tests.command_line import error_of
 
 
 @pytest.fixture
@@ -193,8 +192,3 @@ def test_an_exception_is_shown_with_its_line_and_no_traceback(
     assert message in shown.out
     assert "Traceback" not in shown.out + shown.err
     assert max(map(len, shown.out.splitlines())) <= 80
-
-
-def test_a_solution_that_is_none(tmp_path: Path, capsys) -> None:
-    for folder in (tmp_path / "nobody", ROOT / "shared"):
-        assert str(folder.name) in error_of(capsys, command.main(["--solution", str(folder)]))

@@ -34,11 +34,10 @@ Handover = Callable[[TrainState], TrainState]
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A relay of a tiny model in this process, without its pictures. Gives the options for it."""
+    """A relay of a tiny model in this process. Gives the options for it."""
     (tmp_path / "tiny.toml").write_text(TINY)
     (tmp_path / "text.txt").write_text(TEXT[:970])  # windows all alike: JAX compiles for each shape
     monkeypatch.setattr("shared.config.PRESETS", tmp_path)
-    monkeypatch.setattr("shared.runs.plots.plot_losses", lambda *_, **__: None)
     monkeypatch.setattr(relay, "run_alone", lambda function, *given: function(*given))
     return ["--preset", "tiny", "--dataset", str(tmp_path / "text.txt")]
 

@@ -39,19 +39,3 @@ def test_what_is_exported_is_the_same_function(
         for c, w in ((config, weights), (exported.config, exported.weights))
     )
     np.testing.assert_allclose(after, before, rtol=1e-12)
-
-
-def test_what_is_there_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    saved(tmp_path / "own")
-    (tmp_path / "mine").mkdir()
-    assert main(["--run", str(tmp_path / "own"), "--to", str(tmp_path / "mine")]) == 2
-    assert "mine is there already" in capsys.readouterr().err
-    assert not list((tmp_path / "mine").iterdir())
-
-
-def test_post_norm_is_no_gpt2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    saved(tmp_path / "own", norm="post")
-    assert main(["--run", str(tmp_path / "own"), "--to", str(tmp_path / "gpt2")]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "a post-norm model is no GPT-2" in line
-    assert not (tmp_path / "gpt2").exists()

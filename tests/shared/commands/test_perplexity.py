@@ -36,21 +36,3 @@ def test_perplexity_is_exp_of_the_mean_loss(
         losses += [-math.log(p[i, ids[start + i + 1]]) for i in range(len(window))]
     expected = f"perplexity {math.exp(np.mean(losses)):.4f}: {np.mean(losses):.6f} nats per token"
     assert capsys.readouterr().out.startswith(f"{expected} over {len(TEXT) - 1} tokens, ")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"), [("t", "has 1 token"), ("toX", "'X'"), ("", "is empty")]
-)
-def test_what_has_no_perplexity(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str
-) -> None:
-    tokenizer = build_tokenizer("char", TEXT)
-    config = GPTConfig(tokenizer.vocab_size, 8, 1, 2, 8)
-    save_checkpoint(
-        tmp_path / "model", config, random_weights(Case("p", config)), tokenizer=tokenizer
-    )
-    (tmp_path / "text").write_text(text)
-    options = ["--run", str(tmp_path / "model"), "--perplexity", str(tmp_path / "text")]
-    assert sample_main("numpy", options) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert message in line
