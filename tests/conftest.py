@@ -48,3 +48,25 @@ def trained(tmp_path_factory) -> Path:
     options = ["--dataset", str(directory / "text.txt"), "--out", str(directory / "run")]
     assert train_main("numpy", [*SMALL, *options]) == 0
     return directory / "run"
+
+
+TINY = """
+[model]
+block_size = 8
+n_layer = 1
+n_head = 2
+n_embd = 8
+[train]
+batch_size = 4
+learning_rate = 1e-2
+min_lr = 1e-3
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch) -> list[str]:
+    """The options of a lesson that trains: a preset of a tiny model, and a text."""
+    (tmp_path / "tiny.toml").write_text(TINY)
+    (tmp_path / "text.txt").write_text(TEXT[:970])  # windows all alike: JAX compiles for each shape
+    monkeypatch.setattr("shared.config.PRESETS", tmp_path)
+    return ["--preset", "tiny", "--dataset", str(tmp_path / "text.txt")]
