@@ -12,7 +12,7 @@ from audits.products import forward_products, numpy_products, step_operations
 from lessons.alone import peak_memory, run_alone
 from lessons.compare import __main__ as comparison
 from lessons.compare.training import Report, Task
-from shared.config import GPTConfig
+from shared.config import GPTConfig, load_preset
 from shared.errors import BackendError, ConfigError
 from shared.text.tokenizers import build_tokenizer
 from tests.command_line import TEXT
@@ -23,26 +23,14 @@ CONFIG = GPTConfig(vocab_size=5, block_size=8, n_layer=2, n_head=2, n_embd=8)
 # A separate process
 
 
-def double_in_another_process(x: int) -> tuple[int, int]:
-    return 2 * x, os.getpid()
-
-
-def refuse(what: str) -> None:
-    raise ConfigError(f"no {what}")
-
-
-def die(backend: str) -> None:
-    os._exit(9)
-
-
 def test_a_function_runs_in_another_process() -> None:
-    doubled, process = run_alone(double_in_another_process, 21)
-    assert doubled == 42
-    assert process != os.getpid()
-    with pytest.raises(ConfigError, match=r"^no luck$"):
-        run_alone(refuse, "luck")
-    with pytest.raises(BackendError, match="process of torch ended"):
-        run_alone(die, "torch")
+    """Functions that import little: each process is a new Python."""
+    assert run_alone(os.getpid) != os.getpid()
+    assert run_alone(divmod, 42, 4) == (10, 2)
+    with pytest.raises(ConfigError, match="no preset 'luck'"):
+        run_alone(load_preset, "luck")
+    with pytest.raises(BackendError, match="process of false ended"):
+        run_alone(os.execvp, "false", ["false"])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not count")
