@@ -9,6 +9,13 @@ from shared.commands.train import train_main
 from tests.command_line import SMALL, TEXT
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """With `-n`, the tests of an xdist_group run in one process, so what they share is made once."""
+    if config.getoption("numprocesses", None) and config.option.dist == "no":
+        config.option.dist = "loadgroup"
+
+
 @pytest.fixture(autouse=True, scope="session")
 def outside_nox() -> Iterator[None]:
     """Hints name the commands for a user's own shell, even if nox runs these tests."""
