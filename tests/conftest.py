@@ -11,7 +11,7 @@ from tests.command_line import SMALL, TEXT
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """With `-n`, the tests of an xdist_group run in one process, so what they share is made once."""
+    """With `-n`, the tests of an xdist_group run in one process: what they share is made once."""
     if config.getoption("numprocesses", None) and config.option.dist == "no":
         config.option.dist = "loadgroup"
 
