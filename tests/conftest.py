@@ -11,11 +11,9 @@ from tests.command_line import SMALL, TEXT
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """With `-n`, the tests of an xdist_group run in one process: what they share is made once."""
-    if hasattr(config, "workerinput"):  # a process of xdist's, which reads the command line anew
-        config.option.loadgroup = True
-    elif config.getoption("numprocesses", None) and config.option.dist == "no":
-        config.option.dist = "loadgroup"
+    """With `-n`, the tests of a file run in one process, so what they share is made once."""
+    if config.getoption("numprocesses", None) and config.option.dist == "no":
+        config.option.dist = "loadscope"
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -25,9 +25,6 @@ SUITE = [
 CHOICE = ["-k", "float64 and gpt2 and not finite"]
 
 
-pytestmark = pytest.mark.xdist_group("report")
-
-
 @dataclass
 class Run:
     status: int

@@ -171,7 +171,6 @@ def test_commands_are_found():
     assert modules >= BY_CI | TOO_LONG.keys(), "no reason is given for what nobody shows"
 
 
-@pytest.mark.xdist_group("commands")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_command_works(
     runs: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

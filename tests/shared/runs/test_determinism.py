@@ -23,8 +23,6 @@ from shared.config import SampleConfig
 from shared.protocol import BACKENDS, Model, load_backend
 from tests.command_line import ROOT
 
-pytestmark = pytest.mark.xdist_group("determinism")
-
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "XLA_FLAGS")
 
 OLD_PROCESSOR = {
