@@ -17,21 +17,12 @@ SMALL = shlex.split("--block-size 8 --n-layer 1 --n-head 2 --n-embd 8 --batch-si
 """Options of a training that takes a moment. Its tokens are the characters of TEXT."""
 
 
-def start(backend: str, command: str, *options: str, **popen) -> subprocess.Popen:
+def start(backend: str, command: str, *options: object) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", f"impls.{backend}.{command}", *map(str, options)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        **popen,
-    )
-
-
-def run(backend: str, command: str, *options: str, **popen) -> subprocess.CompletedProcess:
-    with start(backend, command, *options, **popen) as process:
-        stdout, stderr = process.communicate(timeout=120)
-    return subprocess.CompletedProcess(
-        process.args, process.returncode, stdout.decode(), stderr.decode()
     )
 
 

@@ -9,11 +9,27 @@ from shared.commands.train import train_main
 from tests.command_line import SMALL, TEXT
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """With `-n`, the tests of a file run in one process, so what they share is made once."""
+    if config.getoption("numprocesses", None) and config.option.dist == "no":
+        config.option.dist = "loadscope"
+
+
 @pytest.fixture(autouse=True, scope="session")
 def outside_nox() -> Iterator[None]:
     """Hints name the commands for a user's own shell, even if nox runs these tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("NOX_CURRENT_SESSION", raising=False)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_pictures() -> Iterator[None]:
+    """Drawing loss.png is most of the time of a small training. runs/test_progress.py draws it, and
+    trainings in processes of their own do, which test_cli.py looks at."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shared.runs.plots.plot_losses", lambda *_, **__: None)
         yield
 
 
@@ -39,3 +55,25 @@ def trained(tmp_path_factory) -> Path:
     options = ["--dataset", str(directory / "text.txt"), "--out", str(directory / "run")]
     assert train_main("numpy", [*SMALL, *options]) == 0
     return directory / "run"
+
+
+TINY = """
+[model]
+block_size = 8
+n_layer = 1
+n_head = 2
+n_embd = 8
+[train]
+batch_size = 4
+learning_rate = 1e-2
+min_lr = 1e-3
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch) -> list[str]:
+    """The options of a lesson that trains: a preset of a tiny model, and a text."""
+    (tmp_path / "tiny.toml").write_text(TINY)
+    (tmp_path / "text.txt").write_text(TEXT[:970])  # windows all alike: JAX compiles for each shape
+    monkeypatch.setattr("shared.config.PRESETS", tmp_path)
+    return ["--preset", "tiny", "--dataset", str(tmp_path / "text.txt")]

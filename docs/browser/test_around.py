@@ -1,4 +1,4 @@
-"""The site around the lesson: light and dark, search, and folded parts."""
+"""The site around the lesson: from page to page, search, and folded parts."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,18 +19,6 @@ def test_the_lesson_is_read_from_page_to_page(open_page: Open) -> None:
     for lesson in lessons:
         driver.find_element(By.CSS_SELECTOR, "a.next-page").click()
         assert Path(driver.current_url).stem == lesson
-
-
-def test_light_and_dark_can_be_chosen(open_page: Open) -> None:
-    driver = open_page(PAGE)
-    toggles = driver.find_elements(By.CSS_SELECTOR, "button.theme-toggle")
-    toggle = next(button for button in toggles if button.is_displayed())
-    colours = set()
-    for _ in range(3):  # the setting of the system, light, dark
-        toggle.click()
-        body = driver.find_element(By.TAG_NAME, "body")
-        colours.add(body.value_of_css_property("background-color"))
-    assert len(colours) == 2
 
 
 def test_an_answer_is_hidden_until_it_is_asked_for(open_page: Open) -> None:

@@ -2,17 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from audits.results import __main__ as program
 from audits.results.record import LONG, RESULTS, Result, add, fingerprint, read_results
 from audits.results.table import BEGIN, END, README, escape_markdown, markdown
-from audits.results.training import first_line
 from shared.config import preset_names
 from shared.protocol import BACKENDS
-from shared.text.tokenizers import build_tokenizer
 
 RESULT = Result(
     preset="classroom",
@@ -33,17 +30,14 @@ RESULT = Result(
 # What is committed
 
 
-def test_the_table_in_the_readme_is_that_of_the_results() -> None:
+def test_the_table_in_the_readme_is_that_of_the_results_and_all_beat_the_bigram() -> None:
     results = read_results(RESULTS)
     assert results
     text = README.read_text(encoding="utf-8")
     assert f"{BEGIN}\n{markdown(results)}{END}" in text, (
         "README.md and results.json disagree: python -m audits.results writes both"
     )
-
-
-def test_what_is_committed_beats_the_bigram() -> None:
-    for result in read_results(RESULTS):
+    for result in results:
         assert result.good, f"{result.preset} in {result.backend}"
         assert result.preset in preset_names()
         assert result.backend in BACKENDS
@@ -84,15 +78,6 @@ def test_every_dataset_has_a_table_of_its_own() -> None:
 )
 def test_a_sample_can_say_nothing_in_markdown(text: str, shown: str) -> None:
     assert escape_markdown(text) == shown
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [("\n  \nROMEO:\nI am", "ROMEO:"), ("", ""), ("x" * 61, "x" * 59 + "…"), ("x" * 60, "x" * 60)],
-)
-def test_the_first_line_is_the_first_with_anything_in_it(text: str, line: str) -> None:
-    model = SimpleNamespace(generate=lambda prompt, config: iter(text.encode()))
-    assert first_line(model, build_tokenizer("byte", "")) == line
 
 
 # What is kept

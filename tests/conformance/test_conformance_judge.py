@@ -57,9 +57,6 @@ def test_a_failure_is_charged_to_the_one_who_stands_alone(judge: Judge, ledger: 
     row = ledger.row("logits", "float64")
     assert (row.failed, row.verdict) == ({"a"}, "failed")
     assert row.errors == {"a": 0.5, "b": 0.0, "c": 0.0}
-
-
-def test_nan_and_numbers_of_the_wrong_type_are_charged(judge: Judge, ledger: Ledger) -> None:
     for bad in (math.nan, np.float32(1), np.ones(1, np.float32)):
         with pytest.raises(Disagreement):
             judge.agree("loss", three(bad, 1.0, 1.0))

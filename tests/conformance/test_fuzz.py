@@ -10,9 +10,7 @@ from time import monotonic
 
 import pytest
 
-from conformance.fuzz.__main__ import main
 from shared.sources import ROOT
-from tests.command_line import error_of
 from tests.guests import write_guests
 
 Fuzz = Callable[..., subprocess.CompletedProcess[str]]
@@ -69,11 +67,3 @@ def test_the_same_seed_tries_the_same(fuzz: Fuzz) -> None:
     once, again = (fuzz("guest.raises", seed=4, minutes=1) for _ in range(2))
     assert "guest.raises: logits raised RuntimeError: out of order" in once.stdout
     assert once.stdout == again.stdout
-
-
-@pytest.mark.parametrize(
-    "options",
-    ["--minutes 0", "--minutes nan", "--minutes soon", "--seed -1", "--backend numpy", "--none"],
-)
-def test_bad_options_are_one_line(options: str, capsys: pytest.CaptureFixture[str]) -> None:
-    error_of(capsys, main(options.split()))

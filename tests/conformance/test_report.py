@@ -164,9 +164,10 @@ def test_one_that_cannot_be_judged_is_a_failure(suite: Suite, guest: str, messag
 
 
 def test_a_copy_of_ours_passes_every_check(suite: Suite) -> None:
-    """As after `cp -r impls/numpy my_gpt`, with the original, in the whole suite."""
+    """As after `cp -r impls/numpy my_gpt`, with the original: whatever has a row in the table."""
     shutil.copytree(ROOT / "impls" / "numpy", suite.directory / "my_gpt")
-    run = suite.run("conformance", "--backend", "numpy", "--backend", "my_gpt")
+    part = ["-k", "not float32 and not test_shared"]
+    run = suite.run("conformance", *part, "--backend", "numpy", "--backend", "my_gpt")
     assert run.status == 0, run.out
     assert {row["check"] for row in run.report["checks"]} == set(ORDER)
     assert all("my_gpt" in row["errors"] for row in run.report["checks"])

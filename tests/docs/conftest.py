@@ -12,7 +12,7 @@ from conformance import gate
 from docs import data
 from docs.build import build_site
 from docs.data import Product
-from docs.extensions import directive, notebook
+from docs.extensions import directive, mathml, notebook
 from docs.extensions.proofs import proof
 from shared.errors import UserError
 
@@ -62,6 +62,7 @@ class Site:
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     """Its reports are in `tmp_path`; the fingerprint of the current sources is "today"."""
     site = Site(tmp_path / "site")
+    monkeypatch.setattr(mathml, "write_font", lambda app, error: None)  # most of a build's time
     monkeypatch.setattr(directive, "read", lambda producer: site.figure)
     monkeypatch.setattr(notebook, "read", lambda producer: site.notebook)
     monkeypatch.setattr(data, "DIRECTORY", tmp_path / "docs-data")

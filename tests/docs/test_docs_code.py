@@ -184,16 +184,3 @@ def test_a_command_is_run_for_what_it_prints(measured: Path) -> None:
     producer = printed("python -m json.tool --help")
     data.make([producer])
     assert data.read(producer).data.startswith("usage: ")
-
-
-def test_a_fingerprint_is_of_names_and_contents(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "x.py").write_text("1")
-    first = fingerprint(["a"], tmp_path)
-    (tmp_path / "a" / "__pycache__").mkdir()
-    (tmp_path / "a" / "__pycache__" / "x.pyc").write_text("1")
-    assert fingerprint(["a"], tmp_path) == first
-    (tmp_path / "a" / "x.py").rename(tmp_path / "a" / "y.py")
-    assert fingerprint(["a"], tmp_path) != first
-    with pytest.raises(FileNotFoundError, match="b does not exist"):
-        fingerprint(["b"], tmp_path)

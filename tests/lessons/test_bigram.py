@@ -1,15 +1,14 @@
-"""The bigram baseline's command line, in the three backends."""
+"""The bigram baseline's command line."""
 
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lessons import bigram
 from lessons.bigram import frequencies, log_frequencies, main, mean_loss
-from shared.protocol import BACKENDS, load_backend
+from shared.protocol import load_backend
 from shared.text.tokenizers import build_tokenizer
 from tests.command_line import TEXT, error_of
 
@@ -18,9 +17,9 @@ pytestmark = pytest.mark.usefixtures("empty_directory")
 LOSS = re.compile(r"(\d\.\d{4})(?: +([+-]\d\.\d{4}))?")
 
 
-def lesson(capsys, backend: str, *options: str) -> tuple[str, list[list[tuple[float, float]]]]:
+def lesson(capsys, *options: str) -> tuple[str, list[list[tuple[float, float]]]]:
     """The output, and from each line of its table twice (loss, difference)."""
-    assert main(["--backend", backend, *options]) == 0
+    assert main(["--backend", "numpy", *options]) == 0
     out = capsys.readouterr().out
     lines = out.partition("\n\n")[0].splitlines()[2:]
     return out, [[(float(loss), float(d or 0)) for loss, d in LOSS.findall(line)] for line in lines]
@@ -30,10 +29,10 @@ def numpy_counts(ids: np.ndarray) -> np.ndarray:
     return load_backend("numpy").count_bigrams(ids, len(set(TEXT)))
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_training_approaches_counting(backend: str, text: str, capsys) -> None:
+def test_training_approaches_counting(text: str, capsys) -> None:
+    """In NumPy; conformance/model/test_bigram.py compares the backends."""
     options = ["--dataset", text, "--steps", "100", "--batch-size", "4"]
-    _, (guessing, counted, *trained) = lesson(capsys, backend, *options)
+    _, (guessing, counted, *trained) = lesson(capsys, *options)
     ids = build_tokenizer("char", TEXT).encode(TEXT)
     counts = numpy_counts(ids[: 9 * len(ids) // 10])
     with np.errstate(divide="ignore"):
@@ -52,7 +51,7 @@ def test_training_approaches_counting(backend: str, text: str, capsys) -> None:
 
 
 def test_rows_to_check_and_a_text_are_shown(text: str, capsys) -> None:
-    out, _ = lesson(capsys, "numpy", "--dataset", text, "--steps", "200", "--batch-size", "16")
+    out, _ = lesson(capsys, "--dataset", text, "--steps", "200", "--batch-size", "16")
     rows = re.findall(r'after "(.+)" comes "(.+)" +counted (\S+) +trained (\S+)', out)
     counted_part = TEXT[: 9 * len(TEXT) // 10].replace(" ", "␣").replace("\n", "¶")
     assert {a for a, *_ in rows} >= set("␣th")  # the most common ones
@@ -72,12 +71,6 @@ def test_a_training_that_diverges_says_so_once(text: str, capsys) -> None:
     assert main(options) == 2
     _, error = capsys.readouterr().err.splitlines()
     assert "no longer finite after 2 steps" in error
-
-
-def test_a_text_without_two_tokens_in_both_parts(tmp_path: Path, capsys) -> None:
-    path = tmp_path / "short.txt"
-    path.write_text("abcdefghij", encoding="utf-8")
-    assert "is too short" in error_of(capsys, main(["--dataset", str(path)]))
 
 
 def test_a_table_that_is_too_large_is_refused(text, capsys, monkeypatch) -> None:

@@ -1,7 +1,9 @@
 """The comparison and the benchmark: equal tasks, separate measurements, short errors."""
 
+import math
 import os
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -9,52 +11,26 @@ import pytest
 from audits.products import numpy_products
 from lessons.alone import peak_memory, run_alone
 from lessons.compare import __main__ as comparison
-from lessons.compare.training import Report, Task, train_backend
-from shared.config import GPTConfig, SampleConfig, TrainConfig
+from lessons.compare.training import Report, Task
+from shared.config import GPTConfig, load_preset
 from shared.errors import BackendError, ConfigError
-from shared.layout import init_weights
-from shared.text.datasets import TokenData
 from shared.text.tokenizers import build_tokenizer
+from tests.command_line import TEXT
 
 CONFIG = GPTConfig(vocab_size=5, block_size=8, n_layer=2, n_head=2, n_embd=8)
-
-
-@pytest.fixture
-def task() -> Task:
-    ids = np.arange(400) % 5
-    return Task(
-        config=CONFIG,
-        weights=init_weights(CONFIG, seed=3),
-        train=TrainConfig(steps=4, batch_size=3, warmup_steps=1),
-        data=TokenData(ids[:300], ids[300:], val_bytes=99, floor=None),
-        prompt=np.array([1, 2]),
-        sampling=SampleConfig(max_new_tokens=6),
-    )
 
 
 # A separate process
 
 
-def double_in_another_process(x: int) -> tuple[int, int]:
-    return 2 * x, os.getpid()
-
-
-def refuse(what: str) -> None:
-    raise ConfigError(f"no {what}")
-
-
-def die(backend: str) -> None:
-    os._exit(9)
-
-
 def test_a_function_runs_in_another_process() -> None:
-    doubled, process = run_alone(double_in_another_process, 21)
-    assert doubled == 42
-    assert process != os.getpid()
-    with pytest.raises(ConfigError, match=r"^no luck$"):
-        run_alone(refuse, "luck")
-    with pytest.raises(BackendError, match="process of torch ended"):
-        run_alone(die, "torch")
+    """Functions that import little: each process is a new Python."""
+    assert run_alone(os.getpid) != os.getpid()
+    assert run_alone(divmod, 42, 4) == (10, 2)
+    with pytest.raises(ConfigError, match="no preset 'luck'"):
+        run_alone(load_preset, "luck")
+    with pytest.raises(BackendError, match="process of false ended"):
+        run_alone(os.execvp, "false", ["false"])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not count")
@@ -67,15 +43,30 @@ def test_peak_memory_is_in_bytes() -> None:
 # The comparison
 
 
-def test_all_backends_learn_the_same(task: Task) -> None:
-    reports = {name: train_backend(name, task) for name in ("numpy", "torch", "jax")}
-    for report in reports.values():
-        assert len(report.losses) == 4
+def test_all_backends_learn_and_write_the_same(tiny, monkeypatch, capsys) -> None:
+    """In this process; the commands of README.md start one for every backend."""
+    reports: dict[str, Report] = {}
+
+    def train_here(function: Callable[..., Report], backend: str, task: Task) -> Report:
+        reports[backend] = function(backend, task)
+        return reports[backend]
+
+    monkeypatch.setattr(comparison, "run_alone", train_here)
+    options = ["--steps", "20", "--max-new-tokens", "6", "--prompt", "But"]
+    assert comparison.main([*tiny, *options]) == 0
+    shown = capsys.readouterr()
+    for backend, report in reports.items():
+        assert len(report.losses) == 20
         assert report.losses == pytest.approx(reports["numpy"].losses, abs=1e-5)
         assert report.val_loss == pytest.approx(reports["numpy"].val_loss, abs=1e-5)
-        assert report.val_loss < np.log(5)
-        assert report.sample == reports["numpy"].sample
+        assert report.val_loss < math.log(len(set(TEXT)))
         assert len(report.sample) == 6
+        assert report.sample == reports["numpy"].sample
+        assert f"--- {backend}\nBut" in shown.out
+        assert f"{backend}: 20 steps" in shown.err
+    assert list(reports) == ["numpy", "torch", "jax"]
+    assert "all write the same 6 tokens" in shown.out
+    assert "validation loss" in shown.out
 
 
 def report(losses: list[float], sample: list[int]) -> Report:
@@ -94,26 +85,8 @@ def test_the_table_shows_the_largest_difference() -> None:
 def test_samples_say_how_far_they_are_the_same() -> None:
     tokenizer = build_tokenizer("char", "abc")
     a, b = (tokenizer.encode(text).tolist() for text in ("abca", "abcc"))
-    reports = {"numpy": report([1.0], a), "torch": report([1.0], a)}
-    same = "\n".join(comparison.samples(reports, tokenizer, "c"))
-    assert "same 4 tokens" in same
-    assert same.count("cabca") == 2
-    reports["torch"] = report([1.0], b)
+    reports = {"numpy": report([1.0], a), "torch": report([1.0], b)}
     assert "same first 3 tokens" in comparison.samples(reports, tokenizer, "c")[0]
-
-
-def test_the_command_prints_the_comparison_and_nothing_else(tmp_path, monkeypatch, capsys) -> None:
-    text = tmp_path / "text.txt"
-    text.write_text("To be, or not to be. " * 100, encoding="utf-8")
-    # NumPy three times: tests of README.md compare the backends in separate processes.
-    monkeypatch.setattr(comparison, "run_alone", lambda function, _, task: function("numpy", task))
-    options = ["--preset", "classroom", "--steps", "2", "--max-new-tokens", "5", "--prompt", "To"]
-    assert comparison.main([*options, "--dataset", str(text)]) == 0
-    shown = capsys.readouterr()
-    assert "validation loss" in shown.out
-    for backend in ("numpy", "torch", "jax"):
-        assert f"--- {backend}\nTo" in shown.out
-        assert f"{backend}: 2 steps" in shown.err
 
 
 # The benchmark

@@ -16,7 +16,7 @@ from shared.runs import plots
 from shared.runs.metrics import Metrics
 from shared.text.datasets import encode_dataset, load_dataset
 from shared.text.tokenizers import build_tokenizer
-from tests.command_line import SMALL, error_of
+from tests.command_line import SMALL
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
 
@@ -122,17 +122,3 @@ def test_runs_in_one_plot(capsys, trained, floor_known, figures) -> None:
     assert shown == ["loss (nats per token)", "loss (bits per byte)"]
     for name in ("same.png", "mixed.png"):
         assert Path(name).read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ('{"step": "two"}', "metrics.jsonl, line 1, is not a row of metrics"),
-        ('{"step": 1, "loss": 3.0}', "has no validation loss"),
-    ],
-)
-def test_what_cannot_be_drawn(capsys, row, message) -> None:
-    Path("bad").mkdir()
-    Path("bad/metrics.jsonl").write_text(row + "\n")
-    assert message in error_of(capsys, curves.main(["bad"]))
-    assert not list(Path().glob("*.png"))

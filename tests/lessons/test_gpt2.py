@@ -28,21 +28,16 @@ def directory(tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def hub(monkeypatch):
-    """Replaces the download; `hub.answer` is its answer, or the error it raises."""
-
-    class Hub:
-        answer: object = OSError("no network\nand more")
+def let_hub_answer(monkeypatch, answer):
+    """Replaces the download."""
 
     def snapshot_download(name, **options):
         assert (name, options["revision"]) == (gpt2.HUB, gpt2.REVISION)
-        if isinstance(Hub.answer, OSError):
-            raise Hub.answer
-        return Hub.answer
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
-    return Hub
 
 
 def test_all_backends_write_the_same_text(directory, capsys):
@@ -56,7 +51,8 @@ def test_all_backends_write_the_same_text(directory, capsys):
         assert row in out
 
 
-def test_without_a_network_the_weights_are_random(hub, monkeypatch, capsys):
+def test_without_a_network_the_weights_are_random(monkeypatch, capsys):
+    let_hub_answer(monkeypatch, OSError("no network\nand more"))
     monkeypatch.setattr(gpt2, "SHAPE", CONFIG)
     options = ["--prompt", "Hi", "--max-new-tokens", "3", "--temperature", "0"]
     assert gpt2.main([*options, "--backends", "numpy"]) == 0
@@ -65,8 +61,8 @@ def test_without_a_network_the_weights_are_random(hub, monkeypatch, capsys):
     assert "--- numpy\nHi … then the tokens [" in out
 
 
-def test_a_download_is_used_if_it_is_gpt2(hub, directory, monkeypatch, capsys):
-    hub.answer = directory
+def test_a_download_is_used_if_it_is_gpt2(directory, monkeypatch, capsys):
+    let_hub_answer(monkeypatch, directory)
     options = ["--prompt", "Hi", "--max-new-tokens", "3", "--backends", "numpy"]
     assert gpt2.main(options) == 2
     assert f"error: {directory / 'model.safetensors'}: expected sha256" in capsys.readouterr().err

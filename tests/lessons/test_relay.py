@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,32 +14,15 @@ from shared.checkpoints.checkpoint import checkpoint_path, load_checkpoint
 from shared.commands.prepare import Preparation, prepare
 from shared.protocol import BACKENDS, TrainState
 from shared.runs.metrics import read_metrics
-from tests.command_line import TEXT
-
-TINY = """
-[model]
-block_size = 8
-n_layer = 1
-n_head = 2
-n_embd = 8
-[train]
-batch_size = 4
-learning_rate = 1e-2
-min_lr = 1e-3
-"""
 
 Handover = Callable[[TrainState], TrainState]
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A relay of a tiny model in this process, without its pictures. Gives the options for it."""
-    (tmp_path / "tiny.toml").write_text(TINY)
-    (tmp_path / "text.txt").write_text(TEXT[:970])  # windows all alike: JAX compiles for each shape
-    monkeypatch.setattr("shared.config.PRESETS", tmp_path)
-    monkeypatch.setattr("shared.runs.plots.plot_losses", lambda *_, **__: None)
+def here(tiny: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A relay in this process. Gives the options for it."""
     monkeypatch.setattr(relay, "run_alone", lambda function, *given: function(*given))
-    return ["--preset", "tiny", "--dataset", str(tmp_path / "text.txt")]
+    return tiny
 
 
 def test_the_relay_ends_where_every_backend_alone_ends(here, tmp_path, capsys) -> None:

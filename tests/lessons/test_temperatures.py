@@ -12,11 +12,10 @@ from tests.command_line import TEXT
 pytestmark = pytest.mark.usefixtures("empty_directory")
 
 
-@pytest.mark.parametrize("backend", ["numpy", "torch", "jax"])
-def test_each_text_is_what_sampling_writes(capsys, trained, backend) -> None:
+def test_each_text_is_what_sampling_writes(capsys, trained) -> None:
     common = ["--run", str(trained), "--prompt", "ROMEO:", "--max-new-tokens", "4", "--seed", "5"]
     temperatures = ["--temperatures", "0", "0.5", "1", "8"]
-    assert main([*common, "--backend", backend, *temperatures]) == 0
+    assert main([*common, "--backend", "numpy", *temperatures]) == 0
     shown = capsys.readouterr()
     assert shown.err == ""
     introduction, *parts = re.split(r"\n--- temperature ", shown.out)
@@ -25,7 +24,7 @@ def test_each_text_is_what_sampling_writes(capsys, trained, backend) -> None:
     for part in parts:
         heading, _, text = part.partition("\n")
         temperature = heading.split()[0]
-        assert sample_main(backend, [*common, "--temperature", temperature]) == 0
+        assert sample_main("numpy", [*common, "--temperature", temperature]) == 0
         assert text.rstrip("\n") == capsys.readouterr().out.rstrip("\n")
     bits = [float(re.search(r"(\d\.\d\d) bits", part)[1]) for part in parts]
     assert bits[0] == 0

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from audits.reliability.samples import edit_json, record, safetensors_bytes, same, save_everything
+from audits.reliability.samples import record, same, save_everything
 from shared.checkpoints import parts as checkpoint_parts
 from shared.checkpoints.checkpoint import (
     checkpoint_path,
@@ -169,35 +169,11 @@ def peak_of(work, *arguments) -> int:
     return peak
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"n_layer": 10**9},
-        {"n_layer": 2**62},
-        {"vocab_size": 2**62},
-        {"n_positions": 10**12},
-        {"n_inner": 2**40},
-        {"n_embd": 2**50, "n_head": 1},
-    ],
-    ids=str,
-)
-def test_sizes_that_the_file_cannot_have(saved, change):
-    edit_json(saved / "config.json", **change)
-    assert peak_of(refused, saved) < 1_000_000
-
-
 def test_memory_stays_below_twice_the_files(tmp_path):
     config = GPTConfig(vocab_size=1000, block_size=64, n_layer=2, n_head=2, n_embd=128)
     save_everything(tmp_path / "c", config, tokenizer=None)
     size = sum(file.stat().st_size for file in (tmp_path / "c").iterdir())
     assert peak_of(load_checkpoint, tmp_path / "c") < 1.5 * size
-
-
-def test_a_header_is_never_larger_than_it_can_be(saved):
-    (saved / "model.safetensors").write_bytes(safetensors_bytes(b'{"a":' * 2_000_000))
-    refused(saved, "a header of 10000000 bytes is absurd for n_layer 2")
-    (saved / "model.safetensors").write_bytes((2**63).to_bytes(8, "little") + b"{}")
-    refused(saved, "truncated")
 
 
 def test_a_tokenizer_that_could_not_be_read_again_is_not_saved(tmp_path, monkeypatch):

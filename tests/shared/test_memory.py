@@ -7,14 +7,10 @@ import pytest
 
 from shared.checkpoints.checkpoint import save_checkpoint
 from shared.checkpoints.tensors import read_header
-from shared.commands.sample import sample_main
 from shared.commands.terminal import run_command
 from shared.config import GPTConfig
 from shared.errors import CheckpointError
 from shared.layout import init_weights
-from shared.text.tokenizers import build_tokenizer
-
-TOKENIZER = build_tokenizer("char", "\nab")
 
 
 @pytest.mark.parametrize("module", ["numpy", "torch", "jax.numpy"])
@@ -31,15 +27,6 @@ def test_other_errors_of_a_framework_are_not_hidden() -> None:
 
     with pytest.raises(RuntimeError, match="shapes"):
         run_command(fail)
-
-
-def test_a_table_of_sinusoids_that_does_not_fit(tmp_path: Path, capsys) -> None:
-    """A checkpoint of 20 kB can ask for any number of positions."""
-    config = GPTConfig(3, 2**40, 1, 1, 8, position="sinusoidal")
-    save_checkpoint(tmp_path / "model", config, init_weights(config, 0), tokenizer=TOKENIZER)
-    assert sample_main("numpy", ["--run", str(tmp_path / "model"), "--prompt", "a"]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "takes at least 32,768 GiB of memory" in line
 
 
 def test_a_sparse_file_that_claims_more_than_there_is(

@@ -34,27 +34,27 @@ def options_of(*argv: str) -> TrainOptions:
 # Options
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_help_is_readable_and_quick(backend):
+def test_help_is_readable_and_quick():
     code = (
         "import sys; from shared.commands.train import train_main\n"
         "from shared.commands.sample import sample_main\n"
-        f"status = (train_main({backend!r}, ['--help']), sample_main({backend!r}, ['--help']))\n"
-        "assert not {'torch', 'jax', 'matplotlib'} & sys.modules.keys(), 'slow to import'\n"
-        "sys.exit(status != (0, 0))"
+        f"for backend in {BACKENDS}:\n"
+        "    assert (train_main(backend, ['--help']), sample_main(backend, ['--help'])) == (0, 0)\n"
+        "assert not {'torch', 'jax', 'matplotlib'} & sys.modules.keys(), 'slow to import'"
     )
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False)
     assert shown.returncode == 0, shown.stderr.decode()
     assert shown.stderr == b""
     text = shown.stdout.decode()
-    for command in ("train", "sample"):
-        assert f"usage: python -m impls.{backend}.{command}" in text
+    for backend in BACKENDS:
+        for command in ("train", "sample"):
+            assert f"usage: python -m impls.{backend}.{command}" in text
+        assert f"(default: runs/{backend})" in text
     for config in (GPTConfig, TrainConfig, SampleConfig):
         for field in fields(config):
             assert f"--{field.name.replace('_', '-')}" in text
-    assert len(re.findall(r"--vocab-size", text)) == 1
+    assert len(re.findall(r"--vocab-size", text)) == len(BACKENDS)
     assert re.search(r"--grad-clip FLOAT\s+Largest global norm of the gradient", squeeze(text))
-    assert f"(default: runs/{backend})" in text
 
 
 def squeeze(boxed: str) -> str:
@@ -246,3 +246,54 @@ def test_hints_in_a_nox_session_name_that_session(monkeypatch):
     assert program("torch", "sample") == "nox -s sample-torch --"
     assert program("torch", "bigram") == "python -m impls.torch.bigram"
     assert program("my.gpt", "train") == "python -m my.gpt.train"
+
+
+# Where a command cannot begin; tests/house/test_bad_input.py has the options that it refuses
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_a_framework_that_is_not_installed(capsys, monkeypatch, text, trained, backend):
+    monkeypatch.setitem(sys.modules, backend, None)  # an import of it fails
+    for name in [name for name in sys.modules if name.startswith(f"impls.{backend}.")]:
+        monkeypatch.delitem(sys.modules, name)
+    for main, options in (
+        (train_main, ["--dataset", text, "--out", "run"]),
+        (sample_main, ["--run", str(trained)]),
+    ):
+        shown = error_of(capsys, main(backend, options))
+        assert re.fullmatch(rf"error: .*{backend}.*not installed.*\n", shown)
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("words", [["train.py"], ["-m", "sample"]], ids=" ".join)
+def test_started_from_inside_a_backend(backend, words):
+    ended = subprocess.run(
+        [sys.executable, *words], cwd=ROOT / "impls" / backend, capture_output=True, check=False
+    )
+    command = f"python -m impls.{backend}.{'train' if 'train.py' in words else 'sample'}"
+    shown = f"from the top of the repository: {command}\n"
+    assert (ended.returncode, ended.stderr.decode()) == (2, shown)
+
+
+def test_what_is_in_a_run_stands_for_it(capsys, trained):
+    newest = newest_checkpoint(trained)
+    for path in (trained, newest, newest.parent, newest / "model.safetensors"):
+        assert sample_main("numpy", ["--run", str(path), "--max-new-tokens", "9"]) == 0
+    outputs = capsys.readouterr().out
+    assert outputs == outputs[: len(outputs) // 4] * 4
+
+
+def test_a_run_is_neither_lost_nor_mixed_with_another(capsys, text):
+    options = [*SMALL, "--dataset", text, "--out", "run"]
+    assert train_main("numpy", options) == 0
+    capsys.readouterr()
+    before = Path("run/metrics.jsonl").read_bytes()
+    assert "already holds a run" in error_of(capsys, train_main("numpy", options))
+    # With --overwrite and an invalid input, the old run stays.
+    for bad in (["--dataset", "bible"], ["--n-head", "3"], ["--device", "toaster"]):
+        error_of(capsys, train_main("numpy", [*options, "--overwrite", *bad]))
+    assert Path("run/metrics.jsonl").read_bytes() == before
+    assert newest_checkpoint("run").name == "000006"
+    assert train_main("numpy", [*options, "--overwrite", "--steps", "4"]) == 0
+    assert [path.name for path in Path("run/checkpoints").iterdir()] == ["000004"]

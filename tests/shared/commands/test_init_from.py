@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
+from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
 from shared.commands.train import train_main
 from shared.config import load_preset
-from shared.protocol import BACKENDS, load_backend
+from shared.protocol import load_backend
 from shared.runs.loop import evaluate
 from shared.runs.metrics import read_metrics
 from shared.text.datasets import encode_dataset, load_dataset
-from tests.command_line import SMALL, error_of
+from tests.command_line import SMALL
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
 
@@ -29,14 +29,13 @@ def other(tmp_path: Path) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_it_begins_with_the_weights_of_any_backends_run_and_is_resumed_like_any_other(
-    capsys, trained: Path, other: str, backend: str
+def test_it_begins_with_the_weights_of_a_run_and_is_resumed_like_any_other(
+    capsys, trained: Path, other: str
 ) -> None:
-    """The run is NumPy's. Step 0 shows the loss of its weights, and training improves on it."""
+    """Step 0 shows the loss of its weights, and training improves on it."""
     before = load_checkpoint(newest_checkpoint(trained))
     options = ["--init-from", str(trained), "--dataset", other, "--out", "tuned", *TUNE]
-    assert train_main(backend, options) == 0
+    assert train_main("numpy", options) == 0
     data = encode_dataset(load_dataset(other), before.tokenizer, before.config.block_size)
     model = load_backend("numpy").build(before.config, before.weights)
     first, *_, last = read_metrics(Path("tuned/metrics.jsonl"))
@@ -84,29 +83,3 @@ def test_words_that_are_not_known_are_counted(capsys, trained: Path) -> None:
     assert train_main("numpy", options) == 0
     (warning,) = re.findall(r"warning: .*\n", capsys.readouterr().err)
     assert "does not know 50.0% of the words of this text: 500 of 1,000 become <unk>" in warning
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--n-layer", "2"], "n_layer is 1 in .*run and cannot become 2: the weights are of that"),
-        (["--tokenizer", "byte"], "tokenizer is char in .*run and cannot become byte"),
-        (["--resume"], "--resume continues a run as it is; omit --init-from"),
-        (["--dataset", "bible"], "neither a dataset nor a file 'bible'"),
-        (["--dataset", "short.txt"], "short.txt is too short"),
-        (["--dataset", "odd.txt"], r"odd.txt has 1 character .*tokenizer of .*run does not know"),
-        (["--batch-size", "1000000000"], "takes at least .* GiB of memory"),
-        (["--init-from", "nowhere"], "nowhere holds no trained model; train one: .* nowhere"),
-        (["--init-from", "bare"], "bare has no tokenizer.json"),
-    ],
-)
-def test_what_cannot_be_begun_is_refused(
-    capsys, tmp_path: Path, trained: Path, other: str, options: list[str], message: str
-) -> None:
-    full = load_checkpoint(newest_checkpoint(trained))
-    save_checkpoint(tmp_path / "bare", full.config, full.weights)
-    (tmp_path / "short.txt").write_text("It is")
-    (tmp_path / "odd.txt").write_text(OTHER + "é")
-    start = ["--init-from", str(trained), "--dataset", other, "--out", "tuned"]
-    assert re.search(message, error_of(capsys, train_main("numpy", [*start, *options])))
-    assert not Path("tuned").exists(), "nothing is written"

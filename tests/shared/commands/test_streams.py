@@ -5,11 +5,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from random import Random
 
 import pytest
 
-from audits.reliability.hostile import close_terminal
 from shared.checkpoints.checkpoint import newest_checkpoint
 from shared.commands import prepare
 from shared.commands.terminal import say
@@ -19,9 +17,11 @@ from shared.sources import ROOT
 from tests.command_line import SMALL
 
 
-def shell(command: str, *options: object, redirected: str = "") -> subprocess.CompletedProcess:
+def shell(
+    command: str, *options: object, before: str = "", redirected: str = ""
+) -> subprocess.CompletedProcess:
     words = [sys.executable, "-m", f"impls.numpy.{command}", *map(str, options)]
-    line = f"{shlex.join(words)} {redirected}"
+    line = f"{before} {shlex.join(words)} {redirected}"
     return subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, check=False)
 
 
@@ -33,12 +33,6 @@ def test_messages_that_nobody_can_read_do_not_end_a_training(text, tmp_path, red
     assert (ended.returncode, ended.stderr) == (0, b"")
     assert newest_checkpoint(run) == run / "checkpoints" / "000006"
     assert [row.step for row in read_metrics(run / "metrics.jsonl")] == list(range(7))
-
-
-@pytest.mark.parametrize("number", [0, 1], ids=["pipe", "terminal"])
-def test_a_training_whose_terminal_is_gone_is_stopped_and_saved(tmp_path, number):
-    """As `nox -s reliability` tries it fifty times."""
-    assert close_terminal(number, Random(number), tmp_path) == "stopped and saved"
 
 
 @pytest.mark.parametrize(
@@ -68,9 +62,8 @@ def test_a_name_commands_no_terminal(capsys):
 def test_a_training_does_not_fail_for_its_picture(text, tmp_path, setting):
     (tmp_path / "latex").write_text("text.usetex: True\n")
     run = tmp_path / "run"
-    words = [sys.executable, "-m", "impls.numpy.train", *SMALL, "--dataset", text, "--out", run]
-    line = f"{setting.replace('latex', str(tmp_path / 'latex'))} {shlex.join(map(str, words))}"
-    ended = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, check=False)
+    before = setting.replace("latex", str(tmp_path / "latex"))
+    ended = shell("train", *SMALL, "--dataset", text, "--out", run, before=before)
     notes = [line for line in ended.stderr.decode().splitlines() if line.startswith("note: ")]
     assert len(notes) == 1, ended.stderr
     assert f"{run}/loss.png was not drawn: " in notes[0]

@@ -92,15 +92,6 @@ def test_the_same_text_gives_the_same_ids_in_another_process():
     assert there.splitlines() == here
 
 
-@given(text=st.text(st.characters(categories=["L", "M", "N", "Pc", "Zs"])))
-@settings(deadline=None)
-def test_words_are_those_of_the_library(text):
-    """Though a chunk that is surely one word is not shown to it."""
-    tokenizer = build_tokenizer("word", text + "a")
-    library = hf.Tokenizer.from_str(tokenizer.to_json())
-    assert tokenizer.encode(text).tolist() == library.encode(text).ids
-
-
 def test_every_letter_of_python_is_one_of_a_word():
     letters = "".join(filter(str.isalpha, map(chr, range(sys.maxunicode + 1))))
     split = pre_tokenizers.Split(hf.Regex(WORD), "isolated")
