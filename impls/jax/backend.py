@@ -179,8 +179,8 @@ class JaxTrainer:
             self.optimizer_state,
             one_type(tokens),
             one_type(targets),
-            dropout_masks(model.config, self.config.seed, self.count, *tokens.shape),
             lr,
+            dropout_masks(model.config, self.config.seed, self.count, *tokens.shape),
         )
         self.count += 1
         return StepResult(float(loss), float(norm), lr)

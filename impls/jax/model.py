@@ -75,7 +75,8 @@ class CausalSelfAttention(nnx.Module):
         scores = self.tap("scores", q @ k.mT / math.sqrt(q.shape[-1]))  # [B, H, T, S]
         att = jnp.where(mask, -jnp.inf, scores)
         att = self.tap("weights", jax.nn.softmax(att, axis=-1))  # rows sum to 1
-        y = self.attn_dropout(att) @ v  # [B, H, T, D]
+        kept = self.attn_dropout(att)
+        y = kept @ v  # [B, H, T, D]
         y = self.tap("y", merge_heads(y))  # [B, T, C]
         return self.resid_dropout(self.c_proj(y))
 

@@ -76,8 +76,8 @@ def train_step(
     optimizer_state: optax.OptState,
     tokens: Int[Array, "B T"],
     targets: Int[Array, "B T"],
-    masks: Masks,
     learning_rate: float | Float[Array, ""],
+    masks: Masks,
 ) -> tuple[nnx.State, optax.OptState, Float[Array, ""], Float[Array, ""]]:
     """One update. Returns new weights, new moments, the loss before the update, and the norm of the
     gradient before clipping.

@@ -67,15 +67,16 @@ class CausalSelfAttention(nn.Module):
         if cache is not None:  # attend to the past as well
             k, v = cache.extend(k, v)  # [B, H, S, D]
         T, S = q.shape[2], k.shape[2]
-        drops = self.attn_dropout.mask is not None
-        if not self.tap and not drops and T in (1, S):  # the fused kernel forms no [T, S] matrices
+        if not self.tap and self.attn_dropout.mask is None and T in (1, S):
+            # The fused kernel never forms the [T, S] matrices.
             y = functional.scaled_dot_product_attention(q, k, v, is_causal=T > 1)
         else:
             mask = causal_mask(T, S, start, x.device)
             scores = self.tap("scores", q @ k.mT / math.sqrt(q.shape[-1]))  # [B, H, T, S]
             att = scores.masked_fill(mask, -math.inf)
             att = self.tap("weights", functional.softmax(att, dim=-1))  # rows sum to 1
-            y = self.attn_dropout(att) @ v  # [B, H, T, D]
+            kept = self.attn_dropout(att)
+            y = kept @ v  # [B, H, T, D]
         y = self.tap("y", merge_heads(y))  # [B, T, C]
         return self.resid_dropout(self.c_proj(y))
 

@@ -24,8 +24,8 @@ WHOLE = {
     "model.py split_heads": "[B, T, C] → [B, T, H, D] → [B, H, T, D]",
     "model.py merge_heads": "[B, H, T, D] → [B, T, H, D] → [B, T, C]",
     "model.py causal_mask": "a matrix of truth values, [T, S]",
-    "model.py MLP.forward": "c_proj(activation(c_fc(x)))",
-    "model.py MLP.backward": "dx: the same three in reverse, each by its own backward",
+    "model.py MLP.forward": "dropout(c_proj(activation(c_fc(x))))",
+    "model.py MLP.backward": "dx: the same four in reverse, each by its own backward",
     "model.py Block.backward": "dx. A sum hands its gradient to both of its terms. Last sublayer "
     "first; the original Transformer (post-norm) can wait.",
     "model.py SinusoidalEmbedding.__init__": "self.table, [block_size, C]: table[t, 2c] = "
@@ -49,13 +49,14 @@ PARTS = {
         "q @ k.mT / math.sqrt(q.shape[-1])": "q kᵀ / √D",
         "np.where(mask, -math.inf, scores)": "the scores, those of the future −inf",
         "softmax(att)": "softmax of that",
-        "att @ v": "the weighted sums of v",
+        "kept @ v": "the weighted sums of v",
         "self.c_proj(y)": "the projection c_proj of y",
     },
     "model.py CausalSelfAttention.backward": {
-        "split_heads(self.c_proj.backward(dy), self.n_head)": "back through c_proj, into heads",
-        "dy @ v.mT": "from y = att v: dy vᵀ",
-        "att.mT @ dy": "attᵀ dy",
+        "self.c_proj.backward(self.resid_dropout.backward(dy))": "back through the last dropout and "
+        "c_proj",
+        "self.attn_dropout.backward(dy @ v.mT)": "from y = kept v: dy vᵀ, back through dropout",
+        "kept.mT @ dy": "keptᵀ dy",
         "softmax_backward(att, datt) / math.sqrt(q.shape[-1])": "back through softmax and √D",
         "dscores @ k": "from scores = q kᵀ: dscores k",
         "dscores.mT @ q": "dscoresᵀ q",

@@ -44,6 +44,9 @@ optim.py    | torch       | set_learning_rate            | the optimizer holds t
 optim.py    | jax         | build_optimizer(learning_rate) | it is built again in each step
 optim.py    | jax         | decays                       | optax asks it which tensors decay
 optim.py    | jax         | adam_state                   | optax keeps the moments inside of a chain
+dropout.py  | numpy torch | dropping                     | the modules are used again without masks
+dropout.py  | jax         | drop                         | a module is made for one call
+dropout.py  | numpy       | Dropout.backward             | autograd
 step.py     | numpy torch | forward_backward             | gradients are left on the parameters
 step.py     | jax         | loss_and_grads               | it returns the gradients
 step.py     | numpy torch | train_step(gpt), train_step(optimizer) | the weights change in place

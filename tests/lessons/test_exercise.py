@@ -137,7 +137,7 @@ def test_one_gap_after_the_other_leads_upwards(solution: Path) -> None:
 MISTAKES = [
     ("model.py", "q, k, v = np.", "k, q, v = np.", "h.0.attn.q, k, v", "for h.0.attn.k"),
     ("model.py", "] > start", "] > 1 + start", "h.0.attn.weights", "expected 0, at"),
-    ("model.py", "y = att @ v", "y = (att @ v)[:, :1]", "h.0.attn.y", "shape [3, 11, 6]"),
+    ("model.py", "y = kept @ v", "y = (kept @ v)[:, :1]", "h.0.attn.y", "shape [3, 11, 6]"),
     ("nn.py", "y *= 0.5", "y *= math.nan", "h.0.mlp", "1320 of 1320 entries are NaN or infinite"),
     ("nn.py", "np.add.reduceat(dy[order], starts, axis=0)", "dy[order][starts]", "wte", "expected"),
     ("optim.py", "self.count += 1", "self.count = 1", "AdamW, 20 steps", "expected"),

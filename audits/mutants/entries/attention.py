@@ -120,6 +120,6 @@ MUTANTS = [
     + LAYERS.numpy('(dp - np.einsum("...s,...s->...", p, dp)[..., None])', "dp"),
     bug("values_detached", "no gradient through the values: a detach left over from debugging")
     + MODEL.torch("q, k, v, is_causal", "q, k, v.detach(), is_causal")
-    + MODEL.torch("y = att @ v", "y = att @ v.detach()")
-    + MODEL.jax("y = att @ v", "y = att @ jax.lax.stop_gradient(v)"),
+    + MODEL.torch("y = kept @ v", "y = kept @ v.detach()")
+    + MODEL.jax("y = kept @ v", "y = kept @ jax.lax.stop_gradient(v)"),
 ]

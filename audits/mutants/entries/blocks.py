@@ -48,8 +48,10 @@ MUTANTS = [
     + MODEL.jax('"relu": jax.nn.relu', '"relu": jax.nn.leaky_relu'),
     bug("bias_not_added", "a linear's bias exists, is loaded and is never used")
     + LAYERS.numpy("y += self.bias.value", "y += 0")
-    + MODEL.torch("return self.c_proj(x)", "return functional.linear(x, self.c_proj.weight)")
-    + MODEL.jax("return self.c_proj(x)", "return x @ self.c_proj.kernel[...]"),
+    + MODEL.torch(
+        "return self.dropout(self.c_proj(x))", "return functional.linear(x, self.c_proj.weight)"
+    )
+    + MODEL.jax("return self.dropout(self.c_proj(x))", "return x @ self.c_proj.kernel[...]"),
     bug(
         "bias_grad_not_summed",
         "a bias's gradient taken from the first row of the batch, not summed over all",
@@ -119,8 +121,8 @@ MUTANTS = [
     drop("dropout_not_in_attention", "the weights of the attention are not dropped")
     + MODEL.numpy("kept = self.attn_dropout(att)", "kept = att")
     + MODEL.numpy("self.attn_dropout.backward(dy @ v.mT)", "dy @ v.mT")
-    + MODEL.torch("self.attn_dropout(att) @ v", "att @ v")
-    + MODEL.jax("self.attn_dropout(att) @ v", "att @ v"),
+    + MODEL.torch("kept = self.attn_dropout(att)", "kept = att")
+    + MODEL.jax("kept = self.attn_dropout(att)", "kept = att"),
     drop("dropout_not_after_attention", "what attention adds to the stream is not dropped")
     + MODEL.everywhere("self.resid_dropout(self.c_proj(y))", "self.c_proj(y)")
     + MODEL.numpy("self.resid_dropout.backward(dy)", "dy"),
@@ -138,11 +140,11 @@ MUTANTS = [
         "softmax_backward(att, datt)", "self.attn_dropout.backward(softmax_backward(att, datt))"
     )
     + MODEL.torch("att = scores.masked_fill", "att = self.attn_dropout(scores).masked_fill")
-    + MODEL.torch("self.attn_dropout(att) @ v", "att @ v")
+    + MODEL.torch("kept = self.attn_dropout(att)", "kept = att")
     + MODEL.jax(
         "jnp.where(mask, -jnp.inf, scores)", "jnp.where(mask, -jnp.inf, self.attn_dropout(scores))"
     )
-    + MODEL.jax("self.attn_dropout(att) @ v", "att @ v"),
+    + MODEL.jax("kept = self.attn_dropout(att)", "kept = att"),
     drop("dropout_backward_forgotten", "the gradient flows through what was dropped")
     + DROPOUT.numpy("return self.forward(dy)", "return dy"),
     drop("dropout_values_by_undropped", "the gradient by v is made with the weights before dropout")
@@ -150,5 +152,5 @@ MUTANTS = [
     drop(
         "dropout_by_the_fused_kernel", "the fused kernel, which knows no masks, is used in training"
     )
-    + MODEL.torch(" and not drops", ""),
+    + MODEL.torch(" and self.attn_dropout.mask is None", ""),
 ]

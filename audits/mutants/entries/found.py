@@ -28,7 +28,9 @@ MUTANTS = [
         "−10000 for −∞: weights can learn scores lower than that, and look past the mask",
     )
     + MODEL.eager("(mask, -math.inf", "(mask, -1e4")
-    + MODEL.torch("if not self.tap and T in (1, S):", "if False:")
+    + MODEL.torch(
+        "if not self.tap and self.attn_dropout.mask is None and T in (1, S):", "if False:"
+    )
     + MODEL.jax("(mask, -jnp.inf", "(mask, -1e4"),
     bug(
         "fused_kernel_alone_masked",

@@ -27,11 +27,10 @@ MUTANTS = [
     + STEP.eager("min(accumulate, len(tokens))", "max(1, len(tokens) - 4)")
     + STEP.eager("share = len(x) / len(tokens)", "share = 1 / accumulate")
     + STEP.jax(
-        "    return cross_entropy(nnx.merge(graphdef, params)(tokens), targets)\n",
-        "    model = nnx.merge(graphdef, params)\n"
+        "    return cross_entropy(gpt(tokens), targets)\n",
         "    losses = []\n"
         "    for i in range(0, len(tokens), 8):\n"
-        "        losses.append(cross_entropy(model(tokens[i : i + 8]), targets[i : i + 8]))\n"
+        "        losses.append(cross_entropy(gpt(tokens[i : i + 8]), targets[i : i + 8]))\n"
         "    return jax.numpy.stack(losses).mean()\n",
     ),
     bug(

@@ -120,19 +120,9 @@ MUTANTS = [
     + STEP.eager("share = len(x) / len(tokens)", "share = 1.0")
     + STEP.jax("share = len(part[0]) / len(tokens)", "share = 1.0"),
     bug("accumulated_without_the_rest", "rows that do not fill a part are left out")
-    + STEP.numpy(
-        "array_split(tokens,", "array_split(tokens[: len(tokens) // accumulate * accumulate],"
-    )
-    + STEP.numpy(
-        "array_split(targets,", "array_split(targets[: len(tokens) // accumulate * accumulate],"
-    )
-    + STEP.torch(
-        "tokens.tensor_split(", "tokens[: len(tokens) // accumulate * accumulate].tensor_split("
-    )
-    + STEP.torch(
-        "targets.tensor_split(", "targets[: len(tokens) // accumulate * accumulate].tensor_split("
-    )
-    + STEP.jax("if len(x):", "if len(x) and B == size:"),
+    + STEP.numpy("split(array,", "split(array[: len(tokens) // accumulate * accumulate],")
+    + STEP.torch("tensor.tensor", "tensor[: len(tokens) // accumulate * accumulate].tensor")
+    + STEP.jax("if len(tokens[rows]):", "if len(tokens[rows]) and B == size:"),
     bug("accumulated_clip_per_part", "every part clipped, not their sum")
     + STEP.numpy(
         "        loss += share * float(cross_entropy(logits, y))\n",
@@ -152,23 +142,23 @@ MUTANTS = [
     ),
     bug("accumulated_step_per_part", "an update after every part")
     + STEP.numpy(
-        "    loss = forward_backward(gpt, tokens, targets, accumulate)\n",
+        "    loss = forward_backward(gpt, tokens, targets, accumulate, masks)\n",
         "    parts = np.array_split(tokens, accumulate), np.array_split(targets, accumulate)\n"
         "    *first, (tokens, targets) = zip(*parts)\n"
         "    for x, y in first:\n"
-        "        train_step(gpt, optimizer, x, y, learning_rate, grad_clip, 1)\n"
+        "        train_step(gpt, optimizer, x, y, learning_rate, grad_clip, 1, {})\n"
         "    loss = forward_backward(gpt, tokens, targets)\n",
     )
     + STEP.torch(
-        "    loss = forward_backward(gpt, tokens, targets, accumulate)\n",
+        "    loss = forward_backward(gpt, tokens, targets, accumulate, masks)\n",
         "    parts = tokens.tensor_split(accumulate), targets.tensor_split(accumulate)\n"
         "    *first, (tokens, targets) = zip(*parts)\n"
         "    for x, y in first:\n"
-        "        train_step(gpt, optimizer, x, y, learning_rate, grad_clip, 1)\n"
+        "        train_step(gpt, optimizer, x, y, learning_rate, grad_clip, 1, {})\n"
         "    loss = forward_backward(gpt, tokens, targets)\n",
     )
     + STEP.jax(
-        "    loss, grads = loss_and_grads(params, graphdef, tokens, targets, config.accumulate)\n",
+        "    loss, grads = loss_and_grads(params, graphdef, tokens, targets, config.accumulate, masks)\n",
         "    parts = [jnp.array_split(ids, config.accumulate) for ids in (tokens, targets)]\n"
         "    *first, (tokens, targets) = zip(*parts)\n"
         "    for x, y in first:\n"
