@@ -17,6 +17,7 @@ import pytest
 from audits.mutants.mutant import (
     ADAPTER,
     DECODING,
+    DROPPING,
     FORWARD,
     HEALTHY,
     LIFE,
@@ -201,6 +202,8 @@ def wanted(mutant: Mutant, backend: str) -> Wanted:
     chapters, sick = mutant.chapters, mutant.name != HEALTHY.name
 
     def without_other_themes(check: str, setting: str) -> bool:
+        if chapters == DROPPING and check.startswith(chapters):
+            return setting == "dropout-float64"
         if check.startswith(("test_shared_", "test_compiled")):
             return False  # tests of shared/, where no bugs are planted; tests in separate processes
         if sick and check.startswith(OF_THEMES) and not check.startswith(chapters):
@@ -212,6 +215,8 @@ def wanted(mutant: Mutant, backend: str) -> Wanted:
     def a_part(check: str, setting: str) -> bool:
         if not check.startswith(chapters):
             return False
+        if chapters == DROPPING:
+            return setting == "dropout-float64"
         if "finite_differences" in check:  # a hundred losses; test_gradients sees as much
             return False
         repeated = check.startswith("test_causality.py") or check.endswith(("pile_up", "same_loss"))

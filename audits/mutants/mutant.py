@@ -22,6 +22,10 @@ LONG_TEXTS = ("test_decoding.py::test_logits",)
 ADAPTER = ("test_forward", "test_input_validation", "test_bigram", "test_inputs")
 COUNTS = ("test_bigram",)
 SHAPES = ("test_shapes",)
+DROPPING = (
+    *("test_optimizers.py::test_sgd", "test_life.py::test_only_training"),
+    "test_life.py::test_resuming",
+)
 LIFE = ("test_life", "test_inputs", "test_shapes.py::test_a_batch")
 
 

@@ -53,8 +53,7 @@ PARTS = {
         "self.c_proj(y)": "the projection c_proj of y",
     },
     "model.py CausalSelfAttention.backward": {
-        "self.c_proj.backward(self.resid_dropout.backward(dy))": "back through the last dropout and "
-        "c_proj",
+        "self.c_proj.backward(self.resid_dropout.backward(dy))": "back through dropout and c_proj",
         "self.attn_dropout.backward(dy @ v.mT)": "from y = kept v: dy vᵀ, back through dropout",
         "kept.mT @ dy": "keptᵀ dy",
         "softmax_backward(att, datt) / math.sqrt(q.shape[-1])": "back through softmax and √D",

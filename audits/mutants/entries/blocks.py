@@ -2,10 +2,10 @@
 
 from functools import partial
 
-from audits.mutants.mutant import BACKEND, DROPOUT, LAYERS, MODEL, Mutant
+from audits.mutants.mutant import BACKEND, DROPOUT, DROPPING, LAYERS, MODEL, Mutant
 
 bug = Mutant
-drop = partial(Mutant, chapters=("test_optimizers", "test_life"))
+drop = partial(Mutant, chapters=DROPPING)
 QUICK = 'type("QuickGELU", (nn.Module,), {"forward": lambda self, x: x * torch.sigmoid(1.702 * x)})'
 
 MUTANTS = [

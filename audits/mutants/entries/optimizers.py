@@ -158,7 +158,8 @@ MUTANTS = [
         "    loss = forward_backward(gpt, tokens, targets)\n",
     )
     + STEP.jax(
-        "    loss, grads = loss_and_grads(params, graphdef, tokens, targets, config.accumulate, masks)\n",
+        "    loss, grads = loss_and_grads(params, graphdef, tokens, targets, config.accumulate, "
+        "masks)\n",
         "    parts = [jnp.array_split(ids, config.accumulate) for ids in (tokens, targets)]\n"
         "    *first, (tokens, targets) = zip(*parts)\n"
         "    for x, y in first:\n"
