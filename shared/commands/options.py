@@ -146,6 +146,10 @@ class SampleOptions:
         replace(self.sampling, seed=self.sampling.seed + self.num_samples - 1)  # refused early
         if self.top is not None and self.top < 1:
             raise UsageError(f"top is {self.top}; it must be 1 or more")
+        if self.perplexity is not None:
+            for option in ("prompt", "num_samples", "top"):
+                if getattr(self, option) != getattr(SampleOptions, option):
+                    raise UsageError(f"--perplexity writes no text: omit --{option}")
 
 
 def default_run(backend: str) -> Path:
