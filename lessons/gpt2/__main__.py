@@ -77,8 +77,9 @@ def main(options: Options) -> int:
     )
     if not options.backends:
         raise UsageError("name a backend or more: --backends numpy torch jax")
-    for name in set(options.backends).difference(BACKENDS):
-        load_backend(name)  # before the download
+    for name in options.backends:
+        if name not in BACKENDS:
+            load_backend(name)  # before the download
     directory = options.run or download()
     if directory is None:
         check_model_memory(SHAPE, "float32")

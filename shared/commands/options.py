@@ -149,7 +149,9 @@ class SampleOptions:
         if self.perplexity is not None:
             for option in ("prompt", "num_samples", "top"):
                 if getattr(self, option) != getattr(SampleOptions, option):
-                    raise UsageError(f"--perplexity writes no text: omit --{option}")
+                    raise UsageError(
+                        f"--perplexity writes no text: omit --{option.replace('_', '-')}"
+                    )
 
 
 def default_run(backend: str) -> Path:

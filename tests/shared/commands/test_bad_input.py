@@ -87,6 +87,9 @@ runpy.run_module("impls.{backend}.{command}", run_name="__main__")
         (["--num-samples", "0"], "num_samples is 0"),
         (["--top-p", "1.5"], "top_p is 1.5"),
         (["--top", "0"], "top is 0"),
+        (["--perplexity", "auto", "--top", "3"], "--perplexity writes no text: omit --top"),
+        (["--perplexity", "auto", "--num-samples", "3"], "omit --num-samples"),
+        (["--dtype", "float16"], r"one of \('None', 'float32', 'float64'\)"),
         (["--device", "toaster"], "device is 'toaster'"),
     ],
 )

@@ -96,7 +96,7 @@ def test_words_that_are_not_known_are_counted(capsys, trained: Path) -> None:
         (["--dataset", "short.txt"], "short.txt is too short"),
         (["--dataset", "odd.txt"], r"odd.txt has 1 character .*tokenizer of .*run does not know"),
         (["--batch-size", "1000000000"], "takes at least .* GiB of memory"),
-        (["--init-from", "nowhere"], "nowhere holds no trained model; train one: .* nowhere"),
+        (["--init-from", "nowhere"], "there is no directory nowhere; .*hf download"),
         (["--init-from", "bare"], "bare has no tokenizer.json"),
     ],
 )

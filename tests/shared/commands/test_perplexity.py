@@ -13,7 +13,7 @@ from shared.config import GPTConfig
 from shared.protocol import load_backend
 from shared.text.tokenizers import build_tokenizer
 
-TEXT = "to be, or not to be: that is the question\n"
+TEXT = "to be, or not to be: that is the question"  # without a newline, which the prompt is
 
 
 def test_perplexity_is_exp_of_the_mean_loss(
