@@ -6,7 +6,8 @@ special_tokens_map.json say which ones are special.
 Everything here raises `CheckpointError`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,11 @@ def read_tokenizer(directory: Path, vocab_size: int) -> Tokenizer | None:
 
 
 def _gpt2_tokenizer(directory: Path, settings: Mapping[str, Any]) -> hf.Tokenizer:
-    """Of GPT-2's own files: a JSON object of ids, and pairs of tokens, one a line, the first
-    first."""
+    """Of GPT-2's own files: an object of ids, and pairs of tokens, one a line, the first first."""
     for name in (VOCABULARY, MERGES):
         if not parts.exists(directory, name):
-            refuse(
-                directory / name, f"this file is missing; {VOCABULARY} and {MERGES} need each other"
-            )
+            both = f"{VOCABULARY} and {MERGES} need each other"
+            refuse(directory / name, f"this file is missing; {both}")
     vocabulary = _read_ids(directory, VOCABULARY)
     pairs = []
     for number, line in enumerate(_read(directory, MERGES).splitlines(), start=1):
@@ -64,22 +63,16 @@ def _gpt2_tokenizer(directory: Path, settings: Mapping[str, Any]) -> hf.Tokenize
             continue
         left, _, right = line.partition(" ")
         if not vocabulary.keys() >= {left, right, left + right}:
-            refuse(
-                directory / MERGES,
-                f"line {number}: {show(line)} is no pair of tokens of "
-                f"{VOCABULARY} that make a third",
-            )
+            problem = f"is no pair of tokens of {VOCABULARY} that make a third"
+            refuse(directory / MERGES, f"line {number}: {show(line)} {problem}")
         pairs.append((left, right))
     tokenizer = byte_level(models.BPE(vocabulary, pairs))
     added = _read_ids(directory, ADDED)
     tokenizer.add_tokens(sorted(added, key=added.__getitem__))
     for token, index in added.items():
         if tokenizer.token_to_id(token) != index:
-            refuse(
-                directory / ADDED,
-                f"{show(token)} cannot have the id {index}: the ids of "
-                f"{VOCABULARY} go on without gaps",
-            )
+            problem = f"cannot have the id {index}: those of {VOCABULARY} go on without gaps"
+            refuse(directory / ADDED, f"{show(token)} {problem}")
     special = {END, *_special(settings), *_special(_read_table(directory, SPECIAL_MAP))}
     tokenizer.add_special_tokens(sorted(special & (vocabulary.keys() | added.keys())))
     return tokenizer
@@ -99,27 +92,20 @@ def _read(directory: Path, name: str) -> str:
     return decode(directory / name, read_bytes(directory, name, parts.TOKENIZER_LIMIT))
 
 
-def _read_table(
-    directory: Path, name: str, parse_int: Callable[[str], float] = float
-) -> dict[str, Any]:
-    """A JSON object; {} if the file is missing.
-
-    Transformers write 10^30 for a length without limit, so integers may be of any size.
-    """
+def _read_table(directory: Path, name: str) -> dict[str, Any]:
+    """A JSON object; {} if the file is missing."""
     if not parts.exists(directory, name):
         return {}
+    # Transformers write 10^30 for a length without limit, so integers may be of any size.
     content = read_bytes(directory, name, parts.TOKENIZER_LIMIT)
-    return parse_object(directory / name, content, parse_int)
+    return parse_object(directory / name, content, parse_int=int)
 
 
 def _read_ids(directory: Path, name: str) -> dict[str, int]:
-    """A JSON object of ids by token; {} if the file is missing."""
-    ids = _read_table(directory, name, int)
+    ids = _read_table(directory, name)
     for token, index in ids.items():
         if type(index) is not int or not 0 <= index < 2**31:
             refuse(directory / name, f"{show(token)}: expected an id, found {show(index)}")
-    try:
-        "".join(ids).encode()
-    except UnicodeEncodeError as error:  # JSON can spell half a surrogate pair
-        refuse(directory / name, error)
+    if re.search("[\ud800-\udfff]", "".join(ids)):  # which JSON can spell, and the library cannot
+        refuse(directory / name, "half a surrogate pair is no character")
     return ids

@@ -65,14 +65,14 @@ def _load_newest(path: Path) -> Checkpoint:
 
 
 def _checkpoint_directory(backend: str, run: Path) -> Path:
-    """What to load: `run` itself or its newest checkpoint; or what a file is in."""
+    """What to load: `run` itself, its newest checkpoint or snapshot; or what a file is in."""
     if run.is_file() or run.name == "checkpoints":
         run = run.parent
     if any(parts.exists(run, name) for name in (parts.CONFIG, *parts.WEIGHTS)):
         return run
-    if (run / "snapshots").is_dir():
-        return hub.snapshot(run)
     path = newest_checkpoint(run)
+    if path is None and (run / "snapshots").is_dir():
+        return hub.snapshot(run)
     if path is None and run != default_run(backend) and not run.exists():
         raise RunError(
             f"there is no directory {run}; a model on the Hugging Face Hub becomes one with: "
