@@ -62,8 +62,8 @@ class RunDirectory:
             return
         if model := model_around(self.path):
             raise RunError(
-                f"{self.path} is in {model}, which holds a model and would be read in place of "
-                f"this run: choose another --out"
+                f"no run can be kept in {self.path}: {model} holds a model, which would be read "
+                f"instead; choose another --out"
             )
         if not self.holds_a_run():
             return
