@@ -72,10 +72,8 @@ def clean_leftovers(directory: str | Path) -> None:
 
 
 def model_around(path: Path) -> Path | None:
-    """The model or run that has `path` for a part or is itself `path`; None if there is none.
-
-    What is written there would be a part of it for some programs, and no part of it for others.
-    """
+    """The model or run that `path` is or lies in, where nothing else should be written; None if
+    there is none. (Of a run, only checkpoints/ is meant.)"""
     path = path.resolve()
     if parts.exists(path, parts.CONFIG):
         return path

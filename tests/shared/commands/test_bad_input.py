@@ -87,6 +87,7 @@ runpy.run_module("impls.{backend}.{command}", run_name="__main__")
         (["--num-samples", "0"], "num_samples is 0"),
         (["--top-p", "1.5"], "top_p is 1.5"),
         (["--top", "0"], "top is 0"),
+        (["--run", "org/gpt2"], "there is no directory org/gpt2; .*hf download"),
         (["--perplexity", "auto", "--top", "3"], "--perplexity writes no text: omit top"),
         (["--perplexity", "auto", "--num-samples", "3"], "omit num_samples"),
         (["--dtype", "float16"], r"one of \('None', 'float32', 'float64'\)"),
