@@ -45,7 +45,7 @@ def _export(argv: Sequence[str] | None) -> int:
     if os.path.lexists(options.to):
         raise UsageError(f"{options.to} is there already; choose a name that is free")
     if model := model_around(options.to):
-        raise UsageError(f"{model} holds a model: choose another --to than {options.to}")
+        raise UsageError(f"{options.to}: {model} holds a model; choose another --to")
     checkpoint, tokenizer = load_trained("numpy", options.run)
     config, weights = as_gpt2(checkpoint.config, checkpoint.weights)
     save_checkpoint(options.to, config, weights, tokenizer=tokenizer)

@@ -149,7 +149,8 @@ class SampleOptions:
         if self.perplexity is not None:
             for name in ("prompt", "num_samples", "top"):
                 if getattr(self, name) != getattr(SampleOptions, name):
-                    raise UsageError(f"--perplexity writes no text: omit {name}")
+                    option = f"--{name.replace('_', '-')}"
+                    raise UsageError(f"--perplexity writes no text: omit {option}")
 
 
 def default_run(backend: str) -> Path:
