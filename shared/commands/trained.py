@@ -38,6 +38,16 @@ def note_special_tokens(tokenizer: Tokenizer, text: Text, where: str) -> None:
         say(f"note: {', '.join(map(repr, found))} in {where} is text here, no special token")
 
 
+def check_exists(directory: Path) -> None:
+    """Raise `RunError`, which says how to get a model from the Hub, for a name that is only one
+    there."""
+    if not directory.exists():
+        raise RunError(
+            f"there is no directory {directory}; a model on the Hugging Face Hub becomes one with: "
+            f"hf download NAME --local-dir DIR (GPT-2 also with: python -m lessons.gpt2)"
+        )
+
+
 def newest(run: Path) -> Checkpoint:
     """The checkpoint to resume from. Raises `RunError` if there is none."""
     path = newest_checkpoint(run)
@@ -73,12 +83,9 @@ def _checkpoint_directory(backend: str, run: Path) -> Path:
     path = newest_checkpoint(run)
     if path is None and (run / "snapshots").is_dir():
         return hub.snapshot(run)
-    if path is None and run != default_run(backend) and not run.exists():
-        raise RunError(
-            f"there is no directory {run}; a model on the Hugging Face Hub becomes one with: "
-            f"hf download NAME --local-dir DIR (GPT-2 also with: python -m lessons.gpt2)"
-        )
     if path is None:
+        if run != default_run(backend) and not run.parent.exists():  # perhaps a name on the Hub
+            check_exists(run)
         out = "" if run == default_run(backend) else f" --out {shlex.quote(str(run))}"
         raise RunError(f"{run} holds no trained model; train one: {program(backend, 'train')}{out}")
     return path
