@@ -1,5 +1,7 @@
 """Transformers open what we save, and we open what they save: ids, logits, texts."""
 
+import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +35,16 @@ DESIGNS = {
 @pytest.mark.parametrize("kind", TOKENIZERS)
 @pytest.mark.parametrize("design", DESIGNS)
 def test_they_open_what_we_save(
-    design: str, kind: str, backend: Backend, tmp_path: Path, recwarn: pytest.WarningsRecorder
+    design: str,
+    kind: str,
+    backend: Backend,
+    tmp_path: Path,
+    recwarn: pytest.WarningsRecorder,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The same ids, logits and greedy text, up to the end of the window; and back again."""
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)  # to caplog
     tokenizer = build_tokenizer(kind, TEXT, 270 if kind == "bpe" else None)
     config = GPTConfig(tokenizer.vocab_size, BLOCK_SIZE, 2, 2, 8, **DESIGNS[design])
     weights = random_weights(Case("saved", config))
@@ -56,9 +65,15 @@ def test_they_open_what_we_save(
     prompt = tokenizer.encode(PROMPT)
     greedy = SampleConfig(max_new_tokens=BLOCK_SIZE - len(prompt), temperature=0)
     text = tokenizer.decode([*prompt, *ours.generate(prompt, greedy)])
-    generated = pipeline("text-generation", model=model, tokenizer=theirs)(PROMPT, do_sample=False)
-    assert generated[0]["generated_text"] == text
-    assert not recwarn.list
+    caplog.clear()  # that the whole text is longer than the window is true
+    writer = pipeline("text-generation", model=model, tokenizer=theirs)
+    for length in ({"max_length": BLOCK_SIZE}, {"max_new_tokens": greedy.max_new_tokens}):
+        generated = writer(PROMPT, do_sample=False, **length)
+        assert generated[0]["generated_text"] == text
+    asked = theirs(PROMPT, return_tensors="pt")
+    (written,) = model.generate(**asked, do_sample=False, max_new_tokens=greedy.max_new_tokens)
+    assert theirs.decode(written) == text
+    assert not [*recwarn.list, *caplog.records]
 
     model.save_pretrained(tmp_path / "theirs")
     theirs.save_pretrained(tmp_path / "theirs")
@@ -103,6 +118,41 @@ def test_we_open_what_is_on_the_hub(backend: Backend, tmp_path: Path) -> None:
     ours = backend.build(checkpoint.config, checkpoint.weights, dtype="float64")
     truth = HuggingFace(tmp_path).logits(tokens)
     np.testing.assert_allclose(ours.logits(tokens), truth, rtol=1e-10, atol=1e-12)
+
+
+def test_a_text_ends_where_theirs_did(tmp_path: Path) -> None:
+    """A GPT-2 in and a GPT-2 out: tokens of theirs end a text and are special as before."""
+    bpe = json.loads(build_tokenizer("bpe", TEXT, 270).to_json())["model"]
+    source, exported = tmp_path / "source", tmp_path / "exported"
+    source.mkdir()
+    (source / "vocab.json").write_text(json.dumps(bpe["vocab"] | {"<|endoftext|>": 270}))
+    (source / "merges.txt").write_text("\n".join(map(" ".join, bpe["merges"])))
+    (source / "added_tokens.json").write_text('{"[PAD]": 272, "<speaker>": 271}')
+    settings = {"tokenizer_class": "GPT2Tokenizer", "pad_token": "[PAD]"}
+    (source / "tokenizer_config.json").write_text(json.dumps(settings))
+    sizes = {"vocab_size": 273, "n_positions": 16, "n_embd": 24, "n_layer": 2, "n_head": 4}
+    ends = {"bos_token_id": 270, "eos_token_id": 270}
+    torch.manual_seed(0)
+    model = GPT2LMHeadModel(GPT2Config(initializer_range=0.5, **sizes, **ends)).eval()
+    prompt = AutoTokenizer.from_pretrained(source)("<speaker> First", return_tensors="pt")
+    greedy = {"do_sample": False, "max_new_tokens": 8, "pad_token_id": 272}
+    (whole,) = model.generate(**prompt, **greedy)
+    model.generation_config.eos_token_id = [270, int(whole[-4])]
+    model.save_pretrained(source)
+    assert export(["--run", str(source), "--to", str(exported)]) == 0
+    found = []
+    for path in (source, exported):
+        again, reader = (
+            kind.from_pretrained(path) for kind in (AutoModelForCausalLM, AutoTokenizer)
+        )
+        (written,) = again.generate(**reader("<speaker> First", return_tensors="pt"), **greedy)
+        assert len(written) < len(whole)
+        assert (reader.bos_token_id, reader.eos_token_id) == (270, 270)
+        found.append(reader.decode([272, *written, 270], skip_special_tokens=True))
+    assert found[0] == found[1]
+    loaded = load_checkpoint(exported)
+    assert loaded.tokenizer is not None
+    assert loaded.tokenizer.encode("<speaker> First").tolist() == prompt["input_ids"][0].tolist()
 
 
 def test_perplexity(backend: Backend, tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ def test_gpt2_from_the_hub(tmp_path: Path, prefix: str) -> None:
     stored[f"{prefix}h.0.attn.bias"] = np.tril(np.ones((1, 1, 11, 11), bool))
     stored[f"{prefix}h.1.attn.bias"] = np.tril(np.ones((1, 1, 11, 11), np.float32))
     stored[f"{prefix}h.1.attn.masked_bias"] = np.array(-1e4, np.float32)
-    loaded = load_checkpoint(hub(tmp_path / "plain", stored, {"format": "pt"} if prefix else None))
+    metadata = {"format": "pt", "author": "me", "total_size": "1"} if prefix else None
+    loaded = load_checkpoint(hub(tmp_path / "plain", stored, metadata))
     assert (loaded.config, loaded.dtype) == (TIED, "float32")
     assert (loaded.tokenizer, loaded.training, loaded.moments) == (None, None, None)
     same_tensors(loaded.weights, weights)
@@ -63,19 +64,21 @@ def test_gpt2_from_the_hub(tmp_path: Path, prefix: str) -> None:
     file = tmp_path / "plain" / "tokenizer.json"
     file.write_text(TOKENIZER.to_json())
     assert load_checkpoint(tmp_path / "plain").tokenizer.to_json() == TOKENIZER.to_json()
-    for text, message in ((BYTE.to_json(), "vocab_size: expected 37, found 256"), ("{}", "json: ")):
+    for text, message in ((BYTE.to_json(), "has 256 tokens, the model 37"), ("{}", "json: ")):
         file.write_text(text)
         with pytest.raises(CheckpointError, match=f"{file}: .*{message}"):
             load_checkpoint(tmp_path / "plain")
     mask = {f"{prefix}h.0.attn.bias": np.ones((1, 1, 9, 9), np.float32)}
     doubly = weights | {"wte.weight": weights["transformer.wte.weight"]}
     for message, tensors, changes in (
-        ("lm_head.weight: expected that of wte", untied, {}),
+        ("lm_head.weight: expected the same values as wte", untied, {}),
         ("lm_head.weight is missing", stored, {"tie_word_embeddings": False}),
+        ("tie_word_embeddings is 'no'; it must", stored, {"tie_word_embeddings": "no"}),
+        (f"{prefix}wpe.weight is missing", {k: v for k, v in stored.items() if "wpe" not in k}, {}),
         ("c_fc.bias is missing", {n: v for n, v in stored.items() if "c_fc.bias" not in n}, {}),
-        ("'transformer.score.w', F32 [1], is no part", stored | {f"{prefix}score.w": ONE}, {}),
+        (f"'{prefix}score.w', F32 [1], is no part", stored | {f"{prefix}score.w": ONE}, {}),
         ("expected shape (1, 1, 11, 11), found (1, 1, 9, 9)", stored | mask, {}),
-        ("'transformer.wte.weight' is there twice", doubly, {}),
+        ("'wte.weight' is there twice", doubly, {}),
         ("found I64", weights | {"transformer.wte.weight": np.ones((37, 24), np.int64)}, {}),
     ):
         with pytest.raises(CheckpointError, match=re.escape(message)):
@@ -143,7 +146,11 @@ def test_weights_in_several_files(tmp_path: Path) -> None:
     index, first = path / "model.safetensors.index.json", "model-00001-of-00003.safetensors"
     table = json.loads(index.read_text())
     for places, message in (
-        ({"transformer.wte.weight": "../secret"}, "1 to 1000 files beside it, found ['../secret']"),
+        *(
+            ({"transformer.wte.weight": name}, f"names of files beside it, found {name!r}")
+            for name in ("../secret", "/etc/passwd", "..", "", "a\0b", "\ud800", "a\n\x1b[2J")
+        ),
+        ({"transformer.wte.weight": "x" * 5000}, "found 'xxxxx"),
         ({"transformer.wte.weight": 3}, "expected the file of each tensor"),
         ({}, "1 to 1000 files"),
         (None, "expected the file of each tensor"),
@@ -177,17 +184,18 @@ def test_the_tokenizers_and_the_end_of_a_text(tmp_path: Path) -> None:
     """GPT-2's own two files; more rows in the embedding than tokens; where a text ends."""
     path = hub(tmp_path / "gpt2", draw(TIED), eos_token_id=36)
     assert load_checkpoint(path).tokenizer is None
-    assert load_checkpoint(path).end_of_text == {36}
-    (path / "generation_config.json").write_text('{"eos_token_id": [3, 36, 37, "a"]}')
-    assert load_checkpoint(path).end_of_text == {3, 36}
     (path / "tokenizer.json").write_text(build_tokenizer("char", "abc").to_json())
-    tokenizer = load_checkpoint(path).tokenizer
-    assert tokenizer is not None
-    assert (tokenizer.vocab_size, tokenizer.decode([0, 36, 2])) == (37, "ac")
-    save_checkpoint(tmp_path / "tuned", TIED, draw(TIED), tokenizer=tokenizer)
-    tuned = load_checkpoint(tmp_path / "tuned").tokenizer
-    assert tuned is not None, "as after fine-tuning"
-    assert (tuned.vocab_size, tuned.decode([0, 36, 2])) == (37, "ac")
+    for bos, eos, generation in (
+        (None, {36}, {}),
+        (2, {3, 36}, {"bos_token_id": 2, "eos_token_id": [3, 36, 37, "a"]}),
+    ):
+        (path / "generation_config.json").write_text(json.dumps(generation))
+        tokenizer = load_checkpoint(path).tokenizer
+        save_checkpoint(tmp_path / "tuned", TIED, draw(TIED), tokenizer=tokenizer)
+        for found in (tokenizer, load_checkpoint(tmp_path / "tuned").tokenizer):
+            assert found is not None, "the second: as after fine-tuning"
+            assert (found.vocab_size, found.decode([0, 36, 2])) == (37, "ac")
+            assert (found.begin_of_text, found.end_of_text) == (bos, eos)
     (path / "tokenizer.json").unlink()
     bpe = build_tokenizer("bpe", "low lower lowest", 259)
     model = json.loads(bpe.to_json())["model"]
@@ -201,10 +209,23 @@ def test_the_tokenizers_and_the_end_of_a_text(tmp_path: Path) -> None:
     text = "the lowest <|endoftext|>\n"
     assert tokenizer.encode(text).tolist() == bpe.encode(text).tolist()
     assert tokenizer.decode(tokenizer.encode(text)) == text
-    for broken in ("l o w", "zz q"):
-        (path / "merges.txt").write_text(broken)
-        with pytest.raises(CheckpointError, match=r"merges\.txt: not GPT-2's"):
-            load_checkpoint(path)
+    for name, content, message in (
+        ("merges.txt", "#version: 0.2\nl o w", "merges.txt: line 2: 'l o w' is no pair"),
+        ("merges.txt", "zz q", "merges.txt: line 1: 'zz q' is no pair"),
+        ("vocab.json", "[]", "vocab.json: expected a JSON object"),
+        ("vocab.json", '{"a": "x"}', "vocab.json: 'a': expected an id, found 'x'"),
+        ("added_tokens.json", '{"\\ud800": 259}', "added_tokens.json: half a surrogate"),
+        ("added_tokens.json", '{"x y": 260}', "added_tokens.json: 'x y' cannot have the id 260"),
+        ("added_tokens.json", '{"x y": 259}', "vocab.json: the tokenizer has 260 tokens, the mod"),
+        ("tokenizer_config.json", '{"add_prefix_space": true}', "tokenizer_config.json: add_pref"),
+    ):
+        broken = shutil.copytree(path, tmp_path / message)
+        (broken / name).write_text(content)
+        with pytest.raises(CheckpointError, match=re.escape(f"{broken}/{message}")):
+            load_checkpoint(broken)
+    (path / "merges.txt").unlink()
+    with pytest.raises(CheckpointError, match=r"is missing; vocab\.json and merges\.txt need each"):
+        load_checkpoint(path)
 
 
 def test_a_checkpoint_of_ours_that_another_program_saved(tmp_path: Path) -> None:

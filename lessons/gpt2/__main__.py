@@ -78,8 +78,9 @@ def main(options: Options) -> int:
     )
     if not options.backends:
         raise UsageError("name a backend or more: --backends numpy torch jax")
-    for name in set(options.backends).difference(BACKENDS):
-        load_backend(name)  # before the download
+    for name in options.backends:
+        if name not in BACKENDS:
+            load_backend(name)  # before the download
     directory = options.run or download()
     if directory is None:
         check_model_memory(SHAPE, "float32")
@@ -89,13 +90,14 @@ def main(options: Options) -> int:
         config = checkpoint.config
         del checkpoint  # half a gigabyte, which the backends need
     prompt = encode_prompt(tokenizer, options.prompt, config.block_size).tolist()
+    end = tokenizer.end_of_text
     same_output_everywhere()
     out = Console(highlight=False)
     out.print(parameters(config))
     reports = {}
     for name in options.backends:
         say(f"{name} is writing …")
-        reports[name] = run_alone(write, name, directory, config, prompt, sampling)
+        reports[name] = run_alone(write, name, directory, config, prompt, sampling, end)
     out.print(measured(reports))
     for names, tokens in distinct(reports):
         text = tokenizer.decode(tokens) if directory else f" … then the tokens {tokens}"
@@ -125,6 +127,7 @@ def download() -> Path | None:
         raise CheckpointError(
             f"{found / 'model.safetensors'}: expected sha256 {SHA256}, found {digest}; delete it"
         )
+    say(f"GPT-2 is in {found}")
     return found
 
 
@@ -151,11 +154,16 @@ def measured(reports: Mapping[str, Report]) -> Table:
     table = table_of_numbers("", *reports, caption=caption)
     every = reports.values()
     table.add_row("load and build (s)", *(f"{r.load:.1f}" for r in every))
-    table.add_row("first token (s)", *(f"{r.first:.2f}" for r in every))
-    table.add_row("tokens per second", *(f"{r.tokens_per_second:.1f}" for r in every))
-    memory = ("–" if r.memory is None else f"{r.memory / 2**30:.2f}" for r in every)
-    table.add_row("peak memory (GiB)", *memory)
+    table.add_row("first token (s)", *(number(r.first, 2) for r in every))
+    table.add_row("tokens per second", *(number(r.tokens_per_second, 1) for r in every))
+    memory = (math.nan if r.memory is None else r.memory / 2**30 for r in every)
+    table.add_row("peak memory (GiB)", *(number(size, 2) for size in memory))
     return table
+
+
+def number(value: float, digits: int) -> str:
+    """A measured value; a dash for NaN, where there was nothing to measure."""
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def distinct(reports: Mapping[str, Report]) -> list[tuple[list[str], list[int]]]:

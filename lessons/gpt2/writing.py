@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ class Report:
     load: float
     """Seconds to read the weights and build the model."""
     first: float
-    """Seconds to the first token."""
+    """Seconds to the first token; NaN if there is none."""
     rest: float
     """Seconds for all tokens after the second. (JAX compiles during the first two.)"""
     memory: int | None
@@ -40,8 +40,10 @@ def write(
     config: GPTConfig,
     prompt: Sequence[int],
     sampling: SampleConfig,
+    end_of_text: Container[int] = (),
 ) -> Report:
-    """Continue the prompt in one backend. (In a process of its own: see `run_alone`.)"""
+    """Continue the prompt in one backend, up to a token that ends the text. (In a process of its
+    own: see `run_alone`.)"""
     module = load_backend(backend)
     weights: Mapping[str, np.ndarray] = {} if directory else init_weights(config, seed=0)
     began = time.perf_counter()
@@ -52,8 +54,10 @@ def write(
     times = [time.perf_counter()]
     tokens = []
     for token in model.generate(np.array(prompt), sampling):
+        if int(token) in end_of_text:
+            break
         tokens.append(int(token))
         times.append(time.perf_counter())
-    first = times[min(1, len(times) - 1)] - times[0]
+    first = times[1] - times[0] if tokens else math.nan
     rest = times[-1] - times[min(2, len(times) - 1)]
     return Report(tokens, times[0] - began, first, rest, peak_memory())

@@ -3,8 +3,7 @@
     config.json            GPT-2's keys and ours; `dtype`; `format_version`
     model.safetensors      the weights, under GPT-2's names
     tokenizer.json         of the `tokenizers` library
-    tokenizer_config.json  these two are for Transformers, where the model is one that GPT-2 can
-    generation_config.json     express: use the tokenizer as it is, and stay within the window
+    tokenizer_config.json  for Transformers, where the model is one that GPT-2 can express
     training.json          step, seed, dataset, TrainConfig, versions
     optimizer.safetensors  the moments, as "m.NAME" and "v.NAME"; only resuming needs them
 
@@ -28,6 +27,7 @@ from shared.checkpoints.directories import (
     newest_checkpoint,
     write_directory,
 )
+from shared.checkpoints.hub_tokenizer import read_tokenizer
 from shared.checkpoints.record import TrainingRecord
 from shared.checkpoints.tensors import Header
 from shared.checkpoints.untrusted import decode, parse_object, read_bytes, reason, refuse, show
@@ -62,8 +62,6 @@ class Checkpoint:
     training: TrainingRecord | None
     moments: dict[str, dict[str, np.ndarray]] | None
     """AdamW: {"m": …, "v": …} by tensor name. SGD: empty. None: one cannot resume from here."""
-    end_of_text: frozenset[int] = frozenset()
-    """Tokens after which there is nothing more to write. Ours have none: their texts never end."""
     stored_as: str | None = None
     """The type that the weights have in files by others: "float16", widened to `dtype`."""
 
@@ -137,10 +135,12 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     elif parts.exists(directory, parts.TRAINING):
         refuse(directory / parts.MODEL, f"the content hash is missing; {parts.TRAINING} needs it")
     else:
-        checkpoint = _load_hub(directory, config, headers, table)
+        checkpoint = _load_hub(directory, config, headers)
     tokenizer = checkpoint.tokenizer
-    if tokenizer is not None and tokenizer.vocab_size < config.vocab_size:
-        tokenizer.pad(config.vocab_size)  # many models have a round number of ids, some unused
+    if tokenizer is not None:
+        if tokenizer.vocab_size < config.vocab_size:
+            tokenizer.pad(config.vocab_size)  # many models have a round number of ids, some unused
+        tokenizer.begin_of_text, tokenizer.end_of_text = parts.read_ends(directory, table, config)
     _check_parts(directory, checkpoint)
     return checkpoint
 
@@ -172,19 +172,16 @@ def _load_own(
     return Checkpoint(config, weights, dtype, tokenizer, training, moments)
 
 
-def _load_hub(
-    directory: Path, config: GPTConfig, headers: Mapping[Path, Header], table: Mapping[str, Any]
-) -> Checkpoint:
+def _load_hub(directory: Path, config: GPTConfig, headers: Mapping[Path, Header]) -> Checkpoint:
     """Weights, and the tokenizer if one is there; nothing of how they were trained."""
     weights, stored_as = hub.read_weights(directory, headers, config)
     return Checkpoint(
         config,
         weights,
         next(iter(weights.values())).dtype.name,
-        hub.read_tokenizer(directory),
+        read_tokenizer(directory, config.vocab_size),
         training=None,
         moments=None,
-        end_of_text=hub.end_of_text(directory, table, config),
         stored_as=stored_as,
     )
 
@@ -216,15 +213,17 @@ def _encode(path: Path, checkpoint: Checkpoint) -> dict[str, bytes]:
     shapes = tensor_shapes(checkpoint.config)
     dtype = checkpoint.dtype
     tensor_files.check_arrays(path / parts.MODEL, checkpoint.weights, shapes, dtype)
-    files = {parts.CONFIG: parts.encode_config(checkpoint.config, dtype)}
-    if checkpoint.tokenizer is not None:
-        content = checkpoint.tokenizer.to_json().encode()
+    tokenizer = checkpoint.tokenizer
+    files = {parts.CONFIG: parts.encode_config(checkpoint.config, dtype, tokenizer)}
+    if tokenizer is not None:
+        content = tokenizer.to_json().encode()
         if len(content) > parts.TOKENIZER_LIMIT:  # it could not be read again
             most = f"at most {parts.TOKENIZER_LIMIT} are kept; choose a smaller vocab_size"
             refuse(path / parts.TOKENIZER, f"too large: {len(content)} bytes; {most}")
         files[parts.TOKENIZER] = content
         if gpt2_format.is_gpt2(checkpoint.config):
-            files |= parts.encode_for_transformers(checkpoint.config)
+            table = parts.encode_tokenizer_config(checkpoint.config, tokenizer)
+            files[parts.TOKENIZER_CONFIG] = table
     if checkpoint.training is not None:
         files[parts.TRAINING] = checkpoint.training.to_json()
     hashes = {name: parts.file_hash(content) for name, content in files.items()}
@@ -256,7 +255,7 @@ def _check_is_checkpoint(directory: Path) -> None:
         names = {entry.name for entry in directory.iterdir()}
     except OSError as error:
         refuse(directory, f"cannot be read: {reason(error)}")
-    if not {parts.MODEL, hub.INDEX} & names and any(n.startswith("pytorch_model") for n in names):
+    if not {parts.MODEL, parts.INDEX} & names and any(n.startswith("pytorch_model") for n in names):
         refuse(
             directory,
             f"holds pytorch_model.bin but no {parts.MODEL}: pickled weights can run any program, "

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from shared.checkpoints import parts
 from shared.checkpoints.untrusted import reason, refuse
 
 REPLACED = ".replaced"
@@ -68,6 +69,20 @@ def clean_leftovers(directory: str | Path) -> None:
             _clean(directory)
     except OSError as error:
         refuse(directory, f"what an interrupted save left cannot be removed: {reason(error)}")
+
+
+def model_around(path: Path) -> Path | None:
+    """The model or run that `path` is or lies in, where nothing else should be written; None if
+    there is none. (Of a run, only checkpoints/ is meant.)"""
+    path = path.resolve()
+    if parts.exists(path, parts.CONFIG):
+        return path
+    for place in (path, *path.parents):
+        if any(parts.exists(place, name) for name in parts.WEIGHTS):
+            return place
+        if place.name == "checkpoints" and parts.exists(place.parent, "metrics.jsonl"):
+            return place.parent
+    return None
 
 
 def write_directory(

@@ -17,6 +17,13 @@ from shared.errors import ConfigError
 _ACTIVATIONS = {"gelu_tanh": "gelu_new", "gelu_erf": "gelu", "relu": "relu"}
 _SAME = {"gelu_pytorch_tanh": "gelu_new", "gelu_fast": "gelu_new"}  # other programs of one function
 
+_KEYS = {
+    "block_size": "n_positions",
+    "activation": "activation_function",
+    "tie_weights": "tie_word_embeddings",
+}
+"""GPT-2's keys by our names, where these differ: a message says what stands in the file."""
+
 # GPT-2 has switches for variants of attention. Our model is the one with these settings.
 _FIXED = {
     "scale_attn_weights": True,
@@ -98,7 +105,7 @@ def config_from_json(file: Path, table: Mapping[str, Any]) -> GPTConfig:
             dropout=table.get("dropout", 0.0),
         )
     except ConfigError as error:
-        refuse(file, error)
+        refuse(file, re.sub(r"\w+", lambda word: _KEYS.get(word[0], word[0]), str(error)))
 
 
 def canonical_names(
@@ -121,7 +128,7 @@ def canonical_names(
         prefixed = name.startswith(("transformer.", "lm_head."))
         canonical = name if prefixed else f"transformer.{name}"
         if canonical in names:
-            refuse(file, f"tensor {show(canonical)} is there twice, with and without its prefix")
+            refuse(file, f"tensor {show(name)} is there twice, with and without its prefix")
         names[canonical] = name
     return names
 

@@ -21,6 +21,7 @@ from shared.checkpoints import tensors as tensor_files
 from shared.checkpoints.tensors import Header, Shapes
 from shared.checkpoints.untrusted import parse_object, read_bytes, refuse, show
 from shared.config import GPTConfig
+from shared.text.tokenizers import Tokenizer
 
 CONFIG = "config.json"
 MODEL = "model.safetensors"
@@ -29,7 +30,12 @@ TRAINING = "training.json"
 OPTIMIZER = "optimizer.safetensors"
 TOKENIZER_CONFIG, GENERATION_CONFIG = "tokenizer_config.json", "generation_config.json"
 FOR_TRANSFORMERS = (TOKENIZER_CONFIG, GENERATION_CONFIG)
+"""The second is no longer written, but checkpoints have it."""
 FILES = frozenset((CONFIG, MODEL, TOKENIZER, TRAINING, OPTIMIZER, *FOR_TRANSFORMERS))
+INDEX = "model.safetensors.index.json"
+"""Of weights in several files, by others."""
+WEIGHTS = (MODEL, INDEX, "pytorch_model.bin", "pytorch_model.bin.index.json")
+"""A directory with one of these holds a model, whether or not it can be read."""
 
 FORMAT_VERSION = 1
 JSON_LIMIT = 64 * 1024
@@ -38,27 +44,47 @@ TOKENIZER_LIMIT = 8 * 1024 * 1024
 has bytes, so this is what bounds it."""
 
 
-def encode_config(config: GPTConfig, dtype: str) -> bytes:
-    """config.json."""
+def encode_config(config: GPTConfig, dtype: str, tokenizer: Tokenizer | None = None) -> bytes:
+    """config.json. Where texts begin and end stands here, and nowhere else."""
     table = gpt2_format.config_to_json(config)
+    if tokenizer is not None:
+        ends = sorted(tokenizer.end_of_text)
+        table["bos_token_id"] = tokenizer.begin_of_text
+        table["eos_token_id"] = ends[0] if len(ends) == 1 else ends or None
     table |= {"dtype": dtype, "format_version": FORMAT_VERSION}
     return (json.dumps(table, indent=2) + "\n").encode()
 
 
-def encode_for_transformers(config: GPTConfig) -> dict[str, bytes]:
-    """The files that only Transformers read, for a model that GPT-2 can express.
-
-    Without the first they take every GPT-2's tokenizer for a BPE, and add an <|endoftext|> that
-    the model has no embedding for; without the second, `generate` and `pipeline` leave the window.
-    """
-    tables: dict[str, dict[str, object]] = {
-        TOKENIZER_CONFIG: {
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            "model_max_length": config.block_size,
-        },
-        GENERATION_CONFIG: {"max_length": config.block_size},
+def encode_tokenizer_config(config: GPTConfig, tokenizer: Tokenizer) -> bytes:
+    """tokenizer_config.json, which only Transformers read: without it they take every GPT-2's
+    tokenizer for a BPE, and add an <|endoftext|> that the model has no embedding for."""
+    special, begin = tokenizer.special_tokens, tokenizer.begin_of_text
+    ends = [special[i] for i in sorted(tokenizer.end_of_text) if i in special]
+    table = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": config.block_size,
+        "bos_token": None if begin is None else special.get(begin),
+        "eos_token": ends[0] if ends else None,
     }
-    return {name: (json.dumps(table, indent=2) + "\n").encode() for name, table in tables.items()}
+    return (json.dumps(table, indent=2) + "\n").encode()
+
+
+def read_ends(
+    directory: Path, table: Mapping[str, Any], config: GPTConfig
+) -> tuple[int | None, frozenset[int]]:
+    """The token that begins a text, and those that end one: by generation_config.json, or by
+    `table`, that of config.json."""
+    both = [table]
+    if exists(directory, GENERATION_CONFIG):
+        content = read_bytes(directory, GENERATION_CONFIG, JSON_LIMIT)
+        both.insert(0, parse_object(directory / GENERATION_CONFIG, content))
+
+    def read(key: str) -> list[int]:
+        found = next((t[key] for t in both if t.get(key) is not None), None)
+        tokens = found if isinstance(found, list) else [found]
+        return [t for t in tokens if type(t) is int and 0 <= t < config.vocab_size]
+
+    return next(iter(read("bos_token_id")), None), frozenset(read("eos_token_id"))
 
 
 def file_hash(content: bytes) -> str:
@@ -89,9 +115,9 @@ def check_version(file: Path, table: Mapping[str, Any]) -> None:
 
 
 def has_hashes(header: Header) -> bool:
-    """Whether a model file is one of ours, whatever its config.json says: Transformers write
-    nothing but `format` there, so with one of our keys damaged, the other still shows it."""
-    return not header.metadata.keys() <= {"format"}
+    """Whether a model file is one of ours, whatever its config.json says: with one of our keys
+    damaged, the other still shows it. What else others write there says nothing."""
+    return not header.metadata.keys().isdisjoint(("files", "sha256"))
 
 
 def stored_hashes(file: Path, header: Header) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import math
 import reprlib
 import stat
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,6 +28,13 @@ def refuse(file: Path, problem: object) -> NoReturn:
     """Raise the `CheckpointError` that says what is wrong with `file`."""
     text = str(problem)
     raise CheckpointError(f"{file}: {text if len(text) <= 400 else text[:400] + '…'}")
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a name out of a file can be that of a file here: a path, or a character that no
+    terminal shows, is none."""
+    plain = name.isprintable() and len(name) < 256
+    return plain and Path(name).name == name and name not in ("", "..")
 
 
 def regular_file(directory: Path, name: str) -> Path:
@@ -77,11 +85,14 @@ def decode(file: Path, data: bytes) -> str:
         refuse(file, f"not UTF-8 at byte {error.start}")
 
 
-def parse_object(file: Path, data: bytes) -> dict[str, Any]:
+def parse_object(
+    file: Path, data: bytes, parse_int: Callable[[str], float] | None = None
+) -> dict[str, Any]:
     """The JSON object in `data`, read more strictly than `json.loads` does.
 
     Python's reader takes the last of two equal keys, NaN, and numbers of any size. Another reader
-    would understand something else, so all three are refused, as is nesting without end.
+    would understand something else, so all three are refused, as is nesting without end; what
+    `parse_int` makes of an integer, it decides itself.
 
     Raises:
         CheckpointError: not UTF-8, not JSON, not an object, or one of the above.
@@ -90,7 +101,7 @@ def parse_object(file: Path, data: bytes) -> dict[str, Any]:
         value = json.loads(
             decode(file, data),
             object_pairs_hook=_distinct,
-            parse_int=_integer,
+            parse_int=parse_int or _integer,
             parse_float=_finite,
             parse_constant=_finite,
         )

@@ -91,4 +91,10 @@ def _without_box(boxed: str) -> str:
     similar = re.findall(r"^--\w[\w-]*", "\n".join(lines), re.MULTILINE)
     if "Perhaps you meant:" in lines and similar:
         message += f". Perhaps you meant {' or '.join(similar)}"
+    # tyro has the choices of an option that may be left out in a set.
+    message = re.sub(r"(?<=Expected one of \()[^)]*", _sorted, message)
     return message.removeprefix("Error parsing ")
+
+
+def _sorted(choices: re.Match[str]) -> str:
+    return ", ".join(sorted(choices[0].split(", ")))

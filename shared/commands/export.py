@@ -1,12 +1,14 @@
 """The command that writes a trained model for Hugging Face's Transformers:
 `python -m shared.commands.export --run runs/numpy --to DIR`."""
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from shared.checkpoints.checkpoint import save_checkpoint
+from shared.checkpoints.directories import model_around
 from shared.checkpoints.export import as_gpt2
 from shared.commands.options import Directory, UsageError, parse
 from shared.commands.terminal import OK, run_command, say
@@ -40,8 +42,10 @@ def _export(argv: Sequence[str] | None) -> int:
         "AutoModelForCausalLM and AutoTokenizer. For example:\n\n"
         f"python -m {COMMAND} --run runs/numpy --to my-gpt2",
     )
-    if options.to.exists():
+    if os.path.lexists(options.to):
         raise UsageError(f"{options.to} is there already; choose a name that is free")
+    if model := model_around(options.to):
+        raise UsageError(f"{options.to}: {model} holds a model; choose another --to")
     checkpoint, tokenizer = load_trained("numpy", options.run)
     config, weights = as_gpt2(checkpoint.config, checkpoint.weights)
     save_checkpoint(options.to, config, weights, tokenizer=tokenizer)

@@ -130,7 +130,7 @@ class SampleOptions:
     num_samples: int = 1
     """How many texts to write, each after the prompt. Sample i is drawn with seed + i."""
     ignore_eos: bool = False
-    """Go on after the token that ends a text. (Only GPT-2's from elsewhere have one.)"""
+    """Go on after the token that ends a text. (Only a GPT-2 by others has one.)"""
     top: int | None = None
     """Print the N most likely next tokens instead of text."""
     perplexity: Annotated[str | None, arg(metavar="FILE")] = None
@@ -146,6 +146,11 @@ class SampleOptions:
         replace(self.sampling, seed=self.sampling.seed + self.num_samples - 1)  # refused early
         if self.top is not None and self.top < 1:
             raise UsageError(f"top is {self.top}; it must be 1 or more")
+        if self.perplexity is not None:
+            for name in ("prompt", "num_samples", "top"):
+                if getattr(self, name) != getattr(SampleOptions, name):
+                    option = f"--{name.replace('_', '-')}"
+                    raise UsageError(f"--perplexity writes no text: omit {option}")
 
 
 def default_run(backend: str) -> Path:

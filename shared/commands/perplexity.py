@@ -4,6 +4,7 @@ import math
 
 from shared.commands.options import UsageError
 from shared.commands.terminal import announced
+from shared.commands.trained import note_special_tokens
 from shared.protocol import Model
 from shared.runs.loop import evaluate
 from shared.text.datasets import load_dataset
@@ -27,6 +28,7 @@ def show_perplexity(model: Model, tokenizer: Tokenizer, file: str) -> None:
     """
     text = load_dataset(file).contents
     ids = tokenizer.encode(text)
+    note_special_tokens(tokenizer, text, file)
     if len(ids) < 2:
         raise UsageError(f"{file} has {len(ids)} token; perplexity needs 2 or more")
     with announced(f"reading {len(ids):,} tokens"):

@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from shared.checkpoints.untrusted import reason, show
 from shared.commands.streams import flush_or_drop, keep_streams
 from shared.errors import UserError
 
@@ -49,7 +50,8 @@ def run_command(command: Callable[[], int]) -> int:
     except BrokenPipeError:  # the reader has seen enough: sample | head
         return BROKEN_PIPE
     except OSError as error:  # a full disk behind standard output, a name too long
-        say(f"error: {error}")
+        where = f"{show(error.filename)}: " if error.filename else ""
+        say(f"error: {where}{reason(error)}")
         return USER_ERROR
     except (MemoryError, RuntimeError) as error:
         if not _lacks_memory(error):

@@ -7,7 +7,7 @@ from shared.checkpoints.checkpoint import Checkpoint
 from shared.commands.options import RunOptions, SampleOptions, default_run, parse_train, program
 from shared.commands.prepare import Preparation, prepare
 from shared.commands.terminal import INTERRUPTED, OK, end_of_checks, run_command, say
-from shared.commands.trained import load_trained, newest
+from shared.commands.trained import check_exists, load_trained, newest, note_special_tokens
 from shared.errors import TokenizerError
 from shared.protocol import load_backend
 from shared.runs.directory import RunDirectory
@@ -60,6 +60,7 @@ def _train(backend: str, argv: Sequence[str] | None) -> int:
 def _beginning(backend: str, asked: RunOptions) -> Checkpoint:
     """The checkpoint that a training is to begin with. Raises `RunError` if there is none."""
     if asked.init_from is not None:
+        check_exists(asked.init_from)
         return load_trained(backend, asked.init_from)[0]
     return newest(asked.out)
 
@@ -78,6 +79,7 @@ def _describe(ready: Preparation, device: str, run: RunDirectory) -> None:
         f"training  {ready.record.backend} on {device} in {ready.record.dtype}: {train.steps:,} "
         f"steps of {train.batch_size} × {config.block_size} tokens to {run.path}{goes_on}"
     )
+    note_special_tokens(ready.tokenizer, ready.dataset.contents, ready.dataset.name)
     if ready.record.init_from is not None and ready.start is None:
         say(
             f"weights   those of {ready.record.init_from}: the validation loss of step 0 is theirs "

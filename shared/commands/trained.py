@@ -3,12 +3,14 @@
 import shlex
 from pathlib import Path
 
+from shared.checkpoints import hub, parts
 from shared.checkpoints.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint
 from shared.commands.options import default_run, program
 from shared.commands.terminal import say
 from shared.errors import CheckpointError, RunError
 from shared.memory import check_model_memory
 from shared.text.tokenizers import Tokenizer
+from shared.text.utf8 import Text
 
 
 def load_trained(backend: str, run: Path) -> tuple[Checkpoint, Tokenizer]:
@@ -21,11 +23,29 @@ def load_trained(backend: str, run: Path) -> tuple[Checkpoint, Tokenizer]:
     """
     checkpoint = _load_newest(_checkpoint_directory(backend, run))
     if checkpoint.tokenizer is None:
-        raise RunError(f"{run} has no tokenizer.json: its tokens are not known")
+        raise RunError(
+            f"{run} has no tokenizer.json, nor vocab.json and merges.txt: its tokens are not known"
+        )
     check_model_memory(checkpoint.config, checkpoint.dtype)
     if checkpoint.stored_as not in (None, checkpoint.dtype):
         say(f"note: the weights are stored in {checkpoint.stored_as}, and read as float32")
     return checkpoint, checkpoint.tokenizer
+
+
+def note_special_tokens(tokenizer: Tokenizer, text: Text, where: str) -> None:
+    """Say so if a text has the spelling of a special token, which other programs read as that."""
+    if found := tokenizer.special_spellings(text):
+        say(f"note: {', '.join(map(repr, found))} in {where} is text here, no special token")
+
+
+def check_exists(directory: Path) -> None:
+    """Raise `RunError`, which says how to get a model from the Hub, for a name that is only one
+    there."""
+    if not directory.exists():
+        raise RunError(
+            f"there is no directory {directory}; a model on the Hugging Face Hub becomes one with: "
+            f"hf download NAME --local-dir DIR (GPT-2 also with: python -m lessons.gpt2)"
+        )
 
 
 def newest(run: Path) -> Checkpoint:
@@ -55,13 +75,17 @@ def _load_newest(path: Path) -> Checkpoint:
 
 
 def _checkpoint_directory(backend: str, run: Path) -> Path:
-    """What to load: `run` itself or its newest checkpoint; or what a file is in."""
+    """What to load: `run` itself, its newest checkpoint or snapshot; or what a file is in."""
     if run.is_file() or run.name == "checkpoints":
         run = run.parent
-    if (run / "config.json").exists():
+    if any(parts.exists(run, name) for name in (parts.CONFIG, *parts.WEIGHTS)):
         return run
     path = newest_checkpoint(run)
+    if path is None and (run / "snapshots").is_dir():
+        return hub.snapshot(run)
     if path is None:
+        if run != default_run(backend) and not run.parent.exists():  # perhaps a name on the Hub
+            check_exists(run)
         out = "" if run == default_run(backend) else f" --out {shlex.quote(str(run))}"
         raise RunError(f"{run} holds no trained model; train one: {program(backend, 'train')}{out}")
     return path

@@ -22,6 +22,7 @@ from shared.checkpoints.directories import (
     checkpoint_path,
     checkpoints_by_step,
     clean_leftovers,
+    model_around,
     remove_directory,
 )
 from shared.checkpoints.parts import FILES
@@ -50,13 +51,21 @@ class RunDirectory:
 
         Raises:
             RunError: the path is a file; a symbolic link is in a run's place for its own files; it
-                holds a run and neither `resume` nor `overwrite` says what to do with it; or it
-                holds what a run does not and `overwrite` would delete.
+                holds a run and neither `resume` nor `overwrite` says what to do with it; it holds
+                what a run does not and `overwrite` would delete; or it is a model, or a part of
+                one or of another run.
         """
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"{self.path} is a file; a run needs a directory")
         self._refuse_links()
-        if not self.holds_a_run() or resume:
+        if resume:
+            return
+        if model := model_around(self.path):
+            raise RunError(
+                f"no run can be kept in {self.path}: {model} holds a model, which would be read "
+                f"instead; choose another --out"
+            )
+        if not self.holds_a_run():
             return
         if not overwrite:
             raise RunError(

@@ -10,6 +10,7 @@ nothing are errors instead of silent losses, and the spelling of a special token
 import codecs
 import json
 import operator
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -58,7 +59,13 @@ class Tokenizer:
     Attributes:
         kind: "byte", "char", "word" or "bpe".
         vocab_size: number of different tokens; the ids are 0 to vocab_size - 1.
+        begin_of_text: the token that begins a text, if there is one.
+        end_of_text: tokens after which there is nothing more to write. Only GPT-2's have these two:
+            our texts never end.
     """
+
+    begin_of_text: int | None = None
+    end_of_text: frozenset[int] = frozenset()
 
     def __init__(self, library_tokenizer: hf.Tokenizer) -> None:
         """Wrap a tokenizer of the library. Raises `TokenizerError` if it is none of the four."""
@@ -157,6 +164,17 @@ class Tokenizer:
         if self.kind == "word":  # "<unk>" is not as long as what it stands for
             return len(next(split_words(chunk)).encode())
         return len(self.piece(self.encode(chunk)[0]))
+
+    @property
+    def special_tokens(self) -> dict[int, str]:
+        """The spellings of the special tokens, by id."""
+        added = self._library.get_added_tokens_decoder()
+        return {i: token.content for i, token in added.items() if token.special}
+
+    def special_spellings(self, text: Text) -> list[str]:
+        """The special tokens whose spelling stands in a text, where it is text."""
+        data, special = text.encode(), self.special_tokens.values()
+        return [token for token in special if re.search(re.escape(token.encode()), data)]
 
     def to_json(self) -> str:
         """The contents of a tokenizer.json."""

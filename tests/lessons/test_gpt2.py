@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 
 import huggingface_hub
 import pytest
@@ -49,6 +50,20 @@ def test_all_backends_write_the_same_text(directory, capsys):
     assert "--- numpy, torch, jax\nHi" in out
     for row in ("load and build", "first token", "tokens per second", "peak memory"):
         assert row in out
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_text_stops_at_its_end(directory, capsys, ended):
+    """Where nothing is written, no time is measured: by an end at once, or by --max-new-tokens."""
+    if ended:
+        file = directory / "config.json"
+        config = json.loads(file.read_text())
+        file.write_text(json.dumps(config | {"eos_token_id": list(range(CONFIG.vocab_size))}))
+    options = ["--prompt", "Hi", "--max-new-tokens", "20" if ended else "0", "--backends", "numpy"]
+    assert gpt2.main(["--run", str(directory), *options]) == 0
+    out = capsys.readouterr().out
+    assert out.endswith("--- numpy\nHi\n")
+    assert re.search("first token .* – .*\n.*tokens per second .* – ", out)
 
 
 def test_without_a_network_the_weights_are_random(monkeypatch, capsys):

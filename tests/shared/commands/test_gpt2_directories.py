@@ -1,0 +1,112 @@
+"""The commands on a GPT-2 as others write it: where its texts end, and where it may stand."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import save_file
+
+from conformance.cases import Case, random_weights
+from shared.checkpoints import parts
+from shared.checkpoints.checkpoint import load_checkpoint
+from shared.commands.export import main as export_main
+from shared.commands.sample import sample_main
+from shared.commands.train import train_main
+from shared.config import GPTConfig, SampleConfig
+from shared.protocol import load_backend
+from shared.text.tokenizers import build_tokenizer
+from tests.command_line import TEXT, error_of
+
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
+CONFIG = GPTConfig(271, block_size=16, n_layer=2, n_head=2, n_embd=8, tie_weights=True)
+END = "<|endoftext|>"
+GREEDY = ["--prompt", "ROMEO:", "--temperature", "0", "--max-new-tokens", "9"]
+
+
+@pytest.fixture
+def gpt2() -> Path:
+    """vocab.json, merges.txt, and two tokens that end a text: one is the fifth that it writes."""
+    bpe = build_tokenizer("bpe", TEXT, 270)
+    weights = random_weights(Case("gpt2", CONFIG))
+    model = load_backend("numpy").build(CONFIG, weights)
+    written = list(model.generate(bpe.encode("ROMEO:"), SampleConfig(5, temperature=0)))
+    path = Path("gpt2")
+    path.mkdir()
+    save_file(weights, path / "model.safetensors")
+    config = json.loads(parts.encode_config(CONFIG, "float32"))
+    config |= {"bos_token_id": 270, "eos_token_id": [270, int(written[4])]}
+    (path / "config.json").write_text(json.dumps(config))
+    table = json.loads(bpe.to_json())["model"]
+    (path / "vocab.json").write_text(json.dumps(table["vocab"] | {END: 270}))
+    (path / "merges.txt").write_text("\n".join(" ".join(pair) for pair in table["merges"]))
+    Path("text.txt").write_text(TEXT + END)
+    return path
+
+
+def train(*options: str) -> int:
+    return train_main("numpy", ["--dataset", "text.txt", "--eval-windows", "1", *options])
+
+
+def test_a_text_ends_where_it_did(gpt2: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """After tuning (at a learning rate that changes nothing), resuming and exporting."""
+    still = ["--learning-rate", "1e-12", "--min-lr", "0", "--batch-size", "1"]
+    assert train("--init-from", "gpt2", "--out", "tuned", *still, "--steps", "1") == 0
+    assert f"note: '{END}' in text.txt is text here" in capsys.readouterr().err
+    assert train("--resume", "--out", "tuned", "--steps", "2") == 0
+    assert export_main(["--run", "tuned", "--to", "exported"]) == 0
+    texts = []
+    for path in (gpt2, Path("tuned"), Path("exported")):
+        capsys.readouterr()
+        assert sample_main("numpy", ["--run", str(path), *GREEDY]) == 0
+        texts.append(capsys.readouterr().out)
+    before, after = (load_checkpoint(path).tokenizer for path in (gpt2, "exported"))
+    assert texts[1:] == texts[:1] * 2
+    capsys.readouterr()
+    assert sample_main("numpy", ["--run", "gpt2", *GREEDY, "--ignore-eos"]) == 0
+    assert len(capsys.readouterr().out) > len(texts[0])
+    assert (after.begin_of_text, after.end_of_text) == (270, before.end_of_text)
+    assert after.special_tokens == {270: END}
+    named = json.loads(Path("exported/tokenizer_config.json").read_text())
+    assert (named["bos_token"], named["eos_token"]) == (END, END)
+    assert sample_main("numpy", ["--run", "gpt2", *GREEDY[2:], "--prompt", f"A{END}"]) == 0
+    assert f"note: '{END}' in the prompt is text here, no special token" in capsys.readouterr().err
+
+
+PLACES = ["gpt2", "gpt2/x", "run/checkpoints/000006", "run/checkpoints/x", "link", "x" * 5000]
+REASON = "choose another --|is there already|: File exists|: File name too long"
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place[:30])
+@pytest.mark.parametrize("command", ["train", "export"])
+def test_what_is_no_place_for_a_run_or_an_export(
+    gpt2: Path, trained: Path, capsys: pytest.CaptureFixture[str], place: str, command: str
+) -> None:
+    """Models and runs, in which it would be lost; a link to nothing; an impossible name."""
+    shutil.copytree(trained, "run")
+    Path("link").symlink_to("nothing")
+    before = sorted(Path().rglob("*"))
+    if command == "train":
+        status = train("--init-from", "gpt2", "--batch-size", "1", "--steps", "1", "--out", place)
+    else:
+        status = export_main(["--run", "run", "--to", place])
+    assert re.search(f"error: .*({REASON})", capsys.readouterr().err)
+    assert (status, sorted(Path().rglob("*"))) == (2, before)
+
+
+def test_a_model_in_the_cache_of_the_hub(gpt2: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its directory there stands for what refs/main names, or for the only snapshot."""
+    cached = Path("models--openai-community--gpt2")
+    shutil.copytree(gpt2, cached / "snapshots" / "607a30d7")
+    assert sample_main("numpy", ["--run", str(cached), *GREEDY]) == 0
+    (cached / "snapshots" / "11c5a3d5").mkdir()
+    (cached / "refs").mkdir()
+    for reference, status in (("../../gpt2", 2), ("a\0b", 2), ("607a30d7\n", 0)):
+        (cached / "refs" / "main").write_text(reference)
+        assert sample_main("numpy", ["--run", str(cached), *GREEDY]) == status
+        assert (status == 2) == ("holds 2 snapshots; give the path" in capsys.readouterr().err)
+    (cached / "snapshots" / "607a30d7" / "config.json").unlink()
+    message = error_of(capsys, sample_main("numpy", ["--run", str(cached)]))
+    assert "607a30d7/config.json: this file is missing" in message
