@@ -1,6 +1,8 @@
 """All mutants."""
 
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 from audits.mutants.entries import (
     adapters,
@@ -15,8 +17,7 @@ from audits.mutants.entries import (
     norms,
     optimizers,
 )
-from audits.mutants.entries.museum import SEEN
-from audits.mutants.mutant import Mutant
+from audits.mutants.mutant import Mutant, Source
 from audits.mutants.plant import MutantError
 from shared.protocol import BACKENDS
 
@@ -24,6 +25,13 @@ THEMES = (
     *(embeddings, norms, attention, blocks, losses, optimizers, decoding, adapters),
     *(lessons, found, life),
 )
+MUSEUM = Path(__file__).parent / "entries" / "museum.toml"
+SEEN = {
+    name: tuple(Source(*thread.split(), what) for thread, what in threads.items())
+    for name, threads in tomllib.loads(MUSEUM.read_text(encoding="utf-8")).items()
+}
+"""By the name of the mutant, where its mistake was made."""
+
 CATALOGUE: dict[str, Mutant] = {
     mutant.name: replace(mutant, seen=SEEN.get(mutant.name, ()))
     for theme in THEMES
