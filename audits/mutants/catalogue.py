@@ -27,7 +27,7 @@ THEMES = (
 )
 MUSEUM = Path(__file__).parent / "entries" / "museum.toml"
 SEEN = {
-    name: tuple(Source(*thread.split(), what) for thread, what in threads.items())
+    name: tuple(Source(where.split()[0], where.split()[1], what) for where, what in threads.items())
     for name, threads in tomllib.loads(MUSEUM.read_text(encoding="utf-8")).items()
 }
 """By the name of the mutant, where its mistake was made."""
