@@ -34,7 +34,7 @@ def test_every_bug_can_be_planted_and_compiles(mutant: Mutant, backend: str) -> 
 
 
 def test_names_are_their_own_and_the_museum_shows_bugs_of_the_catalogue() -> None:
-    assert len(CATALOGUE) == sum(len(theme.MUTANTS) for theme in THEMES)
+    assert len(CATALOGUE) == sum(len(theme.mutants) for theme in THEMES)
     assert set(SEEN) <= set(CATALOGUE)
     sources = [source for mutant in CATALOGUE.values() for source in mutant.seen]
     assert len(set(sources)) == len(sources) >= 30
