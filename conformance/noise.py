@@ -1,7 +1,7 @@
 """Measure the errors of correct backends: `python -m conformance.noise --seeds 10`.
 
 Runs the suite on other weights and batches, again and again, and prints the largest error of every
-check: the NOISE of conformance/limits.py, from which the float32 limits follow.
+check: the `noise` in conformance/limits.toml, from which the float32 limits follow.
 """
 
 import argparse
@@ -20,7 +20,7 @@ MAGNIFYING = {case.name for case in TEETH if case.condition > 1}
 
 
 def main() -> int:
-    """Print the noise as a table of Python. Returns 1 if a run failed for another reason."""
+    """Print the noise as limits.toml has it. Returns 1 if a run failed for another reason."""
     parser = argparse.ArgumentParser(prog="python -m conformance.noise", description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
     noise: dict[str, dict[str, float]] = {}
@@ -46,7 +46,8 @@ def main() -> int:
                 largest = max([found.get(row["dtype"], 0.0), *errors])
                 found[row["dtype"]] = float(f"{largest:.1e}")
     for check, by_dtype in noise.items():
-        print(f"    {json.dumps(check)}: {json.dumps(by_dtype)},")
+        each = ", ".join(f"{dtype} = {error}" for dtype, error in by_dtype.items())
+        print(f"{json.dumps(check)} = {{ noise = {{ {each} }} }}")
     return 0
 
 

@@ -1,15 +1,6 @@
-"""A mutant: one named bug, as replacements in the sources of the backends.
+"""A mutant: one named bug, as replacements in the sources of the backends."""
 
-An entry of the catalogue adds them up, one call for each text to replace:
-
-    bug("temperature_multiplied", "logits times the temperature instead of divided by it")
-    + GENERATE.eager("/ config.temperature", "* config.temperature")
-    + GENERATE.jax("/ temperature", "* temperature")
-"""
-
-from dataclasses import dataclass, field, replace
-from functools import partialmethod
-from typing import Self
+from dataclasses import dataclass, field
 
 from shared.protocol import BACKENDS
 
@@ -27,6 +18,12 @@ DROPPING = (
     "test_life.py::test_resuming",
 )
 LIFE = ("test_life", "test_inputs", "test_shapes.py::test_a_batch")
+CHAPTERS = {
+    **{"forward": FORWARD, "optimizer": OPTIMIZER, "decoding": DECODING, "adapter": ADAPTER},
+    **{"long_texts": LONG_TEXTS, "counts": COUNTS, "shapes": SHAPES, "life": LIFE},
+    "dropping": DROPPING,
+}
+"""By the names that entries give them."""
 
 
 @dataclass(frozen=True)
@@ -41,31 +38,6 @@ class Edit:
 
 Edits = dict[str, tuple[Edit, ...]]
 """By backend, in the order they are made."""
-
-
-@dataclass(frozen=True)
-class File:
-    """A file that each backend has. Its methods edit it in some of them."""
-
-    name: str
-
-    def edits(self, backends: tuple[str, ...], old: str, new: str, times: int = 1) -> Edits:
-        """Replace `old` by `new`, in which … stands for `old`."""
-        edit = Edit(self.name, old, new.replace("…", old), times)
-        return dict.fromkeys(backends, (edit,))
-
-    everywhere = partialmethod(edits, BACKENDS)
-    eager = partialmethod(edits, ("numpy", "torch"))  # the backends that do not compile
-    numpy = partialmethod(edits, ("numpy",))
-    torch = partialmethod(edits, ("torch",))
-    jax = partialmethod(edits, ("jax",))
-
-
-BACKEND, BIGRAM, CACHE = File("backend.py"), File("bigram.py"), File("cache.py")
-DROPOUT = File("dropout.py")
-GENERATE, LAYERS, MODEL = File("generate.py"), File("nn.py"), File("model.py")
-OPTIM, STEP, STEPS = File("optim.py"), File("step.py"), File("attention_steps.py")
-TRACE = File("trace.py")
 
 
 @dataclass(frozen=True)
@@ -90,13 +62,9 @@ class Mutant:
     chapters: tuple[str, ...] = FORWARD
     """Files of the suite, or checks in them, that test this kind of mutant."""
     seen: tuple[Source, ...] = ()
-    """From audits/mutants/entries/museum.py."""
+    """From audits/mutants/entries/museum.toml."""
     generic: bool = False
     """Made by an operator: runs against the whole suite, until the first check fails."""
-
-    def __add__(self, more: Edits) -> Self:
-        edits = self.edits | {b: self.edits.get(b, ()) + more[b] for b in more}
-        return replace(self, edits=edits)
 
 
 HEALTHY = Mutant(

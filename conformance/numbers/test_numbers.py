@@ -1,7 +1,7 @@
 """Parts of the model at points where their values are known, and models of other programs.
 
-Backends that share a mistake agree with each other. So these tests compare with literals: 50-digit
-arithmetic (mpmath 1.3.0) rounded to float64, and the digits of conformance/truths/known_models.py.
+Backends that share a mistake agree with each other. So these tests compare with the digits of
+conformance/truths/digits.toml: of 50-digit arithmetic, and of other programs.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from conformance.truths.known_models import KNOWN, TARGETS, TOKENS, Known, formula_weights, slope
+from conformance.truths.known_models import (
+    DIGITS,
+    KNOWN,
+    TARGETS,
+    TOKENS,
+    Known,
+    formula_weights,
+    slope,
+)
 from conformance.truths.truth import check_truth
 from shared.config import GPTConfig
 from shared.layout import tensor_shapes
@@ -34,39 +42,7 @@ MPMATH = "mpmath"
 VALUES = np.array([-40.0, -5.0, -3.0, -1.0, -0.25, 0.0, 0.25, 1.0, 3.0, 5.0, 40.0])
 POINTS = np.resize(VALUES, 40)
 """Repeated, for a hidden layer of 40."""
-ACTIVATIONS = {
-    # x/2 (1 + tanh(√(2/π) (x + 0.044715 x³))), Hendrycks & Gimpel 2016, §2. At −40 the value is
-    # −4e-2010, which float64 cannot tell from 0.
-    "gelu_tanh": (
-        *(0.0, -2.291796196629506e-07, -0.003637392081773019, -0.1588080093917233),
-        *(-0.100324649298315, 0.0, 0.149675350701685, 0.8411919906082767),
-        *(2.996362607918227, 4.999999770820381, 40.0),
-    ),
-    # x/2 (1 + erf(x/√2)), the same paper. At −40: −1e-348.
-    "gelu_erf": (
-        *(0.0, -1.4332578593959695e-06, -0.0040496940948902835, -0.15865525393145705),
-        *(-0.10032341857926907, 0.0, 0.14967658142073093, 0.8413447460685429),
-        *(2.99595030590511, 4.999998566742141, 40.0),
-    ),
-    # max(x, 0)
-    "relu": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.25, 1.0, 3.0, 5.0, 40.0),
-}
-DERIVATIVES = {
-    # (1 + tanh u)/2 + x/2 (1 − tanh² u) √(2/π) (1 + 0.134145 x²), u as above
-    "gelu_tanh": (
-        *(0.0, -1.5463619875325946e-06, -0.011584166630969726, -0.08296408384578256),
-        *(0.30464590484893957, 0.5, 0.6953540951510604, 1.0829640838457826),
-        *(1.0115841666309697, 1.0000015463619875, 1.0),
-    ),
-    # Φ(x) + x exp(−x²/2)/√(2π)
-    "gelu_erf": (
-        *(0.0, -7.146946001792295e-06, -0.011945647204183927, -0.0833154705876863),
-        *(0.30462664511636397, 0.5, 0.695373354883636, 1.0833154705876863),
-        *(1.0119456472041839, 1.0000071469460018, 1.0),
-    ),
-    # At 0 the convention of PyTorch, JAX and TensorFlow.
-    "relu": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0),
-}
+ACTIVATIONS: dict[str, dict[str, list[float]]] = DIGITS["activations"]
 
 
 def activation_model(build: Build, activation: str) -> Model:
@@ -91,7 +67,7 @@ def test_activation(build: Build, backend_name: str, activation: str) -> None:
     shape = (*TOKENS.shape, len(POINTS))
     fc, act = trace["h.0.mlp.fc"], trace["h.0.mlp.act"]
     check_truth(backend_name, fc, np.broadcast_to(POINTS, shape), 0.0, f"points of {activation}")
-    truth = np.broadcast_to(np.resize(ACTIVATIONS[activation], 40), shape)
+    truth = np.broadcast_to(np.resize(ACTIVATIONS[activation]["values"], 40), shape)
     gate, zero = np.where(POINTS == 0, 1, POINTS), POINTS == 0
     check_truth(backend_name, act[..., zero], truth[..., zero], 0.0, f"{activation}(0)", MPMATH)
     check_truth(backend_name, act / gate, truth / gate, LIMIT, f"{activation}(x)/x", MPMATH)
@@ -105,38 +81,11 @@ def test_derivative(build: Build, backend_name: str, activation: str) -> None:
     _, grads = activation_model(build, activation).loss_and_grads(TOKENS, TARGETS)
     mlp = "transformer.h.0.mlp."
     found = grads[f"{mlp}c_fc.bias"] / grads[f"{mlp}c_proj.bias"][0]
-    truth = np.resize(DERIVATIVES[activation], 40)
+    truth = np.resize(ACTIVATIONS[activation]["derivatives"], 40)
     check_truth(backend_name, found, truth, LIMIT, f"derivative of {activation}", MPMATH)
 
 
 # Positions
-
-ROWS = {
-    # sin and cos of t, t/10000^(1/3) and t/10000^(2/3)
-    0: (0.0, 1.0, 0.0, 1.0, 0.0, 1.0),
-    1: (
-        *(0.8414709848078965, 0.5403023058681398),
-        *(0.046399223464731275, 0.9989229760406304),
-        *(0.002154433023365604, 0.9999976792064809),
-    ),
-    2: (
-        *(0.9092974268256817, -0.4161468365471424),
-        *(0.09269850077872723, 0.9956942241237399),
-        *(0.004308856046742812, 0.9999907168366957),
-    ),
-    63: (
-        *(0.16735570030280691, 0.9858965815825497),
-        *(0.21568343900380058, -0.9764633398850639),
-        *(0.1353130241772046, 0.990802899414419),
-    ),
-    1000: (
-        *(0.826879540532003, 0.562379076290703),
-        *(0.6503168595863045, -0.7596630714585294),
-        *(0.8344632077604135, -0.5510636577512629),
-    ),
-}
-"""Vaswani et al. 2017, §3.5: PE(t, 2i) = sin(t/10000^(2i/C)), PE(t, 2i+1) = cos of the same; C = 6.
-By mpmath."""
 
 
 @pytest.mark.needs("trace")
@@ -149,7 +98,7 @@ def test_sinusoids(build: Build, backend_name: str) -> None:
     weights = {name: np.zeros(shape) for name, shape in tensor_shapes(config).items()}
     embed = build(config, weights).trace(np.zeros((1, 1001), dtype=np.int64))["embed"]
     assert embed.shape == (1, 1001, 6)
-    for t, row in ROWS.items():
+    for t, row in ((int(t), row) for t, row in DIGITS["sinusoids"].items()):
         limit = max(t, 16) * 4 * 2.0**-53
         check_truth(backend_name, embed[0, t], row, limit, f"position {t}", MPMATH)
 

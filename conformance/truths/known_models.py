@@ -1,6 +1,7 @@
 """Models whose weights are given by a formula, and their results in outside programs.
 
-The digits are those of float64 arithmetic in programs that share no line with the backends:
+The digits, in digits.toml, are those of float64 arithmetic in programs that share no line with the
+backends:
 
 - "gpt2", "erf": GPT2LMHeadModel of Hugging Face's transformers 5.23.0 (torch 2.13.0), by way of a
   checkpoint and the functions of audits/oracles/hugging_face.py.
@@ -11,8 +12,10 @@ The digits are those of float64 arithmetic in programs that share no line with t
 conformance/cases.py, which JAX has compiled already.
 """
 
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -32,54 +35,16 @@ class Known:
     source: str
     loss: float
     """Of TOKENS and TARGETS."""
-    logits: tuple[float, ...]
+    logits: list[float]
     """Of TOKENS, at the last position of the last row: the first five."""
     slope: float
     """The derivative of the loss in a direction: the sum of all gradients, with a factor for every
     entry."""
 
 
-KNOWN = {
-    "gpt2": Known(
-        find_case("gpt2").config,
-        "transformers 5.23.0, GPT2LMHeadModel",
-        loss=8.182609411211253,
-        logits=(
-            -7.963808088948345,
-            -5.2687006025600445,
-            4.451952116851195,
-            -0.6529411602561205,
-            1.852559103527931,
-        ),
-        slope=-8.36809394145267,
-    ),
-    "original": Known(
-        find_case("original").config,
-        "torch 2.13.0, TransformerEncoderLayer",
-        loss=8.277962875683821,
-        logits=(
-            -4.861658567474989,
-            4.5867007647132265,
-            -0.054288599582132537,
-            2.13731868577109,
-            -4.3867119252960824,
-        ),
-        slope=-1.3789164852115892,
-    ),
-    "erf": Known(
-        find_case("erf").config,
-        "transformers 5.23.0, GPT2LMHeadModel",
-        loss=15.517294069281613,
-        logits=(
-            -0.8522571147676541,
-            -6.752859769370301,
-            4.57586114179162,
-            -5.6615125274402045,
-            -3.8998664880698692,
-        ),
-        slope=17.349673596828787,
-    ),
-}
+DIGITS = tomllib.loads(Path(__file__).with_name("digits.toml").read_text(encoding="utf-8"))
+"""All digits that tests compare with."""
+KNOWN = {name: Known(find_case(name).config, **digits) for name, digits in DIGITS["models"].items()}
 
 
 def formula_weights(config: GPTConfig) -> dict[str, np.ndarray]:

@@ -59,26 +59,18 @@ def loss_figure(ylabel: str, title: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def draw_training(
-    axes: Axes, rows: Sequence[Metrics], *, color: str, label: str | None, scale: float = 1.0
-) -> None:
-    """The loss of every step's batch, thin, for it is noisy. `scale` changes its unit."""
-    points = [(row.step, scale * row.loss) for row in rows if row.loss is not None]
+def draw_training(axes: Axes, rows: Sequence[Metrics], *, color: str, label: str | None) -> None:
+    """The loss of every step's batch, thin, for it is noisy."""
+    points = [(row.step, row.loss) for row in rows if row.loss is not None]
     if points:
         axes.plot(*zip(*points, strict=True), color=color, alpha=0.5, lw=0.8, label=label)
 
 
 def draw_validation(
-    axes: Axes,
-    rows: Sequence[Metrics],
-    *,
-    color: str,
-    label: str,
-    scale: float = 1.0,
-    **style: Any,
+    axes: Axes, rows: Sequence[Metrics], *, color: str, label: str, **style: Any
 ) -> None:
     """The loss on the whole validation split, with a marker wherever it was measured."""
-    points = [(row.step, scale * row.val_loss) for row in rows if row.val_loss is not None]
+    points = [(row.step, row.val_loss) for row in rows if row.val_loss is not None]
     if points:
         best = min(loss for _, loss in points)
         label = f"{label} (best {best:.4f})"

@@ -1,6 +1,6 @@
 """About a megabyte of small scenes whose exact probability is known.
 
-grammar.py is a probabilistic context-free grammar: writing a scene is a chain of independent
+grammar.toml is a probabilistic context-free grammar: writing a scene is a chain of independent
 choices, and since no scene can come about in two ways, the probability of its text is the product
 of theirs. No model can, in expectation, predict the text better than the grammar that wrote it. So
 the mean of -ln p over the validation scenes is the floor of a validation loss.
@@ -10,17 +10,21 @@ import functools
 import itertools
 import math
 import re
+import tomllib
 from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from shared.randomness import PLAYLETS, generator
-from shared.text.grammar import COUPLES, PRONOUN, RULES, SCENES, WORDS, Weights
 
 SEED = 19  # of 0 to 47, the one after which the text can end soonest (see `generate`)
 LENGTH = 1_000_000  # characters, at least
 ZIPF_OFFSET = 10  # the word of rank r weighs 1 / (r + 10), r from 1 (Mandelbrot 1953)
 
+GRAMMAR = Path(__file__).with_name("grammar.toml")
+Weights = dict[str, int | float]
 _SLOT = re.compile(r"\{(.*?)\}")
 
 
@@ -113,18 +117,23 @@ def _uniforms(seed: int) -> Iterator[float]:
 
 @functools.cache
 def read_grammar() -> dict[str, Symbol]:
-    """`shared.text.grammar` as one plain context-free grammar, whose start is "scene"."""
-    rules = RULES | _word_rules() | _scene_rules()
+    """grammar.toml as one plain context-free grammar, whose start is "scene"."""
+    table = tomllib.loads(GRAMMAR.read_text(encoding="utf-8"))
+    rules: dict[str, Weights] = {
+        name: dict.fromkeys(weights.split(), 1) if isinstance(weights, str) else weights
+        for name, weights in table["rules"].items()
+    }
+    rules |= _word_rules(table["words"]) | _scene_rules(table)
     for template in [template for weights in rules.values() for template in weights]:
         for name in _SLOT.findall(template):
             _add_capitalised(rules, name)
     return {name: _symbol(weights) for name, weights in rules.items()}
 
 
-def _word_rules() -> dict[str, Weights]:
+def _word_rules(by_kind: dict[str, str]) -> dict[str, Weights]:
     """noun.one, noun.many, transitive.one and so on; adjectives have but one form."""
     rules: dict[str, Weights] = {}
-    for kind, words in WORDS.items():
+    for kind, words in by_kind.items():
         for rank, entry in enumerate(words.split(), start=1):
             word, _, other = entry.partition("/")
             other = other or f"{word}s"
@@ -139,18 +148,21 @@ def _word_rules() -> dict[str, Weights]:
     return rules
 
 
-def _scene_rules() -> dict[str, Weights]:
-    """The rules of SCENES once for every member of the company."""
+def _scene_rules(table: dict[str, Any]) -> dict[str, Weights]:
+    """The rules of the scenes once for every member of the company."""
     rules: dict[str, Weights] = {"scene": {}}
-    for a, b in [pair for couple in COUPLES for pair in (couple, couple[::-1])]:
-        rules["scene"][_cast("{$A opens}", a, b)] = 1
-        for name, weights in SCENES.items():
-            rules[_cast(name, a, b)] = {_cast(t, a, b): w for t, w in weights.items()}
+    for a, b in [pair for couple in table["couples"] for pair in (couple, couple[::-1])]:
+        roles = {"$A": a, "$B": b, "$HIS": table["pronouns"][a]}
+        rules["scene"][_cast("{$A opens}", roles)] = 1
+        for name, weights in table["scenes"].items():
+            rules[_cast(name, roles)] = {_cast(t, roles): w for t, w in weights.items()}
     return rules
 
 
-def _cast(template: str, a: str, b: str) -> str:
-    return template.replace("$A", a).replace("$B", b).replace("$HIS", PRONOUN[a])
+def _cast(template: str, roles: dict[str, str]) -> str:
+    for role, name in roles.items():
+        template = template.replace(role, name)
+    return template
 
 
 def _add_capitalised(rules: dict[str, Weights], name: str) -> None:

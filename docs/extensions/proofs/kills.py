@@ -60,12 +60,12 @@ def matrix(verdicts: Sequence[Verdict]) -> str:
     killed = sum(v.killed for v in mutants)
     body = ""
     for theme in THEMES:
-        title = html.escape((theme.__doc__ or "").strip().removesuffix("."))
+        title = html.escape(theme.title.removesuffix("."))
         body += (
             f'<tbody><tr><th scope="rowgroup" colspan="{len(checks) + 1}"><span>{title}</span></th>'
             "</tr>"
         )
-        for mutant in getattr(theme, "MUTANTS", ()):
+        for mutant in theme.mutants:
             own = {b: by_task[mutant.name, b] for b in BACKENDS if (mutant.name, b) in by_task}
             body += _row(mutant, own, checks)
         body += "</tbody>"
