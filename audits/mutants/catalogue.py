@@ -49,8 +49,8 @@ SEEN = {
 }
 """By the name of the mutant, where its mistake was made."""
 NAMES = (
-    *("embeddings", "norms", "attention", "blocks", "losses", "optimizers", "decoding"),
-    *("adapters", "lessons", "found", "life"),
+    *("embeddings", "norms", "attention", "blocks", "losses", "optimizers", "dropout"),
+    *("decoding", "adapters", "lessons", "found", "life"),
 )
 TABLES = {name: read(name) for name in NAMES}
 SHARED = {name: rows for table in TABLES.values() for name, rows in table.pop("shared", {}).items()}

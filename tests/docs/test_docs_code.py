@@ -26,8 +26,8 @@ def text_of(name: str, **options: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("place", "name", "first", "last"),
     [
-        ("jax/model.py", "MLP.forward", "def __call__(", "    return self.c_proj(x)"),
-        ("numpy/model.py", "MLP", "class MLP", "        return self.c_proj(x)"),
+        ("jax/model.py", "MLP.forward", "def __call__(", "    return self.dropout(self.c_proj(x))"),
+        ("numpy/model.py", "MLP", "class MLP", "        return self.dropout(self.c_proj(x))"),
         ("numpy/model.py", "MLP.backward", "def backward(", "    return "),
         ("torch/attention_steps.py", "attention_steps", "@torch", "    return "),
         ("torch/model.py", "ACTIVATIONS", "ACTIVATIONS = {", "}"),

@@ -121,7 +121,7 @@ def test_lines_come_with_those_that_they_change() -> None:
         return [line.text.partition("  #")[0] for line in tap_lines(backend, kind, config).lines]
 
     gpt2, original = CONFIGS["gpt2"], CONFIGS["original"]
-    merged = ["y = att @ v", 'y = self.tap("y", merge_heads(y))']
+    merged = ["y = kept @ v", 'y = self.tap("y", merge_heads(y))']
     assert texts("torch", "attn.y", gpt2) == merged
     assert texts("jax", "logits", gpt2)[0].startswith("return self.wte.attend(x)")
     assert len(texts("numpy", "mlp.act", gpt2)) == 1, "fc is a value of its own"
