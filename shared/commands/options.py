@@ -325,9 +325,10 @@ RESUMED_MAY_CHANGE = {
 
 FINE_TUNED_MAY_CHANGE = {
     "dataset",
+    "dropout",
     *(field.name for group in (RunOptions, TrainConfig, RunLimits) for field in fields(group)),
 }
-"""What may differ from the preset and the checkpoint: everything but the model and its tokens."""
+"""What may differ from the preset and the checkpoint: all but the function and its tokens."""
 
 
 def _refuse_changes(

@@ -64,7 +64,8 @@ def _new(backend: str, options: TrainOptions) -> Preparation:
 
 def _fine_tuned(backend: str, options: TrainOptions, checkpoint: Checkpoint) -> Preparation:
     """Weights, architecture and tokenizer of the checkpoint; a fresh optimizer, another text."""
-    config, weights, tokenizer = checkpoint.config, checkpoint.weights, checkpoint.tokenizer
+    config = replace(checkpoint.config, dropout=options.model.dropout)
+    weights, tokenizer = checkpoint.weights, checkpoint.tokenizer
     source = str(options.run.init_from)
     if tokenizer is None:
         raise RunError(f"{source} cannot be started from: it has no tokenizer.json")
