@@ -57,7 +57,7 @@ class GPTConfig:
     layer_norm_epsilon: float = 1e-5
     """Added to the variance inside LayerNorm's square root."""
     dropout: float = 0.0
-    """In training, the share of embeddings, attention weights and sublayer outputs set to 0."""
+    """Share of the embeddings, attention weights and sublayer outputs set to 0 in training."""
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd"):
