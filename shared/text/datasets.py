@@ -9,7 +9,7 @@ import os
 import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -42,7 +42,7 @@ class Dataset:
 
     name: str
     """What it was asked for by; for "auto", the dataset that was chosen."""
-    contents: Text
+    contents: Text = field(repr=False, compare=False)  # sha256 is of it
     split: int
     """Characters before it are for training, the others for validation."""
     sha256: str
