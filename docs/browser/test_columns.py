@@ -156,4 +156,4 @@ def test_code_is_copied_as_it_stands_in_the_file(open_page: Open) -> None:
     pane.find_element(By.CSS_SELECTOR, ".copy").click()
     copied = driver.execute_script("return window.copied")
     assert copied == text_of(pane.find_element(By.TAG_NAME, "pre"))
-    assert "return self.c_proj(x)" in copied
+    assert "return self.dropout(self.c_proj(x))" in copied
