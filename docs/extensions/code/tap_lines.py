@@ -15,7 +15,7 @@ def tap_lines(backend: str, kind: str, config: GPTConfig) -> Excerpt:
     """The statement that computes `kind` ("attn.q", "ln_1", "h", …).
 
     The statement calls the module of that name, or `tap` with it. If it changes the value of the
-    statement before (such as `y = att @ v`), that statement is included.
+    statement before (such as `y = kept @ v`), that statement is included.
 
     Raises:
         ExcerptError: there is no such statement, or more than one.
