@@ -5,8 +5,9 @@ every interruption the directory must hold what the uninterrupted run had at tha
 end all of its files, byte for byte.
 
 `numpy-3` is killed ten times, mostly while files are written, which takes most of so small a
-training. `numpy-full` meets once what a full disk is to a program, files that do not grow beyond
-some size (`ulimit`), and must end with one clear message.
+training. `numpy-full` meets a full disk once, and must end with one clear message. That disk is a
+file system mounted in a namespace of that training (`unshare`), so that it disappears afterwards;
+where the machine does not allow that, there is no such case.
 """
 
 import os
@@ -61,8 +62,20 @@ MOST_SECONDS = 0.15
 HALF = ("--target-loss", "3.46")
 """Stops a training after step 6."""
 
-MOST_BLOCKS = 30
-"""The size, in blocks of 512 bytes, beyond which no file grows."""
+PAGE = 4
+MOST_PAGES = 40
+"""Free pages of 4 KiB on the disk that will be full. A checkpoint takes eight; the run still has
+three to save, and a picture to draw, which takes twenty."""
+ON_A_SMALL_DISK = """
+run=$1 aside=$2
+cp -a "$run" "$aside" && mount -t tmpfs tmpfs "$run" && cp -a "$aside/." "$run" || exit 99
+used=$(df -k --output=used "$run" | tail -1)
+mount -o remount,size=$((used + $3))k tmpfs "$run" || exit 99
+shift 3; "$@"; status=$?
+rm -r "$aside" && cp -a "$run" "$aside" && exit $status
+"""
+"""Runs a command while a small file system is mounted on the run's directory. Arguments: that
+directory, one for a copy, the free KiB, and the command."""
 FULL = "full"
 
 
@@ -84,7 +97,7 @@ Ended = subprocess.CompletedProcess[str]
 
 
 def try_kills(kills: int, seed: int, processes: int, case: str | None) -> list[Result]:
-    """Kill trainings, and stop the growth of their files; or run only one case."""
+    """Kill trainings, and let their disks fail; or run only one case."""
     cases = plan(kills) if case is None else {case: KILLS_OF_A_CASE}
     for backend, _, which in (name.partition("-") for name in cases):
         if backend not in BACKENDS or not (which.isdecimal() or which == FULL):
@@ -116,7 +129,7 @@ def plan(kills: int) -> dict[str, int]:
     cases = {}
     for i, first in enumerate(range(0, kills, KILLS_OF_A_CASE)):
         cases[f"{TURNS[i % len(TURNS)]}-{i}"] = min(KILLS_OF_A_CASE, kills - first)
-    if kills:
+    if kills and can_mount():
         cases |= {f"{backend}-{FULL}": 0 for backend in BACKENDS}
     return cases
 
@@ -129,7 +142,7 @@ def try_directory(
     rng, run = Random(f"{seed} {case}"), directory / case / "run"
     run.parent.mkdir(parents=True)
     if which == FULL:
-        endings = stop_growth(rng, unbroken, run)
+        endings = fill_disk(rng, unbroken, run)
     else:
         endings = kill_and_resume(kills, rng, unbroken, run)
     results = []
@@ -164,21 +177,31 @@ def kill_and_resume(kills: int, rng: Random, unbroken: Unbroken, run: Path) -> I
             raise Fault(f"status {ended.returncode}: {ended.stderr[-2000:]}")
 
 
-def stop_growth(rng: Random, unbroken: Unbroken, run: Path) -> Iterator[str]:
-    """Let no file of a resumed training grow beyond some size. Yields how it ended, if all is
-    well."""
+def fill_disk(rng: Random, unbroken: Unbroken, run: Path) -> Iterator[str]:
+    """Let the disk of a resumed training be full. Yields how it ended, if all is well."""
     train(unbroken, run, *HALF)
     saved = check_state(run, unbroken, least=-1)
-    limit = f'ulimit -f {rng.randint(0, MOST_BLOCKS)}; exec "$@"'
-    ended = train(unbroken, run, "--resume", within=["sh", "-c", limit, "sh"])
-    if ended.returncode or "loss.png was not drawn" not in ended.stderr:  # it was just enough
-        check_explained(ended, str(run), "File too large")
+    aside, free = run.with_name("aside"), str(PAGE * rng.randint(0, MOST_PAGES))
+    disk = ["unshare", "-rm", "sh", "-c", ON_A_SMALL_DISK, "sh", str(run), str(aside), free]
+    ended = train(unbroken, run, "--resume", namespace=disk)
+    if ended.returncode or "loss.png was not drawn" not in ended.stderr:  # the disk was just enough
+        check_explained(ended, str(run), "No space left on device")
+    shutil.rmtree(run)
+    aside.rename(run)
     check_state(run, unbroken, least=saved)
     ended = train(unbroken, run, "--resume")
     if ended.returncode != 0:
         raise Fault(f"it did not go on: {ended.stderr[-2000:]}")
     check_finished(run, unbroken)
-    yield "stopped as by a full disk, and ended as if unbroken"
+    yield "stopped by a full disk, and ended as if unbroken"
+
+
+def can_mount() -> bool:
+    """Whether a file system can be mounted in a namespace here."""
+    if shutil.which("unshare") is None:
+        return False
+    command = ["unshare", "-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 # The trainings
@@ -199,18 +222,18 @@ def train(
     run: Path,
     *options: str,
     kill: float | None = None,
-    within: Sequence[str] = (),
+    namespace: Sequence[str] = (),
 ) -> Ended:
     """Train in a separate process, with the command line that a user types, until it ends.
 
-    It is killed `kill` seconds after it has begun. `within` is a command that runs it. All use the
-    text of `like`, as a checkpoint records its path.
+    It is killed `kill` seconds after it has begun. `namespace` is a command that runs it with other
+    file systems. All use the text of `like`, as a checkpoint records its path.
     Raises `Fault` if it never ends.
     """
     where = ["--dataset", str(like.text), "--out", str(run)]
     trainer = [sys.executable, "-m", f"impls.{like.backend}.train", *where, *OPTIONS, *options]
     how: Any = {"cwd": ROOT, "env": ENVIRONMENT, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([*within, *trainer], **how) as training:
+    with subprocess.Popen([*namespace, *trainer], **how) as training:
         if kill is not None:
             any(line.startswith("training ") for line in training.stderr or ())
             sleep(kill)

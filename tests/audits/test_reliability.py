@@ -17,6 +17,7 @@ from audits.reliability.trainings import (
     STEPS,
     Ended,
     Unbroken,
+    can_mount,
     check_explained,
     check_finished,
     check_state,
@@ -48,6 +49,7 @@ def test_killed_trainings_end_as_the_one_that_was_not(unbroken, tmp_path):
     assert results[-1].how == "ended as if unbroken"
 
 
+@pytest.mark.skipif(not can_mount(), reason="needs unshare(1)")
 def test_a_full_disk_loses_nothing(unbroken, tmp_path):
     (result,) = try_directory("numpy-full", 0, 0, unbroken, tmp_path)
     assert not result.fault, result
