@@ -131,16 +131,16 @@ class TrainConfig:
     seed: int = 1337
     """Decides the initial weights and the order of the batches."""
     accumulate: int = 1
-    """Parts in which the gradient of a batch is computed, one after another: the same step in less
-    memory. Where they do not divide batch_size, some have one window more."""
+    """Micro-batches per step: the batch is split into this many, and their gradients are
+    accumulated. The same step in less memory; if they do not divide batch_size, sizes differ."""
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "accumulate", "eval_interval", "checkpoint_interval"):
             _positive_integer(name, getattr(self, name))
         if self.accumulate > self.batch_size:
             raise ConfigError(
-                f"accumulate is {self.accumulate}, and a batch of {self.batch_size} has no more "
-                f"than {self.batch_size} parts"
+                f"accumulate is {self.accumulate}; a batch of {self.batch_size} can be split into "
+                f"at most {self.batch_size}"
             )
         for name in ("warmup_steps", "seed"):
             _natural_number(name, getattr(self, name))

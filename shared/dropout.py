@@ -1,8 +1,8 @@
 """Which numbers dropout sets to zero (Srivastava et al. 2014), at the four sites of GPT-2.
 
-Frameworks throw their own dice. These are the same for every backend, so that trainings with
-dropout can be compared, and a pure function of seed and step, so that a resumed run continues
-exactly.
+Each framework has a random generator of its own. These masks are the same for every backend, so
+that trainings with dropout can be compared, and a pure function of seed and step, so that a resumed
+run continues exactly.
 """
 
 from math import prod
@@ -14,11 +14,11 @@ from shared.config import GPTConfig
 from shared.randomness import DROPOUT, generator
 
 RESOLUTION = 1 << 16
-"""A number is decided by 16 random bits, so a probability is a multiple of 1 / 65,536."""
+"""16 random bits decide about a number, so the probability is a multiple of 1 / 65,536."""
 
 
 def keep_share(dropout: float) -> float:
-    """The share of the numbers that is kept, on average; those are divided by it."""
+    """The share of the numbers that is kept on average. What is kept is divided by it."""
     return 1 - _dropped(dropout) / RESOLUTION
 
 

@@ -47,6 +47,7 @@ def draw_setting(rng: random.Random) -> Setting:
         bias=pick([True, False]),
         tie_weights=pick([True, False]),
         layer_norm_epsilon=pick([1e-5, 1e-2, 1.0]),
+        dropout=pick([0.0, 0.0, 0.3]),
     )
     shapes = (pick([1, 2, 4]), rng.randint(1, config.block_size)), (pick([1, 3]), config.block_size)
     return Setting(config, dtype, shapes, (draw_training(rng, dtype), draw_training(rng, dtype)))
@@ -68,6 +69,8 @@ def draw_training(rng: random.Random, dtype: Dtype) -> TrainConfig:
         epsilon=pick(EPSILONS[dtype]),
         weight_decay=pick([0.0, 0.1, 1.0]),
         grad_clip=pick([0.0, 0.1, 1.0]),
+        seed=pick([0, 1]),
+        accumulate=pick([1, 1, 3]),
     )
 
 

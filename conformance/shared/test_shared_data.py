@@ -28,7 +28,7 @@ def test_nine_tenths_are_for_training(tmp_path: Path, length: int, split: int) -
     path.write_bytes(text.encode())
     dataset = load_dataset(str(path))
     assert (dataset.text, dataset.split) == (text, split)
-    assert (dataset.train_text, dataset.val_text) == (text[:split], text[split:])
+    assert tuple(map(str, dataset.parts)) == (text[:split], text[split:])
     assert (dataset.name, dataset.floor_nats) == (str(path), None)
     assert dataset.note == f"text file: {path}"
     assert dataset.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -110,7 +110,7 @@ def of(text: str, floor: float | None = None) -> Dataset:
 def test_what_a_tokenizer_is_made_of() -> None:
     """Characters of the whole text; words and merges of the part for training alone."""
     dataset = of("low " * 20 + "new wet")
-    assert dataset.val_text == "w new wet"
+    assert dataset.parts[1] == "w new wet"
     assert fit_tokenizer(dataset, "char").vocab_size == len(set("low new wet"))
     assert fit_tokenizer(dataset, "word").unknown_words("low new wet") == {"new": 1, "wet": 1}
     assert fit_tokenizer(dataset, "word", 2).vocab_size == 2

@@ -108,8 +108,8 @@ def test_sgd(twenty_steps_agree: Callable[[str, TrainConfig], None]) -> None:
 @pytest.mark.fills("accumulated")
 @pytest.mark.parametrize("parts", [2, 3, 5, 7])
 def test_a_batch_in_parts_gives_the_step_of_the_whole(subject: Subject, parts: int) -> None:
-    """Gradient accumulation: three steps on batches of 7 windows, which only 7 divides; clipping in
-    all of them."""
+    """Gradient accumulation: three clipped steps on batches of 7 rows, which 2, 3 and 5 do not
+    divide."""
     batches = [random_batch(subject.case.config, seed, batch_size=7) for seed in range(3)]
 
     def train(accumulate: int) -> dict[str, np.ndarray]:

@@ -1,21 +1,17 @@
 """One training step: loss and gradients, clip, update. A pure function, compiled as a whole."""
 
-from collections.abc import Mapping
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from shared.config import TrainConfig
-from .dropout import drop
+from .dropout import NO_MASKS, Masks, drop
 from .model import cross_entropy
 from .optim import build_optimizer
-
-Masks = Mapping[str, Bool[Array, "B ..."]]
-NO_MASKS: Masks = {}
 
 
 def loss_function(
@@ -25,8 +21,7 @@ def loss_function(
     targets: Int[Array, "B T"],
     masks: Masks = NO_MASKS,
 ) -> Float[Array, ""]:
-    """The loss as a function of the weights, which is what JAX differentiates. `masks`: what
-    dropout keeps."""
+    """The loss as a function of the weights, which is what JAX differentiates."""
     gpt = nnx.merge(graphdef, params)
     drop(gpt, masks)
     return cross_entropy(gpt(tokens), targets)
@@ -40,10 +35,10 @@ def loss_and_grads(
     accumulate: int = 1,
     masks: Masks = NO_MASKS,
 ) -> tuple[Float[Array, ""], nnx.State]:
-    """The loss and its gradient by every weight.
+    """The loss, and its gradient with respect to every weight.
 
-    The batch goes through in `accumulate` parts. Their gradients add up to that of the whole, if
-    each counts by its share of the windows.
+    The batch is split into `accumulate` micro-batches. Their gradients add up to that of the whole
+    batch if each is weighted by its share of the rows. `masks`: what dropout keeps.
     """
     function = jax.value_and_grad(loss_function)
     if accumulate == 1:
@@ -52,14 +47,14 @@ def loss_and_grads(
     def add(total: tuple, part: tuple) -> tuple[tuple, None]:
         share = len(part[0]) / len(tokens)
         found = function(params, graphdef, *part)
-        return jax.tree.map(lambda sum, x: sum + share * x, total, found), None
+        return jax.tree.map(lambda so_far, x: so_far + share * x, total, found), None
 
     zeros = optax.tree.zeros_like(params)
     total = jnp.zeros((), jax.tree.leaves(zeros)[0].dtype), zeros
-    size, longer = divmod(len(tokens), accumulate)  # the first parts have a window more
+    size, longer = divmod(len(tokens), accumulate)  # the first ones have a row more
     cut = longer * (size + 1)
     for rows, B in (slice(cut), size + 1), (slice(cut, None), size):
-        if len(tokens[rows]):  # a loop that is compiled once, whatever its length: jax.lax.scan
+        if len(tokens[rows]):  # jax.lax.scan compiles the body of the loop once
             batch = tokens[rows], targets[rows], {name: mask[rows] for name, mask in masks.items()}
             parts = jax.tree.map(lambda x, B=B: x.reshape(-1, B, *x.shape[1:]), batch)
             total, _ = jax.lax.scan(add, total, parts)

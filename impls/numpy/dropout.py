@@ -1,4 +1,4 @@
-"""Dropout: a share of the numbers is set to zero in training, by masks that a step brings along."""
+"""Dropout: in training, a share of the numbers is set to zero, by masks from outside."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,10 +10,14 @@ from jaxtyping import Bool, Float
 from shared.dropout import keep_share
 from .nn import Module
 
+Masks = Mapping[str, Bool[np.ndarray, "B ..."]]
+"""What to keep, by the name of the module."""
+NO_MASKS: Masks = {}
+
 
 class Dropout(Module):
-    """Zero where the mask says so; the rest is scaled up, so that the mean stays
-    (Srivastava et al. 2014). Without a mask, as in evaluation and writing, nothing happens."""
+    """Zero where the mask is false; the rest is scaled up, which keeps the mean (Srivastava et al.
+    2014). Without a mask, as in evaluation and sampling, the identity."""
 
     mask: Bool[np.ndarray, "*N"] | None = None
 
@@ -28,11 +32,11 @@ class Dropout(Module):
         return y
 
     def backward(self, dy: Float[np.ndarray, "*N"]) -> Float[np.ndarray, "*N"]:
-        return self.forward(dy)  # it is linear: what was multiplied by a number is so again
+        return self.forward(dy)  # a product with a constant is its own backward
 
 
 @contextmanager
-def dropping(gpt: Module, masks: Mapping[str, Bool[np.ndarray, "..."]]) -> Iterator[None]:
+def dropping(gpt: Module, masks: Masks) -> Iterator[None]:
     """Hand each mask to the module of its name, for one forward and backward."""
     modules: dict[str, Any] = dict(gpt.named_modules())
     for name, mask in masks.items():

@@ -1,16 +1,11 @@
 """One training step: forward, backward, clip, update. The arrays change in place."""
 
-from collections.abc import Mapping
-
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 
-from .dropout import dropping
+from .dropout import NO_MASKS, Masks, dropping
 from .model import GPT, cross_entropy, cross_entropy_backward
 from .optim import SGD, AdamW, clip_by_global_norm
-
-Masks = Mapping[str, Bool[np.ndarray, "B ..."]]
-NO_MASKS: Masks = {}
 
 
 def forward_backward(
@@ -20,15 +15,15 @@ def forward_backward(
     accumulate: int = 1,
     masks: Masks = NO_MASKS,
 ) -> float:
-    """The loss; the gradients are left on the parameters. `masks`: what dropout keeps.
+    """The loss; the gradients are left on the parameters.
 
-    The batch goes through in `accumulate` parts. Their gradients add up to that of the whole, if
-    each counts by its share of the windows.
+    The batch is split into `accumulate` micro-batches. Their gradients add up to that of the whole
+    batch if each is weighted by its share of the rows. `masks`: what dropout keeps.
     """
     for _, parameter in gpt.named_parameters():
         parameter.grad = None
     loss = 0.0
-    accumulate = min(accumulate, len(tokens))  # a part has a window at least
+    accumulate = min(accumulate, len(tokens))  # no micro-batch is empty
     batch = tokens, targets, *masks.values()
     parts = (np.array_split(array, accumulate) for array in batch)
     for x, y, *kept in zip(*parts, strict=True):

@@ -160,12 +160,8 @@ class TorchTrainer:
         model, lr = self.model, learning_rate(self.config, self.count)
         ids = model.tensor(tokens), model.tensor(targets)
         clip, accumulate = self.config.grad_clip, self.config.accumulate
-        masks = {
-            site: torch.from_numpy(mask).to(ids[0].device)
-            for site, mask in dropout_masks(
-                model.config, self.config.seed, self.count, *tokens.shape
-            ).items()
-        }
+        drawn = dropout_masks(model.config, self.config.seed, self.count, *tokens.shape)
+        masks = {site: torch.from_numpy(mask).to(ids[0].device) for site, mask in drawn.items()}
         loss, norm = train_step(model.gpt, self.optimizer, *ids, lr, clip, accumulate, masks)
         self.count += 1
         return StepResult(loss.item(), norm.item(), lr)

@@ -1,6 +1,6 @@
-"""Dropout: a share of the numbers is set to zero in training, by masks that a step brings along.
+"""Dropout: in training, a share of the numbers is set to zero, by masks from outside.
 
-`nn.Dropout` has dice of its own, which no other framework throws.
+`nn.Dropout` draws its own, from a generator that no other framework has.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,10 +11,14 @@ from torch import Tensor, nn
 
 from shared.dropout import keep_share
 
+Masks = Mapping[str, Bool[Tensor, "B ..."]]
+"""What to keep, by the name of the module."""
+NO_MASKS: Masks = {}
+
 
 class Dropout(nn.Module):
-    """Zero where the mask says so; the rest is scaled up, so that the mean stays
-    (Srivastava et al. 2014). Without a mask, as in evaluation and writing, nothing happens."""
+    """Zero where the mask is false; the rest is scaled up, which keeps the mean (Srivastava et al.
+    2014). Without a mask, as in evaluation and sampling, the identity."""
 
     mask: Bool[Tensor, "*N"] | None = None
 
@@ -27,7 +31,7 @@ class Dropout(nn.Module):
 
 
 @contextmanager
-def dropping(gpt: nn.Module, masks: Mapping[str, Bool[Tensor, "..."]]) -> Iterator[None]:
+def dropping(gpt: nn.Module, masks: Masks) -> Iterator[None]:
     """Hand each mask to the module of its name, for one forward."""
     for name, mask in masks.items():
         gpt.get_submodule(name).mask = mask

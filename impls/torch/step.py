@@ -1,17 +1,12 @@
 """One training step: forward, backward, clip, update. The tensors change in place."""
 
-from collections.abc import Mapping
-
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from .dropout import dropping
+from .dropout import NO_MASKS, Masks, dropping
 from .model import GPT, cross_entropy
 from .optim import clip_by_global_norm, set_learning_rate
-
-Masks = Mapping[str, Bool[Tensor, "B ..."]]
-NO_MASKS: Masks = {}
 
 
 def forward_backward(
@@ -21,14 +16,14 @@ def forward_backward(
     accumulate: int = 1,
     masks: Masks = NO_MASKS,
 ) -> Float[Tensor, ""]:
-    """The loss; the gradients are left on the parameters. `masks`: what dropout keeps.
+    """The loss; the gradients are left on the parameters.
 
-    The batch goes through in `accumulate` parts. Their gradients add up to that of the whole, if
-    each counts by its share of the windows.
+    The batch is split into `accumulate` micro-batches. Their gradients add up to that of the whole
+    batch if each is weighted by its share of the rows. `masks`: what dropout keeps.
     """
     gpt.zero_grad(set_to_none=True)
     losses = []
-    accumulate = min(accumulate, len(tokens))  # a part has a window at least
+    accumulate = min(accumulate, len(tokens))  # no micro-batch is empty
     batch = tokens, targets, *masks.values()
     parts = (tensor.tensor_split(accumulate) for tensor in batch)
     for x, y, *kept in zip(*parts, strict=True):

@@ -33,7 +33,7 @@ class Encoded:
 
 def encode_corpus(dataset: Dataset, tokenizer: Tokenizer, block_size: int) -> Encoded:
     """Encode a dataset and measure what is lost. Raises as `encode_dataset` does."""
-    data, text = encode_dataset(dataset, tokenizer, block_size), dataset.val_text
+    data, text = encode_dataset(dataset, tokenizer, block_size), str(dataset.parts[1])
     known = data.val[data.val != 0] if tokenizer.kind == "word" else data.val  # <unk> has id 0
     unknown = tokenizer.unknown_words(text).items()
     return Encoded(

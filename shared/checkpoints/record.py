@@ -84,7 +84,7 @@ class TrainingRecord:
         _exact_keys(file, "", table, cls)
         if not isinstance(table["train"], dict):
             refuse(file, f"train: expected a JSON object, found {show(table['train'])}")
-        train = _BEFORE_ACCUMULATION | table["train"]
+        train: dict[str, Any] = {"accumulate": 1} | table["train"]  # older ones do not say
         _exact_keys(file, "train: ", train, TrainConfig)
         try:
             return cls(**table | {"train": TrainConfig(**train)})
@@ -93,8 +93,7 @@ class TrainingRecord:
 
 
 _BEFORE_FINE_TUNING: dict[str, Any] = {"init_from": None, "init_from_sha256": None}
-_BEFORE_ACCUMULATION: dict[str, Any] = {"accumulate": 1}
-"""What records that were written before there were these do not say."""
+"""What records that were written before there was fine-tuning do not say."""
 
 
 def _is_number(value: object) -> bool:

@@ -64,16 +64,6 @@ class Dataset:
             return self.contents[: self.split], self.contents[self.split :]
         return self.contents.split(self.split)
 
-    @property
-    def train_text(self) -> str:
-        """The first nine tenths."""
-        return str(self.parts[0])
-
-    @property
-    def val_text(self) -> str:
-        """The last tenth."""
-        return str(self.parts[1])
-
 
 @dataclass(frozen=True, eq=False)
 class TokenData:

@@ -1,6 +1,6 @@
-"""With `accumulate`, no part of a batch is larger than it has to be: that is what saves memory.
+"""With `accumulate`, no micro-batch is larger than necessary, which is what saves memory.
 
-That the step is the same is a check of conformance/training/test_optimizers.py.
+conformance/training/test_optimizers.py checks that the step is the same.
 """
 
 import pytest

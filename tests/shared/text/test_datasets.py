@@ -48,8 +48,9 @@ def test_tinyshakespeare_itself():
     if not path.exists():
         pytest.skip("MINIGPT_DATA_DIR has no tinyshakespeare.txt")
     dataset = load_dataset("tinyshakespeare")
-    assert (len(dataset.train_text), len(dataset.val_text)) == (1_003_854, 111_540)
-    assert dataset.train_text + dataset.val_text == path.read_text(encoding="utf-8")
+    train, val = map(str, dataset.parts)
+    assert (len(train), len(val)) == (1_003_854, 111_540)
+    assert train + val == path.read_text(encoding="utf-8")
     assert dataset.sha256 == datasets.TINYSHAKESPEARE_SHA256
     assert dataset.floor_nats is None
     data = encode_dataset(dataset, build_tokenizer("char", dataset.text), block_size=64)
