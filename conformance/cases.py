@@ -1,4 +1,4 @@
-"""The configurations, weights and batches on which backends are compared.
+"""The configurations, weights and batches on which backends are compared: cases.toml, read.
 
 Every chapter uses the cases of `CASES`. Together they cover every option of GPTConfig,
 and all their sizes differ (B 3, T 11, H 4, D 6, C 24, F 40, V 37), so that no two axes can be
@@ -6,7 +6,10 @@ confused unnoticed. `DESIGN` is a covering design: every pair of options, sizes 
 in one of its rows. `SIZES` covers large and coinciding sizes, `REAL` the sizes of real models.
 """
 
+import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,148 +45,40 @@ class Case:
     optimizer: str = "adamw"
 
 
-CASES = [
-    # GPT-2's block: pre-norm, tanh GELU, biases everywhere, lm_head tied to wte.
-    Case("gpt2", replace(BASE, tie_weights=True), dtypes=BOTH),
-    # nanoGPT's: the same without biases.
-    Case("nanogpt", replace(BASE, tie_weights=True, bias=False, n_inner=None)),
-    # The original Transformer's decoder half: post-norm, ReLU, sinusoidal positions.
-    Case(
-        "original",
-        replace(BASE, norm="post", activation="relu", position="sinusoidal"),
-        dtypes=BOTH,
-    ),
-    # The other options: erf GELU, an epsilon large enough to matter, a single head, three blocks.
-    Case(
-        "erf",
-        replace(BASE, activation="gelu_erf", layer_norm_epsilon=0.1, n_head=1, n_layer=3),
-        dtypes=BOTH,
-    ),
-    Case(
-        "post-erf",
-        replace(BASE, norm="post", activation="gelu_erf", bias=False, tie_weights=True),
-    ),
-    # Scores and logits in the thousands: exp of them overflows unless the maximum is subtracted.
-    # Not in float32, where such numbers round too coarsely to be judged.
-    Case("large", replace(BASE, activation="relu"), large=1.0),
-]
-
 SHAPES = [*((B, T) for B in (1, 3, 12) for T in (1, 5, 11)), (33, 5)]
 """Batch sizes 1, 3 and 12 (the training default) with one token, part of the window and all of it,
 and one larger batch."""
 
-OPTIONS = (
-    *("norm", "position", "tie_weights", "bias", "activation"),
-    *("n_head", "n_layer", "layer_norm_epsilon", "n_inner"),
+
+def of_base(changes: dict[str, Any]) -> GPTConfig:
+    """BASE with these changes, as cases.toml has them."""
+    given: dict[str, Any] = {
+        name: None if value == "none" else value for name, value in changes.items()
+    }
+    return replace(BASE, **given)
+
+
+def read_case(name: str, config: dict[str, Any], dtypes: Iterable[str] = (), **fields: Any) -> Case:
+    """A case of cases.toml."""
+    return Case(name, of_base(config), dtypes=tuple(dtypes) or Case.dtypes, **fields)
+
+
+TABLE = tomllib.loads(Path(__file__).with_name("cases.toml").read_text(encoding="utf-8"))
+OPTIONS, COVERING = TABLE["covering"]["options"], TABLE.pop("covering")["rows"]
+CASES, SIZES, TEETH, (FAR,), DROPPING, REAL = (
+    [read_case(name, **case) for name, case in group.items()] for group in TABLE.values()
 )
-# These, batch size, length and optimizer. A test requires that every pair of values meets.
-COVERING: list[tuple[Any, ...]] = [
-    ("pre", "learned", False, False, "gelu_erf", 2, 1, 1e-05, None, 3, 5, "sgd"),
-    ("pre", "sinusoidal", True, False, "gelu_erf", 8, 1, 0.1, None, 12, 11, "adamw"),
-    ("post", "learned", True, True, "relu", 2, 1, 0.1, 7, 1, 1, "sgd"),
-    ("post", "learned", True, False, "gelu_erf", 8, 2, 1e-05, 7, 1, 1, "sgd"),
-    ("pre", "sinusoidal", True, True, "gelu_tanh", 8, 2, 1e-05, None, 3, 1, "adamw"),
-    ("pre", "sinusoidal", False, True, "gelu_erf", 1, 1, 1e-05, 7, 12, 1, "adamw"),
-    ("post", "sinusoidal", False, False, "relu", 1, 2, 0.1, 7, 3, 11, "sgd"),
-    ("pre", "sinusoidal", False, True, "relu", 2, 1, 1e-05, None, 1, 11, "adamw"),
-    ("post", "learned", False, False, "gelu_tanh", 2, 2, 1e-05, 7, 12, 11, "sgd"),
-    ("pre", "sinusoidal", False, True, "relu", 8, 2, 0.1, 7, 12, 5, "adamw"),
-    ("post", "learned", True, True, "gelu_tanh", 1, 1, 0.1, None, 1, 5, "adamw"),
-]
+LONG = SIZES[0]
 
 
-def design(number: int, row: tuple[Any, ...]) -> Case:
+def design(number: int, row: list[Any]) -> Case:
     """The case of a row of the covering design."""
     *options, B, T, optimizer = row
-    config = replace(BASE, **dict(zip(OPTIONS, options, strict=True)))
+    config = of_base(dict(zip(OPTIONS, options, strict=False)))  # without the last three
     return Case(f"design-{number}", config, batch_size=B, length=T, optimizer=optimizer)
 
 
 DESIGN = [design(number, row) for number, row in enumerate(COVERING, start=1)]
-
-LONG = Case(
-    "long",
-    replace(
-        BASE, vocab_size=300, block_size=140, n_embd=36, n_head=3, n_inner=50, tie_weights=True
-    ),
-    dtypes=BOTH,
-    batch_size=2,
-)
-"""More tokens than a small tile and more ids than a byte: T 140, V 300."""
-DEEP = Case("deep", replace(BASE, n_layer=6, n_head=12, bias=False), batch_size=2)
-"""More blocks and heads than the rest, and heads of two channels: L 6, H 12, D 2."""
-
-ONE_BLOCK = replace(BASE, n_layer=1)
-MANY_IDS = Case(
-    "many ids",
-    GPTConfig(70_000, block_size=4, n_layer=1, n_head=1, n_embd=6, n_inner=6),
-    batch_size=12,
-)
-"""A vocabulary too large for 16-bit ids."""
-SQUARE = Case(
-    "square", GPTConfig(8, block_size=8, n_layer=1, n_head=2, n_embd=8, n_inner=8), batch_size=8
-)
-"""V = C = F = T = B, so a backend that identifies axes by their lengths mixes them up."""
-SIZES = [LONG, DEEP, MANY_IDS, SQUARE]
-"""Sizes unlike the usual ones, which are small and all different."""
-
-TEETH = [
-    # These lose digits only in a bad algorithm: E[x²] − E[x]² for the variance, …
-    Case("mean of 100", ONE_BLOCK, dtypes=BOTH, offset=100.0, condition=333),
-    # … scores of a hundred, whose exp is beyond float32 unless the largest is subtracted, …
-    Case(
-        "scores of 100", replace(ONE_BLOCK, activation="relu"), dtypes=BOTH, large=0.1, condition=20
-    ),
-    # … sines of angles in the hundreds, which float32 holds to four decimals, …
-    Case(
-        "late positions",
-        replace(ONE_BLOCK, n_embd=64, position="sinusoidal", block_size=512),
-        dtypes=BOTH,
-        batch_size=1,
-    ),
-    # … and sums of many small numbers in one accumulator.
-    Case("long sums", replace(ONE_BLOCK, n_embd=384, n_head=2), dtypes=BOTH, batch_size=24),
-]
-"""For float32: cases that show which algorithm was chosen."""
-
-FAR = Case("scores of -20,000", replace(BASE, activation="relu"), large=20.0)
-"""Scores so far below 0 that a mask of −10,000 would be the largest of them."""
-
-DROPPING = [
-    Case("dropout", replace(BASE, tie_weights=True, dropout=0.3), dtypes=BOTH),
-    Case(
-        "post dropout",
-        replace(BASE, norm="post", activation="relu", position="sinusoidal", dropout=0.3),
-    ),
-]
-"""GPT-2's block and the original Transformer's, with dropout in training."""
-
-REAL = [
-    Case(
-        "GPT-2's width",
-        GPTConfig(50257, block_size=32, n_layer=1, n_head=12, n_embd=768, tie_weights=True),
-        dtypes=("float32",),
-        batch_size=2,
-    ),
-    Case(
-        "GPT-2's window",
-        GPTConfig(96, block_size=1024, n_layer=1, n_head=4, n_embd=32),
-        dtypes=BOTH,
-        batch_size=1,
-    ),
-    Case(
-        "a wide head",
-        GPTConfig(300, block_size=48, n_layer=1, n_head=1, n_embd=256, norm="post"),
-        dtypes=BOTH,
-    ),
-    Case(
-        "eight blocks",
-        GPTConfig(300, block_size=48, n_layer=8, n_head=8, n_embd=64, position="sinusoidal"),
-        dtypes=BOTH,
-    ),
-]
-"""Real sizes, for `--large`."""
-
 
 OF_BASE = {
     name: getattr(BASE, name)

@@ -58,16 +58,8 @@ from conformance.truths.truth import check_truth
 from shared.config import GPTConfig
 from shared.protocol import Backend, Model
 
-CONFIG = GPTConfig(
-    vocab_size=3,
-    block_size=2,
-    n_layer=1,
-    n_head=1,
-    n_embd=2,
-    n_inner=2,
-    activation="relu",
-    layer_norm_epsilon=16.0,
-)
+SIZES = {"vocab_size": 3, "block_size": 2, "n_layer": 1, "n_head": 1, "n_embd": 2, "n_inner": 2}
+CONFIG = GPTConfig(**SIZES, activation="relu", layer_norm_epsilon=16.0)
 TOKENS, TARGETS = np.array([[0, 1]]), np.array([[1, 0]])
 H = "transformer.h.0."
 WEIGHTS: dict[str, Any] = {

@@ -27,15 +27,9 @@ LIMIT = 1e-13
 """A step takes about twenty operations on numbers around 1: 1e-15 of rounding, and 100 times that
 for libraries with a worse exponential."""
 
-CONFIG = GPTConfig(
-    vocab_size=2,
-    block_size=2,
-    n_layer=1,
-    n_head=1,
-    n_embd=1,
-    n_inner=2,
-    layer_norm_epsilon=1.0,  # what rounding leaves of a 0 is divided by its root
-)
+SIZES = {"vocab_size": 2, "block_size": 2, "n_layer": 1, "n_head": 1, "n_embd": 1, "n_inner": 2}
+# What rounding leaves of a 0 is divided by the root of epsilon.
+CONFIG = GPTConfig(**SIZES, layer_norm_epsilon=1.0)
 TOKENS = np.array([[0, 1]])
 HEAD, BIAS = "lm_head.weight", "transformer.ln_f.bias"
 

@@ -4,6 +4,8 @@ Nothing here calls the functions under test. Philox is implemented from its pape
 manifests from the specification of shared/, so that they cannot share its mistakes.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from shared.config import GPTConfig
@@ -72,27 +74,7 @@ def windows(
 
 # Names and shapes in the sizes of cases.BASE: V 37, T 11, C 24, F 40. The letters: only with b
 # biases, l learned positions, p pre-norm, u an untied head.
-MANIFEST = """
--  transformer.wte.weight                 37 24
-l  transformer.wpe.weight                 11 24
-
--  transformer.h.N.ln_1.weight            24
-b  transformer.h.N.ln_1.bias              24
--  transformer.h.N.attn.c_attn.weight     24 72
-b  transformer.h.N.attn.c_attn.bias       72
--  transformer.h.N.attn.c_proj.weight     24 24
-b  transformer.h.N.attn.c_proj.bias       24
--  transformer.h.N.ln_2.weight            24
-b  transformer.h.N.ln_2.bias              24
--  transformer.h.N.mlp.c_fc.weight        24 40
-b  transformer.h.N.mlp.c_fc.bias          40
--  transformer.h.N.mlp.c_proj.weight      40 24
-b  transformer.h.N.mlp.c_proj.bias        24
-
-p  transformer.ln_f.weight                24
-pb transformer.ln_f.bias                  24
-u  lm_head.weight                         37 24
-"""
+MANIFEST = Path(__file__).with_name("manifest.txt").read_text(encoding="utf-8")
 
 
 def manifest(config: GPTConfig) -> dict[str, tuple[int, ...]]:

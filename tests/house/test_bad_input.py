@@ -30,7 +30,7 @@ from shared.layout import init_weights
 from shared.sources import ROOT
 from shared.text.tokenizers import build_tokenizer
 from tests.command_line import SMALL, error_of
-from tests.guests import HEALTHY
+from tests.guests import GUESTS
 
 RUN = "--backend numpy --run TRAINED"
 TEXT = "--dataset TRAINED/../text.txt"
@@ -67,7 +67,7 @@ BAD = [(command, *line) for command, lines in TABLE.items() for line in lines.it
 """A command, more options, and what is said."""
 
 CONTENTS = {
-    "closed.py": f"{HEALTHY}\n\ndel Guest.trace\n".encode(),
+    "closed.py": f"{GUESTS['healthy']}\n\ndel Guest.trace\n".encode(),
     "damaged/metrics.jsonl": b'{"step": "two"}\n',
     "unfinished/metrics.jsonl": b'{"step": 1, "loss": 3.0}\n',
     **{"empty.txt": b"", "letter.txt": b"t", "short.txt": b"It is"},
