@@ -141,7 +141,7 @@ def compare_with_truth(
     Raises:
         Disagreement: as `compare` does; every backend beyond its limit is at fault.
     """
-    check_comparable(values, dtype)
+    check_comparable(values, dtype, least=1)
     if not truths:
         raise Disagreement("there is no float64 result to judge by")
     truth = np.median(np.stack(list(truths.values())), axis=0)
@@ -161,9 +161,9 @@ def compare_with_truth(
     return errors
 
 
-def check_comparable(values: Mapping[str, np.ndarray], dtype: str | None) -> None:
-    """Raises `Disagreement` unless there are two or more comparable results of one shape."""
-    if len(values) < 2:
+def check_comparable(values: Mapping[str, np.ndarray], dtype: str | None, least: int = 2) -> None:
+    """Raises `Disagreement` unless there are enough comparable results, of one shape."""
+    if len(values) < least:
         raise Disagreement("a comparison needs at least two backends")
     faults = {name: fault for name, value in values.items() if (fault := unfit(value, dtype))}
     if faults:

@@ -13,9 +13,10 @@ from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from conformance import cases, gate
-from conformance.cases import CASES, Case, batch_of, find_case
+from conformance.cases import BOTH, CASES, Case, batch_of, find_case
 from conformance.judge import Judge
-from conformance.panel import Panel, judged
+from conformance.limits import has_limit
+from conformance.panel import Panel, available_modes, judged
 from conformance.recorder import Failure, Recorder, parameters_of
 from conformance.reporting.report import report_of, write_report
 from conformance.reporting.table import render_table, save_picture
@@ -26,7 +27,8 @@ RECORDER = pytest.StashKey[Recorder]()
 
 BACKEND_HELP = """a backend to judge: numpy, torch, jax, or the import path of your own;
 repeatable. Your own is judged together with the three: --backend my_package.my_gpt. Built-in ones
-that are named stand for the three: --backend numpy --backend torch. What yours does not claim
+that are named stand for the three: --backend numpy --backend torch. A mode or a device is a column,
+too: --backend torch@compile, torch@bf16, torch@cuda, jax@nojit. What one does not claim
 (shared/protocol.py) is reported as not offered."""
 
 
@@ -44,6 +46,9 @@ with suppress(importlib.metadata.PackageNotFoundError):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--backend", action="append", default=[], metavar="NAME", help=BACKEND_HELP)
+    parser.addoption(
+        "--modes", action="store_true", help="also every mode and device that this machine has"
+    )
     parser.addoption("--seed", type=int, default=0, help="judge on other weights and batches")
     parser.addoption(
         "--report", metavar="DIR", help="write DIR/conformance.json and DIR/conformance.html"
@@ -71,6 +76,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if config.option.collectonly:
         return
+    if config.getoption("--modes"):
+        config.option.backend += available_modes()
     named, loaded = config.getoption("--backend"), dict[str, Backend]()
     recorder = Recorder(Panel(loaded), named, cases.base_seed)
     if directory := config.getoption("--report"):  # at the start: later edits are not judged
@@ -95,10 +102,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "setting" in metafunc.fixturenames:
         named = metafunc.definition.get_closest_marker("cases")
         dtypes = metafunc.definition.get_closest_marker("dtypes")
+        recorder = metafunc.config.stash.get(RECORDER, None)  # None: the tests are only listed
+        more = recorder.panel.more_precisions() if recorder else ()
         settings = [
             (case, dtype)
             for case in (map(find_case, named.args) if named else CASES)
-            for dtype in case.dtypes
+            for dtype in (*case.dtypes, *(more if case.dtypes == BOTH else ()))
             if dtypes is None or dtype in dtypes.args
         ]
         ids = [f"{case.name}-{dtype}" for case, dtype in settings]
@@ -119,10 +128,14 @@ def pytest_collection_modifyitems(
     """Deselect large tests unless requested, group tests by case, and order the chapters."""
     if not config.getoption("--large"):
         items[:] = [item for item in items if not item.get_closest_marker("large")]
+    recorder = config.stash.get(RECORDER, None)
+    if recorder:  # bfloat16 is no lack of a backend
+        extra = recorder.panel.beyond
+        items[:] = [item for item in items if not extra(**parameters_of(item))]
     for item in items:  # with pytest-xdist: JAX compiles a case in one process only
         case = parameters_of(item).get("setting", (None,))[0]
         item.add_marker(pytest.mark.xdist_group(case.name if case else item.path.stem))
-    if recorder := config.stash.get(RECORDER, None):
+    if recorder:
         recorder.collected = len(items)
     yield  # -k and others deselect; and pytest regroups tests by parameter; sort after that
     first = {f"test_{chapter}": place for place, chapter in enumerate(ORDER)}
@@ -159,13 +172,14 @@ def not_offered(request: pytest.FixtureRequest, recorder: Recorder) -> set[str]:
     left to compare, the test is skipped, which does not count as passed."""
     needs = {need for mark in request.node.iter_markers("needs") for need in mark.args}
     parameters = parameters_of(request.node)
-    dtype = parameters.get("setting", (None, "float64"))[1]
-    lacking = recorder.panel.lacking(needs, dtype)
+    case, dtype = parameters.get("setting", (None, "float64"))
+    lacking = recorder.panel.lacking(needs, dtype, case)
     name = parameters.get("backend_name")
-    alone = len(recorder.panel.backends) - len(lacking) < 2
+    least = 1 if dtype in recorder.panel.more_precisions() else 2  # judged by the others' float64
+    alone = len(recorder.panel.backends) - len(lacking) < least
     if lacking and (name in lacking or (name is None and alone)):
         for mark in request.node.iter_markers("fills"):
-            for check in mark.args:
+            for check in filter(lambda check: has_limit(check, dtype), mark.args):
                 recorder.ledger.row(check, dtype).not_offered |= lacking
         wanted = ", ".join([*sorted(needs), dtype])
         pytest.skip(f"{', '.join(sorted(lacking))}: {wanted} not offered")
@@ -201,11 +215,13 @@ def models(
 def truthful(
     backends: dict[str, Backend], recorder: Recorder, setting: tuple[Case, str]
 ) -> dict[str, Model]:
-    """For float32, models of the same weights in float64, to judge the results."""
+    """For a lower precision, models of the same weights in float64, to judge the results. Where no
+    backend under test has it, as with bfloat16, they are those of all others."""
     case, dtype = setting
     if dtype == "float64":
         return {}
-    able = set(backends) - recorder.panel.lacking((), "float64")
+    precise = set(recorder.panel.backends) - recorder.panel.lacking((), "float64")
+    able = precise & set(backends) or precise
     return {name: recorder.panel.model(name, case, "float64", truthful=True) for name in able}
 
 

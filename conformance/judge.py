@@ -10,7 +10,7 @@ import numpy as np
 from conformance.compare import Disagreement, compare, compare_with_truth
 from conformance.ledger import Ledger, Row
 from conformance.limits import floor_of
-from shared.config import GPTConfig
+from shared.config import GPTConfig, weight_dtype
 from shared.layout import tensor_shapes
 from shared.protocol import Model
 from shared.taps import tap_names
@@ -71,7 +71,7 @@ class Judge:
         row = self.row(check)
         limit = self.condition * row.limit
         numbers = any(isinstance(value, float) for value in values.values())
-        dtype = "float64" if numbers else self.dtype
+        dtype = "float64" if numbers else weight_dtype(self.dtype)
         try:
             if truths:
                 found = compare_with_truth(
@@ -104,7 +104,7 @@ class Judge:
         ask: Callable[[Model], np.ndarray | float],
         what: str = "",
     ) -> None:
-        """Check that all models agree; in float32, with their `truthful` twins."""
+        """Check that all models agree; below float64, with their `truthful` twins."""
         __tracebackhide__ = True
         truths = {name: ask(model) for name, model in truthful.items()}
         self.agree(check, self.each(models, ask), what, truths)

@@ -57,7 +57,7 @@ class Locator:
         stages, rest = PATHS.get(check, ([], ""))
         looked = []
         for stage in stages:
-            if len(self._showing(stage)) < 2:
+            if len(self._showing(stage, case, dtype)) < 2:
                 continue
             if found := self._departure(stage, case, dtype, shape):
                 return found.at or stage, str(found)
@@ -68,10 +68,10 @@ class Locator:
         agree = f"{', '.join(most)} and {last}" if most else last
         return "", f"{agree} agree: the fault lies after them, in {rest}"
 
-    def _showing(self, stage: str) -> list[str]:
+    def _showing(self, stage: str, case: Case, dtype: str) -> list[str]:
         """The backends that can show this stage."""
         capability = STAGES[stage]
-        lacking = self.panel.lacking([capability] if capability else [])
+        lacking = self.panel.lacking([capability] if capability else [], dtype, case)
         return [name for name in self.panel.backends if name not in lacking]
 
     def _find_departure(
@@ -79,7 +79,8 @@ class Locator:
     ) -> Disagreement | None:
         """The disagreement of the models at a stage, if there is one."""
         judge = Judge(Ledger(), case.name, dtype, condition=case.condition)
-        models = {name: self.panel.model(name, case, dtype) for name in self._showing(stage)}
+        showing = self._showing(stage, case, dtype)
+        models = {name: self.panel.model(name, case, dtype) for name in showing}
         B, T = shape
         tokens, targets = batch_of(
             replace(case, batch_size=B or case.batch_size, length=T or case.length)

@@ -1,12 +1,23 @@
 """The panel: the backends to judge, their capabilities, and their models."""
 
+import importlib
+import sys
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from conformance import cases
 from conformance.cases import CASES, Case, random_weights, rounded
 from shared.errors import BackendError
-from shared.protocol import BACKENDS, CAPABILITIES, Backend, Model, claimed, precisions
+from shared.protocol import (
+    BACKENDS,
+    CAPABILITIES,
+    PRECISIONS,
+    Backend,
+    Model,
+    claimed,
+    load_backend,
+    precisions,
+)
 
 
 def judged(named: Sequence[str]) -> list[str]:
@@ -14,6 +25,19 @@ def judged(named: Sequence[str]) -> list[str]:
     and others are added."""
     built_in = [name for name in BACKENDS if name in named] or list(BACKENDS)
     return [*built_in, *dict.fromkeys(name for name in named if name not in BACKENDS)]
+
+
+def available_modes() -> list[str]:
+    """Every mode and device that this machine has. Those that it lacks are named."""
+    found = []
+    for backend in BACKENDS:
+        with suppress(ModuleNotFoundError):
+            for mode in importlib.import_module(f"impls.{backend}.modes").MODES:
+                try:
+                    found.append(load_backend(f"{backend}@{mode}").name)
+                except BackendError as error:
+                    print(f"not judged: {error}", file=sys.stderr)
+    return found
 
 
 class Panel:
@@ -48,13 +72,32 @@ class Panel:
                     self._claims[name] = claimed(self.backends[name], model)
         return self._claims[name]
 
-    def lacking(self, needs: Collection[str], dtype: str | None = None) -> set[str]:
-        """The backends that do not claim all of these capabilities, or not the precision. Raises
-        `BackendError` if there is no such capability."""
+    def more_precisions(self) -> tuple[str, ...]:
+        """Those that only some backends have."""
+        found = [dtype for each in self.backends.values() for dtype in precisions(each)]
+        return tuple(dtype for dtype in dict.fromkeys(found) if dtype not in PRECISIONS)
+
+    def beyond(
+        self, setting: tuple[Case, str] | None = None, backend_name: str = "", **rest: object
+    ) -> bool:
+        """Whether a test with these parameters is in a precision that not all backends have, and
+        that its own never claimed."""
+        if setting is None or setting[1] not in self.more_precisions():
+            return False
+        lacking = self.lacking((), setting[1], setting[0])
+        return backend_name in lacking or lacking == set(self.backends)
+
+    def lacking(
+        self, needs: Collection[str], dtype: str | None = None, case: Case | None = None
+    ) -> set[str]:
+        """The backends that do not claim all of these capabilities, or not the precision, or that
+        are not judged on the case. Raises `BackendError` if there is no such capability."""
         if unknown := set(needs) - set(CAPABILITIES):
             raise BackendError(f"there is no capability {', '.join(sorted(unknown))}")
         return {
             name
             for name, backend in self.backends.items()
-            if set(needs) - self.claims(name) or (dtype and dtype not in precisions(backend))
+            if set(needs) - self.claims(name)
+            or (dtype and dtype not in precisions(backend))
+            or (case and case.name not in (getattr(backend, "cases", None) or [case.name]))
         }

@@ -1,6 +1,7 @@
 """Records the run: durations, failures, the backends at fault, and where each failure begins."""
 
 import pickle
+import re
 import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import pytest
 from conformance.compare import Disagreement
 from conformance.judge import Judge
 from conformance.ledger import Ledger
+from conformance.limits import has_limit
 from conformance.locate import Locator, repeat_command
 from conformance.panel import Panel
 
@@ -65,7 +67,9 @@ class Recorder:
         for item in items:
             dtype = parameters_of(item).get("setting", (None, "float64"))[1]
             marks = item.iter_markers("fills")
-            self.pending[test_of(item)] = [(check, dtype) for mark in marks for check in mark.args]
+            self.pending[test_of(item)] = [
+                (check, dtype) for mark in marks for check in mark.args if has_limit(check, dtype)
+            ]
 
     def found(self) -> bytes:
         """The results of this process, for `merge` in another."""
@@ -145,7 +149,8 @@ class Recorder:
 
 def test_of(item: Any) -> str:
     """Its id, without the group that pytest-xdist adds to it."""
-    return str(item.nodeid).rpartition("@")[0] or str(item.nodeid)
+    found = re.fullmatch(r"(.*\]|[^@]*)(@.*)?", str(item.nodeid))  # a backend may have an @, too
+    return found[1] if found else str(item.nodeid)
 
 
 def parameters_of(item: Any) -> dict[str, Any]:

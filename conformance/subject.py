@@ -8,7 +8,7 @@ import numpy as np
 from conformance.cases import Case, batch_of, random_weights
 from conformance.judge import Judge
 from conformance.panel import Panel
-from shared.config import TrainConfig
+from shared.config import TrainConfig, weight_dtype
 from shared.protocol import Backend, Model, Trainer
 
 Backends = dict[str, Backend]
@@ -28,6 +28,11 @@ class Subject:
     @property
     def backend(self) -> Backend:
         return self.panel.backends[self.name]
+
+    @property
+    def weight_dtype(self) -> str:
+        """The type of the weights: with bfloat16, float32."""
+        return weight_dtype(self.dtype)
 
     @property
     def model(self) -> Model:

@@ -18,11 +18,17 @@ Norm = Literal["pre", "post"]
 Position = Literal["learned", "sinusoidal"]
 Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal["cosine", "constant"]
-Dtype = Literal["float32", "float64"]
+Dtype = Literal["float32", "float64", "bfloat16"]
 
 LOWEST_TEMPERATURE = 1e-100
 PRESETS = Path(__file__).parent / "presets"
 DEFAULT_PRESET = "nanogpt-cpu"
+
+
+def weight_dtype(dtype: str) -> str:
+    """The type that the weights have: float32 where bfloat16 is only computed in (mixed precision,
+    Micikevicius et al. 2018: an update is often too small to change a weight of 8 bits)."""
+    return "float32" if dtype == "bfloat16" else dtype
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from shared import randomness
-from shared.config import GPTConfig
+from shared.config import GPTConfig, weight_dtype
 
 
 def tensor_shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
@@ -63,5 +63,5 @@ def init_weights(config: GPTConfig, seed: int, dtype: str = "float32") -> dict[s
             residual = name.endswith("c_proj.weight")
             std = 0.02 / math.sqrt(2 * config.n_layer) if residual else 0.02
             value = std * rng.standard_normal(shape)
-        weights[name] = value.astype(dtype)
+        weights[name] = value.astype(weight_dtype(dtype))
     return weights

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from shared.config import GPTConfig, TrainConfig
+from shared.config import GPTConfig, TrainConfig, weight_dtype
 from shared.errors import ConfigError
 
 GIB = 2**30
@@ -23,7 +23,9 @@ def check_memory(config: GPTConfig, train: TrainConfig, dtype: str) -> None:
     V, C, F, T = config.vocab_size, config.n_embd, config.inner_size, config.block_size
     positions = -(-train.batch_size // train.accumulate) * T
     values = config.n_layer * positions * (6 * C + 2 * F + config.n_head * T) + positions * V
-    needed = (4 * parameters(config) + values + sinusoids(config)) * np.dtype(dtype).itemsize
+    needed = (4 * parameters(config) + values + sinusoids(config)) * np.dtype(
+        weight_dtype(dtype)
+    ).itemsize
     _check(
         needed,
         f"this model has {parameters(config):,} parameters; training it on {train.batch_size:,} "
@@ -33,7 +35,7 @@ def check_memory(config: GPTConfig, train: TrainConfig, dtype: str) -> None:
 
 def check_model_memory(config: GPTConfig, dtype: str) -> None:
     """Refuse a model whose weights alone are more than the memory. Raises `ConfigError`."""
-    needed = (parameters(config) + sinusoids(config)) * np.dtype(dtype).itemsize
+    needed = (parameters(config) + sinusoids(config)) * np.dtype(weight_dtype(dtype)).itemsize
     _check(needed, f"a model with n_embd {config.n_embd:,} and block_size {config.block_size:,}")
 
 

@@ -6,7 +6,7 @@ conformance suite, the training loop and the command lines know a backend by thi
 
 import importlib
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast, get_args, runtime_checkable
 
@@ -18,6 +18,11 @@ from shared.errors import BackendError, ConfigError, InputError
 from shared.layout import tensor_shapes
 
 BACKENDS = ("numpy", "torch", "jax")
+PRECISIONS: tuple[str, ...] = ("float32", "float64")
+"""Those that every backend has."""
+SMOOTH = ("gpt2", "erf", "post-erf", "dropout")
+"""The cases that bfloat16 is judged on, without ReLU: an input near zero that 8 bits round to the
+other side switches a whole gradient on or off."""
 
 CAPABILITIES = {
     "trace": "trace",
@@ -135,8 +140,9 @@ class Backend(Protocol):
     """A module (or object) that builds models.
 
     It may say in `capabilities`, a tuple of keys of `CAPABILITIES`, what its models can do. The
-    conformance suite then holds it to that and reports the rest as not offered. One that computes
-    in a single precision says so in `dtypes`, such as ("float32",).
+    conformance suite then holds it to that and reports the rest as not offered. One that is not
+    judged in float64 and float32 says so in `dtypes`, such as ("float32",); one that takes long to
+    build in `cases`, the names of those that are enough.
     """
 
     name: str
@@ -153,10 +159,20 @@ class Backend(Protocol):
 
 def load_backend(name: str) -> Backend:
     """The backend called `name`: "numpy", "torch", "jax", "exercise", or anybody's import path.
+    With "@" and a mode or a device behind it, such as "torch@compile", it is that of its module
+    `modes`.
 
     Raises:
-        BackendError: no such module, its framework is not installed, or it is not a backend.
+        BackendError: no such module, its framework is not installed, it is not a backend, or it
+            does not have the mode here.
     """
+    name, at, mode = name.partition("@")
+    if at:
+        load_backend(name)  # whatever it lacks is said first
+        path = f"impls.{name}.modes" if name in BACKENDS else f"{name}.modes"
+        if not _exists(path):
+            raise BackendError(f"backend {name!r} has no modes, and so no {mode!r}")
+        return cast(Backend, importlib.import_module(path).mode(mode))
     path = f"impls.{name}" if name in (*BACKENDS, "exercise") else name
     module = _import(path, name)
     if not hasattr(module, "build") and _exists(f"{path}.backend"):
@@ -172,7 +188,7 @@ def load_backend(name: str) -> Backend:
     if isinstance(claims, str) or not set(claims) <= set(CAPABILITIES):
         known = ", ".join(map(repr, CAPABILITIES))
         raise BackendError(f"{module.__name__}: capabilities is {claims!r}, not a tuple of {known}")
-    dtypes = getattr(module, "dtypes", get_args(Dtype))
+    dtypes = getattr(module, "dtypes", PRECISIONS)
     if isinstance(dtypes, str) or not dtypes or not set(dtypes) <= set(get_args(Dtype)):
         known = ", ".join(map(repr, get_args(Dtype)))
         raise BackendError(f"{module.__name__}: dtypes is {dtypes!r}, not a tuple of {known}")
@@ -190,8 +206,8 @@ def claimed(backend: Backend, model: Model) -> frozenset[str]:
 
 
 def precisions(backend: Backend) -> tuple[str, ...]:
-    """The precisions that a backend claims: its attribute `dtypes`, or all."""
-    return tuple(getattr(backend, "dtypes", get_args(Dtype)))
+    """The precisions that a backend is judged in: its attribute `dtypes`, or `PRECISIONS`."""
+    return tuple(getattr(backend, "dtypes", PRECISIONS))
 
 
 def _exists(path: str) -> bool:
@@ -261,10 +277,10 @@ def check_state(config: GPTConfig, train: TrainConfig, state: TrainState) -> Non
         )
 
 
-def check_dtype(dtype: str) -> None:
-    """Raises `ConfigError` for anything but the two precisions that every backend has."""
-    if dtype not in get_args(Dtype):
-        raise ConfigError(f"dtype is {dtype!r}; it must be one of {', '.join(get_args(Dtype))}")
+def check_dtype(dtype: str, known: Sequence[str] = PRECISIONS) -> None:
+    """Raises `ConfigError` for a precision that the backend lacks; every backend has these two."""
+    if dtype not in known:
+        raise ConfigError(f"dtype is {dtype!r}; it must be one of {', '.join(known)}")
 
 
 def check_tokens(config: GPTConfig, tokens: np.ndarray, targets: np.ndarray | None = None) -> None:

@@ -15,9 +15,9 @@ def test_weights_are_kept(subject: Subject) -> None:
     kept = subject.model.weights()
     assert set(kept) == set(given)
     for key, value in kept.items():
-        assert value.dtype == subject.dtype
+        assert value.dtype == subject.weight_dtype
         assert value.shape == given[key].shape
-        difference = np.abs(value - given[key].astype(subject.dtype)).max()
+        difference = np.abs(value - given[key].astype(subject.weight_dtype)).max()
         subject.holds("weights kept", difference, f"{key} changed on loading")
 
 
@@ -25,7 +25,8 @@ def test_weights_are_kept(subject: Subject) -> None:
 def test_weights_are_copied(subject: Subject) -> None:
     """The model copies the arrays it is given, and returns copies of its own."""
     given = {
-        key: value.astype(subject.dtype) for key, value in random_weights(subject.case).items()
+        key: value.astype(subject.weight_dtype)
+        for key, value in random_weights(subject.case).items()
     }
     model = subject.build(given)
     before = model.weights()

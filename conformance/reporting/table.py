@@ -12,7 +12,7 @@ from rich.text import Text
 
 from conformance.ledger import Ledger, Row
 
-NAME = 8
+NAME = 9
 """Characters of a long name in a line of the heading: five backends fit beside each other."""
 
 MARKS = {
@@ -35,7 +35,10 @@ def render_table(ledger: Ledger, backends: list[str], outcomes: Mapping[str, int
     table.add_column("check", no_wrap=True)
     wide = len(max(backends, key=len, default="")) > NAME
     for name in backends:
-        table.add_column(name, justify="right", overflow="fold", max_width=NAME if wide else None)
+        heading = name.replace("@", "\n@")  # a mode stands below its backend
+        table.add_column(
+            heading, justify="right", overflow="fold", max_width=NAME if wide else None
+        )
     table.add_column("limit", justify="right")
     table.add_column("")
     dtype = None
@@ -44,7 +47,7 @@ def render_table(ledger: Ledger, backends: list[str], outcomes: Mapping[str, int
             dtype = row.dtype
             table.add_section()
             table.add_row(Text(dtype, "bold"))
-        cells = [cell(row, name) for name in backends]
+        cells = [cell(row, name, "–" if wide else "not offered") for name in backends]
         table.add_row(row.check, *cells, number(row.limit), MARKS[row.verdict])
     return table
 
@@ -56,9 +59,9 @@ def counts(outcomes: Mapping[str, int]) -> str:
     return f"tests: {', '.join(told) or 'none'}"
 
 
-def cell(row: Row, backend: str) -> Text:
+def cell(row: Row, backend: str, not_offered: str) -> Text:
     if backend not in row.errors:
-        return Text("not offered" if backend in row.not_offered else "–", "dim")
+        return Text(not_offered if backend in row.not_offered else "–", "dim")
     return Text(number(row.errors[backend]), "bold red" if backend in row.failed else "")
 
 

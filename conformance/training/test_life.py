@@ -90,7 +90,7 @@ def test_only_training_drops(subject: Subject) -> None:
 def test_state_before_the_first_step(subject: Subject, optimizer: str) -> None:
     """It has the model's weights and zero moments, and loading it changes nothing."""
     given = random_weights(subject.case)
-    weights = {key: value.astype(subject.dtype) for key, value in given.items()}
+    weights = {key: value.astype(subject.weight_dtype) for key, value in given.items()}
     zeros = {key: np.zeros_like(value) for key, value in weights.items()}
     moments = {"m": zeros, "v": zeros} if optimizer == "adamw" else {}
     trainer, used = (subject.trainer(OPTIMIZERS[optimizer]) for _ in range(2))

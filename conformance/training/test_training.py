@@ -6,6 +6,7 @@ import pytest
 from conformance import cases
 from conformance.cases import Case, random_weights, rounded
 from conformance.judge import Judge
+from conformance.recorder import Recorder
 from conformance.subject import Backends, Models
 from shared import randomness
 from shared.config import GPTConfig, TrainConfig
@@ -51,7 +52,7 @@ def cached_runs() -> dict[tuple[str, ...], Run]:
 @pytest.mark.fills("200 steps: losses")
 def test_training(
     cached_runs: dict[tuple[str, ...], Run], backends: Backends, models: Models, truthful: Models,
-    case: Case, dtype: str, judge: Judge,
+    case: Case, dtype: str, judge: Judge, recorder: Recorder,
 ) -> None:  # fmt: skip
     """AdamW with clipping, warm-up and cosine: every loss on the way, and in float64 every weight
     at the end. In float32 weights wander where the loss is flat: there the losses are compared."""
@@ -59,7 +60,7 @@ def test_training(
     def run(name: str, dtype: str) -> Run:
         key = case.name, name, dtype
         if key not in cached_runs:
-            cached_runs[key] = train(backends[name], case, dtype)
+            cached_runs[key] = train(recorder.panel.backends[name], case, dtype)
         return cached_runs[key]
 
     runs = judge.each({name: name for name in backends}, lambda name: run(name, dtype))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from shared.config import GPTConfig, SampleConfig, TrainConfig
+from shared.config import Dtype, GPTConfig, SampleConfig, TrainConfig, weight_dtype
 from shared.dropout import dropout_masks
 from shared.errors import ConfigError
 from shared.protocol import (
@@ -28,6 +29,7 @@ from .bigram import Bigram as bigram
 from .bigram import count_bigrams
 from .generate import decode, forward, generate
 from .model import GPT
+from .nn import Types
 from .optim import adam_state, build_optimizer
 from .step import loss_and_grads, loss_function, train_step
 from .trace import trace
@@ -46,22 +48,31 @@ def build(
 ) -> "JaxModel":
     """A model with a copy of `weights`. Raises `UserError` for what does not fit."""
     check_weights(config, weights)
-    check_dtype(dtype)
-    try:
-        if not device:
-            raise RuntimeError("it has no name")  # jax.devices("") is the default one
-        place = jax.devices(device)[0]
-    except RuntimeError as error:
-        reason = str(error).partition("\n")[0]
-        raise ConfigError(f"device {device!r} cannot be used by jax: {reason}") from None
+    check_dtype(dtype, get_args(Dtype))
+    place = find_device(device)
     graphdef, params = abstract_model(config, dtype)
     return JaxModel(config, graphdef, from_numpy(params, weights, place), place)
 
 
+def find_device(name: str) -> jax.Device:
+    """The first device of that kind. Raises `ConfigError` if this machine or this JAX lacks it."""
+    try:
+        if not name:
+            raise RuntimeError("it has no name")  # jax.devices("") is the default one
+        return jax.devices(name)[0]
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"device {name!r} cannot be used by jax: {reason}") from None
+
+
 @cache
 def abstract_model(config: GPTConfig, dtype: str) -> tuple[nnx.GraphDef, nnx.State]:
-    """The module's structure and the shapes of its weights; their values come from outside."""
-    return nnx.split(nnx.eval_shape(lambda: GPT(config, jnp.dtype(dtype), nnx.Rngs(0))))
+    """The module's structure and the shapes of its weights; their values come from outside.
+
+    With bfloat16, mixed precision: weights in float32, and every layer casts them and its input.
+    """
+    types: Types = {"param_dtype": jnp.dtype(weight_dtype(dtype)), "dtype": jnp.dtype(dtype)}
+    return nnx.split(nnx.eval_shape(lambda: GPT(config, types, nnx.Rngs(0))))
 
 
 # nnx has its own names for the arrays of its layers.
@@ -128,7 +139,11 @@ class JaxModel:
         check_tokens(self.config, tokens)
         taps = trace(self.graphdef, self.params, one_type(tokens))
         names = tap_names(self.config)  # jit sorts dicts
-        return {tap: np.array(taps[tap]) for tap in names if tap in taps}
+        return {  # NumPy has no bfloat16
+            tap: np.array(taps[tap], np.promote_types(taps[tap].dtype, np.float32))
+            for tap in names
+            if tap in taps
+        }
 
     def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:
         check_tokens(self.config, tokens, targets)

@@ -17,7 +17,7 @@ from shared.config import GPTConfig
 from shared.taps import NO_TAP, Tap
 from .cache import KVCache
 from .dropout import Dropout
-from .nn import LayerNorm, Linear
+from .nn import LayerNorm, Linear, Types
 
 # Without this JAX silently makes float32 of every float64. With it, arrays state their precision.
 jax.config.update("jax_enable_x64", True)
@@ -52,9 +52,9 @@ class CausalSelfAttention(nnx.Module):
 
     tap: Tap = NO_TAP
 
-    def __init__(self, config: GPTConfig, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
+    def __init__(self, config: GPTConfig, types: Types, rngs: nnx.Rngs) -> None:
         self.n_head = config.n_head
-        options = {"use_bias": config.bias, "param_dtype": dtype, "rngs": rngs}
+        options = {"use_bias": config.bias, "rngs": rngs, **types}
         self.c_attn = Linear(config.n_embd, 3 * config.n_embd, **options)
         self.c_proj = Linear(config.n_embd, config.n_embd, **options)
         self.attn_dropout = Dropout(config.dropout)
@@ -86,8 +86,8 @@ class MLP(nnx.Module):
 
     tap: Tap = NO_TAP
 
-    def __init__(self, config: GPTConfig, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
-        options = {"use_bias": config.bias, "param_dtype": dtype, "rngs": rngs}
+    def __init__(self, config: GPTConfig, types: Types, rngs: nnx.Rngs) -> None:
+        options = {"use_bias": config.bias, "rngs": rngs, **types}
         self.c_fc = Linear(config.n_embd, config.inner_size, **options)
         self.activation = ACTIVATIONS[config.activation]
         self.c_proj = Linear(config.inner_size, config.n_embd, **options)
@@ -102,14 +102,18 @@ class MLP(nnx.Module):
 class Block(nnx.Module):
     """Communicate, then compute, each added to the residual stream."""
 
-    def __init__(self, config: GPTConfig, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
+    def __init__(self, config: GPTConfig, types: Types, rngs: nnx.Rngs) -> None:
         self.norm = config.norm
-        norm = {"epsilon": config.layer_norm_epsilon, "use_bias": config.bias}
-        norm |= {"param_dtype": dtype, "rngs": rngs}
+        norm = {
+            "epsilon": config.layer_norm_epsilon,
+            "use_bias": config.bias,
+            "rngs": rngs,
+            **types,
+        }
         self.ln_1 = LayerNorm(config.n_embd, **norm)
-        self.attn = CausalSelfAttention(config, dtype, rngs)
+        self.attn = CausalSelfAttention(config, types, rngs)
         self.ln_2 = LayerNorm(config.n_embd, **norm)
-        self.mlp = MLP(config, dtype, rngs)
+        self.mlp = MLP(config, types, rngs)
 
     def __call__(
         self, x: Float[Array, "B T C"], cache: KVCache | None = None
@@ -143,16 +147,17 @@ class GPT(nnx.Module):
 
     tap: Tap = NO_TAP
 
-    def __init__(self, config: GPTConfig, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
+    def __init__(self, config: GPTConfig, types: Types, rngs: nnx.Rngs) -> None:
         self.config = config
-        options = {"param_dtype": dtype, "rngs": rngs}
+        self.dtype = types["param_dtype"]
+        options = {"rngs": rngs, **types}
         self.wte = nnx.Embed(config.vocab_size, config.n_embd, **options)
         if config.position == "learned":
             self.wpe = nnx.Embed(config.block_size, config.n_embd, **options)
         else:
-            self.wpe = SinusoidalEmbedding(config, dtype)
+            self.wpe = SinusoidalEmbedding(config, types["dtype"])
         self.drop = Dropout(config.dropout)
-        self.h = nnx.List(Block(config, dtype, rngs) for _ in range(config.n_layer))
+        self.h = nnx.List(Block(config, types, rngs) for _ in range(config.n_layer))
         norm = {"epsilon": config.layer_norm_epsilon, "use_bias": config.bias, **options}
         self.ln_f = LayerNorm(config.n_embd, **norm) if config.norm == "pre" else None
         if config.tie_weights:
@@ -176,7 +181,8 @@ class GPT(nnx.Module):
             x = x[:, only, None]  # [B, 1, C]
         if self.ln_f is not None:
             x = self.ln_f(x)
-        return self.wte.attend(x) if self.lm_head is None else self.lm_head(x)  # [B, N, V]
+        logits = self.wte.attend(x) if self.lm_head is None else self.lm_head(x)
+        return logits.astype(self.dtype)  # [B, N, V]
 
 
 def cross_entropy(logits: Float[Array, "B T V"], targets: Int[Array, "B T"]) -> Float[Array, ""]:

@@ -1,10 +1,16 @@
 """Two nnx layers, adjusted: one to run fast on a CPU, one to keep its digits."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Float
+
+Types = Mapping[str, jnp.dtype]
+"""Two options of every nnx layer: `param_dtype`, the type of the weights, and `dtype`, which they
+and the input are cast to."""
 
 
 class Linear(nnx.Linear):

@@ -1,12 +1,13 @@
 """The adapter: the PyTorch backend behind the protocol of shared/protocol.py."""
 
 from collections.abc import Iterator, Mapping
+from typing import get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from shared.config import GPTConfig, SampleConfig, TrainConfig
+from shared.config import Dtype, GPTConfig, SampleConfig, TrainConfig, weight_dtype
 from shared.dropout import dropout_masks
 from shared.errors import ConfigError
 from shared.protocol import (
@@ -25,6 +26,7 @@ from .bigram import count_bigrams
 from .generate import decode, generate
 from .model import GPT, cross_entropy
 from .optim import build_optimizer
+from .precision import compute_in_bfloat16
 from .step import forward_backward, train_step
 from .trace import trace
 
@@ -44,26 +46,30 @@ def build(
 ) -> "TorchModel":
     """A model with a copy of `weights`. Raises `UserError` for what does not fit."""
     check_weights(config, weights)
-    check_dtype(dtype)
-    try:
-        place = torch.device(device)
-        if place.type == "meta":
-            raise RuntimeError("it keeps shapes and no values")
-        if place.type == "cpu" and place.index:  # torch would take any number
-            raise RuntimeError("the processor is one device, cpu")
-        with torch.random.fork_rng(devices=[]):  # the layers draw values that are not used
-            gpt = GPT(config).to(device=place, dtype=getattr(torch, dtype))
-    except (RuntimeError, AssertionError) as error:  # torch raises either for a missing device
-        raise ConfigError(
-            f"device {device!r} cannot be used by torch: {first_line(error)}"
-        ) from None
+    check_dtype(dtype, get_args(Dtype))
+    place = find_device(device)
+    with torch.random.fork_rng(devices=[]):  # the layers draw values that are not used
+        gpt = GPT(config).to(device=place, dtype=getattr(torch, weight_dtype(dtype)))
+    if dtype == "bfloat16":
+        compute_in_bfloat16(gpt, place)
     model = TorchModel(gpt)
     model.load_weights(weights)
     return model
 
 
-def first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+def find_device(name: str) -> torch.device:
+    """The device of that name. Raises `ConfigError` if this machine or this torch lacks it."""
+    try:
+        device = torch.device(name)
+        if device.type == "meta":
+            raise RuntimeError("it keeps shapes and no values")
+        if device.type == "cpu" and device.index:  # torch would take any number
+            raise RuntimeError("the processor is one device, cpu")
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch raises either for a missing device
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"device {name!r} cannot be used by torch: {reason}") from None
+    return device
 
 
 def canonical_parameters(gpt: GPT) -> dict[str, torch.nn.Parameter]:
@@ -112,7 +118,10 @@ class TorchModel:
     def trace(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
         check_tokens(self.config, tokens)
         taps = trace(self.gpt, self.tensor(tokens))
-        return {tap: value.cpu().numpy().copy() for tap, value in taps.items()}  # some share memory
+        return {  # some share memory, and NumPy has no bfloat16
+            tap: (value.float() if value.dtype == torch.bfloat16 else value).cpu().numpy().copy()
+            for tap, value in taps.items()
+        }
 
     @torch.inference_mode()
     def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:

@@ -31,7 +31,7 @@ from shared.checkpoints.hub_tokenizer import read_tokenizer
 from shared.checkpoints.record import TrainingRecord
 from shared.checkpoints.tensors import Header
 from shared.checkpoints.untrusted import decode, parse_object, read_bytes, reason, refuse, show
-from shared.config import GPTConfig
+from shared.config import GPTConfig, weight_dtype
 from shared.errors import CheckpointError, TokenizerError
 from shared.layout import tensor_shapes
 from shared.text.tokenizers import Tokenizer
@@ -285,7 +285,7 @@ def _check_parts(path: Path, checkpoint: Checkpoint) -> None:
     if tokenizer is not None:
         check(parts.TOKENIZER, "vocab_size", checkpoint.config.vocab_size, tokenizer.vocab_size)
     if training is not None:
-        check(parts.TRAINING, "dtype", checkpoint.dtype, training.dtype)
+        check(parts.TRAINING, "dtype", checkpoint.dtype, weight_dtype(training.dtype))
     if tokenizer is not None and training is not None:
         check(parts.TRAINING, "tokenizer", tokenizer.kind, training.tokenizer)
     if moments is not None:

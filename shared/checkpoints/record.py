@@ -59,7 +59,9 @@ class TrainingRecord:
                 raise ConfigError(f"init_from: expected a path, found {show(self.init_from)}")
             self._check_hash("init_from_sha256")
         if self.dtype not in get_args(Dtype):
-            raise ConfigError(f"dtype: expected float32 or float64, found {show(self.dtype)}")
+            raise ConfigError(
+                f"dtype: expected {' or '.join(get_args(Dtype))}, found {show(self.dtype)}"
+            )
         loss = self.val_loss
         if loss is not None and not (_is_number(loss) and math.isfinite(loss)):
             raise ConfigError(f"val_loss: expected a finite number, found {show(loss)}")

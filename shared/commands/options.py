@@ -53,15 +53,18 @@ class RunOptions:
     """The recipe. Any option of it that is given on the line beats it."""
     resume: FlagCreatePairsOff[bool] = False
     """Resume the run in --out. Only --steps (the schedule follows), the intervals, the limits,
-    --device and the path of the dataset may change."""
+    --device, --compile and the path of the dataset may change."""
     overwrite: FlagCreatePairsOff[bool] = False
     """Replace the run in --out, once the new one has saved a checkpoint."""
     init_from: Annotated[Path | None, arg(metavar="DIR")] = None
     """Fine-tune: begin with the weights, model and tokenizer of this run or checkpoint."""
     dtype: Dtype = "float32"
-    """Type of the weights and of all that is computed from them."""
+    """Type of the weights and of all that is computed from them. bfloat16: mixed precision, where
+    the weights stay float32 (torch and jax)."""
     device: Device = "cpu"
     """Device to compute on, by the backend's name for it."""
+    compile: FlagCreatePairsOff[bool] = False
+    """Compile the forward and backward pass (torch; jax always does)."""
 
 
 @dataclass(frozen=True)
@@ -319,6 +322,7 @@ RESUMED_MAY_CHANGE = {
     "dataset",
     "resume",
     "device",
+    "compile",
     *(field.name for field in fields(RunLimits)),
 }
 """What a resumed run may change. The dataset only by another path: its hash is compared."""

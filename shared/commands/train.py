@@ -31,11 +31,11 @@ def _train(backend: str, argv: Sequence[str] | None) -> int:
     run.check_writable_as(**mode)
     ready = prepare(backend, options, checkpoint)
     # Frameworks are slow to import: what can be checked without one was checked above.
-    model = load_backend(backend).build(
+    model = load_backend(f"{backend}@compile" if options.run.compile else backend).build(
         ready.config, ready.weights, dtype=options.run.dtype, device=options.run.device
     )
     end_of_checks()
-    _describe(ready, options.run.device, run)
+    _describe(ready, options.run, run)
     done = ready.start.step if ready.start else 0
     with (
         run.claim(**mode),
@@ -65,7 +65,7 @@ def _beginning(backend: str, asked: RunOptions) -> Checkpoint:
     return newest(asked.out)
 
 
-def _describe(ready: Preparation, device: str, run: RunDirectory) -> None:
+def _describe(ready: Preparation, options: RunOptions, run: RunDirectory) -> None:
     """Say what is about to be trained, and on what."""
     config, train, data = ready.config, ready.record.train, ready.data
     parameters = sum(array.size for array in ready.weights.values())
@@ -76,8 +76,9 @@ def _describe(ready: Preparation, device: str, run: RunDirectory) -> None:
         f"({ready.tokenizer.kind}, {config.vocab_size:,} different)\n"
         f"model     {parameters:,} parameters: n_layer {config.n_layer}, n_head {config.n_head}, "
         f"n_embd {config.n_embd}, block_size {config.block_size}\n"
-        f"training  {ready.record.backend} on {device} in {ready.record.dtype}: {train.steps:,} "
-        f"steps of {train.batch_size} × {config.block_size} tokens to {run.path}{goes_on}"
+        f"training  {ready.record.backend} on {options.device} in {ready.record.dtype}"
+        f"{', compiled' if options.compile else ''}: {train.steps:,} steps of "
+        f"{train.batch_size} × {config.block_size} tokens to {run.path}{goes_on}"
     )
     note_special_tokens(ready.tokenizer, ready.dataset.contents, ready.dataset.name)
     if ready.record.init_from is not None and ready.start is None:

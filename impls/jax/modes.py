@@ -1,0 +1,103 @@
+"""JAX in a mode: not compiled, in bfloat16, or on a device. `load_backend("jax@nojit")`.
+
+Several are joined by "+": "jax@gpu+bf16".
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from shared.config import GPTConfig
+from shared.errors import BackendError, ConfigError
+from shared.protocol import CAPABILITIES, PRECISIONS, SMOOTH
+from .backend import JaxModel, build, find_device
+
+MODES = ("nojit", "bf16", "gpu")
+"""What the suite tries with --modes. Every other kind of device is a mode, too."""
+
+Setting = Callable[[], AbstractContextManager]
+
+
+@dataclass(frozen=True)
+class Mode:
+    """`shared.protocol.Backend`: builds this backend's model, and changes how it is computed."""
+
+    name: str
+    device: str | None
+    setting: Setting
+    capabilities: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    cases: tuple[str, ...] | None
+    """The cases that are enough, where all would take long or say little."""
+
+    def build(
+        self,
+        config: GPTConfig,
+        weights: Mapping[str, np.ndarray],
+        *,
+        dtype: str = "float32",
+        device: str = "cpu",
+    ) -> "JaxModel | Within":
+        model = build(config, weights, dtype=dtype, device=self.device or device)
+        return Within(model, self.setting)
+
+
+class Within:
+    """A model or a trainer whose every method runs within a setting of JAX."""
+
+    def __init__(self, inner: Any, setting: Setting) -> None:
+        self.inner, self.setting = inner, setting
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self.inner, name)
+        return self._call(attribute) if callable(attribute) else attribute
+
+    def _call(self, method: Callable) -> Callable:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with self.setting():
+                found = method(*args, **kwargs)
+            if isinstance(found, Iterator):
+                return self._each(found)
+            return Within(found, self.setting) if hasattr(found, "load_state") else found
+
+        return call
+
+    def _each(self, items: Iterator) -> Iterator:
+        """The setting is the caller's again between two items."""
+        ended = object()
+        while True:
+            with self.setting():
+                item = next(items, ended)
+            if item is ended:
+                return
+            yield item
+
+
+def mode(words: str) -> Mode:
+    """The mode of that name. Raises `BackendError` if this machine lacks it."""
+    name, asked = f"jax@{words}", words.split("+")
+    devices = [word for word in asked if word not in ("nojit", "bf16")]
+    try:
+        if "compile" in asked:
+            raise ConfigError("JAX compiles every step as it is")
+        if len(devices) > 1 or len(set(asked)) < len(asked):
+            raise ConfigError("one device, and each mode once, joined by +")
+        for device in devices:
+            find_device(device)
+    except ConfigError as error:
+        raise BackendError(f"{name} is not available: {error}") from None
+    capabilities, precisions = tuple(CAPABILITIES), PRECISIONS
+    setting: Setting = nullcontext
+    if devices:  # a GPU or TPU would round the inputs of float32 products
+        setting = lambda: jax.default_matmul_precision("highest")  # noqa: E731
+    cases: tuple[str, ...] | None = None
+    if "nojit" in asked:  # every operation by itself, as Python comes to it: slow
+        setting, cases = jax.disable_jit, ("gpt2", "dropout")
+    if "bf16" in asked:  # texts must be equal, and so are judged in full precision
+        precisions, capabilities = ("bfloat16",), ("trace", "grads", "trainer")
+        cases = SMOOTH
+    return Mode(name, devices[0] if devices else None, setting, capabilities, precisions, cases)

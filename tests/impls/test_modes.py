@@ -1,0 +1,75 @@
+"""Modes and devices: which there are, what is said of the others, and a run in bfloat16.
+
+What they compute is judged by the suite: `nox -s conformance -- --backend torch@compile`.
+"""
+
+import re
+
+import pytest
+from torch._inductor.exc import InvalidCxxCompiler
+
+from conformance.cases import BASE
+from impls.torch import modes
+from shared.checkpoints.checkpoint import load_checkpoint
+from shared.commands.train import train_main
+from shared.errors import BackendError
+from shared.layout import init_weights
+from shared.protocol import load_backend
+from tests.command_line import SMALL, TEXT, error_of
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("torch@toaster", "torch@toaster is not available: device 'toaster' cannot be used by tor"),
+        ("torch@cpu+cpu", "torch@cpu+cpu is not available: one device, and each mode once"),
+        ("jax@toaster", "jax@toaster is not available: device 'toaster' cannot be used by jax"),
+        ("jax@compile", "jax@compile is not available: JAX compiles every step as it is"),
+        ("jax@", "jax@ is not available: device '' cannot be used by jax"),
+        ("numpy@compile", "backend 'numpy' has no modes, and so no 'compile'"),
+        ("nobody@compile", "there is no backend 'nobody'"),
+    ],
+)
+def test_what_is_not_there_is_named(name: str, said: str) -> None:
+    with pytest.raises(BackendError, match=re.escape(said)) as caught:
+        load_backend(name)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_compiling_needs_a_compiler(monkeypatch) -> None:
+    def find() -> None:
+        raise InvalidCxxCompiler
+
+    monkeypatch.setattr(modes, "get_cpp_compiler", find)
+    with pytest.raises(BackendError, match=r"torch@compile is not available: No working C\+\+"):
+        load_backend("torch@compile")
+
+
+@pytest.mark.parametrize("name", ["torch@cpu", "jax@cpu", "torch@cpu+bf16"])
+def test_a_device_is_a_mode(name: str) -> None:
+    backend = load_backend(name)
+    assert backend.name == name
+    model = backend.build(BASE, init_weights(BASE, 0), device="toaster")  # the mode's own is taken
+    assert set(model.weights()) == set(init_weights(BASE, 0))
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_a_run_in_bfloat16_goes_on_in_it(backend: str, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text(TEXT)
+    options = [*SMALL, "--dataset", "text.txt", "--dtype", "bfloat16", "--out"]
+    assert train_main(backend, [*options, "whole"]) == 0
+    assert train_main(backend, [*options, "parts", "--max-seconds", "1e-9"]) == 0
+    capsys.readouterr()
+    resume = ["--out", "parts", "--resume", "--dataset", "text.txt"]
+    said = error_of(capsys, train_main(backend, [*resume, "--dtype", "float32"]))
+    assert "dtype is bfloat16 in the run at parts" in said
+    assert train_main(backend, resume) == 0
+    whole, parts = (
+        load_checkpoint(next((tmp_path / run).glob("checkpoints/000006")))
+        for run in ("whole", "parts")
+    )
+    assert whole.dtype == parts.dtype == "float32"
+    assert whole.training is not None
+    assert whole.training.dtype == "bfloat16"
+    assert all((whole.weights[key] == parts.weights[key]).all() for key in whole.weights)
