@@ -17,14 +17,12 @@ SMALL = shlex.split("--block-size 8 --n-layer 1 --n-head 2 --n-embd 8 --batch-si
 """Options of a training that takes a moment. Its tokens are the characters of TEXT."""
 
 
-def start(
-    backend: str, command: str, *options: object, stderr: int = subprocess.PIPE
-) -> subprocess.Popen:
+def start(backend: str, command: str, *options: object) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", f"impls.{backend}.{command}", *map(str, options)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
-        stderr=stderr,
+        stderr=subprocess.PIPE,
     )
 
 

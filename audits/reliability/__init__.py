@@ -1,4 +1,4 @@
-"""Tests too slow for `tests`: killed trainings, full disks, and corrupted checkpoints."""
+"""Tests too slow for `tests`: killed trainings, corrupted checkpoints, and hostile surroundings."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
-"""Try hard to lose data: kill trainings, fill their disks, and corrupt checkpoints.
+"""Try hard to lose data: kill trainings, corrupt checkpoints, and meet hostile surroundings (closed
+terminals, planted links, odd metrics and texts).
 
 Exit status 1 if anything is lost, wrongly accepted, or ends in a traceback.
 """
@@ -17,12 +18,13 @@ from rich.text import Text
 
 from audits.reliability import Result
 from audits.reliability.corruptions import try_corruptions
+from audits.reliability.hostile import try_hostile
 from audits.reliability.trainings import try_kills
 from lessons.command import command
 from shared.commands.options import UsageError
 
 PROGRAM = "python -m audits.reliability"
-Part = Literal["kills", "corruptions"]
+Part = Literal["kills", "corruptions", "hostile"]
 WIDTH = 120
 """Columns, if there is no terminal that has a width."""
 MOST_SHOWN = 10
@@ -40,7 +42,8 @@ class Options:
     seed: int = 0
     """Seed of all choices, except those that depend on the clock."""
     only: Part | None = None
-    """Run only this part. kills: also a full disk for each backend."""
+    """Run only this part. hostile: 50 terminals closed, 7 links planted, 500 files of metrics, 32
+    texts within a limit of memory, 3 times two trainings at once."""
     case: str | None = None
     """Run only this case of the part, as named in the messages."""
     processes: int = 2
@@ -62,6 +65,7 @@ def main(options: Options) -> int:
     parts: dict[Part, Callable[[], list[Result]]] = {
         "kills": lambda: try_kills(options.kills, seed, processes, case),
         "corruptions": lambda: try_corruptions(options.corruptions, seed, processes, case),
+        "hostile": lambda: try_hostile(seed, case),
     }
     found = {part: parts[part]() for part in parts if options.only in (None, part)}
     console = Console(highlight=False)

@@ -11,6 +11,7 @@ from audits.reliability import Fault, Result, corruptions
 from audits.reliability import __main__ as command_line
 from audits.reliability.corruptions import memory_limit, try_case, try_corruptions
 from audits.reliability.damage import DAMAGES
+from audits.reliability.hostile import TRIES, try_one
 from audits.reliability.samples import victims
 from audits.reliability.trainings import (
     STEPS,
@@ -143,13 +144,19 @@ def test_memory_without_bound_is_found_out(tmp_path):
     assert len(bytearray(2**28)) == 2**28
 
 
-# The command
+# Hostile surroundings
+
+
+@pytest.mark.parametrize("case", ["terminal-0", *(f"{name}-1" for name in TRIES)])
+def test_hostile_surroundings_change_nothing(case):
+    result = try_one(case, 0)
+    assert not result.fault, result
 
 
 def test_a_loss_is_shown_with_the_command_that_repeats_it(monkeypatch, capsys):
-    results = [Result("jax", "jax-3", "ended"), Result("numpy", "numpy-0", "bad", fault=True)]
-    monkeypatch.setattr(command_line, "try_kills", lambda *_: results)
-    assert command_line.main(["--only", "kills", "--seed", "3"]) == 1
+    results = [Result("link", "link-0", "not followed"), Result("two", "two-1", "bad", fault=True)]
+    monkeypatch.setattr(command_line, "try_hostile", lambda seed, case: results)
+    assert command_line.main(["--only", "hostile", "--seed", "3"]) == 1
     out = capsys.readouterr().out
     assert "2 tried in 0 s: 1 lost" in out
-    assert "again: python -m audits.reliability --only kills --seed 3 --case numpy-0" in out
+    assert "again: python -m audits.reliability --only hostile --seed 3 --case two-1" in out

@@ -1,7 +1,5 @@
 """The command lines of training and sampling, as a user at a keyboard sees them."""
 
-import os
-import pty
 import re
 import signal
 import subprocess
@@ -130,22 +128,6 @@ def test_a_stopped_training_saves_and_says_where(text, tmp_path, number):
     assert f"python -m impls.numpy.train --out {out} --resume" in stderr
     assert load_checkpoint(checkpoint).moments is not None
     assert (out / "loss.png").exists()
-
-
-@pytest.mark.parametrize("opened", [os.pipe, pty.openpty])
-def test_a_training_whose_terminal_is_closed_saves(text, opened):
-    """As when a window is closed: nobody reads its messages any more, then comes SIGHUP."""
-    options = [*SMALL, "--dataset", text, "--steps", 1000000]
-    ours, its = opened()
-    with start("numpy", "train", *options, "--out", Path("run").resolve(), stderr=its) as process:
-        os.close(its)
-        wait_for_rows(Path("run/metrics.jsonl"), 5, process)
-        os.close(ours)
-        time.sleep(0.05)
-        process.send_signal(signal.SIGHUP)
-        assert process.wait(60) == 130
-    rows = read_metrics(Path("run/metrics.jsonl"))
-    assert load_checkpoint(newest_checkpoint("run")).training.step == rows[-1].step
 
 
 def test_training_works_outside_the_main_thread(text):

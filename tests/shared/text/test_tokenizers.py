@@ -1,11 +1,9 @@
 """The four tokenizers: any text of Unicode comes back, any ids as a stream, and in any process the
 same; and no text commands a terminal."""
 
-import random
 import subprocess
 import sys
 import unicodedata
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import pre_tokenizers
 
-from lessons.alone import peak_memory, run_alone
 from shared.commands.terminal import escape_controls
 from shared.errors import TokenizerError
-from shared.text.datasets import fit_tokenizer, load_dataset
 from shared.text.tokenizers import TOKENIZERS, UNKNOWN, WORD, build_tokenizer, split_words
 
 KNOWN = (
@@ -94,25 +90,6 @@ def test_the_same_text_gives_the_same_ids_in_another_process():
     there = subprocess.run(run, input=text, capture_output=True, text=True, check=True).stdout
     here = [build_tokenizer(kind, text).to_json() for kind in TOKENIZERS]
     assert there.splitlines() == here
-
-
-def encode_alone(path, kind):
-    """The peak memory of this process, in bytes."""
-    dataset = load_dataset(path)
-    fit_tokenizer(dataset, kind).encode(dataset.contents)
-    return peak_memory()
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
-@pytest.mark.parametrize("kind", ["word", "bpe"])
-@pytest.mark.parametrize(
-    "made_of", ["abcdefgh", "".join(map(chr, range(0x4E00, 0x9000))), " "], ids=len
-)
-def test_a_text_that_is_one_word_takes_little_memory(tmp_path, made_of, kind):
-    """And little time: a careless program needs the square of its length, or half a kilobyte for
-    each of its tokens."""
-    (tmp_path / "text").write_text("".join(random.Random(1).choices(made_of, k=300_000)))
-    assert run_alone(encode_alone, str(tmp_path / "text"), kind) < 250 * 2**20
 
 
 def test_every_letter_of_python_is_one_of_a_word():
