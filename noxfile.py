@@ -201,10 +201,7 @@ def exercise(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def mutants(session: nox.Session) -> None:
-    """Plant every bug of the catalogue and require that the suite sees it. `-- swap_qk`: one.
-
-    `-- --generic 60`: instead, 60 in each backend that mutation operators make from its sources.
-    """
+    """Plant every bug of the catalogue and require that the suite sees it. `-- swap_qk`: one."""
     run_module(session, "all", "audits.mutants")
 
 

@@ -20,10 +20,9 @@ from tyro.conf import arg
 
 from conformance.limits import limit_of
 from lessons.command import ModelOptions, build_model, command
-from lessons.walk import check_exists
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.commands.next_tokens import SPACE, show_token
-from shared.commands.options import default_run
+from shared.commands.options import UsageError, default_run
 from shared.commands.sample import encode_prompt
 from shared.commands.terminal import escape_controls
 from shared.commands.trained import load_trained
@@ -86,7 +85,9 @@ def chosen(what: str, index: int | None, count: int) -> list[int]:
     """The layers or heads to show. Raises `UsageError` for one that does not exist."""
     if index is None:
         return list(range(count))
-    check_exists(what, index, count)
+    if not 0 <= index < count:
+        have = "only 0" if count == 1 else f"0 to {count - 1}"
+        raise UsageError(f"there is no {what} {index}; this model has {have}")
     return [index]
 
 

@@ -42,10 +42,9 @@ SHORTER = {
         *("--preset", "classroom", "--steps", "2", "--max-new-tokens", "5"),
         *("--dataset", "text.txt"),
     ],
-    "lessons.temperatures": ["--max-new-tokens", "5"],
     "audits.bench": ["--preset", "classroom", "--rounds", "1"],
     "lessons.relay": ["--order", "numpy", "numpy", "--steps", "3", "--dataset", "long.txt"],
-    "lessons.tokenizers": ["--steps", "0", "--dataset", "long.txt"],
+    "lessons.tokenizers": ["--dataset", "long.txt"],
     "lessons.bigram": ["--steps", "2", "--dataset", "text.txt"],
     "lessons.gpt2": ["--run", "runs/torch", "--max-new-tokens", "3", "--backends", "numpy"],
 }

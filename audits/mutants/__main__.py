@@ -15,10 +15,8 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from audits.mutants.catalogue import CATALOGUE, find
 from audits.mutants.elsewhere import told
-from audits.mutants.generic import judge_sample
 from audits.mutants.judging import Verdict
 from audits.mutants.mutant import HEALTHY, Mutant
-from audits.mutants.plant import MutantError
 from audits.mutants.report import fingerprint, write_report
 from audits.mutants.workers import Task, judge_all
 from lessons.command import command
@@ -39,10 +37,6 @@ class Options:
     """Stop each mutant at the first check that fails. Writes no report."""
     processes: int = 2
     """Mutants judged at a time."""
-    generic: int = 0
-    """Instead, judge this many random mutants per backend, made by mutation operators."""
-    seed: int = 0
-    """Seed of the draw of --generic."""
 
 
 @command
@@ -51,12 +45,6 @@ def main(options: Options) -> int:
     mutants = [find(name) for name in options.names] or list(CATALOGUE.values())
     backends = options.backend or BACKENDS
     processes, console = max(1, options.processes), Console(highlight=False, soft_wrap=True)
-    if options.generic:
-        if options.generic < 0 or options.names or options.first:
-            raise MutantError(
-                "--generic takes how many mutants to draw, and no names or --first beside it"
-            )
-        return judge_sample(options.generic, options.seed, backends, processes, console)
     judged_sources = fingerprint()  # before judging: later edits are not judged
     wanted = tasks(mutants if options.first else [*mutants, HEALTHY], backends)
     verdicts = []

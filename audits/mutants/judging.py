@@ -50,8 +50,6 @@ optimizer step and every text, which tests neither of them and takes most of the
 
 SECONDS_PER_TEST = 10.0
 """Time limit for a mutant that writes without end. CPU time, so a busy machine does not matter."""
-SECONDS_PER_TEST_OF_ALL = 20.0
-"""The limit with the whole suite, which has slower tests."""
 
 
 @dataclass
@@ -88,7 +86,6 @@ class Stage:
     """Whether it stops at the first check that fails."""
     files: tuple[Path, ...] = (SUITE,)
     """The files of its checks."""
-    seconds: float = SECONDS_PER_TEST
 
 
 class Watcher:
@@ -122,7 +119,7 @@ class Watcher:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Any:
-        with time_limit(self.stage.seconds):
+        with time_limit(SECONDS_PER_TEST):
             return (yield)
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo) -> None:
@@ -252,16 +249,10 @@ def jax_compiles(answer: bool) -> Iterator[None]:
 def stages(mutant: Mutant, backend: str, first: bool = False) -> list[Stage]:
     """The parts of the suite to run on a mutant, in order.
 
-    A mutant of the catalogue: one part, with all its checks, or, with `first`, the chapters of its
-    kind and then the rest, until a check fails. A generic one: the checks most likely to see it,
-    and then the rest of the whole suite.
+    One part, with all its checks; or, with `first`, the chapters of its kind and then the rest,
+    until a check fails.
     """
-    part = wanted(mutant, backend)
-    compiles = compiled(mutant.chapters)
-    if mutant.generic:
-        likely = Stage(part, compiles, True, seconds=SECONDS_PER_TEST_OF_ALL)
-        return [likely, replace(likely, wanted=lambda *which: not part(*which), compiles=True)]
-    whole = Stage(part, compiles, first)
+    whole = Stage(wanted(mutant, backend), compiled(mutant.chapters), first)
     return [replace(whole, files=files_of(mutant.chapters)), whole] if first else [whole]
 
 
@@ -284,9 +275,6 @@ def judge(
     suite can name the backend that is wrong.
     """
     healthy = beside or (REFERENCE[backend],)
-    if not beside and mutant.generic and backend == "jax":
-        # A float32 error may be twice that of the others, and a single one may be small by chance.
-        healthy = "numpy", "torch"
     package = plant(mutant, backend, directory)
     if str(directory) not in sys.path:
         sys.path.insert(0, str(directory))

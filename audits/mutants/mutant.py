@@ -63,8 +63,6 @@ class Mutant:
     """Files of the suite, or checks in them, that test this kind of mutant."""
     seen: tuple[Source, ...] = ()
     """From audits/mutants/entries/museum.toml."""
-    generic: bool = False
-    """Made by an operator: runs against the whole suite, until the first check fails."""
 
 
 HEALTHY = Mutant(

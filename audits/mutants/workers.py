@@ -17,8 +17,6 @@ Task = tuple[Mutant, str]
 
 SECONDS_PER_MUTANT = 120.0
 """After this time its process is killed, and the mutant counts as killed."""
-SECONDS_PER_GENERIC_MUTANT = 1800.0
-"""For one that survives and meets the whole suite."""
 
 ENVIRONMENT = {  # of the processes
     # On matrices this small, threads only wait for each other.
@@ -33,14 +31,12 @@ def judge_all(tasks: list[Task], processes: int = 2, first: bool = False) -> Ite
 
     A mutant that hangs or crashes its process counts as killed.
     """
-    generic = any(mutant.generic for mutant, _ in tasks)
-    seconds = SECONDS_PER_GENERIC_MUTANT if generic else SECONDS_PER_MUTANT
     with (
         tempfile.TemporaryDirectory(prefix="mutants-") as directory,
         patch.dict(os.environ, ENVIRONMENT),
     ):
         work = partial(judge_task, Path(directory), first)
-        for (mutant, backend), found in work_off(work, tasks, seconds, processes):
+        for (mutant, backend), found in work_off(work, tasks, SECONDS_PER_MUTANT, processes):
             if isinstance(found, str):
                 found = Verdict(mutant.name, backend, {"process": found})
             yield found

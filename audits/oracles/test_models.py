@@ -117,7 +117,7 @@ def test_dropout(
     true_loss, true_grads = theirs.loss_and_grads(*batch)
     verdict.agrees("loss", loss, true_loss, theirs.source, "loss with dropout")
     grads = {key: weights[key] - value for key, value in after.items()}
-    verdict.all_agree("gradients", grads, true_grads, theirs.source, "dropout")
+    verdict.all_agree("gradients", grads, true_grads, theirs.source)
 
 
 @only_gpt2

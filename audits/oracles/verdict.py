@@ -11,8 +11,7 @@ from conformance.truths.truth import check_truth
 
 LIMIT = limit_of("logits", "float64")
 """For everything in float64. Rounding leaves less than 1e-12, as the table at the end shows. The
-mildest bug that was tried, erf for tanh in GELU, leaves 1e-4. AdamW needs no wider limit than SGD:
-both sides get the same gradients, with the same noise."""
+mildest bug that was tried, erf for tanh in GELU, leaves 1e-4."""
 
 
 Tensors = Mapping[str, np.ndarray]
@@ -41,11 +40,9 @@ class Verdict:
         key = (f"{source}: {check}", self.backend)
         ERRORS[key] = max(error, ERRORS[key])
 
-    def all_agree(
-        self, check: str, found: Tensors, truth: Tensors, source: str, when: str = ""
-    ) -> None:
+    def all_agree(self, check: str, found: Tensors, truth: Tensors, source: str) -> None:
         """Check that the names are equal and every tensor agrees, in the order of `truth`."""
         odd = sorted(set(found) ^ set(truth))
         assert not odd, f"{check}: {self.backend} lacks or invents {', '.join(odd)}"
         for name, value in truth.items():
-            self.agrees(check, found[name], value, source, f"{check} of {name}{when}")
+            self.agrees(check, found[name], value, source, f"{check} of {name}")

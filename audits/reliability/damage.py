@@ -17,7 +17,8 @@ from typing import Any, Literal
 import numpy as np
 from tokenizers import decoders, normalizers, pre_tokenizers, processors
 
-from audits.reliability.samples import Tensors, Victim, safetensors_bytes
+from audits.reliability.samples import Victim, safetensors_bytes
+from conformance.shared.samples import Tensors
 from shared.checkpoints import parts
 from shared.checkpoints import tensors as tensor_files
 

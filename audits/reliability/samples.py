@@ -10,63 +10,14 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from shared.checkpoints.checkpoint import (
-    Checkpoint,
-    TrainingRecord,
-    load_checkpoint,
-    save_checkpoint,
-)
-from shared.config import GPTConfig, TrainConfig
-from shared.layout import tensor_shapes
+from conformance.shared.samples import SGD, Tensors, draw, record, save
+from shared.checkpoints.checkpoint import Checkpoint, load_checkpoint
+from shared.config import GPTConfig
 from shared.text.tokenizers import build_tokenizer
 
 TEXT = "First Citizen:\nBefore we proceed any further, hear me speak."
 CHAR = build_tokenizer("char", TEXT)
 CONFIG = GPTConfig(vocab_size=CHAR.vocab_size, block_size=6, n_layer=2, n_head=2, n_embd=4)
-
-Tensors = dict[str, np.ndarray]
-
-
-def random_tensors(config: GPTConfig, dtype: str = "float32", seed: int = 0) -> Tensors:
-    """Weights (or moments) of a model, none of them special."""
-    rng = np.random.default_rng(seed)
-    return {
-        name: rng.standard_normal(shape).astype(dtype)
-        for name, shape in tensor_shapes(config).items()
-    }
-
-
-def record(dtype: str = "float32", **changes: Any) -> TrainingRecord:
-    """The training.json of a training after some steps."""
-    fields: dict[str, Any] = {
-        "step": 500,
-        "seed": 7,
-        "dataset": "playlets",
-        "dataset_sha256": "0123456789abcdef" * 4,
-        "train": TrainConfig(seed=7, learning_rate=3e-4),
-        "tokenizer": "char",
-        "backend": "jax",
-        "dtype": dtype,
-        "val_loss": 1.8765432101234567,
-        "versions": {"numpy": np.__version__},
-    }
-    return TrainingRecord(**fields | changes)
-
-
-def save_everything(
-    path: Path, config: GPTConfig = CONFIG, dtype: str = "float32", **changes: Any
-) -> Path:
-    """Write a checkpoint of ours with all optional parts. Returns `path`."""
-    parts: dict[str, Any] = {
-        "tokenizer": CHAR,
-        "training": record(dtype),
-        "moments": {
-            "m": random_tensors(config, dtype, seed=1),
-            "v": random_tensors(config, dtype, seed=2),
-        },
-    }
-    save_checkpoint(path, config, random_tensors(config, dtype), **parts | changes)
-    return path
 
 
 def same(a: Checkpoint, b: Checkpoint) -> bool:
@@ -113,7 +64,7 @@ HUB_CONFIG = {
 def hub_tensors(prefix: str = "") -> Tensors:
     """The weights of `HUB_CONFIG` as GPT-2's files have them: tied, and with mask buffers."""
     n = CONFIG.block_size
-    weights = random_tensors(replace(CONFIG, tie_weights=True))
+    weights = draw(replace(CONFIG, tie_weights=True))
     tensors = {name.replace("transformer.", prefix): array for name, array in weights.items()}
     for i in range(CONFIG.n_layer):
         tensors[f"{prefix}h.{i}.attn.bias"] = np.tril(np.ones((1, 1, n, n), np.float32))
@@ -153,22 +104,20 @@ def victims() -> tuple[Victim, ...]:
         directory = Path(name)
         word, bpe = build_tokenizer("word", TEXT), build_tokenizer("bpe", TEXT, 258)
         with_bpe = replace(CONFIG, vocab_size=bpe.vocab_size)
-        save_everything(directory / "ours")
-        save_everything(
+        save(directory / "ours", CONFIG, tokenizer=CHAR)
+        save(
             directory / "ours-sgd",
             replace(CONFIG, vocab_size=word.vocab_size, bias=False, norm="post"),
             "float64",
             tokenizer=word,
-            training=record(
-                "float64", tokenizer="word", train=TrainConfig(seed=7, optimizer="sgd")
-            ),
+            training=record("float64", SGD, tokenizer="word"),
             moments={},
         )
-        save_everything(directory / "ours-weights", tokenizer=None, training=None, moments=None)
+        save(directory / "ours-weights", CONFIG, tokenizer=None, training=None, moments=None)
         write_hub(directory / "hub", hub_tensors("transformer."))
         hub_bpe = write_hub(
             directory / "hub-bpe",
-            random_tensors(with_bpe, "float64"),
+            draw(with_bpe, "float64"),
             vocab_size=bpe.vocab_size,
             tie_word_embeddings=False,
         )

@@ -17,19 +17,13 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from conformance.cases import BASE
+from conformance.shared.samples import SGD, TOKENIZER, Tensors, draw, record, save
 from conformance.truths.by_definition import manifest, same_tensors
-from shared.checkpoints.checkpoint import TrainingRecord, load_checkpoint, save_checkpoint
-from shared.config import GPTConfig, TrainConfig
-from shared.text.tokenizers import Tokenizer, build_tokenizer
+from shared.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from shared.config import GPTConfig
 
-Tensors = dict[str, np.ndarray]
-
-# No field has its default, as the first test checks, so that none can be lost unnoticed.
+# No field has its default, nor in samples.py, so that none can be lost unnoticed.
 ORIGINAL = GPTConfig(37, 11, 1, 3, 24, 40, "relu", "post", "sinusoidal", False, True, 3e-4, 0.2)
-SGD = TrainConfig(
-    *(1234, 5, "sgd", 3e-3, 2e-5, "constant", 7, 0.8, 0.95, 1e-7, 0.3, 2.5, 33, 44, 2**63 - 1, 3)
-)
-ADAMW = replace(SGD, optimizer="adamw")
 CONFIGS = {
     "base": BASE,
     "tied": replace(BASE, tie_weights=True),
@@ -37,37 +31,8 @@ CONFIGS = {
     "erf": replace(BASE, activation="gelu_erf", n_layer=3),
     "original": ORIGINAL,
 }
-TOKENIZER: Tokenizer = build_tokenizer("char", "".join(map(chr, range(0xC0, 0xC0 + 37))))
 FILES = ["config.json", "model.safetensors", "optimizer.safetensors", "tokenizer.json"]
 FILES.append("training.json")
-
-
-def draw(config: GPTConfig, dtype: str = "float32", seed: int = 0) -> Tensors:
-    rng = np.random.default_rng(seed)
-    return {n: rng.standard_normal(s).astype(dtype) for n, s in manifest(config).items()}
-
-
-def record(dtype: Any = "float32", train: TrainConfig = ADAMW, **changes: Any) -> TrainingRecord:
-    """With a value in every field."""
-    values: dict[str, Any] = {
-        **{"step": 2**63 - 1, "seed": train.seed, "train": train, "dtype": dtype},
-        **{"dataset": "a text", "dataset_sha256": "0123456789abcdef" * 4, "tokenizer": "char"},
-        **{"backend": "jax", "val_loss": 1.8765432101234567, "versions": {"python": "3.11"}},
-        **{"init_from": "runs/first", "init_from_sha256": "f" * 64},
-    }
-    return TrainingRecord(**values | changes)
-
-
-def save(path: Path, config: GPTConfig = BASE, dtype: str = "float32", **changes: Any) -> Path:
-    """All that a checkpoint can hold: m is drawn with seed 1, v with seed 2."""
-    parts: dict[str, Any] = {
-        "weights": draw(config, dtype),
-        "tokenizer": TOKENIZER,
-        "training": record(dtype),
-        "moments": {"m": draw(config, dtype, 1), "v": draw(config, dtype, 2)},
-    }
-    save_checkpoint(path, config, **parts | changes)
-    return path
 
 
 def test_every_field_is_off_its_default() -> None:

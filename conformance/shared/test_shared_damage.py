@@ -19,7 +19,8 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from conformance.cases import BASE
-from conformance.shared.test_shared_checkpoints import ADAMW, FILES, Tensors, draw, record, save
+from conformance.shared.samples import SGD, Tensors, draw, record, save
+from conformance.shared.test_shared_checkpoints import FILES
 from conformance.truths.by_definition import manifest, same_tensors
 from shared.checkpoints.checkpoint import TrainingRecord, load_checkpoint
 from shared.errors import CheckpointError, ConfigError
@@ -61,7 +62,6 @@ def with_one(value: float) -> Tensors:
     return GOOD | {WQ: array}
 
 
-SGD = replace(ADAMW, optimizer="sgd")
 REFUSED_TO_SAVE: dict[str, tuple[str, dict[str, Any]]] = {
     "NaN": ("expected finite values, found nan at [23, 71]", {"weights": with_one(np.nan)}),
     "a tensor missing": ("is missing; expected F32 [24, 72]", {"weights": WITHOUT}),

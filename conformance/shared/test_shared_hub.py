@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import load_file, save, save_file
 
 from conformance.cases import BASE
-from conformance.shared.test_shared_checkpoints import TOKENIZER, Tensors, draw
+from conformance.shared.samples import TOKENIZER, Tensors, draw
 from conformance.shared.test_shared_damage import BYTE, MODEL, ONE
 from conformance.truths.by_definition import same_tensors
 from shared.checkpoints.checkpoint import (

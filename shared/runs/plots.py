@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -28,8 +27,13 @@ def plot_losses(
         RunError: the file cannot be written.
     """
     figure, axes = loss_figure("loss (nats per token)", title)
-    draw_training(axes, rows, color="tab:blue", label="training")
-    draw_validation(axes, rows, color="tab:orange", label="validation", marker="o")
+    trained = [(row.step, row.loss) for row in rows if row.loss is not None]
+    if trained:  # the loss of every step's batch: thin, because it is noisy
+        axes.plot(*zip(*trained, strict=True), c="tab:blue", alpha=0.5, lw=0.8, label="training")
+    validated = [(row.step, row.val_loss) for row in rows if row.val_loss is not None]
+    if validated:
+        label = f"validation (best {min(loss for _, loss in validated):.4f})"
+        axes.plot(*zip(*validated, strict=True), "o-", color="tab:orange", label=label, ms=4)
     if floor is not None:
         draw_floor(axes, floor)
     save_loss_figure(path, figure, axes)
@@ -57,24 +61,6 @@ def loss_figure(ylabel: str, title: str) -> tuple[Figure, Axes]:
     axes.set_title(title, parse_math=False)  # a file's name may have dollars in it
     axes.grid(alpha=0.3)
     return figure, axes
-
-
-def draw_training(axes: Axes, rows: Sequence[Metrics], *, color: str, label: str | None) -> None:
-    """The loss of every step's batch, thin, for it is noisy."""
-    points = [(row.step, row.loss) for row in rows if row.loss is not None]
-    if points:
-        axes.plot(*zip(*points, strict=True), color=color, alpha=0.5, lw=0.8, label=label)
-
-
-def draw_validation(
-    axes: Axes, rows: Sequence[Metrics], *, color: str, label: str, **style: Any
-) -> None:
-    """The loss on the whole validation split, with a marker wherever it was measured."""
-    points = [(row.step, row.val_loss) for row in rows if row.val_loss is not None]
-    if points:
-        best = min(loss for _, loss in points)
-        label = f"{label} (best {best:.4f})"
-        axes.plot(*zip(*points, strict=True), color=color, label=label, **{"ms": 4} | style)
 
 
 def draw_floor(axes: Axes, floor: float, name: str = "floor") -> None:

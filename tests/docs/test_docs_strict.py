@@ -70,9 +70,9 @@ def test_strict_fails_on_what_is_old(site: Site) -> None:
 
 
 def test_a_command_that_fails_always_fails_the_build(site: Site) -> None:
-    wrong = site.wrong(COMMAND.replace(WALK, f"{WALK} --layer 99"), may_run=True)
+    wrong = site.wrong(COMMAND.replace(WALK, f"{WALK} --device moon"), may_run=True)
     assert f"index.md:3: ERROR: the command fails: {WALK}" in wrong
-    assert "there is no layer 99" in wrong
+    assert "device is 'moon'" in wrong
 
 
 def test_only_a_site_is_ever_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

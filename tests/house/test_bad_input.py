@@ -15,7 +15,7 @@ from audits.mutants import show
 from audits.reliability import __main__ as reliability
 from audits.results import __main__ as results
 from conformance.fuzz import __main__ as fuzz
-from lessons import attention, attention_steps, bigram, curves, temperatures, walk
+from lessons import attention, attention_steps, bigram, curves, walk
 from lessons.compare import __main__ as compare
 from lessons.gpt2 import __main__ as gpt2
 from lessons.ladder import __main__ as ladder
@@ -52,7 +52,6 @@ COMMANDS = {
     "reliability": (reliability.main, ""),
     "results": (results.main, ""),
     "sample": (partial(sample_main, "numpy"), "--run TRAINED"),
-    "temperatures": (temperatures.main, RUN),
     "tokenizers": (tokenizers.main, TEXT),
     "train": (partial(train_main, "numpy"), f"{shlex.join(SMALL)} {TEXT} --out run"),
     "tune": (partial(train_main, "numpy"), f"--init-from TRAINED {TEXT} --out run"),

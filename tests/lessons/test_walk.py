@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
-from lessons.walk import attention_triangle, main, tap_sentences
+from lessons.walk import main, tap_sentences
 from shared.commands.train import train_main
 from shared.commands.trained import load_trained
 from shared.protocol import BACKENDS, load_backend
@@ -23,7 +22,7 @@ def walked(capsys, backend, *options) -> str:
 
 
 def test_all_backends_walk_alike(trained, capsys):
-    options = ("--run", trained, "--text", "soft!", "--head", 1, "--dtype", "float64")
+    options = ("--run", trained, "--text", "soft!", "--dtype", "float64")
     rests = set()
     for backend in BACKENDS:
         # The first sentence names the backend; where its lines break depends on the run's path.
@@ -36,14 +35,14 @@ def test_all_backends_walk_alike(trained, capsys):
 
 def test_everything_shown_is_what_the_model_computes(trained, capsys):
     """Shapes, mean, spread and first numbers of every tap, and the next tokens."""
-    out = walked(capsys, "numpy", "--run", trained, "--text", "soft!", "--head", 1)
+    out = walked(capsys, "numpy", "--run", trained, "--text", "soft!")
     checkpoint, tokenizer = load_trained("numpy", trained)
     ids = tokenizer.encode("soft!")
     model = load_backend("numpy").build(checkpoint.config, checkpoint.weights)
     for name, value in model.trace(ids[None]).items():
         (line,) = [line for line in out.splitlines() if line.startswith(f"  {name} ")]
         assert str(list(value.shape)) in line
-        last = (value[0, 1] if value.ndim == 4 else value[0])[-1, :3]
+        last = (value[0, 0] if value.ndim == 4 else value[0])[-1, :3]
         shown = [float(number) for number in re.findall(r"-?\d+\.\d{3}", line)]
         expected = [value.mean(), value.std(), *last]
         np.testing.assert_allclose(shown, expected, atol=6e-4)
@@ -54,35 +53,17 @@ def test_everything_shown_is_what_the_model_computes(trained, capsys):
     assert re.search(rf"1 │ .* │ +{best} │ +{p[best]:.4f}", out)
     assert re.search("token +s +o +f +t +!", out)
     assert re.search(" id +" + " +".join(map(str, ids)), out)
-    row = 100 * model.trace(ids[None])["h.0.attn.weights"][0, 1, -1]
-    assert "\n  4 !" + "".join(f"{weight:4.0f}" for weight in row) in out
 
 
 def test_post_norm_has_another_order_and_no_ln_f(text, capsys):
     options = ["--norm", "post", "--position", "sinusoidal", "--n-layer", "2", "--out", "run"]
     assert train_main("numpy", [*SMALL, "--dataset", text, *options]) == 0
-    out = walked(capsys, "numpy", "--run", "run", "--text", "soft", "--layer", 1)
+    out = walked(capsys, "numpy", "--run", "run", "--text", "soft")
     config = load_trained("numpy", Path("run"))[0].config
     shown = re.findall(r"^  (\w[\w.]*) +\[", out, re.MULTILINE)
-    assert shown == [name for name in tap_names(config) if not name.startswith("h.0.")]
+    assert shown == tap_names(config)
     assert "ln_f" not in out
     assert "sines and cosines" in out
-
-
-def test_a_triangle_that_is_too_wide_shows_its_end():
-    weights = np.tril(np.ones((30, 30))) / np.arange(1, 31)[:, None]
-    lines = printed(attention_triangle(weights, ["x"] * 30, width=60))
-    assert max(map(len, lines)) <= 60
-    assert lines[-2].split()[0] == "29"
-    assert "the last 14 positions" in lines[-1]
-    assert len(lines) == 2 + 14
-
-
-def printed(table) -> list[str]:
-    console = Console(width=80, highlight=False)
-    with console.capture() as capture:
-        console.print(table)
-    return [line.rstrip() for line in capture.get().splitlines()]
 
 
 def test_without_a_run_one_can_walk_through_fresh_weights(capsys):

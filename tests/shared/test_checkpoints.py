@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from audits.reliability.samples import record, same, save_everything
+from audits.reliability.samples import same
+from conformance.shared.samples import record, save
 from shared.checkpoints import parts as checkpoint_parts
 from shared.checkpoints.checkpoint import (
     checkpoint_path,
@@ -39,7 +40,7 @@ def test_a_save_that_fails_anywhere_changes_nothing(tmp_path, monkeypatch, error
     """At every write, fsync and rename in turn, until one save gets through."""
     path = tmp_path / "000500"
     if exists:
-        save_everything(path)
+        save(path)
         before = load_checkpoint(path)
     places = (os, "fsync"), (Path, "rename"), (Path, "mkdir")
     messages = set()
@@ -47,7 +48,7 @@ def test_a_save_that_fails_anywhere_changes_nothing(tmp_path, monkeypatch, error
         with monkeypatch.context() as patch:
             fail(patch, error, lambda call, at=failures: call == at, *places)
             try:
-                save_everything(path, training=record(step=501))
+                save(path, training=record(step=501))
                 break
             except Crash:
                 pass
@@ -68,12 +69,12 @@ def test_a_crash_anywhere_leaves_one_whole_checkpoint(tmp_path, monkeypatch):
     for stop in itertools.count():
         shutil.rmtree(run, ignore_errors=True)
         (run / "checkpoints").mkdir(parents=True)
-        save_everything(checkpoint_path(run, 250), training=record(step=250))
-        save_everything(checkpoint_path(run, 500))
+        save(checkpoint_path(run, 250), training=record(step=250))
+        save(checkpoint_path(run, 500), training=record(step=500))
         with monkeypatch.context() as patch:
             fail(patch, Crash, lambda call, stop=stop: call >= stop, *places)
             try:
-                save_everything(checkpoint_path(run, 500), training=record(val_loss=1.0))
+                save(checkpoint_path(run, 500), training=record(step=500, val_loss=1.0))
                 finished = True
             except Crash:
                 finished = False
@@ -90,9 +91,9 @@ def test_a_crash_anywhere_leaves_one_whole_checkpoint(tmp_path, monkeypatch):
 
 
 def test_a_link_stays_one_and_what_is_no_checkpoint_stays(tmp_path):
-    saved = save_everything(tmp_path / "000500", training=record(step=1))
+    saved = save(tmp_path / "000500", training=record(step=1))
     (tmp_path / "latest").symlink_to(saved)
-    save_everything(tmp_path / "latest")
+    save(tmp_path / "latest")
     assert (tmp_path / "latest").is_symlink()
     assert load_checkpoint(saved).training == record()
     (tmp_path / "any").mkdir()
@@ -104,7 +105,7 @@ def test_a_link_stays_one_and_what_is_no_checkpoint_stays(tmp_path):
         ("a\0b", "not a usable path"),
     ):
         with pytest.raises(CheckpointError, match=message):
-            save_everything(path)
+            save(path)
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc")
@@ -122,7 +123,7 @@ def test_every_file_is_forced_to_disk_before_the_rename(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", traced_fsync)
     monkeypatch.setattr(Path, "rename", traced_rename)
-    save_everything(tmp_path / "000500")
+    save(tmp_path / "000500")
     files = set(listing(tmp_path / "000500"))
     *synced, directory, renamed, parent = events
     assert set(synced) == files
@@ -135,7 +136,7 @@ def test_every_file_is_forced_to_disk_before_the_rename(tmp_path, monkeypatch):
 
 @pytest.fixture
 def saved(tmp_path):
-    return save_everything(tmp_path / "000500")
+    return save(tmp_path / "000500")
 
 
 def refused(path, *fragments):
@@ -171,7 +172,7 @@ def peak_of(work, *arguments) -> int:
 
 def test_memory_stays_below_twice_the_files(tmp_path):
     config = GPTConfig(vocab_size=1000, block_size=64, n_layer=2, n_head=2, n_embd=128)
-    save_everything(tmp_path / "c", config, tokenizer=None)
+    save(tmp_path / "c", config, tokenizer=None)
     size = sum(file.stat().st_size for file in (tmp_path / "c").iterdir())
     assert peak_of(load_checkpoint, tmp_path / "c") < 1.5 * size
 
@@ -179,7 +180,7 @@ def test_memory_stays_below_twice_the_files(tmp_path):
 def test_a_tokenizer_that_could_not_be_read_again_is_not_saved(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint_parts, "TOKENIZER_LIMIT", 100)
     with pytest.raises(CheckpointError, match=r"tokenizer.json: too large.*smaller vocab_size"):
-        save_everything(tmp_path / "large")
+        save(tmp_path / "large")
     assert not (tmp_path / "large").exists()
 
 
