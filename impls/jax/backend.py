@@ -23,6 +23,7 @@ from shared.protocol import (
 )
 from shared.schedule import learning_rate
 from shared.taps import tap_names
+from . import parallel
 from .attention_steps import attention_steps
 from .bigram import Bigram as bigram
 from .bigram import count_bigrams
@@ -32,7 +33,7 @@ from .optim import adam_state, build_optimizer
 from .step import loss_and_grads, loss_function, train_step
 from .trace import trace
 
-__all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name"]
+__all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name", "parallel"]
 
 name = "jax"
 
@@ -50,7 +51,7 @@ def build(
     try:
         if not device:
             raise RuntimeError("it has no name")  # jax.devices("") is the default one
-        place = jax.devices(device)[0]
+        place = parallel.everywhere(jax.devices(device))
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError(f"device {device!r} cannot be used by jax: {reason}") from None
