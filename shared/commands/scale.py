@@ -11,7 +11,7 @@ import tyro
 
 from shared.commands.complaints import UsageError, short_complaints
 from shared.commands.options import FLAT
-from shared.commands.terminal import run_command
+from shared.commands.terminal import run_command, say
 from shared.processes import start
 from shared.runs.stopping import SIGNALS
 
@@ -51,7 +51,11 @@ def _scale(argv: Sequence[str] | None) -> int:
 
     for number in SIGNALS:
         signal.signal(number, pass_on)
-    return max(abs(process.wait()) for process in running)
+    statuses = [process.wait() for process in running]
+    for rank, status in enumerate(statuses):
+        if status < 0:
+            say(f"process {rank} was ended by {signal.Signals(-status).name}, and so all stopped")
+    return max(map(abs, statuses))
 
 
 if __name__ == "__main__":
