@@ -34,21 +34,12 @@ class World:
     """The largest of what each process gives, for each number: so all decide alike."""
 
 
-class Parallel(Protocol):
-    """What a backend's parallel.py offers to a command that trains."""
-
-    def join(self, rank: int, size: int) -> None: ...
-    def most(self, *numbers: float) -> tuple[float, ...]: ...
-    def leave(self) -> None: ...
-    def abandon(self, status: int) -> None: ...
-
-
 @runtime_checkable
 class ParallelBackend(Protocol):
     """What a backend offers besides, if it can train in several processes."""
 
-    @property
-    def parallel(self) -> Parallel: ...
+    parallel: Any
+    """A module with the functions `join`, `most` and `leave` of impls/numpy/parallel.py."""
 
 
 def find_world(backend: str, environment: Mapping[str, str] = os.environ) -> World:
@@ -72,8 +63,8 @@ def find_world(backend: str, environment: Mapping[str, str] = os.environ) -> Wor
         return World()
     if missing := [name for name in names if name not in found]:
         raise ConfigError(
-            f"{', '.join(found)} set, but not {', '.join(missing)}: "
-            f"start the processes with {launcher}, or unset it"
+            f"{', '.join(found)} is set, but not {', '.join(missing)}: unset it, or start the "
+            f"processes with {launcher}"
         )
     rank, size = found[names[0]], found[names[1]]
     if not (rank.isdecimal() and size.isdecimal() and int(rank) < int(size)):

@@ -95,7 +95,7 @@ def main() -> None:
     found = trajectory(backend, find_case(case))
     if world.rank == 0:
         np.savez(file, **found)
-    backend.parallel.leave()
+    backend.parallel.leave(0)
 
 
 if __name__ == "__main__":

@@ -50,10 +50,7 @@ def most(*numbers: float) -> tuple[float, ...]:
     return tuple(largest.tolist())
 
 
-def leave() -> None:
-    """Nothing to do: at exit, mpi4py waits for the others."""
-
-
-def abandon(status: int) -> None:
-    """End all processes at once: at a normal exit, the others would be waited for."""
-    MPI.COMM_WORLD.Abort(status)
+def leave(status: int) -> None:
+    """Part from the others: at exit, mpi4py waits for them. A failure ends all at once."""
+    if status:
+        MPI.COMM_WORLD.Abort(status)

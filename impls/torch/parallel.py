@@ -64,11 +64,8 @@ def most(*numbers: float) -> tuple[float, ...]:
     return tuple(largest.tolist())
 
 
-def leave() -> None:
-    """Part from the others, all at the end of the same step."""
+def leave(status: int) -> None:
+    """Part from the others; after a failure, without waiting for them."""
+    if status:
+        os._exit(status)
     dist.destroy_process_group()
-
-
-def abandon(status: int) -> None:
-    """End at once: at a normal exit, what is still under way would be waited for."""
-    os._exit(status)

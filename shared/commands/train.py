@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.commands.options import RunOptions, SampleOptions, default_run, parse_train, program
 from shared.commands.prepare import Preparation, prepare
-from shared.commands.terminal import INTERRUPTED, OK, end_of_checks, run_command, say
+from shared.commands.terminal import INTERRUPTED, OK, end_of_checks, say
 from shared.commands.together import Together
 from shared.commands.trained import check_exists, load_trained, newest, note_special_tokens
 from shared.errors import ConfigError, TokenizerError
@@ -23,12 +23,7 @@ from shared.text.utf8 import slices
 def train_main(backend: str, argv: Sequence[str] | None = None) -> int:
     """Train a model as the command line says. Returns the exit status."""
     together = Together()
-    return together.end(lambda: run_command(lambda: _train_together(backend, argv, together)))
-
-
-def _train_together(backend: str, argv: Sequence[str] | None, together: Together) -> int:
-    with together.one_speaks(backend):
-        return _train(backend, argv, together)
+    return together.run(backend, lambda: _train(backend, argv, together))
 
 
 def _train(backend: str, argv: Sequence[str] | None, together: Together) -> int:
@@ -69,7 +64,6 @@ def _train(backend: str, argv: Sequence[str] | None, together: Together) -> int:
             display=display,
             world=world,
         )
-    together.leave()
     _summarize(result, ready, run, backend)
     return INTERRUPTED if result.stopped and not result.reason else OK
 
