@@ -15,8 +15,8 @@ from shared.processes import LAUNCHERS, find_world, start
 from shared.protocol import BACKENDS
 from tests.command_line import ROOT, SMALL, error_of, write_texts
 
-RECIPE = "--batch-size 5 --steps 200 --optimizer sgd --dtype float64 --dropout 0.1 --accumulate 2"
-MANY = [*SMALL, *RECIPE.split(), "--eval-interval", "1000", "--checkpoint-interval", "20"]
+RECIPE = "--batch-size 5 --steps 100 --optimizer sgd --dtype float64 --dropout 0.1 --accumulate 2"
+MANY = [*SMALL, *RECIPE.split(), "--eval-interval", "1000", "--checkpoint-interval", "10"]
 
 
 def interrupt(backend: str, size: int, number: int, *options: str) -> tuple[set[int], str]:
