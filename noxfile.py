@@ -26,7 +26,7 @@ PYPROJECT = nox.project.load_toml(HERE / "pyproject.toml")
 
 BACKENDS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
 ENVIRONMENTS = {
-    "env-all": ("all", "test", "docs", "browser"),
+    "env-all": ("all", "mpi", "test", "docs", "browser"),
     "env-oracles": ("oracles",),
     "env-numpy": ("numpy",),
     "env-torch": ("torch",),
@@ -227,6 +227,12 @@ def compare(session: nox.Session) -> None:
 def relay(session: nox.Session) -> None:
     """Pass one training from backend to backend through files; it ends where each ends alone."""
     train_proven(session, "all", "lessons.relay")
+
+
+@nox.session(venv_backend="none", requires=["env-all"])
+def scale(session: nox.Session) -> None:
+    """Train in several processes: `-- --backend torch --processes 2`, and options of a training."""
+    train_proven(session, "all", "shared.commands.scale")
 
 
 @nox.session(venv_backend="none", requires=["env-all"])

@@ -38,7 +38,11 @@ def check_command(command: str) -> None:
                 case "break", ["--", name, "--backend", backend]:
                     if check_backend(backend) not in find(name).edits:
                         raise CommandError(f"{name} cannot be planted in {backend}")
-        case ["python", "-m", module, *_]:
+        case (
+            ["python", "-m", module, *_]
+            | ["torchrun", _, _, "-m", module, *_]
+            | ["mpiexec", _, _, "python", "-m", module, *_]
+        ):
             path = ROOT / module.replace(".", "/")
             if not (path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()):
                 raise CommandError(f"there is no module {module}: {command}")

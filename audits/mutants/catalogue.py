@@ -49,7 +49,7 @@ SEEN = {
 }
 """By the name of the mutant, where its mistake was made."""
 NAMES = (
-    *("embeddings", "norms", "attention", "blocks", "losses", "optimizers", "dropout"),
+    *("embeddings", "norms", "attention", "blocks", "losses", "optimizers", "dropout", "processes"),
     *("decoding", "adapters", "lessons", "found", "life"),
 )
 TABLES = {name: read(name) for name in NAMES}

@@ -23,6 +23,7 @@ from audits.mutants.mutant import (
     LIFE,
     LONG_TEXTS,
     OPTIMIZER,
+    PROCESSES,
     SHAPES,
     Mutant,
 )
@@ -197,11 +198,11 @@ def run_suite(watcher: Watcher, *backends: str) -> None:
 def wanted(mutant: Mutant, backend: str) -> Wanted:
     """The checks to run on a mutant, and their settings."""
     chapters, sick = mutant.chapters, mutant.name != HEALTHY.name
-    if chapters == DROPPING:  # the only case with dropout
+    if chapters in (DROPPING, PROCESSES):  # the only case with dropout
         return lambda check, setting: check.startswith(chapters) and setting == "dropout-float64"
 
     def without_other_themes(check: str, setting: str) -> bool:
-        if check.startswith(("test_shared_", "test_compiled")):
+        if check.startswith(("test_shared_", "test_compiled", "test_processes")):
             return False  # tests of shared/, where no bugs are planted; tests in separate processes
         if sick and check.startswith(OF_THEMES) and not check.startswith(chapters):
             return False

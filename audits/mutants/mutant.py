@@ -17,11 +17,12 @@ DROPPING = (
     *("test_optimizers.py::test_sgd", "test_life.py::test_only_training"),
     "test_life.py::test_resuming",
 )
+PROCESSES = ("test_processes",)
 LIFE = ("test_life", "test_inputs", "test_shapes.py::test_a_batch")
 CHAPTERS = {
     **{"forward": FORWARD, "optimizer": OPTIMIZER, "decoding": DECODING, "adapter": ADAPTER},
     **{"long_texts": LONG_TEXTS, "counts": COUNTS, "shapes": SHAPES, "life": LIFE},
-    "dropping": DROPPING,
+    **{"dropping": DROPPING, "processes": PROCESSES},
 }
 """By the names that entries give them."""
 

@@ -24,6 +24,7 @@ from shared.protocol import (
 )
 from shared.schedule import learning_rate
 from shared.taps import tap_names
+from . import parallel
 from .attention_steps import attention_steps
 from .bigram import Bigram as bigram
 from .bigram import count_bigrams
@@ -34,7 +35,7 @@ from .optim import adam_state, build_optimizer
 from .step import loss_and_grads, loss_function, train_step
 from .trace import trace
 
-__all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name"]
+__all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name", "parallel"]
 
 name = "jax"
 
@@ -54,12 +55,13 @@ def build(
     return JaxModel(config, graphdef, from_numpy(params, weights, place), place)
 
 
-def find_device(name: str) -> jax.Device:
-    """The first device of that kind. Raises `ConfigError` if this machine or this JAX lacks it."""
+def find_device(name: str) -> jax.Device | jax.sharding.NamedSharding:
+    """The first device of that kind, or those of all processes. Raises `ConfigError` if this
+    machine or this JAX lacks it."""
     try:
         if not name:
             raise RuntimeError("it has no name")  # jax.devices("") is the default one
-        return jax.devices(name)[0]
+        return parallel.everywhere(jax.devices(name))
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError(f"device {name!r} cannot be used by jax: {reason}") from None

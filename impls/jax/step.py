@@ -12,6 +12,7 @@ from shared.config import TrainConfig
 from .dropout import NO_MASKS, Masks, drop
 from .model import cross_entropy
 from .optim import build_optimizer
+from .parallel import add_up, spread
 
 
 def loss_function(
@@ -23,6 +24,7 @@ def loss_function(
 ) -> Float[Array, ""]:
     """The loss as a function of the weights, which is what JAX differentiates."""
     gpt = nnx.merge(graphdef, params)
+    tokens, targets, masks = spread(tokens, targets, masks)
     drop(gpt, masks)
     return cross_entropy(gpt(tokens), targets)
 
@@ -80,7 +82,8 @@ def train_step(
     The old weights and moments are donated: the new ones take their place in memory. It takes a
     split module and uses jax.jit, because nnx.jit walks the module at each call.
     """
-    loss, grads = loss_and_grads(params, graphdef, tokens, targets, config.accumulate, masks)
+    found = loss_and_grads(params, graphdef, tokens, targets, config.accumulate, masks)
+    loss, grads = add_up(*found)
     optimizer = build_optimizer(config, learning_rate)
     updates, optimizer_state = optimizer.update(grads, optimizer_state, params)
     return optax.apply_updates(params, updates), optimizer_state, loss, optax.tree.norm(grads)

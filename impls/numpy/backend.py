@@ -17,6 +17,7 @@ from shared.protocol import (
     check_weights,
 )
 from shared.schedule import learning_rate
+from . import parallel
 from .attention_steps import attention_steps
 from .bigram import Bigram as bigram
 from .bigram import count_bigrams
@@ -27,7 +28,7 @@ from .optim import build_optimizer
 from .step import forward_backward, train_step
 from .trace import trace
 
-__all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name"]
+__all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name", "parallel"]
 
 name = "numpy"
 

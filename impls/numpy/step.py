@@ -6,6 +6,7 @@ from jaxtyping import Int
 from .dropout import NO_MASKS, Masks, dropping
 from .model import GPT, cross_entropy, cross_entropy_backward
 from .optim import SGD, AdamW, clip_by_global_norm
+from .parallel import add_up, spread
 
 
 def forward_backward(
@@ -23,8 +24,8 @@ def forward_backward(
     for _, parameter in gpt.named_parameters():
         parameter.grad = None
     loss = 0.0
-    accumulate = min(accumulate, len(tokens))  # no micro-batch is empty
-    batch = tokens, targets, *masks.values()
+    batch = spread(tokens, targets, *masks.values())
+    accumulate = min(accumulate, len(batch[0]))  # no micro-batch is empty
     parts = (np.array_split(array, accumulate) for array in batch)
     for x, y, *kept in zip(*parts, strict=True):
         share = len(x) / len(tokens)
@@ -32,7 +33,7 @@ def forward_backward(
             logits = gpt(x)
             gpt.backward(share * cross_entropy_backward(logits, y))
         loss += share * float(cross_entropy(logits, y))
-    return loss
+    return add_up((parameter for _, parameter in gpt.named_parameters()), loss)
 
 
 def train_step(

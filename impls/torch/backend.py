@@ -20,6 +20,7 @@ from shared.protocol import (
     check_weights,
 )
 from shared.schedule import learning_rate
+from . import parallel
 from .attention_steps import attention_steps
 from .bigram import Bigram as bigram
 from .bigram import count_bigrams
@@ -30,7 +31,7 @@ from .precision import compute_in_bfloat16
 from .step import forward_backward, train_step
 from .trace import trace
 
-__all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name"]
+__all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name", "parallel"]
 
 name = "torch"
 
@@ -161,6 +162,7 @@ class TorchTrainer:
 
     def __init__(self, model: TorchModel, config: TrainConfig) -> None:
         self.model, self.config = model, config
+        self.gpt = parallel.add_up(model.gpt)
         self.optimizer = build_optimizer(list(model.parameters.values()), config)
         self.count = 0
 
@@ -171,7 +173,7 @@ class TorchTrainer:
         clip, accumulate = self.config.grad_clip, self.config.accumulate
         drawn = dropout_masks(model.config, self.config.seed, self.count, *tokens.shape)
         masks = {site: torch.from_numpy(mask).to(ids[0].device) for site, mask in drawn.items()}
-        loss, norm = train_step(model.gpt, self.optimizer, *ids, lr, clip, accumulate, masks)
+        loss, norm = train_step(self.gpt, self.optimizer, *ids, lr, clip, accumulate, masks)
         self.count += 1
         return StepResult(loss.item(), norm.item(), lr)
 

@@ -7,6 +7,7 @@ from torch import Tensor
 from .dropout import NO_MASKS, Masks, dropping
 from .model import GPT, cross_entropy
 from .optim import clip_by_global_norm, set_learning_rate
+from .parallel import spread, total
 
 
 def forward_backward(
@@ -23,16 +24,17 @@ def forward_backward(
     """
     gpt.zero_grad(set_to_none=True)
     losses = []
-    accumulate = min(accumulate, len(tokens))  # no micro-batch is empty
-    batch = tokens, targets, *masks.values()
+    batch = spread(tokens, targets, *masks.values())
+    accumulate = min(accumulate, len(batch[0]))  # no micro-batch is empty
     parts = (tensor.tensor_split(accumulate) for tensor in batch)
-    for x, y, *kept in zip(*parts, strict=True):
+    for i, (x, y, *kept) in enumerate(zip(*parts, strict=True), start=1):
         share = len(x) / len(tokens)
+        gpt.require_backward_grad_sync = i == accumulate  # many processes add up once
         with dropping(gpt, dict(zip(masks, kept, strict=True))):
             loss = share * cross_entropy(gpt(x), y)
         loss.backward()  # adds to the gradients that are there, and frees what it came from
         losses.append(loss.detach())
-    return torch.stack(losses).sum()
+    return total(torch.stack(losses).sum())
 
 
 def train_step(

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.commands.options import RunOptions, SampleOptions, default_run, parse_train, program
 from shared.commands.prepare import Preparation, prepare
-from shared.commands.terminal import INTERRUPTED, OK, end_of_checks, run_command, say
+from shared.commands.terminal import INTERRUPTED, OK, end_of_checks, say
+from shared.commands.together import Together
 from shared.commands.trained import check_exists, load_trained, newest, note_special_tokens
-from shared.errors import TokenizerError
+from shared.errors import ConfigError, TokenizerError
 from shared.protocol import load_backend
 from shared.runs.directory import RunDirectory
 from shared.runs.loop import TrainingResult, train
@@ -21,25 +22,34 @@ from shared.text.utf8 import slices
 
 def train_main(backend: str, argv: Sequence[str] | None = None) -> int:
     """Train a model as the command line says. Returns the exit status."""
-    return run_command(lambda: _train(backend, argv))
+    together = Together()
+    return together.run(backend, lambda: _train(backend, argv, together))
 
 
-def _train(backend: str, argv: Sequence[str] | None) -> int:
+def _train(backend: str, argv: Sequence[str] | None, together: Together) -> int:
     options, checkpoint = parse_train(backend, argv, lambda asked: _beginning(backend, asked))
+    world = together.world
+    if world.size > options.train.batch_size:
+        raise ConfigError(
+            f"a batch of {options.train.batch_size} cannot be divided among {world.size} "
+            f"processes: each needs a row"
+        )
     run = RunDirectory(options.run.out)
     mode = {"resume": options.run.resume, "overwrite": options.run.overwrite}
     run.check_writable_as(**mode)
     ready = prepare(backend, options, checkpoint)
     # Frameworks are slow to import: what can be checked without one was checked above.
-    model = load_backend(f"{backend}@compile" if options.run.compile else backend).build(
+    loaded = load_backend(f"{backend}@compile" if options.run.compile else backend)
+    world = together.join(loaded)
+    model = loaded.build(
         ready.config, ready.weights, dtype=options.run.dtype, device=options.run.device
     )
     end_of_checks()
-    _describe(ready, options.run, run)
+    _describe(ready, options.run, run, world.size)
     done = ready.start.step if ready.start else 0
     with (
-        run.claim(**mode),
-        stop_on_signals() as stop,
+        together.writing(run, **mode),
+        stop_on_signals(announce=world.rank == 0) as stop,
         progress_display(done, options.train.steps) as display,
     ):
         result = train(
@@ -52,6 +62,7 @@ def _train(backend: str, argv: Sequence[str] | None) -> int:
             stop=stop,
             limits=options.limits,
             display=display,
+            world=world,
         )
     _summarize(result, ready, run, backend)
     return INTERRUPTED if result.stopped and not result.reason else OK
@@ -65,10 +76,11 @@ def _beginning(backend: str, asked: RunOptions) -> Checkpoint:
     return newest(asked.out)
 
 
-def _describe(ready: Preparation, options: RunOptions, run: RunDirectory) -> None:
+def _describe(ready: Preparation, options: RunOptions, run: RunDirectory, processes: int) -> None:
     """Say what is about to be trained, and on what."""
     config, train, data = ready.config, ready.record.train, ready.data
     parameters = sum(array.size for array in ready.weights.values())
+    divided = f" in {processes} processes" if processes > 1 else ""
     goes_on = f", going on at step {ready.start.step:,}" if ready.start else ""
     say(
         f"data      {ready.dataset.note}\n"
@@ -78,7 +90,7 @@ def _describe(ready: Preparation, options: RunOptions, run: RunDirectory) -> Non
         f"n_embd {config.n_embd}, block_size {config.block_size}\n"
         f"training  {ready.record.backend} on {options.device} in {ready.record.dtype}"
         f"{', compiled' if options.compile else ''}: {train.steps:,} steps of "
-        f"{train.batch_size} × {config.block_size} tokens to {run.path}{goes_on}"
+        f"{train.batch_size} × {config.block_size} tokens{divided} to {run.path}{goes_on}"
     )
     note_special_tokens(ready.tokenizer, ready.dataset.contents, ready.dataset.name)
     if ready.record.init_from is not None and ready.start is None:

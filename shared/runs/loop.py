@@ -16,6 +16,7 @@ from shared.checkpoints.checkpoint import (
 )
 from shared.config import RunLimits
 from shared.errors import CheckpointError, RunError
+from shared.processes import World
 from shared.protocol import Model, Trainer, TrainState
 from shared.runs.directory import RunDirectory
 from shared.runs.metrics import Metrics, append_metrics, keep_metrics, sync_metrics, write_metrics
@@ -78,6 +79,7 @@ def train(
     stop: StopRequest | None = None,
     limits: RunLimits | None = None,
     display: ProgressDisplay | None = None,
+    world: World | None = None,
 ) -> TrainingResult:
     """Train `model` in place, from `start` or its first step to step `record.train.steps`.
 
@@ -94,6 +96,7 @@ def train(
         stop: once it is true, the current step is finished and saved, and the training ends.
         limits: end so, too, after some time or at some loss; and how many checkpoints to keep.
         display: is told of every row of metrics.
+        world: the processes that train together. All call this; the first alone writes to `run`.
 
     Raises:
         RunError: a loss, a gradient or a weight is not finite, or the run's directory cannot be
@@ -101,17 +104,20 @@ def train(
     """
     config, began = record.train, time.monotonic()
     limits, display = limits or RunLimits(), display or ProgressDisplay()
+    world = world or World()
+    writes = world.rank == 0
     trainer = model.trainer(config)
     done = 0
     if start is not None:
         trainer.load_state(start)
         done = start.step
-    rows = keep_metrics(run.metrics, done) if start else []
-    if start is None:
+    rows = keep_metrics(run.metrics, done) if start and writes else []
+    if start is None and writes:
         write_metrics(run.metrics, [])
 
     def log(row: Metrics) -> None:
-        append_metrics(run.metrics, row)
+        if writes:
+            append_metrics(run.metrics, row)
         rows.append(row)
         display.update(row)
 
@@ -132,13 +138,15 @@ def train(
         if done % config.eval_interval == 0 or done == config.steps:
             row = validated(row)
         log(row)
-        reason = limit_reached(limits, row, time.monotonic() - began)
-        stopped = (bool(stop) or bool(reason)) and done < config.steps
-        if done % config.checkpoint_interval == 0 or done == config.steps or stopped:
+        seconds, asked = world.most(time.monotonic() - began, float(bool(stop)))
+        reason = limit_reached(limits, row, seconds)
+        stopped = (bool(asked) or bool(reason)) and done < config.steps
+        due = done % config.checkpoint_interval == 0 or done == config.steps or stopped
+        if due and writes:
             checkpoint = _save(trainer, model, tokenizer, record, row, run)
             if limits.keep_checkpoints is not None:
                 run.retire(rows, limits.keep_checkpoints)
-    undrawn = _plot(run, rows, data, record)
+    undrawn = _plot(run, rows, data, record) if writes else ""
     return TrainingResult(rows[0], rows[-1], checkpoint, stopped, reason, undrawn)
 
 
@@ -176,10 +184,11 @@ def _update(
 def _check_finite(run: RunDirectory, step: int, **values: float) -> None:
     for name, value in values.items():
         if not math.isfinite(value):
-            raise RunError(f"training stopped at step {step}: {name} is {value}\n{_last_good(run)}")
+            raise RunError(f"training stopped at step {step}: {name} is {value}\n{last_good(run)}")
 
 
-def _last_good(run: RunDirectory) -> str:
+def last_good(run: RunDirectory) -> str:
+    """Which checkpoint a training that fails leaves, in a sentence."""
     if not run.checkpoints.is_dir():
         return f"{run.checkpoints} is no longer there, and with it the last good checkpoint"
     good = newest_checkpoint(run.path)
@@ -214,7 +223,7 @@ def _save(
             moments=state.moments,
         )
     except CheckpointError as error:
-        raise RunError(f"cannot save step {row.step}: {error}\n{_last_good(run)}") from error
+        raise RunError(f"cannot save step {row.step}: {error}\n{last_good(run)}") from error
     return path
 
 

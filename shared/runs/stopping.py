@@ -43,7 +43,7 @@ def limit_reached(limits: RunLimits, row: Metrics, seconds: float) -> str:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopRequest]:
+def stop_on_signals(announce: bool = True) -> Iterator[StopRequest]:
     """Inside, a signal only sets the request: the step, or the saving, is finished first.
 
     So a second Ctrl-C does no harm. SIGQUIT (Ctrl-\\) and SIGKILL still end a training at once.
@@ -53,7 +53,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
     def handle(_number: int, _frame: FrameType | None) -> None:
         first = not request
         request.ask()
-        if first:
+        if first and announce:
             with suppress(OSError):  # the terminal may be what was closed
                 os.write(2, b"\nstopping: this step is finished and saved first\n")
 

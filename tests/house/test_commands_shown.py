@@ -1,8 +1,11 @@
 """Run every command of README.md in order, and every other in a docstring or on a page of docs/."""
 
 import ast
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -18,6 +21,7 @@ from lessons.ladder.__main__ import main as ladder_main
 from lessons.relay.__main__ import main as relay_main
 from shared.commands.export import main as export_main
 from shared.commands.sample import sample_main
+from shared.commands.scale import main as scale_main
 from shared.commands.train import train_main
 from shared.protocol import BACKENDS
 from shared.sources import ROOT
@@ -59,9 +63,14 @@ def test_every_command_of_the_readme_works(
 
     monkeypatch.setattr("lessons.ladder.exercise.FOLDER", tmp_path / "my_gpt")
     monkeypatch.setattr(show, "judge", partial(judge, first=True))  # up to the first that fails
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # of processes that are started
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     run: dict[str, Callable[[str, list[str]], int]] = {"train": train, "sample": sample}
     for words in readme():
         if words[-1] == "pip" or "--group" in words:  # installing is for test_noxfile.py
+            continue
+        if words[0] in ("torchrun", "mpiexec"):
+            assert subprocess.run([*words, *small], check=False).returncode == 0, words
             continue
         if "nox" not in " ".join(words):
             command = ["python", *words[1:]]
@@ -72,7 +81,9 @@ def test_every_command_of_the_readme_works(
         assert existing_sessions() >= set(sessions)
         for session in sessions:
             kind, _, backend = session.partition("-")
-            if session == "compare":
+            if session == "scale":
+                assert scale_main([*options, *small, "--overwrite"]) == 0
+            elif session == "compare":
                 assert compare_main([*options, *SHORTER["lessons.compare"]]) == 0
             elif session == "relay":
                 assert relay_main([*options, *SHORTER["lessons.relay"]]) == 0

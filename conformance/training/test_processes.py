@@ -1,0 +1,102 @@
+"""Two processes, each with its rows of every batch, train as one does.
+
+They are started as in a training, by mpiexec or with the variables that torchrun sets.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conformance import cases
+from conformance.cases import Case, find_case, random_batch, random_weights
+from conformance.compare import relative_error
+from conformance.subject import Subject
+from shared.config import TrainConfig
+from shared.errors import BackendError
+from shared.processes import ParallelBackend, find_world, start
+from shared.protocol import BACKENDS, Backend, load_backend
+from shared.sources import ROOT
+
+CONFIG = TrainConfig(
+    steps=50, batch_size=5, accumulate=2, warmup_steps=5, learning_rate=5e-4, grad_clip=2.0
+)
+"""Five rows, which neither two nor three divide, in micro-batches; and a clip that bites."""
+PATIENCE = 100.0
+"""Seconds until processes that wait for each other are ended."""
+
+
+def trajectory(backend: Backend, case: Case) -> dict[str, np.ndarray]:
+    """Losses and norms on the way, and the state at its end."""
+    model = backend.build(case.config, random_weights(case), dtype="float64")
+    trainer = model.trainer(CONFIG)
+    batches = [random_batch(case.config, step, CONFIG.batch_size) for step in range(CONFIG.steps)]
+    results = [trainer.step(*batch) for batch in batches]
+    state = trainer.state()
+    moments = {f"{m} of {key}": value for m in "mv" for key, value in state.moments[m].items()}
+    losses = np.array([result.loss for result in results])
+    norms = np.array([result.grad_norm for result in results])
+    assert norms[0] > CONFIG.grad_clip
+    return {"losses": losses, "norms": norms, **state.weights, **moments}
+
+
+@pytest.mark.cases("dropout")
+@pytest.mark.dtypes("float64")
+@pytest.mark.needs("trainer")
+@pytest.mark.fills("many processes")
+@pytest.mark.parametrize("size", [2, pytest.param(3, marks=pytest.mark.large)])
+def test_many_processes_train_as_one(subject: Subject, size: int, tmp_path: Path) -> None:
+    """Fifty steps with dropout, in float64: every loss and norm, all weights and moments."""
+    file, judge = tmp_path / "found.npz", subject.judge
+    command = [
+        "-m",
+        __spec__.name,
+        subject.name,
+        subject.case.name,
+        str(cases.base_seed),
+        str(file),
+    ]
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    try:
+        if subject.name not in BACKENDS and not isinstance(subject.backend, ParallelBackend):
+            raise BackendError("no parallel.py")
+        running = start(subject.backend.name, size, command, env=environment, cwd=ROOT)
+    except BackendError as error:  # of a package that is not installed, too
+        judge.not_offered |= {subject.name}
+        judge.row("many processes")
+        pytest.skip(f"{subject.name}: many processes not offered: {error}")
+    try:
+        statuses = [process.wait(PATIENCE) for process in running]
+    except subprocess.TimeoutExpired:
+        statuses = ["they wait for each other"]
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+    assert not any(statuses), f"{subject.name}, {size} processes ended with {statuses}"
+    expected = trajectory(subject.backend, subject.case)
+    with np.load(file) as found:
+        assert set(found) == set(expected)
+        for key, value in expected.items():
+            error = relative_error(found[key], value)
+            subject.holds("many processes", error, f"{key} after {CONFIG.steps} steps of {size}")
+
+
+def main() -> None:
+    name, case, seed, file = sys.argv[1:]
+    cases.base_seed = int(seed)
+    backend = load_backend(name)
+    assert isinstance(backend, ParallelBackend)
+    world = find_world(backend.name)
+    backend.parallel.join(world.rank, world.size)
+    found = trajectory(backend, find_case(case))
+    if world.rank == 0:
+        np.savez(file, **found)
+    backend.parallel.leave(0)
+
+
+if __name__ == "__main__":
+    main()
