@@ -112,6 +112,11 @@ def from_numpy(like: nnx.State, arrays: Mapping[str, np.ndarray], device: jax.De
     return nnx.from_flat_state(flat)
 
 
+def to_array(value: jax.Array) -> np.ndarray:
+    """A copy. NumPy has no bfloat16."""
+    return np.array(value, jnp.promote_types(value.dtype, jnp.float32))
+
+
 def one_type(ids: np.ndarray) -> np.ndarray:
     """Token ids as int32, so that jax.jit compiles once for all integer types. A NumPy array is
     bound to no device, so jax.jit moves it to the device of the weights."""
@@ -135,17 +140,13 @@ class JaxModel:
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:
         check_tokens(self.config, tokens)
-        return np.array(forward(self.graphdef, self.params, one_type(tokens))[0])
+        return to_array(forward(self.graphdef, self.params, one_type(tokens))[0])
 
     def trace(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
         check_tokens(self.config, tokens)
         taps = trace(self.graphdef, self.params, one_type(tokens))
         names = tap_names(self.config)  # jit sorts dicts
-        return {  # NumPy has no bfloat16
-            tap: np.array(taps[tap], np.promote_types(taps[tap].dtype, np.float32))
-            for tap in names
-            if tap in taps
-        }
+        return {tap: to_array(taps[tap]) for tap in names if tap in taps}
 
     def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:
         check_tokens(self.config, tokens, targets)
@@ -173,7 +174,7 @@ class JaxModel:
     def decode(self, prompt: np.ndarray, config: SampleConfig) -> Iterator[tuple[int, np.ndarray]]:
         check_prompt(self.config, prompt)
         found = decode(self, prompt.copy(), config)
-        return ((token, np.array(logits)) for token, logits in found)
+        return ((token, to_array(logits)) for token, logits in found)
 
 
 class JaxTrainer:

@@ -28,12 +28,9 @@ class KVCache:
     ) -> tuple[Float[Array, "1 H S D"], Float[Array, "1 H S D"]]:
         """Add the keys and values of T more positions. Returns all places, so that the shape stays;
         the causal mask hides those that aren't filled."""
-        self.k = lax.dynamic_update_slice_in_dim(
-            self.k, k.astype(self.k.dtype), self.length, axis=2
-        )
-        self.v = lax.dynamic_update_slice_in_dim(
-            self.v, v.astype(self.v.dtype), self.length, axis=2
-        )
+        k, v = k.astype(self.k.dtype), v.astype(self.v.dtype)  # bfloat16, in mixed precision
+        self.k = lax.dynamic_update_slice_in_dim(self.k, k, self.length, axis=2)
+        self.v = lax.dynamic_update_slice_in_dim(self.v, v, self.length, axis=2)
         self.length = self.length + k.shape[2]
         return self.k, self.v
 

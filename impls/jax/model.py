@@ -149,7 +149,6 @@ class GPT(nnx.Module):
 
     def __init__(self, config: GPTConfig, types: Types, rngs: nnx.Rngs) -> None:
         self.config = config
-        self.dtype = types["param_dtype"]
         options = {"rngs": rngs, **types}
         self.wte = nnx.Embed(config.vocab_size, config.n_embd, **options)
         if config.position == "learned":
@@ -181,10 +180,11 @@ class GPT(nnx.Module):
             x = x[:, only, None]  # [B, 1, C]
         if self.ln_f is not None:
             x = self.ln_f(x)
-        logits = self.wte.attend(x) if self.lm_head is None else self.lm_head(x)
-        return logits.astype(self.dtype)  # [B, N, V]
+        return self.wte.attend(x) if self.lm_head is None else self.lm_head(x)  # [B, N, V]
 
 
 def cross_entropy(logits: Float[Array, "B T V"], targets: Int[Array, "B T"]) -> Float[Array, ""]:
     """Mean over all positions of −ln softmax(logits)[target], in nats."""
+    if logits.dtype == jnp.bfloat16:  # optax would add up in it
+        logits = logits.astype(jnp.float32)
     return optax.softmax_cross_entropy_with_integer_labels(logits, targets).mean()

@@ -82,8 +82,8 @@ def train_step(
     The old weights and moments are donated: the new ones take their place in memory. It takes a
     split module and uses jax.jit, because nnx.jit walks the module at each call.
     """
-    found = loss_and_grads(params, graphdef, tokens, targets, config.accumulate, masks)
-    loss, grads = add_up(*found)
+    loss, grads = loss_and_grads(params, graphdef, tokens, targets, config.accumulate, masks)
+    loss, grads = add_up(loss, grads)
     optimizer = build_optimizer(config, learning_rate)
     updates, optimizer_state = optimizer.update(grads, optimizer_state, params)
     return optax.apply_updates(params, updates), optimizer_state, loss, optax.tree.norm(grads)

@@ -16,7 +16,18 @@ FOLDER = ROOT / "impls" / "exercise"
 """Where the reader writes. Git does not track it."""
 
 SOURCE = ROOT / "impls" / "numpy"
-FILES = ("nn", "dropout", "model", "optim", "cache", "generate", "step", "trace", "backend")
+FILES = (
+    "nn",
+    "dropout",
+    "model",
+    "optim",
+    "cache",
+    "generate",
+    "parallel",
+    "step",
+    "trace",
+    "backend",
+)
 
 
 def write_exercise(folder: Path, gaps: Collection[str] = GAPS) -> None:

@@ -87,6 +87,14 @@ def test_nothing_outside_hides_a_test_that_fails(house: Path) -> None:
     assert not stamp(house).exists()
 
 
+LISTENING = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("conformance.gate", run_name="__main__")
+"""
+"""The gate, hearing Ctrl-C, which a shell switches off for what it runs in the background."""
+
+
 @pytest.mark.skipif(os.name == "nt", reason="no signals, no process groups")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=str)
 def test_ctrl_c_ends_all_processes_with_one_line(house: Path, number: int) -> None:
@@ -99,12 +107,11 @@ def test_ctrl_c_ends_all_processes_with_one_line(house: Path, number: int) -> No
     for name in ("one", "two"):
         (house / "conformance" / f"test_{name}.py").write_text(slow)
     with subprocess.Popen(
-        [sys.executable, "-m", "conformance.gate"],
+        [sys.executable, "-c", LISTENING],
         cwd=house,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=listen,
     ) as run:
         deadline = time.monotonic() + 300
         while len(list(house.glob("*.pid"))) < 2:
@@ -115,11 +122,6 @@ def test_ctrl_c_ends_all_processes_with_one_line(house: Path, number: int) -> No
     assert run.returncode == 130
     assert err.strip() == "stopped"
     assert not stamp(house).exists()
-
-
-def listen() -> None:
-    """Hear Ctrl-C, which a shell switches off for what it runs in the background."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 # What the report must say
