@@ -93,7 +93,10 @@ FORWARD = "CausalSelfAttention.forward"
         # One call, and all that it stands for
         (
             *("cross_entropy", "torch", "return functional.cross_entropy"),
-            {"jax": ["return "], "numpy": ["top ", "log_sum ", "chosen ", "return "]},
+            {
+                "jax": ["if ", "logits = ", "return "],
+                "numpy": ["top ", "log_sum ", "chosen ", "return "],
+            },
         ),
     ],
 )
