@@ -20,9 +20,6 @@ from shared.layout import tensor_shapes
 BACKENDS = ("numpy", "torch", "jax")
 PRECISIONS: tuple[str, ...] = ("float32", "float64")
 """Those that every backend has."""
-SMOOTH = ("gpt2", "erf", "post-erf", "dropout")
-"""The cases that bfloat16 is judged on, without ReLU: an input near zero that 8 bits round to the
-other side switches a whole gradient on or off."""
 
 CAPABILITIES = {
     "trace": "trace",
