@@ -68,7 +68,7 @@ def find_device(name: str) -> torch.device:
             raise RuntimeError("the processor is one device, cpu")
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # torch raises either for a missing device
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0].partition(". ")[0]  # some list all that there is
         raise ConfigError(f"device {name!r} cannot be used by torch: {reason}") from None
     return device
 
