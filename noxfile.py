@@ -243,10 +243,7 @@ def results(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def reliability(session: nox.Session) -> None:
-    """Try to lose something: 100 kills, 5,000 corruptions, 592 hostile cases.
-
-    `-- --help`: less.
-    """
+    """Try to lose something: kill trainings, damage checkpoints, plant links. `-- --help`: less."""
     run_module(session, "all", "audits.reliability")
 
 

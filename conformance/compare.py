@@ -111,6 +111,8 @@ def compare(values: Mapping[str, np.ndarray], limit: float, dtype: str | None) -
         Disagreement: fewer than two backends, a result that cannot be compared, different shapes,
             or a pair beyond the limit. The message names the outlier, the entry and its values.
     """
+    if len(values) < 2:
+        raise Disagreement(ALONE)
     check_comparable(values, dtype)
     pairs = {(a, b): relative_error(values[a], values[b]) for a, b in combinations(values, 2)}
     errors = Errors(pairs)
@@ -121,6 +123,7 @@ def compare(values: Mapping[str, np.ndarray], limit: float, dtype: str | None) -
     return found
 
 
+ALONE = "a comparison needs at least two backends"
 PEERS = 2.0
 """The allowed ratio of a float32 error to the largest error of the other backends."""
 
@@ -132,7 +135,8 @@ def compare_with_truth(
     ceiling: float,
     dtype: str,
 ) -> dict[str, float]:
-    """The error of every backend against the truth: the median of the float64 models.
+    """The error of every backend against the truth: the median of the float64 models. In a
+    precision that only one backend has, those of the others are its judges.
 
     An error may be at most twice the largest error of the other backends: then the precision causes
     it, not the algorithm. (FlashAttention's tests use the same rule.) Errors below `floor` always
@@ -141,9 +145,9 @@ def compare_with_truth(
     Raises:
         Disagreement: as `compare` does; every backend beyond its limit is at fault.
     """
-    check_comparable(values, dtype, least=1)
-    if not truths:
-        raise Disagreement("there is no float64 result to judge by")
+    if len({*values, *truths}) < 2:
+        raise Disagreement(ALONE)
+    check_comparable(values, dtype)
     truth = np.median(np.stack(list(truths.values())), axis=0)
     errors = {name: relative_error(value, truth) for name, value in values.items()}
     limits = {}
@@ -161,10 +165,8 @@ def compare_with_truth(
     return errors
 
 
-def check_comparable(values: Mapping[str, np.ndarray], dtype: str | None, least: int = 2) -> None:
-    """Raises `Disagreement` unless there are enough comparable results, of one shape."""
-    if len(values) < least:
-        raise Disagreement("a comparison needs at least two backends")
+def check_comparable(values: Mapping[str, np.ndarray], dtype: str | None) -> None:
+    """Raises `Disagreement` unless there are comparable results, of one shape."""
     faults = {name: fault for name, value in values.items() if (fault := unfit(value, dtype))}
     if faults:
         gave = "; ".join(f"{name} gave {fault}" for name, fault in faults.items())

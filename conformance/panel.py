@@ -1,6 +1,7 @@
 """The panel: the backends to judge, their capabilities, and their models."""
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -31,12 +32,14 @@ def available_modes() -> list[str]:
     """Every mode and device that this machine has. Those that it lacks are named."""
     found = []
     for backend in BACKENDS:
-        with suppress(ModuleNotFoundError):
-            for mode in importlib.import_module(f"impls.{backend}.modes").MODES:
-                try:
-                    found.append(load_backend(f"{backend}@{mode}").name)
-                except BackendError as error:
-                    print(f"not judged: {error}", file=sys.stderr)
+        module = f"impls.{backend}.modes"
+        if importlib.util.find_spec(module) is None:  # NumPy has none
+            continue
+        for mode in importlib.import_module(module).MODES:
+            try:
+                found.append(load_backend(f"{backend}@{mode}").name)
+            except BackendError as error:
+                print(f"not judged: {error}", file=sys.stderr)
     return found
 
 

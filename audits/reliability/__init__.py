@@ -28,5 +28,9 @@ def attempt(row: str, case: str, act: Callable[[], str]) -> Result:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a Rust panic is no Exception
-        what = str(error) if isinstance(error, Fault) else f"{type(error).__name__}: {error}"
+        what = (
+            str(error)
+            if isinstance(error, Fault)
+            else f"Traceback: {type(error).__name__}: {error}"
+        )
         return Result(row, case, what, fault=True)

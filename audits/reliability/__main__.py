@@ -8,14 +8,16 @@ import shlex
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from tyro.conf import FlagCreatePairsOff
 
+from audits.readme import README, update_readme
 from audits.reliability import Result
 from audits.reliability.corruptions import try_corruptions
 from audits.reliability.hostile import try_hostile
@@ -27,6 +29,7 @@ PROGRAM = "python -m audits.reliability"
 Part = Literal["kills", "corruptions", "hostile"]
 WIDTH = 120
 """Columns, if there is no terminal that has a width."""
+KINDS = ("lost", "outside", "traceback")
 MOST_SHOWN = 10
 """Faults to show."""
 
@@ -48,6 +51,8 @@ class Options:
     """Run only this case of the part, as named in the messages."""
     processes: int = 2
     """Tries at a time."""
+    update_readme: FlagCreatePairsOff[bool] = False
+    """Write the counts into README.md. Everything must be tried for it."""
 
     def __post_init__(self) -> None:
         for name in ("kills", "corruptions", "seed", "processes"):
@@ -56,6 +61,9 @@ class Options:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be {least} or more")
         if self.case is not None and self.only is None:
             raise UsageError("--case needs --only: which part the case is of")
+        whole = replace(Options(), seed=self.seed, processes=self.processes)
+        if self.update_readme and replace(self, update_readme=False) != whole:
+            raise UsageError("--update-readme needs all that is tried by default")
 
 
 @command
@@ -74,6 +82,8 @@ def main(options: Options) -> int:
     faults = [(part, each) for part, results in found.items() for each in results if each.fault]
     tried, lost = sum(map(len, found.values())), len(faults)
     print(f"{tried:,} tried in {perf_counter() - began:.0f} s: {lost or 'nothing'} lost")
+    if options.update_readme:
+        update_readme(README, "reliability", markdown(found))
     for part, each in sorted(faults, key=lambda fault: len(fault[1].case))[:MOST_SHOWN]:
         again = f"{PROGRAM} --only {part} --seed {seed} --case {shlex.quote(each.case)}"
         console.print(Text(f"\n{each.row}: {each.how}\nagain: {again}", "bold red"), soft_wrap=True)
@@ -98,6 +108,26 @@ def _table(found: dict[Part, list[Result]]) -> Table:
         shown = Text(str(faults), "bold red" if faults else "green")
         table.add_row(name, f"{len(own):,}", endings or "–", shown)
     return table
+
+
+def markdown(found: dict[Part, list[Result]]) -> str:
+    """The counts for README.md: what was tried, and how often it ended badly."""
+    lines = [
+        "| part | tried | work lost | written outside | tracebacks |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for part, results in found.items():
+        badly = Counter(kind_of(result) for result in results if result.fault)
+        counts = len(results), *(badly[kind] for kind in KINDS)
+        lines.append(f"| {part} | {' | '.join(f'{count:,}' for count in counts)} |")
+    return "\n".join(lines) + "\n"
+
+
+def kind_of(fault: Result) -> str:
+    """Which of `KINDS` a fault is. A damaged file that was accepted is work lost, too."""
+    if "Traceback" in fault.how:
+        return "traceback"
+    return "outside" if fault.row == "link" else "lost"
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ from typing import Annotated, Literal
 
 from tyro.conf import FlagCreatePairsOff, UseAppendAction, arg
 
+from audits.readme import README, update_readme
 from audits.results.record import (
+    HUGE,
     LONG,
     MARGIN,
     RESULTS,
@@ -22,7 +24,7 @@ from audits.results.record import (
     read_results,
     write_results,
 )
-from audits.results.table import README, markdown, write_table
+from audits.results.table import markdown
 from audits.results.training import train_preset
 from lessons.alone import run_alone
 from lessons.command import command
@@ -40,7 +42,7 @@ class Options:
     """What to train."""
 
     preset: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="|".join(preset_names()))] = ()
-    """A preset. By default all small ones."""
+    """A preset. By default all that take seconds."""
     backend: UseAppendAction[tuple[Literal["numpy", "torch", "jax"], ...]] = ()
     """A backend. By default all three."""
     long: FlagCreatePairsOff[bool] = False
@@ -53,7 +55,7 @@ class Options:
 def main(options: Options) -> int:
     """Train as the options ask. Returns the exit status."""
     presets = [load_preset(name).name for name in options.preset] or [
-        name for name in preset_names() if options.long or name not in LONG
+        name for name in preset_names() if name not in HUGE and (options.long or name not in LONG)
     ]
     backends = [name for name in BACKENDS if not options.backend or name in options.backend]
     dataset = load_dataset(options.dataset)
@@ -71,7 +73,9 @@ def main(options: Options) -> int:
             else:
                 say(f"{preset}, {backend}: trained before, from the same sources")
             wanted.append(result)
-            write_table(results, README)  # each time: if it is stopped, both files agree
+            update_readme(
+                README, "results", markdown(results)
+            )  # each time: if it is stopped, both files agree
     print(markdown(wanted), end="")
     weak = [f"{result.preset} in {result.backend}" for result in wanted if not result.good]
     if weak:

@@ -13,6 +13,8 @@ RESULTS = sources.ROOT / "audits" / "results" / "results.json"
 
 LONG = ("nanogpt-cpu",)
 """Presets that take minutes: trained only on request."""
+HUGE = ("baby-gpt",)
+"""Presets that take hours without a GPU: trained only by name."""
 
 DATASETS = ("tinyshakespeare", "playlets")
 

@@ -4,17 +4,11 @@ import html
 import re
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from pathlib import Path
 
 from audits.results.record import Result
 from shared.commands.terminal import escape_controls
-from shared.errors import RunError
-from shared.files import explained, write_whole
 from shared.protocol import BACKENDS
-from shared.sources import ROOT
 
-README = ROOT / "README.md"
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 NAMES = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
 MISSING = "–"
 
@@ -72,17 +66,3 @@ def escape_markdown(text: str) -> str:
     """Escape any text as one cell of a table."""
     shown = html.escape(escape_controls(text), quote=False)
     return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", " ".join(shown.split()))
-
-
-def write_table(results: Sequence[Result], readme: Path) -> None:
-    """Put the table between the markers of a README. Raises `RunError` if it has none."""
-    with explained("read", readme):
-        text = readme.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise RunError(f"{readme} has no {BEGIN} followed by {END}")
-    new = f"{before}{begin}\n{markdown(results)}{end}{after}"
-    if new != text:
-        with explained("write", readme):
-            write_whole(readme, new)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from audits.readme import README, markers
 from audits.reliability import Fault, Result, corruptions
 from audits.reliability import __main__ as command_line
 from audits.reliability.corruptions import memory_limit, try_case, try_corruptions
@@ -151,6 +152,29 @@ def test_memory_without_bound_is_found_out(tmp_path):
 def test_hostile_surroundings_change_nothing(case):
     result = try_one(case, 0)
     assert not result.fault, result
+
+
+def test_the_counts_in_the_readme_are_of_what_is_tried_now():
+    begin, end = markers("reliability")
+    _, _, rest = README.read_text(encoding="utf-8").partition(begin)
+    rows = dict(
+        line.strip("| ").split(" | ", 1) for line in rest.partition(end)[0].splitlines()[2:]
+    )
+    tried = {part: row.partition(" ")[0] for part, row in rows.items()}
+    hostile = sum(times for times, _ in TRIES.values())
+    again = "nox -s reliability -- --update-readme"
+    assert list(rows) == ["kills", "corruptions", "hostile"], again
+    assert tried["corruptions"] == f"{command_line.Options.corruptions:,}", again
+    assert tried["hostile"] == str(hostile), again
+    assert all(row.endswith(" | 0 | 0 | 0") for row in rows.values())
+
+
+def test_counts_for_the_readme_are_by_kind_and_only_of_the_whole(capsys):
+    bad = [Result("link", "1", "", True), Result("two", "2", "Traceback: E", True)]
+    table = command_line.markdown({"hostile": [*bad, Result("two", "3", "lost", True)]})
+    assert table.endswith("\n| hostile | 3 | 1 | 1 | 1 |\n")
+    assert command_line.main(["--only", "hostile", "--update-readme"]) == 2
+    assert "needs all that is tried" in capsys.readouterr().err
 
 
 def test_a_loss_is_shown_with_the_command_that_repeats_it(monkeypatch, capsys):

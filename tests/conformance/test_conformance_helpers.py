@@ -70,6 +70,13 @@ def test_what_cannot_be_compared_fails(values: dict[str, Any], message: str, cul
     assert raised.value.culprits == tuple(culprits)
 
 
+def test_a_backend_is_not_judged_by_itself() -> None:
+    own = {"a": ONE.astype(np.float32)}
+    with pytest.raises(Disagreement, match="at least two"):
+        compare_with_truth(own, {"a": ONE}, 0.1, 0.1, "float32")
+    assert compare_with_truth(own, {"b": ONE}, 0.1, 0.1, "float32")["a"] < 0.1
+
+
 @pytest.mark.parametrize(
     ("a", "b", "error"),
     [

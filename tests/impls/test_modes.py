@@ -9,6 +9,7 @@ import pytest
 from torch._inductor.exc import InvalidCxxCompiler
 
 from conformance.cases import BASE
+from conformance.panel import available_modes
 from impls.torch import modes
 from shared.checkpoints.checkpoint import load_checkpoint
 from shared.commands.train import train_main
@@ -73,3 +74,11 @@ def test_a_run_in_bfloat16_goes_on_in_it(backend: str, tmp_path, monkeypatch, ca
     assert whole.training is not None
     assert whole.training.dtype == "bfloat16"
     assert all((whole.weights[key] == parts.weights[key]).all() for key in whole.weights)
+
+
+def test_all_that_this_machine_has_are_judged_and_the_others_named(capsys) -> None:
+    found = available_modes()
+    assert {"torch@bf16", "jax@nojit", "jax@bf16"} <= set(found)
+    lacking = {f"torch@{mode}" for mode in modes.MODES} - set(found)
+    said = capsys.readouterr().err
+    assert all(f"not judged: {name} is not available" in said for name in lacking)

@@ -11,6 +11,7 @@ from lessons.alone import run_alone
 from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
 from shared.commands.train import train_main
 from shared.config import PRESETS, GPTConfig, load_preset, preset_names
+from shared.runs.metrics import read_metrics
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
 
@@ -21,12 +22,34 @@ def test_every_preset_says_whose_choices_it_is_and_can_be_trained(name: str) -> 
     assert (PRESETS / f"{name}.toml").read_text(encoding="utf-8").startswith("# ")
     words = (f"Speaker {i}: the {i % 7} things of which {i % 11} are said.\n" for i in range(150))
     Path("text.txt").write_text("".join(words))
-    options = ["--preset", name, "--dataset", "text.txt", "--steps", "2", "--out", "run"]
-    assert train_main("numpy", options) == 0
+    few = ["--steps", "2", "--batch-size", "2"]  # baby-gpt's batch takes half a minute
+    assert (
+        train_main("numpy", ["--preset", name, "--dataset", "text.txt", "--out", "run", *few]) == 0
+    )
     checkpoint = load_checkpoint(newest_checkpoint("run"))
-    assert checkpoint.training.train == replace(load_preset(name).train, steps=2)
+    assert checkpoint.training.train == replace(load_preset(name).train, steps=2, batch_size=2)
     model = {"vocab_size": checkpoint.config.vocab_size}  # what the text has
     assert checkpoint.config == GPTConfig(**load_preset(name).model | model)
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_baby_gpt_learns_in_fifty_steps(backend: str) -> None:
+    """Its whole model, with dropout, on a sixty-fourth of its batch in a quarter of its window."""
+    options = [
+        "--preset",
+        "baby-gpt",
+        "--dataset",
+        "playlets",
+        "--out",
+        "run",
+        "--eval-windows",
+        "4",
+    ]
+    small = ["--steps", "50", "--batch-size", "1", "--block-size", "64", "--keep-checkpoints", "1"]
+    assert train_main(backend, [*options, *small]) == 0
+    losses = [row.loss for row in read_metrics(Path("run/metrics.jsonl")) if row.loss is not None]
+    assert len(losses) == 50
+    assert sum(losses[-5:]) / 5 < 0.85 * losses[0]
 
 
 def train_a_quarter(directory: Path) -> Result:
