@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import get_args
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
@@ -187,19 +187,19 @@ class JaxTrainer:
         self.optimizer_state = jax.device_put(state, model.device)
         self.count = 0
 
+    def arguments(self, tokens: np.ndarray, targets: np.ndarray) -> tuple[Any, ...]:
+        """Of train_step, for the next step."""
+        model, config = self.model, self.config
+        state = model.graphdef, config, model.params, self.optimizer_state
+        lr = learning_rate(config, self.count)
+        masks = dropout_masks(model.config, config.seed, self.count, *tokens.shape)
+        return *state, one_type(tokens), one_type(targets), lr, masks
+
     def step(self, tokens: np.ndarray, targets: np.ndarray) -> StepResult:
         check_tokens(self.model.config, tokens, targets)
         model, lr = self.model, learning_rate(self.config, self.count)
-        model.params, self.optimizer_state, loss, norm = train_step(
-            model.graphdef,
-            self.config,
-            model.params,
-            self.optimizer_state,
-            one_type(tokens),
-            one_type(targets),
-            lr,
-            dropout_masks(model.config, self.config.seed, self.count, *tokens.shape),
-        )
+        given = self.arguments(tokens, targets)
+        model.params, self.optimizer_state, loss, norm = train_step(*given)
         self.count += 1
         return StepResult(float(loss), float(norm), lr)
 

@@ -1,0 +1,174 @@
+"""Where the time and memory of a training step go: python -m lessons.profile --backend all
+
+Each framework is asked with its own tool: Python's profiler for NumPy, torch.profiler, and XLA's
+profiler with the compiled program. What they find is sorted by the parts of a GPT. Memory is also
+predicted by a formula.
+"""
+
+import importlib
+import re
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from lessons.alone import run_alone
+from lessons.command import PresetName, command
+from lessons.printing import Lesson, table_of_numbers
+from shared.commands.terminal import say
+from shared.config import DEFAULT_PRESET, GPTConfig, load_preset
+from shared.errors import BackendError, ConfigError
+from shared.layout import init_weights, tensor_shapes
+from shared.protocol import load_backend
+from shared.text.datasets import batch
+
+COMPILED = "torch@compile"
+ALL = ("numpy", "torch", COMPILED, "jax")
+PARTS = {
+    "linear layers": r"Linear|GPT\.(for|back)ward|aten::(add)?mm\b",
+    "attention": r"Attention|softmax(?!_cross)|(split|merge)_heads|scaled_dot_product|aten::cat",
+    "LayerNorm": r"LayerNorm|layer_norm",
+    "nonlinearity": r"MLP|Activation|gelu|relu",
+    "embedding": r"Embed|embedding|index_select",
+    "loss": r"cross_entropy|log_softmax|nll_loss",
+    "clip and update": r"AdamW|clip|adam|apply_updates|vector_norm|_foreach",
+    "compiled together": r"CompiledFxGraph",
+}
+"""Patterns of the functions and operations of each part. In a path, the last match decides."""
+REST = "the rest"
+VOCAB_SIZE = 65
+STEPS, WARM_UP = 20, 3
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to look into."""
+
+    backend: Literal["numpy", "torch", "torch@compile", "jax", "all"] = "all"
+    """The backend. all: all three, and PyTorch compiled."""
+    preset: PresetName = DEFAULT_PRESET
+    """The recipe whose training step is taken apart."""
+    operations: int = 5
+    """Show the N most expensive operations of each backend, too."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What was found in one backend."""
+
+    step: float
+    """Seconds of a step without a profiler, the median."""
+    parts: dict[str, float]
+    """Seconds of each of PARTS, and the rest of the step: Python, copies, waiting."""
+    operations: dict[str, float]
+    """Seconds by the framework's own name, the most expensive first."""
+    activations: int
+    """Bytes that wait for the backward pass, measured."""
+
+
+@command
+def main(options: Options) -> int:
+    """Measure as the options ask. Returns the exit status."""
+    if options.operations < 0:
+        raise ConfigError(f"operations is {options.operations}; it must be 0 or more")
+    names = ALL if options.backend == "all" else (options.backend,)
+    preset = load_preset(options.preset)
+    config = GPTConfig(**(preset.model | {"vocab_size": VOCAB_SIZE}))
+    found = {}
+    for name in names:
+        say(f"measuring {name} …")
+        try:
+            found[name] = run_alone(measure, name, options.preset)
+        except BackendError as error:
+            if name != COMPILED or len(names) == 1:
+                raise
+            say(str(error))
+    lesson = Lesson()
+    time_table = table_of_numbers("milliseconds", *found)
+    for part in (*PARTS, REST):
+        own = [profile.parts.get(part, 0.0) for profile in found.values()]
+        if any(own):
+            time_table.add_row(part, *(f"{1e3 * value:.2f}" if value else "–" for value in own))
+    time_table.add_section()
+    time_table.add_row("a step", *(f"{1e3 * profile.step:.2f}" for profile in found.values()))
+    lesson.heading("Time")
+    lesson.show(time_table)
+    for name, profile in found.items():
+        if options.operations:
+            most = table_of_numbers(name, "ms", box=None)
+            for operation, seconds in list(profile.operations.items())[: options.operations]:
+                innermost = " > ".join(operation.split(" > ")[-2:])
+                most.add_row(innermost, f"{1e3 * seconds:.2f}")
+            lesson.show(most)
+    B = preset.train.batch_size
+    memory = table_of_numbers("MiB", *found)
+    weights = 4 * sum(int(np.prod(shape)) for shape in tensor_shapes(config).values())
+    for what, size in (("weights", weights), ("gradients", weights), ("moments", 2 * weights)):
+        memory.add_row(what, *[f"{size / 2**20:.1f}"] * len(found))
+    formula = [predict(name, config, B) for name in found]
+    memory.add_row("activations by formula", *(f"{size / 2**20:.1f}" for size in formula))
+    measured = [profile.activations for profile in found.values()]
+    memory.add_row("activations measured", *(f"{size / 2**20:.1f}" for size in measured))
+    lesson.heading("Memory")
+    lesson.show(memory)
+    return 0
+
+
+def measure(name: str, preset_name: str) -> Profile:
+    """Profile a backend in this process, which should be fresh."""
+    preset = load_preset(preset_name)
+    config = GPTConfig(**(preset.model | {"vocab_size": VOCAB_SIZE}))
+    trainer = load_backend(name).build(config, init_weights(config, 0)).trainer(preset.train)
+    ids = np.random.default_rng(0).integers(config.vocab_size, size=100_000)
+    sizes = {"batch_size": preset.train.batch_size, "block_size": config.block_size}
+    tokens, targets = batch(ids, **sizes, seed=0, step=0)
+    times = []
+    for _ in range(WARM_UP + STEPS):
+        began = time.perf_counter()
+        trainer.step(tokens, targets)
+        times.append(time.perf_counter() - began)
+    step = statistics.median(times[WARM_UP:])
+    profiler = importlib.import_module(f"impls.{name.partition('@')[0]}.profiler")
+    seconds = profiler.profile_time(trainer, tokens, targets, STEPS)
+    parts: dict[str, float] = {}
+    for operation, value in seconds.items():
+        part = part_of(operation)
+        parts[part] = parts.get(part, 0.0) + value
+    parts[REST] = max(0.0, step - sum(value for part, value in parts.items() if part != REST))
+    operations = dict(sorted(seconds.items(), key=lambda item: -item[1]))
+    return Profile(step, parts, operations, profiler.activation_bytes(trainer, tokens, targets))
+
+
+def part_of(operation: str) -> str:
+    """The part of a GPT that an operation belongs to, by its name."""
+    ends = {
+        part: max((match.end() for match in re.finditer(pattern, operation)), default=0)
+        for part, pattern in PARTS.items()
+    }
+    part = max(ends, key=lambda part: ends[part])
+    return part if ends[part] else REST
+
+
+def predict(backend: str, config: GPTConfig, batch_size: int) -> int:
+    """The bytes of activations that the backward pass needs, in float32, with GELU.
+
+    In every block: the inputs of two LayerNorms and of four linear layers, q, k and v, and what
+    the nonlinearity was given: 8 BTC + 2 BTF. Beside it NumPy keeps the attention weights, BHTT,
+    and the nonlinearity's tanh, BTF; PyTorch's fused attention kernel computes its weights again.
+    For JAX this is what the equations need; XLA decides what it keeps. (Korthikanti et al. 2022,
+    section 4, counts bytes in the same way.)
+    """
+    B, T, C, F = batch_size, config.block_size, config.n_embd, config.inner_size
+    block = 8 * B * T * C + 2 * B * T * F
+    if not backend.startswith("torch"):
+        block += B * config.n_head * T**2
+    if backend == "numpy":
+        block += B * T * F
+    return 4 * (config.n_layer * block + 2 * B * T * C + B * T * config.vocab_size)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
