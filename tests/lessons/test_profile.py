@@ -2,7 +2,8 @@
 
 import pytest
 
-from lessons.profile import ALL, COMPILED, PARTS, REST, main, measure, part_of, predict
+from lessons.profile.__main__ import ALL, COMPILED, main
+from lessons.profile.measuring import PARTS, REST, measure, part_of, predict
 from shared.config import GPTConfig, load_preset
 
 

@@ -1,32 +1,18 @@
-"""Where the time and memory of a training step go: python -m lessons.profile --backend all
-
-Each framework is asked with its own tool: Python's profiler for NumPy, torch.profiler, and XLA's
-profiler with the compiled program. What they find is sorted by the parts of a GPT. Memory is also
-predicted by a formula.
-"""
+"""One training step of a backend, taken apart: its time by parts of a GPT, and its memory."""
 
 import importlib
 import re
 import statistics
-import sys
 import time
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from lessons.alone import run_alone
-from lessons.command import PresetName, command
-from lessons.printing import Lesson, table_of_numbers
-from shared.commands.terminal import say
-from shared.config import DEFAULT_PRESET, GPTConfig, load_preset
-from shared.errors import BackendError, ConfigError
-from shared.layout import init_weights, tensor_shapes
+from shared.config import GPTConfig, load_preset
+from shared.layout import init_weights
 from shared.protocol import load_backend
 from shared.text.datasets import batch
 
-COMPILED = "torch@compile"
-ALL = ("numpy", "torch", COMPILED, "jax")
 PARTS = {
     "linear layers": r"Linear|GPT\.(for|back)ward|aten::(add)?mm\b",
     "attention": r"Attention|softmax(?!_cross)|(split|merge)_heads|scaled_dot_product|aten::cat",
@@ -44,18 +30,6 @@ STEPS, WARM_UP = 20, 3
 
 
 @dataclass(frozen=True)
-class Options:
-    """What to look into."""
-
-    backend: Literal["numpy", "torch", "torch@compile", "jax", "all"] = "all"
-    """The backend. all: all three, and PyTorch compiled."""
-    preset: PresetName = DEFAULT_PRESET
-    """The recipe whose training step is taken apart."""
-    operations: int = 5
-    """Show the N most expensive operations of each backend, too."""
-
-
-@dataclass(frozen=True)
 class Profile:
     """What was found in one backend."""
 
@@ -67,54 +41,6 @@ class Profile:
     """Seconds by the framework's own name, the most expensive first."""
     activations: int
     """Bytes that wait for the backward pass, measured."""
-
-
-@command
-def main(options: Options) -> int:
-    """Measure as the options ask. Returns the exit status."""
-    if options.operations < 0:
-        raise ConfigError(f"operations is {options.operations}; it must be 0 or more")
-    names = ALL if options.backend == "all" else (options.backend,)
-    preset = load_preset(options.preset)
-    config = GPTConfig(**(preset.model | {"vocab_size": VOCAB_SIZE}))
-    found = {}
-    for name in names:
-        say(f"measuring {name} …")
-        try:
-            found[name] = run_alone(measure, name, options.preset)
-        except BackendError as error:
-            if name != COMPILED or len(names) == 1:
-                raise
-            say(str(error))
-    lesson = Lesson()
-    time_table = table_of_numbers("milliseconds", *found)
-    for part in (*PARTS, REST):
-        own = [profile.parts.get(part, 0.0) for profile in found.values()]
-        if any(own):
-            time_table.add_row(part, *(f"{1e3 * value:.2f}" if value else "–" for value in own))
-    time_table.add_section()
-    time_table.add_row("a step", *(f"{1e3 * profile.step:.2f}" for profile in found.values()))
-    lesson.heading("Time")
-    lesson.show(time_table)
-    for name, profile in found.items():
-        if options.operations:
-            most = table_of_numbers(name, "ms", box=None)
-            for operation, seconds in list(profile.operations.items())[: options.operations]:
-                innermost = " > ".join(operation.split(" > ")[-2:])
-                most.add_row(innermost, f"{1e3 * seconds:.2f}")
-            lesson.show(most)
-    B = preset.train.batch_size
-    memory = table_of_numbers("MiB", *found)
-    weights = 4 * sum(int(np.prod(shape)) for shape in tensor_shapes(config).values())
-    for what, size in (("weights", weights), ("gradients", weights), ("moments", 2 * weights)):
-        memory.add_row(what, *[f"{size / 2**20:.1f}"] * len(found))
-    formula = [predict(name, config, B) for name in found]
-    memory.add_row("activations by formula", *(f"{size / 2**20:.1f}" for size in formula))
-    measured = [profile.activations for profile in found.values()]
-    memory.add_row("activations measured", *(f"{size / 2**20:.1f}" for size in measured))
-    lesson.heading("Memory")
-    lesson.show(memory)
-    return 0
 
 
 def measure(name: str, preset_name: str) -> Profile:
@@ -168,7 +94,3 @@ def predict(backend: str, config: GPTConfig, batch_size: int) -> int:
     if backend == "numpy":
         block += B * T * F
     return 4 * (config.n_layer * block + 2 * B * T * C + B * T * config.vocab_size)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
