@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 from docs.extensions.code.architecture import Architecture
 from docs.extensions.code.excerpts import ExcerptError
 from docs.extensions.code.tap_lines import tap_lines
-from docs.producers import timing, trace
+from docs.producers import profile, trace
 from lessons.walk import kind_of
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.config import GPTConfig
@@ -131,15 +131,13 @@ def test_lines_come_with_those_that_they_change() -> None:
         tap_lines("numpy", "mlp.gate", gpt2)
 
 
-# The time of a step
+# A step taken apart
 
 
-def test_times_are_drawn_and_told() -> None:
-    common = {"products": 0.017, "multiple": 1.7058, "decode_tokens_per_second": 3210.4}
-    backends = {name: common | {"step": 0.024 * i} for i, name in enumerate(BACKENDS, start=1)}
-    drawing = timing.draw({"tokens_per_step": 768, "backends": backends})
-    assert "numpy takes 24.0 ms, of which the products alone would take 17.0" in drawing.alt
-    assert "1.71 times as long, 32,000 tokens per second" in drawing.alt
-    assert "jax takes 72.0 ms" in drawing.alt
-    for said in ("× 1.71", "32,000/s", "3,210"):
-        assert said in drawing.svg
+def test_parts_of_a_step_are_drawn_and_told() -> None:
+    parts = {"linear layers": 0.012, "attention": 0.004, "the rest": 0.0}
+    found = {"parts": parts, "activations": 34 * 2**20}
+    drawing = profile.draw({"numpy": found, "torch@compile": found})
+    said = "numpy: linear layers 12.0, attention 4.0; 34 MiB of activations."
+    assert said in drawing.alt
+    assert "torch@compile" in drawing.svg
