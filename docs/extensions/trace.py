@@ -20,7 +20,7 @@ class Trace(Play):
         taps = product.data["taps"]
         names = {tap: f"{tap}, [{', '.join(found['letters'])}]" for tap, found in taps.items()}
         kinds = dict.fromkeys(found["kind"] for found in taps.values())
-        code = "".join(lines_of(kind, config) for kind in kinds)
+        code = "".join(lines_of(kind) for kind in kinds)
         return (
             f'<div class="play trace wide" data-play="trace"><noscript><p class="missing">Here '
             f"each value could be looked at; that needs JavaScript.</p></noscript>"
@@ -29,11 +29,11 @@ class Trace(Play):
         )
 
 
-def lines_of(kind: str, config: GPTConfig) -> str:
+def lines_of(kind: str) -> str:
     """The code that computes a value of this kind; hidden until the value is chosen."""
     parts = []
     for backend, name in BACKENDS.items():
-        excerpt = tap_lines(backend, kind, config)
+        excerpt = tap_lines(backend, kind)
         lines = highlighted_lines([line.text for line in excerpt.lines])
         parts.append(
             f'<div class="pane backend-{backend}">{pane_head(name, excerpt.place, copy=False)}'

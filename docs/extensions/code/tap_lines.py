@@ -5,13 +5,12 @@ import textwrap
 from collections.abc import Iterator
 
 from docs.extensions.code.excerpts import Excerpt, ExcerptError, Line, find_excerpt, taps
-from shared.config import GPTConfig
 
 MODULES = {"fc": "c_fc", "act": "activation", "h": "block"}
 """Modules with other names than their taps."""
 
 
-def tap_lines(backend: str, kind: str, config: GPTConfig) -> Excerpt:
+def tap_lines(backend: str, kind: str) -> Excerpt:
     """The statement that computes `kind` ("attn.q", "ln_1", "h", …).
 
     The statement calls the module of that name, or `tap` with it. If it changes the value of the
@@ -29,7 +28,7 @@ def tap_lines(backend: str, kind: str, config: GPTConfig) -> Excerpt:
         where = f"{'Block' if name in ('ln_1', 'attn', 'ln_2', 'mlp') else 'GPT'}.forward"
     path = f"impls/{backend}/{'trace' if where == 'trace' else 'model'}.py"
     function = find_excerpt(path, where)
-    statements = list(_simple(function.node, config))
+    statements = list(_simple(function.node))
     found = [i for i, statement in enumerate(statements) if _computes(statement, name)]
     if len(found) != 1:
         raise ExcerptError(f"{where} in {path} computes {name!r} {len(found)} times, and not once")
@@ -42,14 +41,15 @@ def tap_lines(backend: str, kind: str, config: GPTConfig) -> Excerpt:
     return _excerpt(function, [*made, statements[at]])
 
 
-def _simple(node: ast.stmt, config: GPTConfig) -> Iterator[ast.stmt]:
-    """The simple statements inside. Of pre- and post-norm, only the configured one."""
+def _simple(node: ast.stmt) -> Iterator[ast.stmt]:
+    """The simple statements inside. Of pre- and post-norm, only pre-norm, which the site's model
+    has."""
     if isinstance(node, ast.If) and ast.unparse(node.test) == "self.norm == 'pre'":
-        inside = node.body if config.norm == "pre" else node.orelse
+        inside = node.body
     else:
         inside = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
     for child in inside:
-        yield from _simple(child, config) if hasattr(child, "body") else [child]
+        yield from _simple(child) if hasattr(child, "body") else [child]
 
 
 def _computes(statement: ast.stmt, name: str) -> bool:
