@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 
 from docs.extensions.code.architecture import Architecture
 from docs.extensions.code.excerpts import ExcerptError
-from docs.extensions.code.tap_lines import tap_lines
+from docs.extensions.trace import tap_lines
 from docs.producers import timing, trace
 from lessons.walk import kind_of
 from shared.checkpoints.checkpoint import Checkpoint
