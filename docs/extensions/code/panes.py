@@ -1,5 +1,4 @@
-"""Code as HTML, coloured by Pygments; and three panes of it: side by side if there is room, otherwise
-behind tabs.
+"""Code as HTML, coloured by Pygments, and three panes of it: side by side, or else behind tabs.
 
 Without JavaScript all three are shown; on a narrow screen, one below the other.
 """
