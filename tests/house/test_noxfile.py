@@ -12,8 +12,8 @@ import pytest
 
 from audits.results import __main__ as results
 from docs.commands import nox_sessions
-from lessons import relay
 from lessons.compare import __main__ as compare
+from lessons.relay import __main__ as relay
 from shared.commands.terminal import CHECK_ONLY
 from shared.commands.train import train_main
 from shared.protocol import BACKENDS

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from jax import tree
 
-from lessons import relay
-from lessons.relay import Difference, apart, snapshot
+from lessons.relay import __main__ as relay
+from lessons.relay import legs
+from lessons.relay.legs import Difference, apart, snapshot
 from shared.checkpoints.checkpoint import checkpoint_path, load_checkpoint
 from shared.commands.prepare import Preparation, prepare
 from shared.protocol import BACKENDS, TrainState
@@ -77,7 +78,7 @@ def test_what_a_hand_over_loses_is_noticed(here, monkeypatch, capsys, fault) -> 
         start = ready.start and FAULTS[fault](ready.start)
         return replace(ready, start=start, weights=start.weights) if start else ready
 
-    monkeypatch.setattr(relay, "prepare", damaged)
+    monkeypatch.setattr(legs, "prepare", damaged)
     assert relay.main([*here, "--steps", "8", "--order", "numpy", "numpy"]) == 1
     shown = " ".join(capsys.readouterr().out.split())
     assert "Beyond the limit of 1e-08 from leg 2 on, numpy's" in shown

@@ -1,0 +1,1 @@
+"""One training handed from backend to backend: python -m lessons.relay"""
