@@ -145,6 +145,14 @@ def run_module(session: nox.Session, environment: str, module: str) -> None:
     session.run(python(session, environment), "-m", module, *session.posargs, stderr=None)
 
 
+def run_pytest(session: nox.Session, environment: str, folder: str, *options: str) -> None:
+    """Run the tests of a folder with the session's arguments. A test that is named is run, and not
+    all the others besides."""
+    named = any(argument.startswith(f"{folder}/") for argument in session.posargs)
+    tests = *([] if named else [folder]), *options, *session.posargs
+    session.run(python(session, environment), "-m", "pytest", *tests)
+
+
 def define_backend(backend: str) -> None:
     def train(session: nox.Session) -> None:
         train_proven(session, backend, f"impls.{backend}.train")
@@ -178,11 +186,7 @@ def conformance(session: nox.Session) -> None:
     After `--`: arguments for pytest. The report: build/conformance.html, and .json for programs.
     """
     if session.posargs:  # a part of the suite proves nothing about the rest: not noted as passed
-        # A test that is named is run, and not all the others besides.
-        named = any(argument.startswith("conformance/") for argument in session.posargs)
-        suite = [] if named else ["conformance"]
-        options = [*suite, "--report", "build", *session.posargs]
-        session.run(python(session, "all"), "-m", "pytest", *options)
+        run_pytest(session, "all", "conformance", "--report", "build")
     else:
         run_gate(session, "--always")
 
@@ -190,7 +194,7 @@ def conformance(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["env-oracles"])
 def oracles(session: nox.Session) -> None:
     """Compare the backends with independent programs. After `--`: arguments for pytest."""
-    session.run(python(session, "oracles"), "-m", "pytest", "audits/oracles", *session.posargs)
+    run_pytest(session, "oracles", "audits/oracles")
 
 
 @nox.session(venv_backend="none", requires=["env-numpy"])
@@ -261,7 +265,7 @@ def browser(session: nox.Session) -> None:
 
     `-- --update-readme`: also retake the picture in README.md.
     """
-    run_module(session, "all", "docs.browser")
+    run_pytest(session, "all", "docs/browser")
 
 
 @nox.session(venv_backend="none", requires=["env-all"])

@@ -19,8 +19,8 @@ from tyro.conf import FlagCreatePairsOff, arg
 
 from docs.data import make
 from docs.producers import PRODUCERS
-from shared.commands.options import UsageError, parse
-from shared.commands.terminal import run_command, say
+from shared.commands.options import UsageError, command
+from shared.commands.terminal import say
 from shared.errors import UserError
 
 PROGRAM = "nox -s docs --"
@@ -46,13 +46,9 @@ class Options:
     """The directory to write the site to."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Build as the command line asks. Returns the exit status."""
-    return run_command(lambda: _build(argv))
-
-
-def _build(argv: Sequence[str] | None) -> int:
-    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
+@command
+def main(options: Options) -> int:
+    """Build as the options ask. Returns the exit status."""
     check_replaceable(options.out)
     may_run = not options.no_runs
     failures = make(PRODUCERS.values()) if may_run else []

@@ -1,43 +1,20 @@
 """What the command lines of the lessons have in common."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from tyro.conf import arg
 
 from shared.checkpoints.checkpoint import Checkpoint
-from shared.commands.options import BackendName, Device, default_run, parse
-from shared.commands.terminal import run_command
+from shared.commands.options import BackendName, Device, default_run
+from shared.commands.options import command as command
 from shared.config import DEFAULT_PRESET, Dtype, preset_names
 from shared.errors import BackendError
 from shared.protocol import Model, claimed, load_backend
 from shared.text.datasets import DATASETS
 
 PresetName = Annotated[str, arg(metavar="|".join(preset_names()))]
-
-
-def command(run: Callable[[Any], int]) -> Callable[..., int]:
-    """Make `main(argv)` of a function of options. Its help is the docstring of the module, and what
-    it is started by the module's PROGRAM, if it is not started by its name."""
-    options: Any = run.__annotations__["options"]
-    module = run.__globals__
-    name = module["__spec__"].name.removesuffix(".__main__")
-    program = module.get("PROGRAM", f"python -m {name}")
-
-    @wraps(run)
-    def main(argv: Sequence[str] | None = None) -> int:
-        def read_and_run() -> int:
-            given = parse(
-                options, argv, default=options(), prog=program, description=module["__doc__"]
-            )
-            return run(given)
-
-        return run_command(read_and_run)
-
-    return main
 
 
 @dataclass(frozen=True)

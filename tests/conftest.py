@@ -77,3 +77,11 @@ def tiny(tmp_path, monkeypatch) -> list[str]:
     (tmp_path / "text.txt").write_text(TEXT[:970])  # windows all alike: JAX compiles for each shape
     monkeypatch.setattr("shared.config.PRESETS", tmp_path)
     return ["--preset", "tiny", "--dataset", str(tmp_path / "text.txt")]
+
+
+@pytest.fixture
+def figures(monkeypatch) -> list:
+    """The figures that would have been saved."""
+    saved = []
+    monkeypatch.setattr("shared.runs.plots.save_figure", lambda _, figure: saved.append(figure))
+    return saved

@@ -14,11 +14,9 @@ from rich.text import Text
 from tyro.conf import Positional, UseAppendAction, arg
 
 from audits.mutants.catalogue import CATALOGUE, find
-from audits.mutants.elsewhere import told
-from audits.mutants.judging import Verdict
+from audits.mutants.judging import Task, Verdict, judge_all
 from audits.mutants.mutant import HEALTHY, Mutant
-from audits.mutants.report import fingerprint, write_report
-from audits.mutants.workers import Task, judge_all
+from audits.mutants.report import fingerprint, told, write_report
 from lessons.command import command
 from shared.protocol import BACKENDS
 

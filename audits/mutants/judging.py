@@ -1,19 +1,24 @@
-"""Judging: run the conformance suite on one mutant in this process."""
+"""Judging: run the conformance suite on one mutant in this process, or on many in parallel."""
 
 import contextlib
 import importlib
 import io
 import math
+import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from audits.contained import work_off
 from audits.mutants.mutant import (
     ADAPTER,
     DECODING,
@@ -29,7 +34,7 @@ from audits.mutants.mutant import (
 )
 from audits.mutants.plant import plant
 from conformance.cases import FAR, LONG, TEETH
-from conformance.conftest import RECORDER
+from conformance.conftest import QUICK, RECORDER
 from conformance.ledger import Ledger
 from conformance.recorder import parameters_of
 from shared.sources import ROOT
@@ -292,3 +297,40 @@ def judge(
         if verdict.fallen:
             break
     return verdict
+
+
+# Many of them
+
+Task = tuple[Mutant, str]
+"""A mutant, and the name of a backend."""
+
+SECONDS_PER_MUTANT = 120.0
+"""After this time its process is killed, and the mutant counts as killed."""
+
+ENVIRONMENT = {  # of the processes
+    # On matrices this small, threads only wait for each other.
+    **{"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"},
+    # Compiled code runs only a few times: optimizing it costs more than it saves.
+    "XLA_FLAGS": QUICK,
+}
+
+
+def judge_all(tasks: list[Task], processes: int = 2, first: bool = False) -> Iterator[Verdict]:
+    """The verdicts, as they come; if `first`, with only the first check that fails.
+
+    A mutant that hangs or crashes its process counts as killed.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="mutants-") as directory,
+        patch.dict(os.environ, ENVIRONMENT),
+    ):
+        work = partial(judge_task, Path(directory), first)
+        for (mutant, backend), found in work_off(work, tasks, SECONDS_PER_MUTANT, processes):
+            if isinstance(found, str):
+                found = Verdict(mutant.name, backend, {"process": found})
+            yield found
+
+
+def judge_task(directory: Path, first: bool, task: Task) -> Verdict:
+    """Judge a mutant in one of the processes."""
+    return judge(*task, directory / str(os.getpid()), first=first)

@@ -1,4 +1,5 @@
-"""What the last run of the mutants found, in build/mutants.json, with a hash of the sources."""
+"""What the last run of the mutants found, in build/mutants.json, with a hash of the sources; and
+how many of the bugs would pass at the limits of other suites."""
 
 import json
 from collections.abc import Sequence
@@ -6,12 +7,21 @@ from dataclasses import asdict, dataclass
 
 from audits.mutants.judging import Verdict
 from conformance import gate
+from conformance.limits import EXACT
 from shared.files import explained, write_whole
 from shared.sources import ROOT
 
 REPORT = gate.STAMP.with_name("mutants.json")
 COVERED = (*gate.COVERED, "audits/mutants")
 """Files and directories that can affect which checks kill a mutant."""
+
+LIMITS = {
+    "CS336 of Stanford, and llm.c in bfloat16": 1e-2,
+    "ONNX's backend tests": 1e-3,
+    "keras-hub": 1e-4,
+    "Hugging Face's model tests": 1e-5,
+}
+"""The limits of other suites, taken as relative ones, as most values here are about 1."""
 
 
 @dataclass(frozen=True)
@@ -55,3 +65,18 @@ def read_report() -> Report | None:
         return Report(found["fingerprint"], [Verdict(**each) for each in found["verdicts"]])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def told(verdicts: Sequence[Verdict]) -> str:
+    """How many bugs that comparing float64 values shows have no error above each suite's limit.
+    NaN, infinity and exceptions are above every limit."""
+    largest = [
+        max(errors)
+        for verdict in verdicts
+        if (errors := [e for check, e in verdict.errors.items() if check not in EXACT])
+    ]
+    parts = [
+        f"{sum(error <= limit for error in largest)} at {limit:.0e} ({suite})"
+        for suite, limit in LIMITS.items()
+    ]
+    return f"Of {len(largest)} bugs that change values, {', '.join(parts)} and 0 here would pass."

@@ -89,12 +89,6 @@ class HuggingFace:
         patch.setattr(nn.functional, "dropout", lambda x, **_: next(attention)(x))
 
     @torch.no_grad()
-    def own_loss(self, text: np.ndarray) -> float:
-        """The loss with `labels=`, which shifts the text by one itself. In float32."""
-        ids = torch.from_numpy(text)
-        return float(self.model(ids, labels=ids).loss)
-
-    @torch.no_grad()
     def trace(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
         """The intermediate values, under the names of our taps (all but `scores`)."""
         seen: dict[str, Tensor] = {}
@@ -123,12 +117,3 @@ class HuggingFace:
             handle.remove()
         seen["probs"] = seen["logits"].softmax(dim=-1)
         return {tap: np.ascontiguousarray(value.numpy()) for tap, value in seen.items()}
-
-    @torch.no_grad()
-    def greedy_text(self, prompt: np.ndarray, count: int) -> list[int]:
-        """`count` tokens after the prompt, decoded with the cache."""
-        ids = torch.from_numpy(prompt)[None]
-        options = {"do_sample": False, "use_cache": True, "pad_token_id": 0}
-        mask = torch.ones_like(ids)
-        text = self.model.generate(ids, attention_mask=mask, max_new_tokens=count, **options)
-        return text[0, len(prompt) :].tolist()

@@ -33,10 +33,9 @@ class Verdict:
         truth: np.ndarray | float,
         source: str,
         what: str = "",
-        limit: float = LIMIT,
     ) -> None:
         """Raises `Disagreement` unless `found`, of the backend, is `truth`, of `source`."""
-        error = check_truth(self.backend, found, truth, limit, what or check, source)
+        error = check_truth(self.backend, found, truth, LIMIT, what or check, source)
         key = (f"{source}: {check}", self.backend)
         ERRORS[key] = max(error, ERRORS[key])
 

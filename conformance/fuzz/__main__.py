@@ -10,7 +10,6 @@ import secrets
 import shlex
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Annotated
@@ -26,8 +25,8 @@ from conformance.fuzz.caller import Run, TimeIsOver
 from conformance.fuzz.drawn import Setting, draw_setting
 from conformance.fuzz.machine import Machine
 from conformance.panel import Panel, judged
-from shared.commands.options import UsageError, parse
-from shared.commands.terminal import run_command, say
+from shared.commands.options import UsageError, command
+from shared.commands.terminal import say
 from shared.protocol import load_backend
 
 PROGRAM = "nox -s fuzz --"
@@ -55,13 +54,9 @@ class Options:
             raise UsageError(f"{self.backend[0]} alone has no other backend to agree with")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Fuzz as the command line asks. Returns the exit status."""
-    return run_command(lambda: _fuzz(argv))
-
-
-def _fuzz(argv: Sequence[str] | None) -> int:
-    options = parse(Options, argv, default=Options(), prog=PROGRAM, description=__doc__ or "")
+@command
+def main(options: Options) -> int:
+    """Fuzz as the options ask. Returns the exit status."""
     seed = secrets.randbelow(2**32) if options.seed is None else options.seed
     end = monotonic() + 60 * options.minutes
     if "jax" in judged(options.backend):
@@ -70,8 +65,8 @@ def _fuzz(argv: Sequence[str] | None) -> int:
     panel = Panel({name: load_backend(name) for name in judged(options.backend)})
     words = ["--seed", str(seed), "--minutes", f"{options.minutes:g}"]
     words += [word for name in options.backend for word in ("--backend", name)]
-    command = f"{PROGRAM} {shlex.join(words)}"
-    say(f"trying {', '.join(panel.backends)}: {command}")
+    again = f"{PROGRAM} {shlex.join(words)}"
+    say(f"trying {', '.join(panel.backends)}: {again}")
     if torch := sys.modules.get("torch"):
         torch.set_warn_always(True)  # not only once: examples are repeated
     with threadpool_limits(limits=1), tempfile.TemporaryDirectory() as directory:
@@ -92,7 +87,7 @@ def _fuzz(argv: Sequence[str] | None) -> int:
     parts = getattr(failure, "exceptions", ())  # if it does not fail every time
     calls = "\n".join([*getattr(failure, "__notes__", ()), *map(str, parts)])
     print(f"{failure}\n\nin {setting.dtype} with {setting.config}\n{calls}\n")
-    print(f"found after {tried}; again: {command}")
+    print(f"found after {tried}; again: {again}")
     return 1
 
 

@@ -259,7 +259,7 @@ def test_json_and_records_that_nothing_wrote(tmp_path: Path) -> None:
     for message, wrong in (
         ("the key 'more' is unknown", table | {"more": 1}),
         ("train: the key batch_size is missing", table | {"train": {}}),
-        ("step: expected a whole number from 0, found -1", table | {"step": -1}),
+        ("step is -1; it must be a whole number, 0 or more", table | {"step": -1}),
     ):
         with pytest.raises(CheckpointError, match=re.escape(f"{file}: {message}")):
             TrainingRecord.from_json(file, json.dumps(wrong).encode())

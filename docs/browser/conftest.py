@@ -7,6 +7,7 @@ import pytest
 from selenium.webdriver import Chrome
 
 from docs.browser import chromium
+from shared.errors import UserError
 
 FORGET = "if (location.protocol !== 'about:') localStorage.clear()"
 """Otherwise the choice between light and dark is remembered."""
@@ -18,6 +19,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="take docs/three-columns.png again, the picture in README.md",
     )
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Say what is missing, before every test does."""
+    try:
+        chromium.check_what_is_needed()
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,5 +1,6 @@
 """The three columns: aligned and linked if there is room, otherwise tabs."""
 
+import base64
 from collections.abc import Callable
 
 import pytest
@@ -7,6 +8,7 @@ from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
+from docs.browser import picture
 from docs.browser.figure import point_at, press, text_of
 from docs.extensions.directive import BACKENDS
 
@@ -157,3 +159,20 @@ def test_code_is_copied_as_it_stands_in_the_file(open_page: Open) -> None:
     copied = driver.execute_script("return window.copied")
     assert copied == text_of(pane.find_element(By.TAG_NAME, "pre"))
     assert "return self.dropout(self.c_proj(x))" in copied
+
+
+def test_the_picture_is_of_the_code_as_it_is(
+    open_page: Open, request: pytest.FixtureRequest
+) -> None:
+    """The picture in README.md: three columns with the mouse on a line, at double resolution. With
+    --update-readme, it is taken here."""
+    driver = open_page(picture.PAGE, width=1240, height=1000, scale=2.0)
+    three = driver.find_element(
+        By.CSS_SELECTOR, f".three:has([aria-label='{picture.SHOWN} in three frameworks'])"
+    )
+    point_at(driver, three)
+    point_at(driver, three.find_element(By.XPATH, ".//span[contains(., 'top = ')]"))
+    assert len(three.find_elements(By.CSS_SELECTOR, ".unit.here")) == 1
+    if request.config.getoption("--update-readme"):
+        picture.save(base64.b64decode(three.screenshot_as_base64))
+    assert picture.fingerprint_in_picture() == picture.fingerprint()

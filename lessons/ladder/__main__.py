@@ -6,20 +6,40 @@ Exit status: 0 at the top, 1 on the way, 2 if there is no solution in the folder
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
 from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
 from tyro.conf import arg
 
 from lessons.command import command
 from lessons.ladder import exercise
-from lessons.ladder.display import WIDTH, show
-from lessons.ladder.rungs import RUNGS
+from lessons.ladder.rungs import RUNGS, Rung
 from lessons.ladder.subject import Subject
-from lessons.ladder.verdict import BROKEN, RIGHT, Verdict, judge, raised, show_path
+from lessons.ladder.verdict import (
+    BROKEN,
+    OPEN,
+    RIGHT,
+    WRONG,
+    Verdict,
+    judge,
+    raised,
+    show_path,
+)
 from shared.errors import BackendError
 from shared.sources import ROOT
+
+WIDTH = 80
+MARKS = {
+    RIGHT: ("✓", "green", "exact"),
+    OPEN: ("→", "bold yellow", "next"),
+    WRONG: ("✗", "bold red", "not yet right"),
+    BROKEN: ("·", "dim", ""),
+}
 
 
 @dataclass(frozen=True)
@@ -69,6 +89,64 @@ def climb(folder: Path) -> Iterator[Verdict]:
         yield verdict
         if verdict.state != RIGHT:
             return
+
+
+# On the screen
+
+
+def show(console: Console, rungs: list[Rung], verdicts: list[Verdict], name: str) -> None:
+    """Print the ladder, foot first, then what to do; the sections ahead in one line each."""
+    met = {verdict.rung: verdict for verdict in verdicts}
+    climbed = sum(verdict.state == RIGHT for verdict in verdicts)
+    for section, group in groupby(rungs, key=lambda rung: rung.section):
+        members = list(group)
+        right = sum(rung in met and met[rung].state == RIGHT for rung in members)
+        begun = members[0] in met
+        title = f"{section.capitalize()}  {right}/{len(members)}"
+        console.print(Text(title, "bold" if begun else "dim"))
+        if begun:
+            console.print(ladder(members, met))
+    console.print()
+    if verdicts[-1].state != RIGHT:
+        console.print(explanation(verdicts[-1]))
+    console.print(f"{climbed} of {len(rungs)} rungs climbed by {name}.")
+
+
+def ladder(members: list[Rung], met: dict[Rung, Verdict]) -> Table:
+    """One section, a line for each rung."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=3, justify="right")
+    table.add_column(width=16, no_wrap=True)
+    table.add_column(width=39, no_wrap=True, overflow="ellipsis")
+    table.add_column(width=17, no_wrap=True, justify="right")
+    for rung in members:
+        verdict = met.get(rung)
+        mark, style, note = MARKS[verdict.state if verdict else BROKEN]
+        if verdict and verdict.error:
+            note = f"error {verdict.error:.0e}"
+        cells = (Text(cell) for cell in (mark, rung.name, rung.help.about, note))
+        table.add_row(*cells, style=style)
+    return table
+
+
+def explanation(verdict: Verdict) -> Panel:
+    """What is expected at the first rung that is not right, what was found, and a hint."""
+    rung = verdict.rung
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    title, style, pairs = "your files cannot be imported", "bold red", verdict.found
+    if verdict.state != BROKEN:
+        _, style, what = MARKS[verdict.state]
+        title = f"{what}: {rung.name}"
+        expected = f"shape {list(verdict.shape)}" if verdict.shape else "a single number"
+        if rung.section == "sampling" and rung.limit == 0:
+            expected = rung.help.about
+        help_ = [("write in", rung.help.where), ("hint", rung.help.hint)]
+        pairs = [("expected", expected), *pairs, *help_]
+    for word, text in pairs:
+        table.add_row(word, Text(text))
+    return Panel(table, title=Text(title, style), title_align="left", border_style=style)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,12 @@ import ast
 import re
 import shutil
 import tempfile
+import tomllib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from textwrap import fill, indent
+from typing import Any
 
-from lessons.ladder.gaps import DECODE, EDITS, GAPS, INIT, PARTS, SLOW, WHOLE
 from shared.files import explained
 from shared.sources import ROOT
 
@@ -28,6 +29,23 @@ FILES = (
     "trace",
     "backend",
 )
+
+# What is missing, by file and function of the NumPy backend.
+TABLE: dict[str, Any] = tomllib.loads(
+    Path(__file__).with_name("gaps.toml").read_text(encoding="utf-8")
+)
+WHOLE: dict[str, str] = TABLE["whole"]
+"""Functions without a body: what to write, under NumPy's docstring."""
+PARTS: dict[str, dict[str, str]] = TABLE["parts"]
+"""Functions with gaps: expressions of NumPy's, and what they are."""
+((DECODE, SLOW),) = TABLE["slow"].items()
+"""The function whose body is right, only slow, and that body."""
+GAPS = (*WHOLE, *PARTS, DECODE)
+"""What the reader writes."""
+EDITS: dict[str, dict[str, str]] = TABLE["edits"]
+"""By file: what else reads differently there."""
+INIT: str = TABLE["init"]["__init__.py"]
+"""The text of the exercise's first file."""
 
 
 def write_exercise(folder: Path, gaps: Collection[str] = GAPS) -> None:

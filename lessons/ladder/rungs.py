@@ -1,14 +1,14 @@
 """The rungs, from the embedding to the last token of a text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from conformance.cases import BASE, Case
 from conformance.judge import backward_order
 from conformance.limits import limit_of
-from lessons.ladder.hints import HINTS, Hint
 from lessons.ladder.subject import Subject
 from shared.config import SampleConfig, TrainConfig
 from shared.taps import tap_names
@@ -29,6 +29,30 @@ ADAMW = replace(CONSTANT, learning_rate=1e-2, epsilon=1e-3, weight_decay=0.2)
 TWENTY = TrainConfig(steps=20, warmup_steps=3, learning_rate=1e-2, min_lr=1e-3)
 
 WINDOW = BASE.block_size
+
+
+class Hint(NamedTuple):
+    """The help for a rung."""
+
+    about: str
+    where: str
+    hint: str
+
+
+def read_hints(text: str) -> Iterator[tuple[tuple[str, str], Hint]]:
+    """Every hint of hints.md, under the section and the name of its rung.
+
+    It has a heading for each section, one below it for each rung, and then two paragraphs.
+    """
+    for part in text.split("\n# ")[1:]:
+        section, *rungs = part.split("\n## ")
+        for rung in rungs:
+            heading, where, hint = rung.strip().split("\n\n")
+            name, about = heading.split(": ", 1)
+            yield (section.strip(), name), Hint(about, where, " ".join(hint.split()))
+
+
+HINTS = dict(read_hints(Path(__file__).with_name("hints.md").read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True)

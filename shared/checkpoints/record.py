@@ -1,16 +1,21 @@
 """training.json: where in which training a checkpoint was taken."""
 
 import json
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from shared.checkpoints.untrusted import parse_object, refuse, show
-from shared.config import Dtype, TrainConfig
+from shared.config import LARGEST, Dtype, Natural, TrainConfig, check_fields
 from shared.errors import ConfigError
+
+Name = Annotated[str, Meta(min_length=1, description="a name")]
+Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z", description="64 hexadecimal digits")]
+Finite = Annotated[float, Meta(ge=-LARGEST, le=LARGEST, description="a finite number")]
+Versions = Annotated[dict[str, str], Meta(description="names and texts")]
 
 
 @dataclass(frozen=True)
@@ -20,60 +25,37 @@ class TrainingRecord:
     Raises `ConfigError` for a value that no training can have had.
     """
 
-    step: int
+    step: Natural
     """Updates done, below 2^63."""
-    seed: int
+    seed: Natural
     """The seed of the run; the same as in `train`, where a reader may not look for it."""
-    dataset: str
+    dataset: Name
     """The name or the path it was asked for by."""
-    dataset_sha256: str
+    dataset_sha256: Sha256
     """Of the text, in hexadecimal."""
     train: TrainConfig
-    tokenizer: str
+    tokenizer: Name
     """The kind: byte, char, word or bpe."""
-    backend: str
+    backend: Name
     """The backend that did the last step."""
     dtype: Dtype
-    val_loss: float | None
+    val_loss: Finite | None
     """Nats per token on the validation split, if it was evaluated at this step."""
-    versions: dict[str, str]
+    versions: Versions
     """Of Python and of the libraries that took part."""
-    init_from: str | None = None
+    init_from: Name | None = None
     """Fine-tuning: the run or checkpoint that the weights of step 0 are of. None: new weights."""
-    init_from_sha256: str | None = None
+    init_from_sha256: Sha256 | None = None
     """Fine-tuning: the content hash of these weights, in hexadecimal."""
 
     def __post_init__(self) -> None:
-        if type(self.step) is not int or not 0 <= self.step < 2**63:
-            raise ConfigError(f"step: expected a whole number from 0, found {show(self.step)}")
         if type(self.train) is not TrainConfig:
-            raise ConfigError(f"train: expected a TrainConfig, found {show(self.train)}")
-        if type(self.seed) is not int or self.seed != self.train.seed:
-            raise ConfigError(f"seed: expected {self.train.seed}, found {show(self.seed)}")
-        for name in ("dataset", "tokenizer", "backend"):
-            if not isinstance(getattr(self, name), str) or not getattr(self, name):
-                raise ConfigError(f"{name}: expected a name, found {show(getattr(self, name))}")
-        self._check_hash("dataset_sha256")
-        if self.init_from is not None or self.init_from_sha256 is not None:
-            if not isinstance(self.init_from, str) or not self.init_from:
-                raise ConfigError(f"init_from: expected a path, found {show(self.init_from)}")
-            self._check_hash("init_from_sha256")
-        if self.dtype not in get_args(Dtype):
-            raise ConfigError(
-                f"dtype: expected {' or '.join(get_args(Dtype))}, found {show(self.dtype)}"
-            )
-        loss = self.val_loss
-        if loss is not None and not (_is_number(loss) and math.isfinite(loss)):
-            raise ConfigError(f"val_loss: expected a finite number, found {show(loss)}")
-        if not isinstance(self.versions, dict) or not all(
-            isinstance(text, str) for item in self.versions.items() for text in item
-        ):
-            raise ConfigError(f"versions: expected names and texts, found {show(self.versions)}")
-
-    def _check_hash(self, name: str) -> None:
-        sha256 = getattr(self, name)
-        if not isinstance(sha256, str) or not re.fullmatch("[0-9a-f]{64}", sha256):
-            raise ConfigError(f"{name}: expected 64 hexadecimal digits, found {show(sha256)}")
+            raise ConfigError(f"train is {show(self.train)}; it must be a TrainConfig")
+        check_fields(self)
+        if self.seed != self.train.seed:
+            raise ConfigError(f"seed is {self.seed}; it must be {self.train.seed}, that of train")
+        if (self.init_from is None) != (self.init_from_sha256 is None):
+            raise ConfigError("init_from and init_from_sha256 need each other")
 
     def to_json(self) -> bytes:
         """Indented JSON with sorted keys: two of them can be compared with `diff`."""
@@ -96,10 +78,6 @@ class TrainingRecord:
 
 _BEFORE_FINE_TUNING: dict[str, Any] = {"init_from": None, "init_from_sha256": None}
 """What records that were written before there was fine-tuning do not say."""
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _exact_keys(file: Path, where: str, table: Mapping[str, Any], cls: Any) -> None:

@@ -1,20 +1,17 @@
-"""The command that writes a trained model for Hugging Face's Transformers:
-`python -m shared.commands.export --run runs/numpy --to DIR`."""
+"""Write a trained GPT as a GPT-2, which Hugging Face's Transformers open with AutoModelForCausalLM
+and AutoTokenizer: `python -m shared.commands.export --run runs/numpy --to DIR`."""
 
 import os
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from shared.checkpoints.checkpoint import save_checkpoint
 from shared.checkpoints.directories import model_around
 from shared.checkpoints.export import as_gpt2
-from shared.commands.options import Directory, UsageError, parse
-from shared.commands.terminal import OK, run_command, say
+from shared.commands.options import Directory, UsageError, command
+from shared.commands.terminal import OK, say
 from shared.commands.trained import load_trained
-
-COMMAND = "shared.commands.export"
 
 
 @dataclass(frozen=True)
@@ -27,21 +24,9 @@ class ExportOptions:
     """The directory to make. What is there already is not replaced."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Export a model as the command line says. Returns the exit status."""
-    return run_command(lambda: _export(argv))
-
-
-def _export(argv: Sequence[str] | None) -> int:
-    options = parse(
-        ExportOptions,
-        argv,
-        default=ExportOptions(),
-        prog=f"python -m {COMMAND}",
-        description="Write a trained GPT as a GPT-2 that Hugging Face's Transformers open with "
-        "AutoModelForCausalLM and AutoTokenizer. For example:\n\n"
-        f"python -m {COMMAND} --run runs/numpy --to my-gpt2",
-    )
+@command
+def main(options: ExportOptions) -> int:
+    """Export as the options ask. Returns the exit status."""
     if os.path.lexists(options.to):
         raise UsageError(f"{options.to} is there already; choose a name that is free")
     if model := model_around(options.to):

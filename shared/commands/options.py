@@ -8,8 +8,9 @@ option on the line beats, is that of the preset asked for; with `--resume`, that
 import os
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field, fields, replace
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Suppress, arg
@@ -17,6 +18,7 @@ from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Suppress, arg
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.commands.complaints import UsageError as UsageError
 from shared.commands.complaints import short_complaints
+from shared.commands.terminal import run_command
 from shared.config import (
     DEFAULT_PRESET,
     Dtype,
@@ -274,6 +276,27 @@ def parse(
             prog=prog,
             description=description,
         )
+
+
+def command(run: Callable[[Any], int]) -> Callable[..., int]:
+    """Make `main(argv)` of a function of options. Its help is the docstring of the module, and what
+    it is started by the module's PROGRAM, if it is not started by its name."""
+    options: Any = run.__annotations__["options"]
+    module = run.__globals__
+    name = module["__spec__"].name.removesuffix(".__main__")
+    program = module.get("PROGRAM", f"python -m {name}")
+
+    @wraps(run)
+    def main(argv: Sequence[str] | None = None) -> int:
+        def read_and_run() -> int:
+            given = parse(
+                options, argv, default=options(), prog=program, description=module["__doc__"]
+            )
+            return run(given)
+
+        return run_command(read_and_run)
+
+    return main
 
 
 def _of_preset(asked: RunOptions) -> TrainOptions:

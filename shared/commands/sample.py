@@ -1,19 +1,39 @@
-"""The command `sample`, the same for every backend: `python -m impls.NAME.sample`."""
+"""The command `sample`, the same for every backend: `python -m impls.NAME.sample`.
 
-from collections.abc import Sequence
+It writes text from a prompt, or shows what may come next, or how well a model knows a text.
+"""
+
+import math
+import sys
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import replace
+from itertools import takewhile
 
 import numpy as np
 from jaxtyping import Int
 
 from shared.commands.next_tokens import show_next_tokens
 from shared.commands.options import UsageError, parse_sample
-from shared.commands.perplexity import show_perplexity
-from shared.commands.sampling import sample_texts, write_samples
-from shared.commands.terminal import OK, run_command, same_output_everywhere, say
+from shared.commands.terminal import (
+    OK,
+    announced,
+    escape_controls,
+    run_command,
+    same_output_everywhere,
+    say,
+)
 from shared.commands.trained import load_trained, note_special_tokens
+from shared.config import SampleConfig
 from shared.errors import TokenizerError
-from shared.protocol import load_backend
+from shared.protocol import Model, load_backend
+from shared.runs.loop import evaluate
+from shared.text.datasets import load_dataset
 from shared.text.tokenizers import UNKNOWN, Tokenizer
+
+SEPARATOR = "---"
+"""The line between one sample and the next."""
+ROWS = 1
+"""Windows that are evaluated together. The logits of one of GPT-2's take 200 MB."""
 
 
 def sample_main(backend: str, argv: Sequence[str] | None = None) -> int:
@@ -70,3 +90,68 @@ def encode_prompt(tokenizer: Tokenizer, prompt: str, block_size: int) -> Int[np.
             f"{block_size} of them (block_size)"
         )
     return ids
+
+
+def sample_texts(
+    model: Model,
+    tokenizer: Tokenizer,
+    prompt: str,
+    config: SampleConfig,
+    count: int,
+    end_of_text: Container[int] = (),
+) -> Iterator[Iterator[str]]:
+    """`count` texts, each in pieces as they come, up to a token that ends it. The prompt is not
+    repeated.
+
+    Raises:
+        TokenizerError: the prompt has a character that the tokenizer does not know.
+    """
+    ids = tokenizer.encode(prompt)
+    for i in range(count):
+        tokens = model.generate(ids, replace(config, seed=config.seed + i))
+        yield tokenizer.decode_stream(takewhile(lambda token: token not in end_of_text, tokens))
+
+
+def write_samples(samples: Iterator[Iterator[str]], prompt: str) -> None:
+    """Print prompt and text of every sample as it comes, then a newline; `SEPARATOR` between them.
+
+    A terminal is shown control characters in their Python spelling, so that no model can command
+    it; anything else is given exactly what the model wrote.
+    """
+    out = sys.stdout
+    show = escape_controls if out.isatty() else str
+    for i, pieces in enumerate(samples):
+        out.write(f"{SEPARATOR}\n" if i else "")
+        out.write(show(prompt))
+        for piece in pieces:
+            out.write(show(piece))
+            out.flush()
+        out.write("\n")
+        out.flush()
+
+
+def show_perplexity(model: Model, tokenizer: Tokenizer, file: str) -> None:
+    """Print the perplexity of a text: exp of the mean loss over all of its tokens but the first.
+
+    The text is cut into windows of block_size, side by side: the first tokens of each window have
+    little to go by, so a model with a longer window has an easier task. A value per token says
+    nothing across tokenizers; bits per byte do.
+
+    Raises:
+        DatasetError: the text cannot be had.
+        TokenizerError: it has a character that the tokenizer does not know.
+        UsageError: it has fewer than two tokens.
+    """
+    text = load_dataset(file).contents
+    ids = tokenizer.encode(text)
+    note_special_tokens(tokenizer, text, file)
+    if len(ids) < 2:
+        raise UsageError(f"{file} has {len(ids)} token; perplexity needs 2 or more")
+    with announced(f"reading {len(ids):,} tokens"):
+        loss = evaluate(model, ids, ROWS)
+    size = len(text.encode()) - tokenizer.first_token_bytes(text)
+    bits = loss * (len(ids) - 1) / math.log(2) / size
+    print(
+        f"perplexity {math.exp(loss):.4f}: {loss:.6f} nats per token over {len(ids) - 1:,} tokens, "
+        f"{bits:.4f} bits per byte"
+    )

@@ -5,7 +5,7 @@ import sys
 import time
 from collections import deque
 from contextlib import AbstractContextManager
-from types import TracebackType
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
@@ -28,12 +28,7 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
     def validating(self, done: int, total: int) -> None:
         """A validation has read `done` tokens of `total`."""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Leave the terminal as it was found."""
 
 
@@ -52,7 +47,7 @@ class _RecentSpeed:
 class PlainLines(ProgressDisplay):
     """A line for every evaluation, and for every tenth part of the way.
 
-    step  500/2000  loss 1.9912  val 2.0134  9,800 tokens/s  41 s left
+    step  500/2000  loss 1.9912  val 2.0134  9,800 tokens/s  0:00:41 left
     """
 
     def __init__(self, start: int, steps: int) -> None:
@@ -86,7 +81,7 @@ class PlainLines(ProgressDisplay):
             parts.append(f"{speed:,.0f} tokens/s")
         if self._began is not None and row.step > self._start:
             per_step = (time.monotonic() - self._began) / (row.step - self._start)
-            parts.append(f"{_duration(per_step * (self._steps - row.step))} left")
+            parts.append(f"{timedelta(seconds=round(per_step * (self._steps - row.step)))} left")
         print("  ".join(parts), file=sys.stderr, flush=True)
 
 
@@ -122,25 +117,10 @@ class Bar(ProgressDisplay):
             shown["speed"] = f"{speed:,.0f} tokens/s"
         self._bar.update(self._task, completed=row.step, **shown)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._bar.stop()
 
 
 def progress_display(start: int, steps: int) -> ProgressDisplay:
     """A bar if standard error is a terminal, else plain lines."""
     return Bar(start, steps) if sys.stderr.isatty() else PlainLines(start, steps)
-
-
-def _duration(seconds: float) -> str:
-    """41 s, 3 min 20 s, 2 h 5 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -25,9 +25,8 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from shared.errors import TokenizerError
 from shared.files import write_whole
-from shared.text.characters import characters_of, check_unicode, first_of, place_of
 from shared.text.chunks import chunks, interruptible
-from shared.text.utf8 import Text, slices
+from shared.text.utf8 import Text, characters_of, check_unicode, first_of, place_of, slices
 
 TOKENIZERS = ("byte", "char", "word", "bpe")
 

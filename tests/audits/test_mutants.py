@@ -10,10 +10,9 @@ from audits.contained import work_off
 from audits.mutants import __main__ as matrix
 from audits.mutants import report, show
 from audits.mutants.catalogue import CATALOGUE, SEEN, THEMES, find
-from audits.mutants.judging import Verdict
+from audits.mutants.judging import Task, Verdict, judge_all
 from audits.mutants.mutant import HEALTHY, OPTIMIZER, Edit, Mutant
 from audits.mutants.plant import MutantError, mutate
-from audits.mutants.workers import Task, judge_all
 
 PLANTED = [(mutant, backend) for mutant in CATALOGUE.values() for backend in mutant.edits]
 

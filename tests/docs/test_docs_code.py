@@ -10,7 +10,7 @@ from docs.commands import check_command
 from docs.data import Producer, ProducerError
 from docs.extensions.code.alignment import Unit, place, units
 from docs.extensions.code.excerpts import find_excerpt
-from docs.extensions.code.highlighting import highlighted_lines
+from docs.extensions.code.panes import highlighted_lines
 from docs.producers.printed import printed
 from shared.errors import BackendError, UserError
 from shared.protocol import BACKENDS

@@ -1,6 +1,7 @@
 """The trace page: its measurements, the diagram, and the lines of code."""
 
 import re
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -10,7 +11,7 @@ from bs4 import BeautifulSoup
 
 from docs.extensions.code.architecture import Architecture
 from docs.extensions.code.excerpts import ExcerptError
-from docs.extensions.code.tap_lines import tap_lines
+from docs.extensions.trace import tap_lines
 from docs.producers import profile, trace
 from lessons.walk import kind_of
 from shared.checkpoints.checkpoint import Checkpoint
@@ -20,21 +21,15 @@ from shared.protocol import BACKENDS
 from shared.sources import ROOT
 from shared.taps import tap_names
 
-CONFIGS = {
-    "gpt2": GPTConfig(vocab_size=11, block_size=8, n_layer=2, n_head=2, n_embd=8, tie_weights=True),
-    "original": GPTConfig(
-        **{"vocab_size": 11, "block_size": 8, "n_layer": 1, "n_head": 4, "n_embd": 12},
-        **{"activation": "relu", "norm": "post", "position": "sinusoidal"},
-    ),
-}
+GPT2 = GPTConfig(vocab_size=11, block_size=8, n_layer=2, n_head=2, n_embd=8, tie_weights=True)
+POST = replace(GPT2, n_layer=1, activation="relu", norm="post", position="sinusoidal")
 IDS = np.array([3, 1, 4, 1, 5])
-each_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 
 
 # The measurements
 
 
-@each_config
+@pytest.mark.parametrize("config", [GPT2, POST], ids=["pre", "post"])
 def test_every_tap_is_described_and_its_letters_are_its_shape(config: GPTConfig) -> None:
     checkpoint = Checkpoint(config, init_weights(config, 0), "float32", None, None, None)
     traces = {name: trace.trace_of(name, checkpoint, IDS) for name in BACKENDS}
@@ -67,7 +62,7 @@ def test_what_is_compared_keeps_every_digit() -> None:
 # The diagram
 
 
-@each_config
+@pytest.mark.parametrize("config", [GPT2, replace(POST, norm="pre", tie_weights=False)], ids=str)
 def test_the_diagram_has_a_button_for_every_tap_and_none_covers_another(config: GPTConfig) -> None:
     names = {tap: f"{tap} of the model" for tap in tap_names(config)}
     page = BeautifulSoup(str(Architecture(config, names)), "html.parser")
@@ -104,11 +99,10 @@ COMPUTED = {
 }
 
 
-@each_config
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_the_lines_of_a_tap_compute_it(config: GPTConfig, backend: str) -> None:
-    for kind in dict.fromkeys(map(kind_of, tap_names(config))):
-        excerpt = tap_lines(backend, kind, config)
+def test_the_lines_of_a_tap_compute_it(backend: str) -> None:
+    for kind in dict.fromkeys(map(kind_of, tap_names(GPT2))):
+        excerpt = tap_lines(backend, kind)
         source = (ROOT / excerpt.path).read_text(encoding="utf-8").splitlines()
         name = kind.rpartition(".")[2]
         assert COMPUTED.get(name, f"self.{name}(") in "".join(line.text for line in excerpt.lines)
@@ -117,18 +111,15 @@ def test_the_lines_of_a_tap_compute_it(config: GPTConfig, backend: str) -> None:
 
 
 def test_lines_come_with_those_that_they_change() -> None:
-    def texts(backend: str, kind: str, config: GPTConfig) -> list[str]:
-        return [line.text.partition("  #")[0] for line in tap_lines(backend, kind, config).lines]
+    def texts(backend: str, kind: str) -> list[str]:
+        return [line.text.partition("  #")[0] for line in tap_lines(backend, kind).lines]
 
-    gpt2, original = CONFIGS["gpt2"], CONFIGS["original"]
-    merged = ["y = kept @ v", 'y = self.tap("y", merge_heads(y))']
-    assert texts("torch", "attn.y", gpt2) == merged
-    assert texts("jax", "logits", gpt2)[0].startswith("return self.wte.attend(x)")
-    assert len(texts("numpy", "mlp.act", gpt2)) == 1, "fc is a value of its own"
-    assert texts("numpy", "ln_1", gpt2) == ["x = x + self.attn(self.ln_1(x), cache)"]
-    assert texts("numpy", "ln_1", original) == ["x = self.ln_1(x + self.attn(x, cache))"]
+    assert texts("torch", "attn.y") == ["y = kept @ v", 'y = self.tap("y", merge_heads(y))']
+    assert texts("jax", "logits")[0].startswith("return self.wte.attend(x)")
+    assert len(texts("numpy", "mlp.act")) == 1, "fc is a value of its own"
+    assert texts("numpy", "ln_1") == ["x = x + self.attn(self.ln_1(x), cache)"]
     with pytest.raises(ExcerptError, match="computes 'gate' 0 times"):
-        tap_lines("numpy", "mlp.gate", gpt2)
+        tap_lines("numpy", "mlp.gate")
 
 
 # A step taken apart

@@ -15,12 +15,11 @@ from audits.mutants import show
 from audits.reliability import __main__ as reliability
 from audits.results import __main__ as results
 from conformance.fuzz import __main__ as fuzz
-from lessons import attention, attention_steps, bigram, curves, walk
+from lessons import attention, attention_steps, bigram, curves, tokenizers, walk
 from lessons.compare import __main__ as compare
 from lessons.gpt2 import __main__ as gpt2
 from lessons.ladder import __main__ as ladder
 from lessons.relay import __main__ as relay
-from lessons.tokenizers import __main__ as tokenizers
 from shared.checkpoints.checkpoint import save_checkpoint
 from shared.commands import export
 from shared.commands.sample import sample_main

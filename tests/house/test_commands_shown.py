@@ -6,26 +6,20 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from audits.mutants import show
 from audits.mutants.judging import judge
 from docs.commands import check_command, commands_of
 from docs.commands import nox_sessions as existing_sessions
-from lessons.compare.__main__ import main as compare_main
-from lessons.ladder.__main__ import main as ladder_main
-from lessons.relay.__main__ import main as relay_main
 from shared.commands.export import main as export_main
-from shared.commands.sample import sample_main
-from shared.commands.scale import main as scale_main
 from shared.commands.train import train_main
 from shared.protocol import BACKENDS
 from shared.sources import ROOT
-from tests.command_line import SHORTER, SMALL, nox_sessions, run_module, write_texts
+from tests.command_line import SMALL, nox_sessions, run_module, write_texts
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -36,11 +30,17 @@ LONG_SESSIONS = {"docs", "oracles", "mutants", "reliability"}
 """Sessions of many minutes; test_noxfile.py and test_mutants.py try their parts."""
 
 
+MODULES = {
+    **{"compare": "lessons.compare", "relay": "lessons.relay", "exercise": "lessons.ladder"},
+    **{"break": "audits.mutants.show", "scale": "shared.commands.scale"},
+    **{f"{kind}-{b}": f"impls.{b}.{kind}" for kind in ("train", "sample") for b in BACKENDS},
+}
+"""Of the other sessions in the README, what they run."""
+
+
 def readme() -> list[list[str]]:
     """The words of every command in the README's shell blocks, without comments."""
-    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines()]
-    return [words for line in lines if (words := shlex.split(line, comments=True))]
+    return [shlex.split(line, comments=True) for line in commands_of(README)]
 
 
 def test_every_command_of_the_readme_works(
@@ -49,50 +49,32 @@ def test_every_command_of_the_readme_works(
     """Trainings take a few steps of a small model, so that later commands find their runs."""
     monkeypatch.chdir(tmp_path)
     write_texts()
-    small = [*SMALL, "--dataset", "text.txt"]
+    small = [*SMALL, "--dataset", "text.txt", "--overwrite"]
     texts: list[str] = []
-
-    def train(backend: str, options: list[str]) -> int:
-        return train_main(backend, [*options, *small, "--overwrite"])
-
-    def sample(backend: str, options: list[str]) -> int:
-        capsys.readouterr()
-        status = sample_main(backend, [*options, "--max-new-tokens", "30"])
-        texts.append(capsys.readouterr().out)
-        return status
-
     monkeypatch.setattr("lessons.ladder.exercise.FOLDER", tmp_path / "my_gpt")
-    monkeypatch.setattr(show, "judge", partial(judge, first=True))  # up to the first that fails
+    first = partial(judge, first=True)  # up to the first check that fails
+    monkeypatch.setattr("audits.mutants.judging.judge", first)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # of processes that are started
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
-    run: dict[str, Callable[[str, list[str]], int]] = {"train": train, "sample": sample}
     for words in readme():
         if words[-1] == "pip" or "--group" in words:  # installing is for test_noxfile.py
             continue
         if words[0] in ("torchrun", "mpiexec"):
             assert subprocess.run([*words, *small], check=False).returncode == 0, words
             continue
-        if "nox" not in " ".join(words):
-            command = ["python", *words[1:]]
-            small_ones = small if words[2].endswith(".train") else []
-            assert run_module([*command, *small_ones], monkeypatch) == 0, words
-            continue
-        sessions, options = nox_sessions(words)
+        by_nox = "nox" in " ".join(words)
+        sessions, options = nox_sessions(words) if by_nox else ([], words[3:])
         assert existing_sessions() >= set(sessions)
-        for session in sessions:
-            kind, _, backend = session.partition("-")
-            if session == "scale":
-                assert scale_main([*options, *small, "--overwrite"]) == 0
-            elif session == "compare":
-                assert compare_main([*options, *SHORTER["lessons.compare"]]) == 0
-            elif session == "relay":
-                assert relay_main([*options, *SHORTER["lessons.relay"]]) == 0
-            elif session == "break":
-                assert show.main(options) == 0, words
-            elif session == "exercise":
-                assert ladder_main(options) == 1, "nobody has begun yet"
-            elif session not in RUN_BY_CI | LONG_SESSIONS:
-                assert run[kind](backend, options) == 0, words
+        modules = [MODULES[each] for each in sessions if each not in RUN_BY_CI | LONG_SESSIONS]
+        for module in modules if by_nox else [words[2]]:
+            more = small if module.endswith((".train", ".scale")) else []
+            written = by_nox and module.endswith(".sample")
+            more = ["--max-new-tokens", "30"] if written else more
+            status = 1 if module == "lessons.ladder" else 0  # nobody has begun yet
+            capsys.readouterr()
+            command = ["python", "-m", module, *options, *more]
+            assert run_module(command, monkeypatch) == status, words
+            texts += [capsys.readouterr().out] * written
     assert len(texts) == 2
     assert texts[0] == texts[1], "the README says that these two write the same text"
     assert texts[0].startswith("ROMEO:")

@@ -13,7 +13,6 @@ from lessons.attention import agreement, attention_maps, draw_attention, lesson,
 from lessons.command import ModelOptions
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.protocol import load_backend
-from shared.runs import plots
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
 
@@ -23,14 +22,6 @@ def random_maps(layers: int, heads: int, length: int) -> np.ndarray:
     weights = np.random.default_rng(0).random((layers, heads, length, length)) + 0.1
     weights *= np.tri(length)
     return weights / weights.sum(-1, keepdims=True)
-
-
-@pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figure that would have been saved."""
-    saved: list[Figure] = []
-    monkeypatch.setattr(plots, "save_figure", lambda _, figure: saved.append(figure))
-    return saved
 
 
 # The weights

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from audits.products import numpy_products
+from audits.bench import numpy_products
 from lessons.alone import peak_memory, run_alone
 from lessons.compare import __main__ as comparison
 from lessons.compare.training import Report, Task

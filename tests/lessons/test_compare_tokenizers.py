@@ -6,9 +6,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from lessons.tokenizers import __main__ as tokenizers
-from lessons.tokenizers.corpus import Encoded, encode_corpus
-from lessons.tokenizers.lesson import lesson
+from lessons import tokenizers
+from lessons.tokenizers import Encoded, encode_corpus, lesson
 from shared.errors import TokenizerError
 from shared.text.datasets import Dataset, fit_tokenizer
 from shared.text.tokenizers import TOKENIZERS, Tokenizer

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from lessons import curves
 from lessons.curves import Run, draw_curves
 from shared.commands.train import train_main
-from shared.runs import plots
 from shared.text.datasets import load_dataset
 from tests.command_line import SMALL
 
@@ -22,12 +21,10 @@ FIRST = Run("$a$", {0: 4.0, 2: 3.0}, "playlets", load_dataset("playlets").sha256
 SECOND = replace(FIRST, label="b", losses={0: 4.0, 3: 2.0, 5: 2.5})
 
 
-def test_what_is_drawn_is_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_drawn_is_what_was_measured(figures: list[Figure]) -> None:
     """With the floor of playlets: 132312 nats for the 100,170 bytes of the last tenth."""
-    saved: list[Figure] = []
-    monkeypatch.setattr(plots, "save_figure", lambda _, figure: saved.append(figure))
     draw_curves(Path("x.png"), [FIRST, SECOND])
-    axes = saved[0].axes[0]
+    axes = figures[0].axes[0]
     first, second, floor = (line.get_xydata().tolist() for line in axes.lines)
     assert (first, second) == ([[0, 4], [2, 3]], [[0, 4], [3, 2], [5, 2.5]])
     assert floor[0][1] == pytest.approx(132312.167 / math.log(2) / 100_170, rel=1e-6)
@@ -37,7 +34,7 @@ def test_what_is_drawn_is_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> 
     ]
     assert not any(label.get_parse_math() for label in labels)
     draw_curves(Path("x.png"), [replace(FIRST, text="of another version")])
-    assert len(saved[1].axes[0].lines) == 1
+    assert len(figures[1].axes[0].lines) == 1
 
 
 def test_runs_in_one_plot(capsys, trained) -> None:

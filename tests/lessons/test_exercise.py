@@ -10,10 +10,8 @@ import pytest
 
 from lessons.ladder import __main__ as command
 from lessons.ladder import exercise
-from lessons.ladder.exercise import write_exercise
-from lessons.ladder.gaps import GAPS
-from lessons.ladder.hints import HINTS
-from lessons.ladder.rungs import RUNGS
+from lessons.ladder.exercise import GAPS, write_exercise
+from lessons.ladder.rungs import HINTS, RUNGS
 from lessons.ladder.verdict import OPEN, RIGHT, WRONG, Verdict
 from shared.sources import ROOT
 

@@ -28,7 +28,7 @@ class Architecture:
     """Grows from the top to the bottom; `y` is where the next row begins.
 
     Args:
-        config: the model's.
+        config: the model's, which is pre-norm, as the site's is.
         names: the label of each tap's button, for a screen reader.
     """
 
@@ -41,8 +41,7 @@ class Architecture:
         self.embeddings()
         for i in range(config.n_layer):
             self.block(i)
-        if config.norm == "pre":
-            self.on_stream("ln_f", "ln_f", NORM)
+        self.on_stream("ln_f", "ln_f", NORM)
         self.on_stream("logits", "logits", "· wteᵀ (tied)" if config.tie_weights else "· lm_headᵀ")
         self.on_stream("probs", "probs", "softmax", last=True)
 
@@ -73,38 +72,29 @@ class Architecture:
         self.on_stream("embed", "embed", "")
 
     def block(self, i: int) -> None:
-        top, pre, h = self.y, self.config.norm == "pre", f"h.{i}"
+        top, h = self.y, f"h.{i}"
         self.y += 1.5
         self.line((STREAM, top - 0.3), (STREAM, self.y))
         self.boxes.append(
             f'<span class="name" style="right:0.5em;top:{top:.2f}em">block {i}</span>'
         )
-        if pre:
-            self.on_branch(f"{h}.ln_1", "ln_1", NORM, above=())
-        self.attention(f"{h}.attn", from_stream=not pre)
-        if pre:
-            self.on_branch(f"{h}.ln_2", "ln_2", NORM, above=())
-        else:
-            self.on_stream(f"{h}.ln_1", "ln_1", NORM)
-        self.on_branch(f"{h}.mlp.fc", "fc", "c_fc", above=(MIDDLE,) if pre else ())
+        self.on_branch(f"{h}.ln_1", "ln_1", NORM, above=())
+        self.attention(f"{h}.attn")
+        self.on_branch(f"{h}.ln_2", "ln_2", NORM, above=())
+        self.on_branch(f"{h}.mlp.fc", "fc", "c_fc")
         self.on_branch(f"{h}.mlp.act", "act", self.config.activation)
         self.on_branch(f"{h}.mlp", "mlp", "c_proj", joins=True)
-        if not pre:
-            self.on_stream(f"{h}.ln_2", "ln_2", NORM)
         self.on_stream(h, h, "")
         size = f'width="{WIDTH - 0.1:.2f}" height="{self.y - 0.3 - top:.2f}"'
         self.frames.append(f'<rect x="0.05" y="{top:.2f}" {size} rx="0.4"/>')
         self.y += 0.3
 
-    def attention(self, prefix: str, *, from_stream: bool) -> None:
+    def attention(self, prefix: str) -> None:
         """From q, k and v to the sum that is added to the stream; v joins after the weights."""
         fork = self.y - 0.45
         centres = [x + HEAD_WIDTH / 2 for x in HEADS]
-        if from_stream:
-            self.line((STREAM, fork), (centres[-1], fork))
-        else:
-            self.line((MIDDLE, self.y - ROW + HEIGHT), (MIDDLE, fork))
-            self.line((centres[0], fork), (centres[-1], fork))
+        self.line((MIDDLE, self.y - ROW + HEIGHT), (MIDDLE, fork))
+        self.line((centres[0], fork), (centres[-1], fork))
         for name, x, centre in zip("qkv", HEADS, centres, strict=True):
             self.arrow((centre, fork), (centre, self.y))
             self.tap(f"{prefix}.{name}", name, x, HEAD_WIDTH)

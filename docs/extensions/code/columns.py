@@ -9,8 +9,7 @@ from docutils.parsers.rst import directives
 
 from docs.extensions.code.alignment import ROOT_KEY, Unit, place, units
 from docs.extensions.code.excerpts import Excerpt, find_excerpt
-from docs.extensions.code.highlighting import code_block, highlighted_lines
-from docs.extensions.code.panes import pane_head, three_panes
+from docs.extensions.code.panes import code_block, highlighted_lines, pane_head, three_panes
 from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw
 
 NOTHING = "nothing"

@@ -8,7 +8,6 @@ from docutils import nodes
 
 from audits.mutants import report
 from audits.mutants.catalogue import CATALOGUE, THEMES
-from audits.mutants.elsewhere import told
 from audits.mutants.judging import Verdict
 from audits.mutants.mutant import Mutant
 from docs.extensions.directive import BACKENDS, SiteDirective, raw
@@ -82,7 +81,7 @@ def matrix(verdicts: Sequence[Verdict]) -> str:
         f'<tfoot><tr><th scope="row">kills, of {len(mutants)}</th>{totals}</tr></tfoot></table>'
         f'</div><div class="about" aria-live="polite"><p>Point at a row, or go to it with the '
         f"keyboard, to read what the mistake is and which checks see it.</p></div></div>"
-        f"<p>{html.escape(told(mutants))}</p>"
+        f"<p>{html.escape(report.told(mutants))}</p>"
     )
 
 

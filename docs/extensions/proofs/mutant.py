@@ -12,8 +12,7 @@ from audits.mutants.catalogue import find
 from audits.mutants.judging import Verdict
 from audits.mutants.mutant import Mutant
 from audits.mutants.plant import diff
-from docs.extensions.code.highlighting import code_block, line_element
-from docs.extensions.code.panes import three_panes
+from docs.extensions.code.panes import code_block, line_element, three_panes
 from docs.extensions.directive import BACKENDS, SiteDirective, raw
 from docs.extensions.proofs.kills import HOW
 

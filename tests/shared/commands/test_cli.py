@@ -13,8 +13,7 @@ import pytest
 
 from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
 from shared.commands.options import TrainOptions, parse_train, program
-from shared.commands.sample import sample_main
-from shared.commands.sampling import SEPARATOR
+from shared.commands.sample import SEPARATOR, sample_main
 from shared.commands.train import train_main
 from shared.config import GPTConfig, SampleConfig, TrainConfig, load_preset
 from shared.layout import init_weights

@@ -6,9 +6,8 @@ from hypothesis import strategies as st
 
 from shared.text import chunks as chunking
 from shared.text import utf8
-from shared.text.characters import first_of
 from shared.text.chunks import chunks
-from shared.text.utf8 import Utf8, check_utf8, slices
+from shared.text.utf8 import Utf8, check_utf8, first_of, slices
 
 TEXTS = st.text(st.sampled_from("ab ,\né€👩🏽\u200d"), max_size=60)
 

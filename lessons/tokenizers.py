@@ -1,0 +1,161 @@
+"""The four tokenizers, on one text and on a whole corpus: python -m lessons.tokenizers
+
+First --text as tokens; then what the corpus becomes in each. Standard output is the result.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from tyro.conf import arg
+
+from lessons.command import command
+from lessons.printing import table_of_numbers, tokens_over_ids
+from shared.commands.next_tokens import SPACE, show_token
+from shared.commands.options import UsageError
+from shared.commands.terminal import escape_controls, same_output_everywhere, say
+from shared.text.datasets import (
+    DATASETS,
+    Dataset,
+    TokenData,
+    encode_dataset,
+    fit_tokenizer,
+    load_dataset,
+)
+from shared.text.tokenizers import TOKENIZERS, Tokenizer, split_words
+
+INTRODUCTION = {
+    "byte": "every byte of UTF-8 is its own id; there is nothing to learn",
+    "char": "the characters of the dataset, in the order of Unicode",
+    "word": "the most frequent words of the dataset; any other becomes <unk>",
+    "bpe": "bytes, and the pairs of neighbours that were merged most often",
+}
+EXPLANATION = """\
+A word is a run of letters and digits; the text between them makes tokens, too. Char knows the \
+characters of the whole corpus, word and bpe have learned from the training text alone.
+
+The fewer tokens a text becomes, the more of it fits into a model's window, and the more each of \
+them has to guess. So compare trained models in bits per byte, never in nats per token; and not \
+those of words, because <unk> is easy to guess: the words themselves never are."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The texts."""
+
+    dataset: Annotated[str, arg(metavar="|".join((*DATASETS, "FILE")))] = "auto"
+    """auto: tinyshakespeare if available, otherwise playlets. FILE: any UTF-8 text."""
+    text: str = "Hello, naïve king of 42 zebras 🦓"
+    """The text of the lesson."""
+
+
+@command
+def main(options: Options) -> int:
+    """Compare as the options ask. Returns the exit status."""
+    if not options.text:
+        raise UsageError("the text is empty: there is nothing to cut into tokens")
+    dataset = load_dataset(options.dataset)
+    tokenizers = {kind: fit_tokenizer(dataset, kind) for kind in TOKENIZERS}
+    corpus = {kind: encode_corpus(dataset, tokenizers[kind]) for kind in TOKENIZERS}
+    same_output_everywhere()
+    say(f"data: {dataset.note}")
+    out = Console(highlight=False)
+    for line in lesson(tokenizers, options.text):
+        out.print(line, markup=False, soft_wrap=True)
+    out.print()
+    out.print(measured(corpus))
+    out.print(f"\n{EXPLANATION}", markup=False)
+    return 0
+
+
+def lesson(tokenizers: Mapping[str, Tokenizer], text: str) -> Iterator[RenderableType]:
+    """The lines of the lesson.
+
+    Raises:
+        TokenizerError: the text is not valid Unicode, so that it has no bytes.
+    """
+    tokenizers["byte"].check(text)
+    yield f"The text: {escape_controls(text)}"
+    yield f"{len(text):,} characters, {len(text.encode()):,} bytes of UTF-8 ({SPACE} is a space)"
+    for kind, tokenizer in tokenizers.items():
+        refused = tokenizer.unknown_characters(text)
+        known = "".join(character for character in text if character not in refused)
+        ids = tokenizer.encode(known)
+        yield ""
+        yield f"{kind}: {INTRODUCTION[kind]}"
+        yield f"{len(ids):,} tokens, out of {tokenizer.vocab_size:,} different ones:"
+        pieces = [show_token(tokenizer, token) for token in ids.tolist()]
+        yield tokens_over_ids(pieces, ids.tolist())
+        if refused:
+            yield f"refused, for they are not in the dataset: {_listed(refused)} (left out here)"
+        if unknown := tokenizer.unknown_words(known):
+            yield f"unknown, so they are lost: {_listed(unknown)}"
+        back = tokenizer.decode(ids)
+        yield "decoded: " + ("the same text" if back == text else escape_controls(back))
+
+
+def _listed(pieces: Iterable[str]) -> str:
+    return " ".join(escape_controls(piece).replace("\n", "\\n") for piece in pieces)
+
+
+# The corpus
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A corpus in one tokenizer, and what is lost of the validation text."""
+
+    vocab_size: int
+    data: TokenData
+    words: int
+    """The number of words: runs of letters, digits and underscores."""
+    unknown_words: int
+    """How many of them become "<unk>"."""
+    covered: float
+    """Share of the characters that survive encoding and decoding."""
+
+
+def encode_corpus(dataset: Dataset, tokenizer: Tokenizer) -> Encoded:
+    """Encode a dataset and measure what is lost. Raises as `encode_dataset` does."""
+    data, text = encode_dataset(dataset, tokenizer, block_size=1), str(dataset.parts[1])
+    known = data.val[data.val != 0] if tokenizer.kind == "word" else data.val  # <unk> has id 0
+    unknown = tokenizer.unknown_words(text).items()
+    return Encoded(
+        vocab_size=tokenizer.vocab_size,
+        data=data,
+        words=sum(map(_is_word, split_words(text))),
+        unknown_words=sum(count for piece, count in unknown if _is_word(piece)),
+        covered=len(tokenizer.decode(known)) / len(text),
+    )
+
+
+def _is_word(piece: str) -> bool:
+    return any(character.isalnum() or character == "_" for character in piece)
+
+
+def measured(corpus: Mapping[str, Encoded]) -> Table:
+    """The measurements, one tokenizer per column."""
+    table = table_of_numbers("", *corpus, title="The corpus in four tokenizers")
+    every = corpus.values()
+    table.add_row("vocabulary", *(f"{c.vocab_size:,}" for c in every))
+    tokens = (f"{len(c.data.train) + len(c.data.val):,}" for c in every)
+    table.add_row("tokens in the corpus", *tokens)
+    table.add_section()
+    table.add_row("on the validation text:", *[""] * len(corpus))
+    per_word = (f"{len(c.data.val) / c.words:.2f}" if c.words else "no words" for c in every)
+    table.add_row("tokens per word", *per_word)
+    table.add_row("bytes per token", *(f"{c.data.bytes_per_token:.2f}" for c in every))
+    table.add_row("unknown words", *(_share(c.unknown_words / max(1, c.words)) for c in every))
+    table.add_row("characters that survive", *(_share(c.covered) for c in every))
+    return table
+
+
+def _share(share: float) -> str:
+    return {0.0: "none", 1.0: "all"}.get(share, f"{100 * share:.2f} %")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

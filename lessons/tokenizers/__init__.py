@@ -1,1 +1,0 @@
-"""Four tokenizers side by side: python -m lessons.tokenizers"""
