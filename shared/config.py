@@ -249,7 +249,7 @@ def check_fields(config: Any) -> None:
         value = getattr(config, name)
         try:  # one of NumPy's floats is a float, to Python but not to msgspec
             msgspec.convert(float(value) if isinstance(value, float) else value, kind)
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, UnicodeEncodeError):  # half of a surrogate pair
             raise ConfigError(f"{name} is {value!r}; it must be {_described(kind)}") from None
 
 

@@ -44,7 +44,7 @@ FIELDS: dict[Any, dict[str, tuple[list[Any], list[Any]]]] = {
         "n_head": ([1, 2, 128], [0, 3, 256, 4.0, True]),  # of 128 channels
         "n_embd": ([4, 132], [0, 2, 130, 128.0]),
         "n_inner": ([None, 1, LARGEST], [0, -1, 1.0, True]),
-        "activation": (["gelu_tanh", "gelu_erf", "relu"], ["gelu", "", None]),
+        "activation": (["gelu_tanh", "gelu_erf", "relu"], ["gelu", "", "\ud800", None]),
         "norm": (["pre", "post"], ["Pre", None]),
         "position": (["learned", "sinusoidal"], ["rope", None]),
         **dict.fromkeys(("bias", "tie_weights"), TRUTH),
