@@ -1,8 +1,7 @@
-"""Tinyshakespeare: the text itself, and its download."""
+"""The download of tinyshakespeare. conformance/shared/test_shared_data.py pins the text's hash."""
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +10,7 @@ import pytest
 
 from shared.errors import DatasetError
 from shared.text import datasets
-from shared.text.datasets import encode_dataset, load_dataset
-from shared.text.tokenizers import build_tokenizer
+from shared.text.datasets import load_dataset
 
 STAND_IN = b"First Citizen:\nBefore we proceed any further, hear me speak.\n" * 20
 
@@ -41,21 +39,6 @@ def answer(monkeypatch) -> Callable[[bytes | OSError], None]:
         monkeypatch.setattr(pooch, "HTTPDownloader", lambda timeout: downloaders[timeout])
 
     return decide
-
-
-def test_tinyshakespeare_itself():
-    path = Path(os.environ.get("MINIGPT_DATA_DIR", "")) / "tinyshakespeare.txt"
-    if not path.exists():
-        pytest.skip("MINIGPT_DATA_DIR has no tinyshakespeare.txt")
-    dataset = load_dataset("tinyshakespeare")
-    train, val = map(str, dataset.parts)
-    assert (len(train), len(val)) == (1_003_854, 111_540)
-    assert train + val == path.read_text(encoding="utf-8")
-    assert dataset.sha256 == datasets.TINYSHAKESPEARE_SHA256
-    assert dataset.floor_nats is None
-    data = encode_dataset(dataset, build_tokenizer("char", dataset.text), block_size=64)
-    assert (len(data.train), len(data.val), data.val_bytes) == (1_003_854, 111_540, 111_539)
-    assert load_dataset("auto") == dataset
 
 
 def test_a_download_is_kept(places, answer, monkeypatch):
