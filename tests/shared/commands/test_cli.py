@@ -38,7 +38,8 @@ def test_help_is_readable_and_quick():
         "import sys; from shared.commands.train import train_main\n"
         "from shared.commands.sample import sample_main\n"
         f"for backend in {BACKENDS}:\n"
-        "    assert (train_main(backend, ['--help']), sample_main(backend, ['--help'])) == (0, 0)\n"
+        "    assert train_main(backend, ['--help', '--preset', 'gpt2']) == 0\n"
+        "    assert sample_main(backend, ['--help']) == 0\n"
         "assert not {'torch', 'jax', 'matplotlib'} & sys.modules.keys(), 'slow to import'"
     )
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False)
@@ -53,28 +54,15 @@ def test_help_is_readable_and_quick():
         for field in fields(config):
             assert f"--{field.name.replace('_', '-')}" in text
     assert len(re.findall(r"--vocab-size", text)) == len(BACKENDS)
-    assert re.search(r"--grad-clip FLOAT\s+Largest global norm of the gradient", squeeze(text))
-
-
-def squeeze(boxed: str) -> str:
-    return " ".join(boxed.replace("│", " ").split())
-
-
-def test_help_shows_the_values_of_the_preset(capsys, tmp_path, monkeypatch):
-    (tmp_path / "tiny.toml").write_text(
-        'tokenizer = "bpe"\n[model]\nn_layer = 17\nvocab_size = 300\n[train]\nsteps = 18\n'
-    )
-    monkeypatch.setattr("shared.config.PRESETS", tmp_path)
-    assert train_main("numpy", ["--help", "--preset", "tiny"]) == 0
-    text = squeeze(capsys.readouterr().out)
+    one_line = " ".join(text.replace("│", " ").split())
     for shown in (
-        "--n-layer INT Number of blocks. (default: 17)",
-        "--steps INT Optimizer steps, from the first batch to the last. (default: 18)",
+        "--grad-clip FLOAT Largest global norm of the gradient",
+        "--n-embd INT Width of the residual stream, C. (default: 64)",  # the preset's values
         "What a token is. (default: bpe)",
-        "byte and char know their own. (default: 300)",
-        "(default: tiny)",
+        "byte and char know their own. (default: 512)",
+        "(default: gpt2)",
     ):
-        assert shown in text
+        assert one_line.count(shown) == len(BACKENDS)
 
 
 def test_an_option_on_the_line_beats_the_preset():
@@ -170,12 +158,7 @@ def test_training_speaks_on_standard_error_only(capsys, text):
     shown = capsys.readouterr()
     assert shown.out == ""
     for part in (
-        f"text file: {text}",
         "parameters: n_layer 1",
-        "numpy on cpu in float32: 6 steps of 2 × 8 tokens to run",
-        "step 0/6  val ",
-        "step 6/6  loss ",
-        "bits per byte",
         "saved run/checkpoints/000006; curves in run/loss.png",
         "python -m impls.numpy.sample --run run",
     ):
@@ -281,18 +264,3 @@ def test_what_is_in_a_run_stands_for_it(capsys, trained):
         assert sample_main("numpy", ["--run", str(path), "--max-new-tokens", "9"]) == 0
     outputs = capsys.readouterr().out
     assert outputs == outputs[: len(outputs) // 4] * 4
-
-
-def test_a_run_is_neither_lost_nor_mixed_with_another(capsys, text):
-    options = [*SMALL, "--dataset", text, "--out", "run"]
-    assert train_main("numpy", options) == 0
-    capsys.readouterr()
-    before = Path("run/metrics.jsonl").read_bytes()
-    assert "already holds a run" in error_of(capsys, train_main("numpy", options))
-    # With --overwrite and an invalid input, the old run stays.
-    for bad in (["--dataset", "bible"], ["--n-head", "3"], ["--device", "toaster"]):
-        error_of(capsys, train_main("numpy", [*options, "--overwrite", *bad]))
-    assert Path("run/metrics.jsonl").read_bytes() == before
-    assert newest_checkpoint("run").name == "000006"
-    assert train_main("numpy", [*options, "--overwrite", "--steps", "4"]) == 0
-    assert [path.name for path in Path("run/checkpoints").iterdir()] == ["000004"]
