@@ -22,7 +22,7 @@ from conformance.limits import limit_of
 from lessons.command import ModelOptions, build_model, command
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.commands.next_tokens import SPACE, show_token
-from shared.commands.options import UsageError, default_run
+from shared.commands.options import default_run
 from shared.commands.sample import encode_prompt
 from shared.commands.terminal import escape_controls
 from shared.commands.trained import load_trained
@@ -32,8 +32,8 @@ ALL = "all"
 Maps = Float[np.ndarray, "L H T T"]
 """Attention weights by layer, head, the token that looks, and the token it looks at."""
 
-SIDE, SIDE_ALONE = 2.2, 6.0
-"""Inches of a map, and of a single one."""
+SIDE = 2.2
+"""Inches of a map."""
 WIDEST = 40.0
 """Inches of all maps together; more maps are drawn smaller."""
 NAMES, LETTERS = 7, 11
@@ -48,10 +48,6 @@ class Options(ModelOptions):
     """The text. The model sees its last block_size tokens."""
     backend: Annotated[str, arg(metavar="|".join((*BACKENDS, ALL, "MODULE")))] = "torch"
     """The backend to compute with. all: all three, and their difference. Default run: torch's."""
-    layer: int | None = None
-    """Show this layer alone, counted from 0."""
-    head: int | None = None
-    """Show this head alone, counted from 0. With --layer: one large map."""
     out: Annotated[Path, arg(metavar="FILE")] = Path("attention.png")
     """The picture, a PNG."""
 
@@ -63,32 +59,20 @@ def main(options: Options) -> int:
     run = options.run or default_run(first)
     checkpoint, tokenizer = load_trained(first, run)
     config = checkpoint.config
-    layers = chosen("layer", options.layer, config.n_layer)
-    heads = chosen("head", options.head, config.n_head)
     ids = encode_prompt(tokenizer, options.prompt, config.block_size)[-config.block_size :]
     dtype = options.dtype or checkpoint.dtype
     names = BACKENDS if options.backend == ALL else (options.backend,)
     maps = {name: attention_maps(replace(options, backend=name), checkpoint, ids) for name in names}
     tokens = [show_token(tokenizer, token) for token in ids]
-    weights = next(iter(maps.values()))[layers][:, heads]
+    weights = next(iter(maps.values()))
     step = f", step {checkpoint.training.step:,}" if checkpoint.training else ""
     title = escape_controls(f"{run}{step}: {''.join(tokens).replace(SPACE, ' ')}")
-    draw_attention(options.out, weights, tokens, layers, heads, title)
+    draw_attention(options.out, weights, tokens, title)
     out = Console(highlight=False)
-    for line in (*lesson(weights, layers, heads), *agreement(maps, dtype)):
+    for line in (*lesson(weights), *agreement(maps, dtype)):
         out.print(line, soft_wrap=True)
     out.print(f"picture: {escape(str(options.out))}", soft_wrap=True)
     return 0
-
-
-def chosen(what: str, index: int | None, count: int) -> list[int]:
-    """The layers or heads to show. Raises `UsageError` for one that does not exist."""
-    if index is None:
-        return list(range(count))
-    if not 0 <= index < count:
-        have = "only 0" if count == 1 else f"0 to {count - 1}"
-        raise UsageError(f"there is no {what} {index}; this model has {have}")
-    return [index]
 
 
 def attention_maps(
@@ -104,17 +88,13 @@ def attention_maps(
     return np.stack([trace[f"h.{i}.attn.weights"][0] for i in layers])
 
 
-def draw_attention(
-    path: Path, weights: Maps, tokens: list[str], layers: list[int], heads: list[int], title: str
-) -> None:
+def draw_attention(path: Path, weights: Maps, tokens: list[str], title: str) -> None:
     """Draw a map for every layer (down) and head (across), all on one scale from 0 to 1.
 
     Args:
         path: the PNG file, replaced as a whole.
         weights: what each token (third axis) takes from each (fourth).
         tokens: the names of the T tokens.
-        layers: the number of each layer, L of them.
-        heads: the number of each head, H of them.
         title: the title; cut if it is too long.
 
     Raises:
@@ -126,8 +106,7 @@ def draw_attention(
     from shared.runs import plots
 
     rows, columns = weights.shape[:2]
-    alone = rows == columns == 1
-    side = SIDE_ALONE if alone else min(SIDE, WIDEST / max(rows, columns))
+    side = min(SIDE, WIDEST / max(rows, columns))
     width = columns * side + 1.6
     figure = plots.new_figure(width, rows * side + 1.0)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
@@ -140,12 +119,12 @@ def draw_attention(
         axes.tick_params(length=2)
         axes.spines[:].set_visible(False)
         image = axes.imshow(shown[i, j], norm=scale, interpolation="nearest")
-        axes.set_title(f"layer {layers[i]}, head {heads[j]}", fontsize=9)
+        axes.set_title(f"layer {i}, head {j}", fontsize=9)
     every = -(-len(tokens) // int(NAMES * side))  # as many names as there is room for
     places = list(range(0, len(tokens), every))
     names = [tokens[place] for place in places]
     # Words are longer than letters, and may have dollars in them.
-    style = {"fontsize": 9 if alone else 7, "parse_math": False}
+    style = {"fontsize": 7, "parse_math": False}
     upright = 90 if max(map(len, names)) > 2 else 0
     for axes in grid[-1]:
         axes.set_xticks(places, names, rotation=upright, **style)
@@ -160,8 +139,8 @@ def draw_attention(
     plots.save_figure(path, figure)
 
 
-def lesson(weights: Maps, layers: list[int], heads: list[int]) -> list[str]:
-    """What to look at, and the heads among those shown with the clearest habits."""
+def lesson(weights: Maps) -> list[str]:
+    """What to look at, and the heads with the clearest habits."""
     lines = [
         "Row: the token that looks. Column: the token it looks at. Each row sums to 1; the future "
         "is empty."
@@ -169,8 +148,7 @@ def lesson(weights: Maps, layers: list[int], heads: list[int]) -> list[str]:
     T = weights.shape[-1]
     if T < 3:
         return [*lines, "With three tokens or more there would be habits to look for."]
-    if weights.shape[:2] != (1, 1):
-        lines.append("The heads with the clearest habits, and how much of a row goes there:")
+    lines.append("The heads with the clearest habits, and how much of a row goes there:")
     # Not of row 0, which can only look at itself.
     habits = {
         "at the token before": np.diagonal(weights, -1, axis1=-2, axis2=-1),
@@ -181,7 +159,7 @@ def lesson(weights: Maps, layers: list[int], heads: list[int]) -> list[str]:
     for habit, shares in habits.items():
         share = shares.mean(-1)
         i, j = np.unravel_index(share.argmax(), share.shape)
-        lines.append(f"  {habit:20} layer {layers[i]}, head {heads[j]}: {share[i, j]:.2f}")
+        lines.append(f"  {habit:20} layer {i}, head {j}: {share[i, j]:.2f}")
     return [*lines, f"  (a head that looks at all tokens alike: {by_chance:.2f})"]
 
 

@@ -13,7 +13,7 @@ class Result:
     """The outcome of one try."""
 
     row: str
-    """The row of the table that it counts in."""
+    """What was tried."""
     case: str
     """Its name: `--case` repeats it."""
     how: str

@@ -6,15 +6,12 @@ Exit status 1 if anything is lost, wrongly accepted, or ends in a traceback.
 
 import shlex
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Literal
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 from tyro.conf import FlagCreatePairsOff
 
 from audits.readme import README, update_readme
@@ -24,11 +21,10 @@ from audits.reliability.hostile import try_hostile
 from audits.reliability.trainings import try_kills
 from lessons.command import command
 from shared.commands.options import UsageError
+from shared.commands.terminal import escape_controls
 
 PROGRAM = "python -m audits.reliability"
 Part = Literal["kills", "corruptions", "hostile"]
-WIDTH = 120
-"""Columns, if there is no terminal that has a width."""
 KINDS = ("lost", "outside", "traceback")
 MOST_SHOWN = 10
 """Faults to show."""
@@ -76,42 +72,21 @@ def main(options: Options) -> int:
         "hostile": lambda: try_hostile(seed, case),
     }
     found = {part: parts[part]() for part in parts if options.only in (None, part)}
-    console = Console(highlight=False)
-    console.width = console.width if console.is_terminal else WIDTH
-    console.print(_table(found))
+    table = markdown(found)
+    print(table)
     faults = [(part, each) for part, results in found.items() for each in results if each.fault]
     tried, lost = sum(map(len, found.values())), len(faults)
     print(f"{tried:,} tried in {perf_counter() - began:.0f} s: {lost or 'nothing'} lost")
     if options.update_readme:
-        update_readme(README, "reliability", markdown(found))
+        update_readme(README, "reliability", table)
     for part, each in sorted(faults, key=lambda fault: len(fault[1].case))[:MOST_SHOWN]:
         again = f"{PROGRAM} --only {part} --seed {seed} --case {shlex.quote(each.case)}"
-        console.print(Text(f"\n{each.row}: {each.how}\nagain: {again}", "bold red"), soft_wrap=True)
+        print(escape_controls(f"\n{each.row}: {each.how}\nagain: {again}"))
     return 1 if lost else 0
 
 
-def _table(found: dict[Part, list[Result]]) -> Table:
-    """The tries down, their outcomes across: every number on the right must be 0."""
-    table = Table(title="Nothing is lost: what was tried, and how it ended")
-    table.add_column("what", no_wrap=True)
-    table.add_column("tried", justify="right")
-    table.add_column("ended well")
-    table.add_column("faults", justify="right")
-    rows = defaultdict(list)
-    for part, results in found.items():
-        for result in results:
-            rows[f"{part}: {result.row}"].append(result)
-    for name, own in rows.items():
-        well = Counter(result.how for result in own if not result.fault)
-        endings = ", ".join(f"{count:,} {how}" for how, count in well.most_common())
-        faults = len(own) - well.total()
-        shown = Text(str(faults), "bold red" if faults else "green")
-        table.add_row(name, f"{len(own):,}", endings or "–", shown)
-    return table
-
-
 def markdown(found: dict[Part, list[Result]]) -> str:
-    """The counts for README.md: what was tried, and how often it ended badly."""
+    """The table, also for README.md: what was tried, and how often it ended badly."""
     lines = [
         "| part | tried | work lost | written outside | tracebacks |",
         "|---|--:|--:|--:|--:|",

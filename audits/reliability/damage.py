@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from tokenizers import decoders, normalizers, pre_tokenizers, processors
 
-from audits.reliability.samples import Victim, safetensors_bytes
+from audits.reliability.samples import Victim
 from conformance.shared.samples import Tensors
 from shared.checkpoints import parts
 from shared.checkpoints import tensors as tensor_files
@@ -102,7 +102,8 @@ def in_header(change: Change) -> Damage:
 
     def change_header(data: bytes, rng: Random) -> bytes:
         header, payload = split(data)
-        return safetensors_bytes(change(header, rng), payload)
+        changed = change(header, rng)
+        return len(changed).to_bytes(8, "little") + changed + payload
 
     return in_file(change_header, ".safetensors")
 

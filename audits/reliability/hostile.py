@@ -1,7 +1,7 @@
 """Careless and hostile surroundings: closed terminals, planted links, metrics and texts that no
 program of ours wrote, and two trainings in one directory.
 
-Each part is a row of the table. A case is its name and number: `--case terminal-7`.
+A case is the name of what is tried and a number: `--case terminal-7`.
 """
 
 import json

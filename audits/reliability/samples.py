@@ -38,18 +38,6 @@ def same(a: Checkpoint, b: Checkpoint) -> bool:
     return exactly(a) == exactly(b)
 
 
-def edit_json(path: Path, **changes: object) -> None:
-    """Set keys of a JSON file; None removes one."""
-    table = json.loads(path.read_text()) | changes
-    path.write_text(json.dumps({k: v for k, v in table.items() if v is not None}))
-
-
-def safetensors_bytes(header: object, payload: bytes = b"") -> bytes:
-    """A file with this header, given as an object or as raw bytes."""
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return len(text).to_bytes(8, "little") + text + payload
-
-
 HUB_CONFIG = {
     **{"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "vocab_size": CONFIG.vocab_size},
     **{"n_ctx": CONFIG.block_size, "n_positions": CONFIG.block_size, "n_embd": CONFIG.n_embd},
@@ -72,17 +60,11 @@ def hub_tensors(prefix: str = "") -> Tensors:
     return tensors
 
 
-def write_hub(
-    path: Path,
-    tensors: Tensors | None = None,
-    metadata: dict[str, str] | None = None,
-    **changes: object,
-) -> Path:
+def write_hub(path: Path, tensors: Tensors, metadata: Any = None, **changes: object) -> Path:
     """Write a directory as on the hub, without hashes. Returns `path`."""
     path.mkdir(exist_ok=True)
-    (path / "config.json").write_text(json.dumps(HUB_CONFIG))
-    edit_json(path / "config.json", **changes)
-    save_file(tensors or hub_tensors(), path / "model.safetensors", metadata=metadata)
+    (path / "config.json").write_text(json.dumps(HUB_CONFIG | changes))
+    save_file(tensors, path / "model.safetensors", metadata=metadata)
     return path
 
 

@@ -58,10 +58,6 @@ class Options:
     """The text to continue."""
     max_new_tokens: int = 40
     """Tokens to write after the prompt."""
-    temperature: float = 0.8
-    """0: always the most likely token."""
-    top_k: int | None = 40
-    """Draw from the k most likely tokens only."""
     seed: int = 1
     """Seed of the random numbers, the same in all backends."""
     backends: tuple[BackendName, ...] = BACKENDS
@@ -73,9 +69,7 @@ class Options:
 @command
 def main(options: Options) -> int:
     """Write with GPT-2 as the options ask. Returns the exit status."""
-    sampling = SampleConfig(
-        options.max_new_tokens, options.temperature, top_k=options.top_k, seed=options.seed
-    )
+    sampling = SampleConfig(options.max_new_tokens, temperature=0.8, top_k=40, seed=options.seed)
     if not options.backends:
         raise UsageError("name a backend or more: --backends numpy torch jax")
     for name in options.backends:

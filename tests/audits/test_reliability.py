@@ -169,18 +169,15 @@ def test_the_counts_in_the_readme_are_of_what_is_tried_now():
     assert all(row.endswith(" | 0 | 0 | 0") for row in rows.values())
 
 
-def test_counts_for_the_readme_are_by_kind_and_only_of_the_whole(capsys):
-    bad = [Result("link", "1", "", True), Result("two", "2", "Traceback: E", True)]
-    table = command_line.markdown({"hostile": [*bad, Result("two", "3", "lost", True)]})
-    assert table.endswith("\n| hostile | 3 | 1 | 1 | 1 |\n")
-    assert command_line.main(["--only", "hostile", "--update-readme"]) == 2
-    assert "needs all that is tried" in capsys.readouterr().err
-
-
-def test_a_loss_is_shown_with_the_command_that_repeats_it(monkeypatch, capsys):
-    results = [Result("link", "link-0", "not followed"), Result("two", "two-1", "bad", fault=True)]
+def test_losses_are_counted_by_kind_and_come_with_their_command(monkeypatch, capsys):
+    bad = {"link-1": "", "two-1": "Traceback: E", "two-2": "lost"}
+    results = [Result(case.partition("-")[0], case, how, True) for case, how in bad.items()]
+    results.append(Result("link", "link-0", "not followed"))
     monkeypatch.setattr(command_line, "try_hostile", lambda seed, case: results)
     assert command_line.main(["--only", "hostile", "--seed", "3"]) == 1
     out = capsys.readouterr().out
-    assert "2 tried in 0 s: 1 lost" in out
+    assert "\n| hostile | 4 | 1 | 1 | 1 |\n" in out
+    assert "4 tried in 0 s: 3 lost" in out
     assert "again: python -m audits.reliability --only hostile --seed 3 --case two-1" in out
+    assert command_line.main(["--only", "hostile", "--update-readme"]) == 2
+    assert "needs all that is tried" in capsys.readouterr().err

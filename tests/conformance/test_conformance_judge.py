@@ -43,14 +43,6 @@ class Tracing:
         return self.values
 
 
-def test_an_agreement_fills_a_row(judge: Judge, ledger: Ledger) -> None:
-    judge.agree("logits", three(ONE, ONE + 1e-13))
-    (row,) = ledger.in_order()
-    assert (row.check, row.dtype, row.limit, row.verdict) == ("logits", "float64", 1e-12, "passed")
-    assert row.errors == pytest.approx({"a": 1e-13, "b": 1e-13, "c": 1e-13}, rel=1e-2)
-    assert set(row.by_case) == {"gpt2"}
-
-
 def test_a_failure_is_charged_to_the_one_who_stands_alone(judge: Judge, ledger: Ledger) -> None:
     with pytest.raises(Disagreement, match=r"^logits \[gpt2, float64\]: a stands alone"):
         judge.agree("logits", three(2 * ONE))

@@ -12,11 +12,10 @@ from audits.mutants import report as verdicts
 from audits.mutants.catalogue import CATALOGUE
 from audits.mutants.judging import Verdict
 from conformance.limits import ORDER
-from docs.browser import chromium, picture
+from docs.browser import picture
 from docs.extensions.proofs import proof
 from docs.producers import losses
 from docs.producers.drawing import INK
-from shared.errors import UserError
 from shared.protocol import BACKENDS
 from shared.sources import ROOT
 from tests.docs.conftest import Site, build_quietly, read_page
@@ -226,15 +225,3 @@ def test_the_picture_in_the_readme_shows_the_code_as_it_is() -> None:
     assert picture.fingerprint_in_picture() == picture.fingerprint(), (
         "the picture in README.md shows code that has changed: nox -s browser -- --update-readme"
     )
-
-
-def test_what_the_browser_tests_lack_is_said(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("MINIGPT_SITE", str(tmp_path))
-    monkeypatch.setattr(chromium.shutil, "which", lambda program: None)
-    with pytest.raises(UserError, match="there is no Chromium here: install"):
-        chromium.check_what_is_needed()
-    monkeypatch.setattr(chromium.shutil, "which", lambda program: program)
-    with pytest.raises(UserError, match=f"there is no site in {tmp_path}: build it with nox -s do"):
-        chromium.check_what_is_needed()
-    (tmp_path / "index.html").touch()
-    chromium.check_what_is_needed()

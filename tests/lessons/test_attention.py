@@ -1,4 +1,7 @@
-"""`python -m lessons.attention`: the weights in the picture are the model's."""
+"""`python -m lessons.attention`: what is said of the weights, and where they are in the picture.
+
+That they are the model's own, tests/docs/test_docs_play.py checks.
+"""
 
 import re
 from pathlib import Path
@@ -8,11 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from conformance.cases import BASE, Case, random_batch, random_weights
-from lessons.attention import agreement, attention_maps, draw_attention, lesson, main
-from lessons.command import ModelOptions
-from shared.checkpoints.checkpoint import Checkpoint
-from shared.protocol import load_backend
+from lessons.attention import agreement, draw_attention, lesson, main
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
 
@@ -24,20 +23,6 @@ def random_maps(layers: int, heads: int, length: int) -> np.ndarray:
     return weights / weights.sum(-1, keepdims=True)
 
 
-# The weights
-
-
-def test_maps_are_the_models_own_by_layer_and_head() -> None:
-    weights = random_weights(Case("maps", BASE))
-    tokens = random_batch(BASE, batch_size=1, length=7)[0]
-    checkpoint = Checkpoint(BASE, weights, "float64", None, None, None)
-    maps = attention_maps(ModelOptions("numpy", dtype="float64"), checkpoint, tokens[0])
-    assert maps.shape == (2, 4, 7, 7)
-    trace = load_backend("numpy").build(BASE, weights, dtype="float64").trace(tokens)
-    for i, layer in enumerate(maps):
-        assert (layer == trace[f"h.{i}.attn.weights"][0]).all()
-
-
 # What is said
 
 
@@ -46,10 +31,10 @@ def test_the_heads_with_habits_are_named() -> None:
     maps[1, 2] = np.eye(9, k=-1)  # always the token before
     maps[0, 1] = np.eye(9)
     maps[1, 0] = np.eye(9)[[0] * 9]
-    said = "\n".join(lesson(maps, [4, 7], [0, 1, 2]))
-    assert re.search("token before +layer 7, head 2: 1.00", said)
-    assert re.search("token itself +layer 4, head 1: 1.00", said)
-    assert re.search("first token +layer 7, head 0: 1.00", said)
+    said = "\n".join(lesson(maps))
+    assert re.search("token before +layer 1, head 2: 1.00", said)
+    assert re.search("token itself +layer 0, head 1: 1.00", said)
+    assert re.search("first token +layer 1, head 0: 1.00", said)
 
 
 def test_agreement_names_who_is_apart() -> None:
@@ -75,7 +60,7 @@ def test_agreement_names_who_is_apart() -> None:
 def test_every_map_is_where_it_belongs(figures: list[Figure]) -> None:
     maps = random_maps(2, 3, 5)
     tokens = ["$a$", "\\n", "␣", "c", "d"]
-    draw_attention(Path("x.png"), maps, tokens, [0, 1], [0, 1, 2], "run: $x$")
+    draw_attention(Path("x.png"), maps, tokens, "run: $x$")
     figure = figures[0]
     *panels, bar = figure.axes
     assert [axes.get_title() for axes in panels] == [
@@ -98,23 +83,13 @@ def test_every_map_is_where_it_belongs(figures: list[Figure]) -> None:
 
 
 def test_all_backends_at_once(capsys, trained) -> None:
-    options = ["--run", str(trained), "--prompt", "soft!\n", "--backend", "all"]
+    """On a prompt that is longer than the window."""
+    options = ["--run", str(trained), "--prompt", "window breaks?", "--backend", "all"]
     assert main([*options, "--dtype", "float64", "--out", "all.png"]) == 0
     shown = capsys.readouterr()
-    assert shown.err == ""
+    assert "note: the prompt has 14 tokens; the model sees only the last 8" in shown.err
     assert "Computed by numpy, torch, jax" in shown.out
     assert "rounding, and no more" in shown.out
     assert shown.out.endswith("picture: all.png\n")
     height, width = imread("all.png").shape[:2]
     assert width > height > 300, "one layer, two heads"
-
-
-def test_one_head_and_a_prompt_that_is_too_long(capsys, trained, figures) -> None:
-    options = ["--run", str(trained), "--backend", "numpy", "--layer", "0", "--head", "1"]
-    assert main([*options, "--prompt", "window breaks?"]) == 0
-    assert (
-        "note: the prompt has 14 tokens; the model sees only the last 8" in capsys.readouterr().err
-    )
-    labels = figures[0].axes[0].get_yticklabels()
-    assert [label.get_text() for label in labels] == list("␣breaks?")
-    assert figures[0].get_suptitle() == f"{trained}, step 6:  breaks?"

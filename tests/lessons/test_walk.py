@@ -1,17 +1,14 @@
 """The guided walk shows the values of the model, and says what it cannot show."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lessons.walk import main, tap_sentences
-from shared.commands.train import train_main
 from shared.commands.trained import load_trained
 from shared.protocol import BACKENDS, load_backend
 from shared.taps import tap_names
-from tests.command_line import SMALL
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
 
@@ -39,6 +36,8 @@ def test_everything_shown_is_what_the_model_computes(trained, capsys):
     checkpoint, tokenizer = load_trained("numpy", trained)
     ids = tokenizer.encode("soft!")
     model = load_backend("numpy").build(checkpoint.config, checkpoint.weights)
+    shown = re.findall(r"^  (\w[\w.]*) +\[", out, re.MULTILINE)
+    assert shown == tap_names(checkpoint.config)
     for name, value in model.trace(ids[None]).items():
         (line,) = [line for line in out.splitlines() if line.startswith(f"  {name} ")]
         assert str(list(value.shape)) in line
@@ -53,17 +52,6 @@ def test_everything_shown_is_what_the_model_computes(trained, capsys):
     assert re.search(rf"1 │ .* │ +{best} │ +{p[best]:.4f}", out)
     assert re.search("token +s +o +f +t +!", out)
     assert re.search(" id +" + " +".join(map(str, ids)), out)
-
-
-def test_post_norm_has_another_order_and_no_ln_f(text, capsys):
-    options = ["--norm", "post", "--position", "sinusoidal", "--n-layer", "2", "--out", "run"]
-    assert train_main("numpy", [*SMALL, "--dataset", text, *options]) == 0
-    out = walked(capsys, "numpy", "--run", "run", "--text", "soft")
-    config = load_trained("numpy", Path("run"))[0].config
-    shown = re.findall(r"^  (\w[\w.]*) +\[", out, re.MULTILINE)
-    assert shown == tap_names(config)
-    assert "ln_f" not in out
-    assert "sines and cosines" in out
 
 
 def test_without_a_run_one_can_walk_through_fresh_weights(capsys):

@@ -35,18 +35,9 @@ def test_every_preset_says_whose_choices_it_is_and_can_be_trained(name: str) -> 
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_baby_gpt_learns_in_fifty_steps(backend: str) -> None:
     """Its whole model, with dropout, on a sixty-fourth of its batch in a quarter of its window."""
-    options = [
-        "--preset",
-        "baby-gpt",
-        "--dataset",
-        "playlets",
-        "--out",
-        "run",
-        "--eval-windows",
-        "4",
-    ]
-    small = ["--steps", "50", "--batch-size", "1", "--block-size", "64", "--keep-checkpoints", "1"]
-    assert train_main(backend, [*options, *small]) == 0
+    options = "--preset baby-gpt --dataset playlets --out run --eval-windows 4 --keep-checkpoints 1"
+    small = "--steps 50 --batch-size 1 --block-size 64"
+    assert train_main(backend, [*options.split(), *small.split()]) == 0
     losses = [row.loss for row in read_metrics(Path("run/metrics.jsonl")) if row.loss is not None]
     assert len(losses) == 50
     assert sum(losses[-5:]) / 5 < 0.85 * losses[0]

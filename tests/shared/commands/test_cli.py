@@ -38,7 +38,8 @@ def test_help_is_readable_and_quick():
         "import sys; from shared.commands.train import train_main\n"
         "from shared.commands.sample import sample_main\n"
         f"for backend in {BACKENDS}:\n"
-        "    assert (train_main(backend, ['--help']), sample_main(backend, ['--help'])) == (0, 0)\n"
+        "    assert train_main(backend, ['--help', '--preset', 'gpt2']) == 0\n"
+        "    assert sample_main(backend, ['--help']) == 0\n"
         "assert not {'torch', 'jax', 'matplotlib'} & sys.modules.keys(), 'slow to import'"
     )
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False)
@@ -53,28 +54,15 @@ def test_help_is_readable_and_quick():
         for field in fields(config):
             assert f"--{field.name.replace('_', '-')}" in text
     assert len(re.findall(r"--vocab-size", text)) == len(BACKENDS)
-    assert re.search(r"--grad-clip FLOAT\s+Largest global norm of the gradient", squeeze(text))
-
-
-def squeeze(boxed: str) -> str:
-    return " ".join(boxed.replace("│", " ").split())
-
-
-def test_help_shows_the_values_of_the_preset(capsys, tmp_path, monkeypatch):
-    (tmp_path / "tiny.toml").write_text(
-        'tokenizer = "bpe"\n[model]\nn_layer = 17\nvocab_size = 300\n[train]\nsteps = 18\n'
-    )
-    monkeypatch.setattr("shared.config.PRESETS", tmp_path)
-    assert train_main("numpy", ["--help", "--preset", "tiny"]) == 0
-    text = squeeze(capsys.readouterr().out)
+    one_line = " ".join(text.replace("│", " ").split())
     for shown in (
-        "--n-layer INT Number of blocks. (default: 17)",
-        "--steps INT Optimizer steps, from the first batch to the last. (default: 18)",
+        "--grad-clip FLOAT Largest global norm of the gradient",
+        "--n-embd INT Width of the residual stream, C. (default: 64)",  # the preset's values
         "What a token is. (default: bpe)",
-        "byte and char know their own. (default: 300)",
-        "(default: tiny)",
+        "byte and char know their own. (default: 512)",
+        "(default: gpt2)",
     ):
-        assert shown in text
+        assert one_line.count(shown) == len(BACKENDS)
 
 
 def test_an_option_on_the_line_beats_the_preset():
@@ -86,7 +74,6 @@ def test_an_option_on_the_line_beats_the_preset():
     # bias is True and tie_weights False in GPTConfig itself: an option counts because it is given.
     assert (given.model.bias, given.model.tie_weights) == (True, False)
     assert (given.train.beta2, given.train.seed) == (0.9, 5)
-    assert given.train.learning_rate == preset.train.learning_rate
     assert options_of("--n-inner", "7").model.config(65).inner_size == 7
     assert options_of("--n_layer=3").model.config(65) == GPTConfig(
         65, **preset.model | {"n_layer": 3}
@@ -113,7 +100,9 @@ def test_a_stopped_training_saves_and_says_where(text, tmp_path, number):
     out = tmp_path / "run"
     options = [*SMALL, "--dataset", text, "--out", out, "--checkpoint-interval", 1000000]
     with start("numpy", "train", *options, "--steps", 1000000) as process:
-        wait_for_rows(out / "metrics.jsonl", 5, process)
+        while len(read_metrics(out / "metrics.jsonl")) < 5:
+            assert process.poll() is None
+            time.sleep(0.02)
         process.send_signal(number)
         process.send_signal(number)  # impatience does not spoil the saving
         stdout, stderr = (shown.decode() for shown in process.communicate(timeout=60))
@@ -156,12 +145,6 @@ def test_a_damaged_checkpoint_is_not_the_end(capsys, text, main, options):
     assert main("numpy", options) == 0
 
 
-def wait_for_rows(path: Path, count: int, process: subprocess.Popen) -> None:
-    while not path.exists() or len(read_metrics(path)) < count:
-        assert process.poll() is None
-        time.sleep(0.02)
-
-
 # The output
 
 
@@ -170,12 +153,7 @@ def test_training_speaks_on_standard_error_only(capsys, text):
     shown = capsys.readouterr()
     assert shown.out == ""
     for part in (
-        f"text file: {text}",
         "parameters: n_layer 1",
-        "numpy on cpu in float32: 6 steps of 2 × 8 tokens to run",
-        "step 0/6  val ",
-        "step 6/6  loss ",
-        "bits per byte",
         "saved run/checkpoints/000006; curves in run/loss.png",
         "python -m impls.numpy.sample --run run",
     ):
@@ -281,18 +259,3 @@ def test_what_is_in_a_run_stands_for_it(capsys, trained):
         assert sample_main("numpy", ["--run", str(path), "--max-new-tokens", "9"]) == 0
     outputs = capsys.readouterr().out
     assert outputs == outputs[: len(outputs) // 4] * 4
-
-
-def test_a_run_is_neither_lost_nor_mixed_with_another(capsys, text):
-    options = [*SMALL, "--dataset", text, "--out", "run"]
-    assert train_main("numpy", options) == 0
-    capsys.readouterr()
-    before = Path("run/metrics.jsonl").read_bytes()
-    assert "already holds a run" in error_of(capsys, train_main("numpy", options))
-    # With --overwrite and an invalid input, the old run stays.
-    for bad in (["--dataset", "bible"], ["--n-head", "3"], ["--device", "toaster"]):
-        error_of(capsys, train_main("numpy", [*options, "--overwrite", *bad]))
-    assert Path("run/metrics.jsonl").read_bytes() == before
-    assert newest_checkpoint("run").name == "000006"
-    assert train_main("numpy", [*options, "--overwrite", "--steps", "4"]) == 0
-    assert [path.name for path in Path("run/checkpoints").iterdir()] == ["000004"]
