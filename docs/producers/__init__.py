@@ -1,10 +1,23 @@
 """Everything that is measured for the site."""
 
 from docs.data import Producer
-from docs.producers import attention, losses, next_tokens, road, timing, trace, trained, typed
+from docs.producers import (
+    attention,
+    losses,
+    modes,
+    next_tokens,
+    road,
+    timing,
+    trace,
+    trained,
+    typed,
+)
 
 PRODUCERS: dict[str, Producer] = {
-    module.PRODUCER.name: module.PRODUCER
-    for module in (timing, losses, trained, attention, next_tokens, typed, trace, road)
+    producer.name: producer
+    for producer in (
+        *(timing.PRODUCER, losses.PRODUCER, *modes.PRODUCERS, trained.PRODUCER),
+        *(attention.PRODUCER, next_tokens.PRODUCER, typed.PRODUCER, trace.PRODUCER, road.PRODUCER),
+    )
 }
 """By name, in the order in which they run."""
