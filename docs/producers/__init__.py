@@ -1,10 +1,23 @@
 """Everything that is measured for the site."""
 
 from docs.data import Producer
-from docs.producers import attention, losses, next_tokens, profile, road, trace, trained, typed
+from docs.producers import (
+    attention,
+    losses,
+    modes,
+    next_tokens,
+    profile,
+    road,
+    trace,
+    trained,
+    typed,
+)
 
 PRODUCERS: dict[str, Producer] = {
-    module.PRODUCER.name: module.PRODUCER
-    for module in (profile, losses, trained, attention, next_tokens, typed, trace, road)
+    producer.name: producer
+    for producer in (
+        *(profile.PRODUCER, losses.PRODUCER, *modes.PRODUCERS, trained.PRODUCER),
+        *(attention.PRODUCER, next_tokens.PRODUCER, typed.PRODUCER, trace.PRODUCER, road.PRODUCER),
+    )
 }
 """By name, in the order in which they run."""

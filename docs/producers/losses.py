@@ -22,16 +22,16 @@ VALIDATED = 4_000
 """Tokens of the validation text to evaluate; few, for speed."""
 
 
-def measure() -> dict[str, Any]:
-    """Train a small model in all three backends, from the same weights on the same batches."""
-    dataset = load_dataset("playlets")  # needs no download
+def small_task(steps: int, n_layer: int = 2) -> Task:
+    """A small model, and its training on a text that needs no download."""
+    dataset = load_dataset("playlets")
     tokenizer = fit_tokenizer(dataset, "char")
     config = GPTConfig(
-        vocab_size=tokenizer.vocab_size, block_size=32, n_layer=2, n_head=4, n_embd=64
+        vocab_size=tokenizer.vocab_size, block_size=32, n_layer=n_layer, n_head=4, n_embd=64
     )
-    train = TrainConfig(steps=STEPS, batch_size=8, learning_rate=3e-3, warmup_steps=20)
+    train = TrainConfig(steps=steps, batch_size=8, learning_rate=3e-3, warmup_steps=20)
     data = encode_dataset(dataset, tokenizer, config.block_size)
-    task = Task(
+    return Task(
         config,
         init_weights(config, train.seed),
         train,
@@ -39,6 +39,11 @@ def measure() -> dict[str, Any]:
         tokenizer.encode("\n"),
         SampleConfig(1),
     )
+
+
+def measure() -> dict[str, Any]:
+    """Train in all three backends, from the same weights on the same batches."""
+    task = small_task(STEPS)
     reports = {backend: run_alone(train_backend, backend, task) for backend in BACKENDS}
     return {"steps": STEPS, "losses": {name: report.losses for name, report in reports.items()}}
 

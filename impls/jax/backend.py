@@ -192,7 +192,7 @@ class JaxTrainer:
         model, config = self.model, self.config
         state = model.graphdef, config, model.params, self.optimizer_state
         lr = learning_rate(config, self.count)
-        masks = dropout_masks(model.config, config.seed, self.count, *tokens.shape)
+        masks = dropout_masks(model.config, self.config.seed, self.count, *tokens.shape)
         return *state, one_type(tokens), one_type(targets), lr, masks
 
     def step(self, tokens: np.ndarray, targets: np.ndarray) -> StepResult:

@@ -14,8 +14,9 @@ from audits.mutants.judging import Verdict
 from conformance.limits import ORDER
 from docs.browser import picture
 from docs.extensions.proofs import proof
-from docs.producers import losses
+from docs.producers import losses, modes
 from docs.producers.drawing import INK
+from shared.errors import BackendError
 from shared.protocol import BACKENDS
 from shared.sources import ROOT
 from tests.docs.conftest import Site, build_quietly, read_page
@@ -150,6 +151,24 @@ def test_losses_are_drawn_in_the_colours_of_the_page() -> None:
     assert "currentColor" in drawing.svg
     assert INK not in drawing.svg
     assert set(re.findall(r'href="#([^"]+)"', drawing.svg)) <= set(ids)
+
+
+def test_the_bar_of_a_mode_that_is_missing_is_left_out(monkeypatch) -> None:
+    def run_alone(function: Any, name: str, task: Any, steps: int) -> Any:
+        if name == "torch@compile":
+            raise BackendError("there is no C++ compiler")
+        return [3.0, 2.0, 2.0], [4.0, 0.25, 0.25]
+
+    monkeypatch.setattr(modes, "run_alone", run_alone)
+    drawing = modes.draw_steps(modes.measure_steps())
+    assert "torch: 4 s, then 250 ms. jax@nojit: 4 s" in drawing.alt
+    assert "torch@compile" not in drawing.alt + drawing.svg
+
+
+def test_losses_in_bfloat16_are_drawn_beside_those_in_float32() -> None:
+    drawing = modes.draw_losses({"torch": [3, 2], "torch@bf16": [3, 2.5], "jax@bf16": [3, 2]})
+    assert "torch@bf16: never more than 5.0e-01, on average 2.5e-01" in drawing.alt
+    assert "jax@bf16: never more than 0.0e+00" in drawing.alt
 
 
 # The kill matrix: the last run of the mutants
