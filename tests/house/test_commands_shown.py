@@ -183,10 +183,13 @@ def test_the_command_works(
         check_command(command)
         return
     if module.endswith(".train") and not {"--help", "--resume"} & set(words):
-        size = (
-            ["--steps", "2"] if "--init-from" in words else SMALL
-        )  # its size is that of the first
+        # The size of a fine-tuned model is that of the first.
+        size = ["--steps", "2"] if "--init-from" in words else SMALL
         words += [*size, "--dataset", "text.txt", "--overwrite"]
+    if "--compile" in words:  # torch.compile cannot trace the checks of annotations
+        monkeypatch.setenv("PYTHONPATH", str(ROOT))
+        subprocess.run([sys.executable, *words[1:]], check=True)
+        return
     status = 1 if module == "lessons.ladder" else 0  # the exercise is not begun
     assert run_module(words, monkeypatch) == status
     assert any(capsys.readouterr())
