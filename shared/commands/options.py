@@ -279,8 +279,8 @@ def parse(
 
 
 def command(run: Callable[[Any], int]) -> Callable[..., int]:
-    """Make `main(argv)` of a function of options. Its help is the docstring of the module, and what
-    it is started by the module's PROGRAM, if it is not started by its name."""
+    """Make `main(argv)` of a function of options. Its help is the docstring of the module. Usage
+    lines name the module, or its PROGRAM where another command starts it."""
     options: Any = run.__annotations__["options"]
     module = run.__globals__
     name = module["__spec__"].name.removesuffix(".__main__")
