@@ -1,5 +1,6 @@
 """What a command measured, between the two comments of README.md that bear its name."""
 
+import re
 from pathlib import Path
 
 from shared.errors import RunError
@@ -19,11 +20,9 @@ def update_readme(readme: Path, name: str, results: str) -> None:
     begin, end = markers(name)
     with explained("read", readme):
         text = readme.read_text(encoding="utf-8")
-    before, found, rest = text.partition(begin)
-    _, found_too, after = rest.partition(end)
-    if not (found and found_too):
+    new, found = re.subn(f"(?s)(?<={begin}).*?(?={end})", lambda _: results, text)
+    if not found:
         raise RunError(f"{readme} has no {begin.strip()} followed by {end.strip()}")
-    new = f"{before}{begin}{results}{end}{after}"
     if new != text:
         with explained("write", readme):
             write_whole(readme, new)

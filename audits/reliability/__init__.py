@@ -28,9 +28,5 @@ def attempt(row: str, case: str, act: Callable[[], str]) -> Result:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a Rust panic is no Exception
-        what = (
-            str(error)
-            if isinstance(error, Fault)
-            else f"Traceback: {type(error).__name__}: {error}"
-        )
-        return Result(row, case, what, fault=True)
+        kind = "" if isinstance(error, Fault) else f"Traceback: {type(error).__name__}: "
+        return Result(row, case, f"{kind}{error}", fault=True)

@@ -87,10 +87,7 @@ def main(options: Options) -> int:
 
 def markdown(found: dict[Part, list[Result]]) -> str:
     """The table, also for README.md: what was tried, and how often it ended badly."""
-    lines = [
-        "| part | tried | work lost | written outside | tracebacks |",
-        "|---|--:|--:|--:|--:|",
-    ]
+    lines = ["| part | tried | work lost | written outside | tracebacks |", "|---|" + "--:|" * 4]
     for part, results in found.items():
         badly = Counter(kind_of(result) for result in results if result.fault)
         counts = len(results), *(badly[kind] for kind in KINDS)

@@ -73,9 +73,8 @@ def main(options: Options) -> int:
             else:
                 say(f"{preset}, {backend}: trained before, from the same sources")
             wanted.append(result)
-            update_readme(
-                README, "results", markdown(results)
-            )  # each time: if it is stopped, both files agree
+            # Each time: if it is stopped, both files agree.
+            update_readme(README, "results", markdown(results))
     print(markdown(wanted), end="")
     weak = [f"{result.preset} in {result.backend}" for result in wanted if not result.good]
     if weak:

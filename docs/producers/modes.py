@@ -1,10 +1,9 @@
 """The same training compiled and not, and in float32 and bfloat16: two pictures."""
 
 import os
-import statistics
-import time
 from contextlib import nullcontext, suppress
-from functools import partial
+from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,47 +12,40 @@ from docs.data import Drawing, Producer
 from docs.producers.drawing import BACKEND_COLORS, INK, in_page_colors, to_svg
 from docs.producers.losses import small_task
 from lessons.alone import run_alone
-from lessons.compare.training import Task
+from lessons.compare.training import Task, train_backend
 from shared.errors import BackendError
-from shared.protocol import load_backend, precisions
-from shared.text.datasets import batch
 
 STEPS = 200
 TIMED = {"torch": 60, "torch@compile": 60, "jax@nojit": 2, "jax": 60}
 """Steps to measure after the first. Those of the third are slow."""
 HALF = {"torch@bf16": "--", "jax@bf16": "-"}
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}
+"""PyTorch gets one core, and no cache to compile into."""
 
 
-def train(name: str, task: Task, steps: int) -> tuple[list[float], list[float]]:
-    """The loss and the seconds of each step. PyTorch gets one core, and no cache to compile into;
-    it reads so when it is loaded."""
-    os.environ |= {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}
-    backend, losses, seconds = load_backend(name), [], []
-    model = backend.build(task.config, task.weights, dtype=precisions(backend)[0])
-    trainer = model.trainer(task.train)
-    sizes = {"batch_size": task.train.batch_size, "block_size": task.config.block_size}
-    for step in range(steps):
-        tokens, targets = batch(task.data.train, **sizes, seed=task.train.seed, step=step)
-        began = time.perf_counter()
-        losses.append(trainer.step(tokens, targets).loss)
-        seconds.append(time.perf_counter() - began)
-    return losses, seconds
+def one_block(steps: int) -> Task:
+    """The task of the other pictures for one block, validated on a single batch: compiling for
+    other shapes takes seconds."""
+    task = small_task(steps, n_layer=1)
+    tokens = task.train.batch_size * task.config.block_size + 1
+    return replace(task, data=replace(task.data, val=task.data.val[:tokens]))
 
 
 def measure_steps() -> dict[str, dict[str, float]]:
-    """For one block: the first step, and the median of the others in ms, in each mode there is."""
-    task, found = small_task(STEPS, n_layer=1), {}
-    for name, steps in TIMED.items():
-        with suppress(BackendError) if "@" in name else nullcontext():  # without a C++ compiler
-            _, (first, *others) = run_alone(train, name, task, 1 + steps)
-            found[name] = {"first": first, "step": 1e3 * statistics.median(others)}
+    """The first step, and the median of the others in ms, in each mode there is."""
+    found = {}
+    with patch.dict(os.environ, ENVIRONMENT):
+        for name, steps in TIMED.items():
+            with suppress(BackendError) if "@" in name else nullcontext():  # no C++ compiler
+                report = run_alone(train_backend, name, one_block(1 + steps))
+                found[name] = {"first": report.first_step, "step": 1e3 * report.step}
     return found
 
 
-def both() -> dict[str, list[float]]:
+def measure_losses() -> dict[str, list[float]]:
     """The losses of the same training in float32 and bfloat16."""
-    task = small_task(STEPS, n_layer=1)
-    return {name: train(name, task, STEPS)[0] for name in ("torch", *HALF)}
+    task = one_block(STEPS)
+    return {name: run_alone(train_backend, name, task).losses for name in ("torch", *HALF)}
 
 
 @in_page_colors
@@ -96,5 +88,5 @@ def draw_losses(data: dict[str, list[float]]) -> Drawing:
 
 PRODUCERS = (
     Producer("compiling", "a step compiled and not, a minute", measure_steps, draw_steps),
-    Producer("bfloat16", f"{STEPS} steps in bfloat16", partial(run_alone, both), draw_losses),
+    Producer("bfloat16", f"{STEPS} steps in bfloat16", measure_losses, draw_losses),
 )

@@ -7,30 +7,19 @@ from matplotlib.figure import Figure
 
 from docs.data import Drawing, Producer
 from docs.producers.drawing import in_page_colors, to_svg
-from lessons.alone import run_alone
-from lessons.profile.measuring import PARTS, REST, measure
+from lessons.profile.measuring import PARTS, REST, profile_all
 from shared.config import DEFAULT_PRESET
-from shared.errors import BackendError
 
-COLUMNS = ("numpy", "torch", "torch@compile", "jax")
-COLORS = {
-    **dict(zip(PARTS, ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#aa3377"), strict=False)),
-    **{"loss": "#882255", "clip and update": "#ee6677", "compiled together": "#dd8833"},
-    REST: "#aaaaaa",
-}
-"""Paul Tol's bright colours, which most colour-blind readers can tell apart."""
+COLORS = (
+    *("#4477aa", "#66ccee", "#228833", "#ccbb44", "#aa3377", "#882255", "#ee6677", "#dd8833"),
+    "#aaaaaa",
+)
+"""Of the parts and the rest: mostly Paul Tol's, which most colour-blind readers can tell apart."""
 
 
-def profile_all() -> dict[str, Any]:
-    """What `python -m lessons.profile` measures. Without a C++ compiler, three columns."""
-    found = {}
-    for name in COLUMNS:
-        try:
-            found[name] = asdict(run_alone(measure, name, DEFAULT_PRESET))
-        except BackendError:
-            if "@" not in name:
-                raise
-    return found
+def profile_step() -> dict[str, Any]:
+    """What `python -m lessons.profile` measures."""
+    return {name: asdict(profile) for name, profile in profile_all(DEFAULT_PRESET).items()}
 
 
 @in_page_colors
@@ -40,9 +29,9 @@ def draw(data: dict[str, Any]) -> Drawing:
     axes = figure.subplots()
     names = list(data)
     left = [0.0] * len(names)
-    for part in (*PARTS, REST):
+    for part, color in zip((*PARTS, REST), COLORS, strict=True):
         widths = [1e3 * data[name]["parts"].get(part, 0.0) for name in names]
-        axes.barh(names, widths, left=left, color=COLORS[part], label=part)
+        axes.barh(names, widths, left=left, color=color, label=part)
         left = [before + width for before, width in zip(left, widths, strict=True)]
     axes.invert_yaxis()
     axes.set_xlabel("milliseconds of a training step")
@@ -53,7 +42,7 @@ def draw(data: dict[str, Any]) -> Drawing:
         parts = sorted(data[name]["parts"].items(), key=lambda item: -item[1])
         said = ", ".join(f"{part} {1e3 * seconds:.1f}" for part, seconds in parts if seconds > 0)
         told.append(f"{name}: {said}; {data[name]['activations'] / 2**20:.0f} MiB of activations.")
-    return Drawing(to_svg(figure), f"Four bars of milliseconds, divided by parts. {' '.join(told)}")
+    return Drawing(to_svg(figure), f"Bars of milliseconds, divided by parts. {' '.join(told)}")
 
 
-PRODUCER = Producer("profile", "a training step taken apart, half a minute", profile_all, draw)
+PRODUCER = Producer("profile", "a training step taken apart, half a minute", profile_step, draw)

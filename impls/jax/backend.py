@@ -187,18 +187,17 @@ class JaxTrainer:
         self.optimizer_state = jax.device_put(state, model.device)
         self.count = 0
 
-    def arguments(self, tokens: np.ndarray, targets: np.ndarray) -> tuple[Any, ...]:
+    def arguments(self, tokens: np.ndarray, targets: np.ndarray, lr: float) -> tuple[Any, ...]:
         """Of train_step, for the next step."""
         model, config = self.model, self.config
         state = model.graphdef, config, model.params, self.optimizer_state
-        lr = learning_rate(config, self.count)
         masks = dropout_masks(model.config, self.config.seed, self.count, *tokens.shape)
         return *state, one_type(tokens), one_type(targets), lr, masks
 
     def step(self, tokens: np.ndarray, targets: np.ndarray) -> StepResult:
         check_tokens(self.model.config, tokens, targets)
         model, lr = self.model, learning_rate(self.config, self.count)
-        given = self.arguments(tokens, targets)
+        given = self.arguments(tokens, targets, lr)
         model.params, self.optimizer_state, loss, norm = train_step(*given)
         self.count += 1
         return StepResult(float(loss), float(norm), lr)

@@ -68,7 +68,7 @@ def activation_bytes(
 def _compile(
     trainer: "JaxTrainer", tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]
 ) -> jax.stages.Compiled:
-    return train_step.lower(*trainer.arguments(tokens, targets)).compile()
+    return train_step.lower(*trainer.arguments(tokens, targets, lr=1.0)).compile()
 
 
 def _origins(program: str) -> dict[str, str]:
@@ -84,7 +84,5 @@ def _origins(program: str) -> dict[str, str]:
         outer = path(parent) if parent in frames else ""
         return outer if outer.endswith(name) else f"{outer} > {name}"
 
-    return {
-        name: path(frame).rpartition("train_step > ")[2]
-        for name, frame in INSTRUCTION.findall(program)
-    }
+    found = INSTRUCTION.findall(program)
+    return {name: path(frame).rpartition("train_step > ")[2] for name, frame in found}

@@ -25,8 +25,7 @@ def profile_time(
     """Seconds of a step by operation, without the operations it calls. A compiled model has few:
     what Inductor compiles is one of them."""
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # it would say when it starts and stops
-    activities = [ProfilerActivity.CPU]
-    with torch.profiler.profile(activities=activities, acc_events=True) as profiler:
+    with torch.profiler.profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiler:
         for _ in range(steps):
             trainer.step(tokens, targets)
     seconds = {e.key: e.self_cpu_time_total / 1e6 / steps for e in profiler.key_averages()}

@@ -9,7 +9,7 @@ import numpy as np
 
 from shared.config import GPTConfig, SampleConfig, TrainConfig
 from shared.errors import RunError
-from shared.protocol import load_backend
+from shared.protocol import load_backend, precisions
 from shared.runs.loop import evaluate
 from shared.runs.metrics import Metrics
 from shared.runs.progress import progress_display
@@ -53,7 +53,8 @@ def train_backend(backend: str, task: Task) -> Report:
         UserError: the backend cannot be loaded, or its loss is no longer finite.
     """
     config, train = task.config, task.train
-    model = load_backend(backend).build(config, task.weights)
+    loaded = load_backend(backend)
+    model = loaded.build(config, task.weights, dtype=precisions(loaded)[0])
     trainer = model.trainer(train)
     losses, seconds = [], []
     with progress_display(0, train.steps) as display:

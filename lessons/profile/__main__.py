@@ -9,19 +9,11 @@ import sys
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-from lessons.alone import run_alone
 from lessons.command import PresetName, command
 from lessons.printing import Lesson, table_of_numbers
-from lessons.profile.measuring import PARTS, REST, VOCAB_SIZE, measure, predict
-from shared.commands.terminal import say
-from shared.config import DEFAULT_PRESET, GPTConfig, load_preset
-from shared.errors import BackendError, ConfigError
-from shared.layout import tensor_shapes
-
-COMPILED = "torch@compile"
-ALL = ("numpy", "torch", COMPILED, "jax")
+from lessons.profile.measuring import ALL, PARTS, REST, profile_all
+from shared.config import DEFAULT_PRESET
+from shared.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -41,18 +33,7 @@ def main(options: Options) -> int:
     """Measure as the options ask. Returns the exit status."""
     if options.operations < 0:
         raise ConfigError(f"operations is {options.operations}; it must be 0 or more")
-    names = ALL if options.backend == "all" else (options.backend,)
-    preset = load_preset(options.preset)
-    config = GPTConfig(**(preset.model | {"vocab_size": VOCAB_SIZE}))
-    found = {}
-    for name in names:
-        say(f"measuring {name} …")
-        try:
-            found[name] = run_alone(measure, name, options.preset)
-        except BackendError as error:
-            if name != COMPILED or len(names) == 1:
-                raise
-            say(str(error))
+    found = profile_all(options.preset, ALL if options.backend == "all" else (options.backend,))
     lesson = Lesson()
     time_table = table_of_numbers("milliseconds", *found)
     for part in (*PARTS, REST):
@@ -70,15 +51,15 @@ def main(options: Options) -> int:
                 innermost = " > ".join(operation.split(" > ")[-2:])
                 most.add_row(innermost, f"{1e3 * seconds:.2f}")
             lesson.show(most)
-    B = preset.train.batch_size
     memory = table_of_numbers("MiB", *found)
-    weights = 4 * sum(int(np.prod(shape)) for shape in tensor_shapes(config).values())
-    for what, size in (("weights", weights), ("gradients", weights), ("moments", 2 * weights)):
-        memory.add_row(what, *[f"{size / 2**20:.1f}"] * len(found))
-    formula = [predict(name, config, B) for name in found]
-    memory.add_row("activations by formula", *(f"{size / 2**20:.1f}" for size in formula))
-    measured = [profile.activations for profile in found.values()]
-    memory.add_row("activations measured", *(f"{size / 2**20:.1f}" for size in measured))
+    for what, sizes in (
+        ("weights", [profile.weights for profile in found.values()]),
+        ("gradients", [profile.weights for profile in found.values()]),
+        ("moments", [2 * profile.weights for profile in found.values()]),
+        ("activations by formula", [profile.predicted for profile in found.values()]),
+        ("activations measured", [profile.activations for profile in found.values()]),
+    ):
+        memory.add_row(what, *(f"{size / 2**20:.1f}" for size in sizes))
     lesson.heading("Memory")
     lesson.show(memory)
     return 0

@@ -4,15 +4,21 @@ import importlib
 import re
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from lessons.alone import run_alone
+from shared.commands.terminal import say
 from shared.config import GPTConfig, load_preset
+from shared.errors import BackendError
 from shared.layout import init_weights
 from shared.protocol import load_backend
 from shared.text.datasets import batch
 
+COMPILED = "torch@compile"
+ALL = ("numpy", "torch", COMPILED, "jax")
 PARTS = {
     "linear layers": r"Linear|GPT\.(for|back)ward|aten::(add)?mm\b",
     "attention": r"Attention|softmax(?!_cross)|(split|merge)_heads|scaled_dot_product|aten::cat",
@@ -26,6 +32,7 @@ PARTS = {
 """Patterns of the functions and operations of each part. In a path, the last match decides."""
 REST = "the rest"
 VOCAB_SIZE = 65
+"""The characters of tinyshakespeare."""
 STEPS, WARM_UP = 20, 3
 
 
@@ -41,13 +48,33 @@ class Profile:
     """Seconds by the framework's own name, the most expensive first."""
     activations: int
     """Bytes that wait for the backward pass, measured."""
+    predicted: int
+    """The same by the formula of `predict`."""
+    weights: int
+    """Bytes of the weights, in float32."""
+
+
+def profile_all(preset_name: str, names: Sequence[str] = ALL) -> dict[str, Profile]:
+    """The profiles by backend, each made in a process of its own. Without a C++ compiler, PyTorch
+    compiled is left out, with a message; alone it is an error."""
+    found = {}
+    for name in names:
+        say(f"measuring {name} …")
+        try:
+            found[name] = run_alone(measure, name, preset_name)
+        except BackendError as error:
+            if name != COMPILED or len(names) == 1:
+                raise
+            say(str(error))
+    return found
 
 
 def measure(name: str, preset_name: str) -> Profile:
     """Profile a backend in this process, which should be fresh."""
     preset = load_preset(preset_name)
     config = GPTConfig(**(preset.model | {"vocab_size": VOCAB_SIZE}))
-    trainer = load_backend(name).build(config, init_weights(config, 0)).trainer(preset.train)
+    weights = init_weights(config, 0)
+    trainer = load_backend(name).build(config, weights).trainer(preset.train)
     ids = np.random.default_rng(0).integers(config.vocab_size, size=100_000)
     sizes = {"batch_size": preset.train.batch_size, "block_size": config.block_size}
     tokens, targets = batch(ids, **sizes, seed=0, step=0)
@@ -64,8 +91,14 @@ def measure(name: str, preset_name: str) -> Profile:
         part = part_of(operation)
         parts[part] = parts.get(part, 0.0) + value
     parts[REST] = max(0.0, step - sum(value for part, value in parts.items() if part != REST))
-    operations = dict(sorted(seconds.items(), key=lambda item: -item[1]))
-    return Profile(step, parts, operations, profiler.activation_bytes(trainer, tokens, targets))
+    return Profile(
+        step,
+        parts,
+        operations=dict(sorted(seconds.items(), key=lambda item: -item[1])),
+        activations=profiler.activation_bytes(trainer, tokens, targets),
+        predicted=predict(name, config, preset.train.batch_size),
+        weights=sum(weight.nbytes for weight in weights.values()),
+    )
 
 
 def part_of(operation: str) -> str:

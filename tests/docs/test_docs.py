@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -154,10 +155,10 @@ def test_losses_are_drawn_in_the_colours_of_the_page() -> None:
 
 
 def test_the_bar_of_a_mode_that_is_missing_is_left_out(monkeypatch) -> None:
-    def run_alone(function: Any, name: str, task: Any, steps: int) -> Any:
+    def run_alone(function: Any, name: str, task: Any) -> Any:
         if name == "torch@compile":
             raise BackendError("there is no C++ compiler")
-        return [3.0, 2.0, 2.0], [4.0, 0.25, 0.25]
+        return SimpleNamespace(first_step=4.0, step=0.25)
 
     monkeypatch.setattr(modes, "run_alone", run_alone)
     drawing = modes.draw_steps(modes.measure_steps())

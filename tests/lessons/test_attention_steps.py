@@ -28,8 +28,11 @@ def test_every_step_is_shown_with_shapes_and_numbers(capsys):
         assert "y [1, 4, 2]" in part
         ends = [line.split()[-2:] for line in part.splitlines() if re.search(r"\d  \d *$", line)]
         assert ends == [[str(a), str(b)] for a, b in means]
+        assert "Look at" in part
     assert "(1 + 3 + 2 − 2) / 4" in parts[1]
+    assert "0.33  0.33  0.33     0" in parts[2]
     assert "-inf" in parts[3]
+    assert "1 = 2 = 3" in parts[3]
     for what in ("q [1, 4, 2]", "scores [1, 4, 4]", "weights [1, 4, 4]", "4 = CausalSelfAttention"):
         assert what in parts[4]
 

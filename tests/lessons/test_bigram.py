@@ -78,6 +78,13 @@ def test_bigram_tables() -> None:
     counts = np.array([[2, 1, 1], [0, 0, 0], [0, 3, 0]])
     third = [1 / 3] * 3
     assert frequencies(counts).tolist() == [[0.5, 0.25, 0.25], third, [0, 1, 0]]
-    scores = np.log([[1.0, 2, 5], [1, 1, 1], [3, 1, 4]]) + 800
+    plus_one = np.exp(log_frequencies(counts))
+    expected = [[3 / 7, 2 / 7, 2 / 7], third, [1 / 6, 4 / 6, 1 / 6]]
+    np.testing.assert_allclose(plus_one, expected, rtol=1e-14)
+    with np.errstate(divide="ignore"):
+        exact = mean_loss(np.log(frequencies(counts)), counts)
+    assert exact == pytest.approx((2 * math.log(2) + 2 * math.log(4)) / 7, rel=1e-14)
+    assert mean_loss(np.full((3, 3), 800.0), counts) == pytest.approx(math.log(3), rel=1e-14)
+    scores = np.log([[1.0, 2, 5], [1, 1, 1], [3, 1, 4]])
     true = -(2 * math.log(1 / 8) + math.log(2 / 8) + math.log(5 / 8) + 3 * math.log(1 / 8)) / 7
-    assert mean_loss(scores, counts) == pytest.approx(true, rel=1e-12)
+    assert mean_loss(scores, counts) == pytest.approx(true, rel=1e-14)

@@ -81,6 +81,7 @@ def test_the_untouched_exercise_is_written_once_and_stands_at_the_foot(
     assert command.main([]) == 1
     shown = capsys.readouterr().out
     assert "my_gpt is written" in shown
+    assert "✓" not in shown
     assert "next: embed" in shown
     assert "shape [3, 11, 24]" in shown
     assert "my_gpt/model.py:" in shown
@@ -100,6 +101,7 @@ def test_a_complete_solution_reaches_the_top_and_is_the_numpy_backend(
     assert command.main(["--solution", str(solution)]) == 0
     shown = capsys.readouterr().out
     assert shown.count("✓") == len(RUNGS)
+    assert f"{len(RUNGS)} of {len(RUNGS)} rungs climbed" in shown
     for name in {path.name for path in solution.glob("*.py")} - {"__init__.py", "backend.py"}:
         theirs, own = ((folder / name).read_text() for folder in (ROOT / "impls/numpy", solution))
         assert own.splitlines()[1:] == theirs.splitlines()[1:], "except for its first line"

@@ -22,10 +22,8 @@ def test_every_preset_says_whose_choices_it_is_and_can_be_trained(name: str) -> 
     assert (PRESETS / f"{name}.toml").read_text(encoding="utf-8").startswith("# ")
     words = (f"Speaker {i}: the {i % 7} things of which {i % 11} are said.\n" for i in range(150))
     Path("text.txt").write_text("".join(words))
-    few = ["--steps", "2", "--batch-size", "2"]  # baby-gpt's batch takes half a minute
-    assert (
-        train_main("numpy", ["--preset", name, "--dataset", "text.txt", "--out", "run", *few]) == 0
-    )
+    options = ["--preset", name, "--dataset", "text.txt", "--steps", "2", "--out", "run"]
+    assert train_main("numpy", [*options, "--batch-size", "2"]) == 0  # baby-gpt's takes a minute
     checkpoint = load_checkpoint(newest_checkpoint("run"))
     assert checkpoint.training.train == replace(load_preset(name).train, steps=2, batch_size=2)
     model = {"vocab_size": checkpoint.config.vocab_size}  # what the text has

@@ -74,6 +74,7 @@ def test_an_option_on_the_line_beats_the_preset():
     # bias is True and tie_weights False in GPTConfig itself: an option counts because it is given.
     assert (given.model.bias, given.model.tie_weights) == (True, False)
     assert (given.train.beta2, given.train.seed) == (0.9, 5)
+    assert given.train.learning_rate == preset.train.learning_rate
     assert options_of("--n-inner", "7").model.config(65).inner_size == 7
     assert options_of("--n_layer=3").model.config(65) == GPTConfig(
         65, **preset.model | {"n_layer": 3}
@@ -153,7 +154,12 @@ def test_training_speaks_on_standard_error_only(capsys, text):
     shown = capsys.readouterr()
     assert shown.out == ""
     for part in (
+        f"text file: {text}",
         "parameters: n_layer 1",
+        "numpy on cpu in float32: 6 steps of 2 × 8 tokens to run",
+        "step 0/6  val ",
+        "step 6/6  loss ",
+        "bits per byte",
         "saved run/checkpoints/000006; curves in run/loss.png",
         "python -m impls.numpy.sample --run run",
     ):
@@ -259,3 +265,18 @@ def test_what_is_in_a_run_stands_for_it(capsys, trained):
         assert sample_main("numpy", ["--run", str(path), "--max-new-tokens", "9"]) == 0
     outputs = capsys.readouterr().out
     assert outputs == outputs[: len(outputs) // 4] * 4
+
+
+def test_a_run_is_neither_lost_nor_mixed_with_another(capsys, text):
+    options = [*SMALL, "--dataset", text, "--out", "run"]
+    assert train_main("numpy", options) == 0
+    capsys.readouterr()
+    before = Path("run/metrics.jsonl").read_bytes()
+    assert "already holds a run" in error_of(capsys, train_main("numpy", options))
+    # With --overwrite and an invalid input, the old run stays.
+    for bad in (["--dataset", "bible"], ["--n-head", "3"], ["--device", "toaster"]):
+        error_of(capsys, train_main("numpy", [*options, "--overwrite", *bad]))
+    assert Path("run/metrics.jsonl").read_bytes() == before
+    assert newest_checkpoint("run").name == "000006"
+    assert train_main("numpy", [*options, "--overwrite", "--steps", "4"]) == 0
+    assert [path.name for path in Path("run/checkpoints").iterdir()] == ["000004"]

@@ -44,6 +44,7 @@ def test_it_begins_with_the_weights_of_a_run_and_is_resumed_like_any_other(
     assert (first.step, last.step) == (0, 20)
     shown = capsys.readouterr().err
     assert f"weights   those of {trained}: the validation loss of step 0 is theirs" in shown
+    assert shown.index("weights   ") < shown.index("step  0/20  val")
     assert (
         f"\nvalidation loss {first.val_loss:.4f} before, {last.val_loss:.4f} after, in nats "
         f"per token, {last.bits_per_byte:.4f} bits per byte\n"
