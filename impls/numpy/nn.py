@@ -65,7 +65,7 @@ class Module:
     def astype(self, dtype: str) -> None:
         """Turn every parameter and table below this module into `dtype`."""
         for _, parameter in self.named_parameters():
-            parameter.value = parameter.value.astype(dtype)
+            parameter.value = parameter.value.astype(dtype, copy=False)
         for _, module in self.named_modules():
             for name, value in vars(module).items():
                 if isinstance(value, np.ndarray):

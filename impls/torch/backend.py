@@ -1,11 +1,12 @@
 """The adapter: the PyTorch backend behind the protocol of shared/protocol.py."""
 
 from collections.abc import Iterator, Mapping
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from shared.config import Dtype, GPTConfig, SampleConfig, TrainConfig, weight_dtype
 from shared.dropout import dropout_masks
@@ -49,13 +50,23 @@ def build(
     check_weights(config, weights)
     check_dtype(dtype, get_args(Dtype))
     place = find_device(device)
-    with torch.random.fork_rng(devices=[]):  # the layers draw values that are not used
+    with NoInitialValues():
         gpt = GPT(config).to(device=place, dtype=getattr(torch, weight_dtype(dtype)))
     if dtype == "bfloat16":
         compute_in_bfloat16(gpt, place)
     model = TorchModel(gpt)
     model.load_weights(weights)
     return model
+
+
+class NoInitialValues(TorchFunctionMode):
+    """Layers draw no initial values, which take a second for GPT-2 and would not be used."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if getattr(function, "__module__", "") != "torch.nn.init":
+            return function(*args, **(kwargs or {}))
 
 
 def find_device(name: str) -> torch.device:
