@@ -55,13 +55,12 @@ def build(
     return JaxModel(config, graphdef, from_numpy(params, weights, place), place)
 
 
-def find_device(name: str) -> jax.Device | jax.sharding.NamedSharding:
-    """The first device of that kind, or those of all processes. Raises `ConfigError` if this
-    machine or this JAX lacks it."""
+def find_device(name: str) -> jax.Device:
+    """The first device of that kind. Raises `ConfigError` if this machine or this JAX lacks it."""
     try:
         if not name:
             raise RuntimeError("it has no name")  # jax.devices("") is the default one
-        return parallel.everywhere(jax.devices(name))
+        return parallel.meet(jax.devices(name))
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError(f"device {name!r} cannot be used by jax: {reason}") from None
@@ -102,6 +101,7 @@ def swap_layout(key: str, value: np.ndarray) -> np.ndarray:
 
 def to_numpy(state: nnx.State) -> dict[str, np.ndarray]:
     """Copies by canonical name and in canonical layout."""
+    state = parallel.whole(state)
     arrays = {canonical_name(path): leaf[...] for path, leaf in nnx.to_flat_state(state)}
     return {
         key: np.array(swap_layout(key, np.asarray(array)), order="C")
@@ -115,7 +115,8 @@ def from_numpy(like: nnx.State, arrays: Mapping[str, np.ndarray], device: jax.De
     for path, leaf in reversed(nnx.to_flat_state(like)):  # wte, the largest, while there is room
         key = canonical_name(path)
         value = np.array(swap_layout(key, arrays[key]), dtype=leaf.dtype, order="C")
-        array = jax.block_until_ready(jax.device_put(value, device))  # or the copies pile up
+        array = jax.device_put(value, parallel.place(value.shape, device))
+        jax.block_until_ready(array)  # or the copies pile up
         flat.append((path, leaf.replace(array)))
     return nnx.from_flat_state(reversed(flat))
 
@@ -192,7 +193,8 @@ class JaxTrainer:
         self.model, self.config = model, config
         state = build_optimizer(config, config.learning_rate).init(model.params)
         # Where a step will put it: bound to no device it would make the second step compile again.
-        self.optimizer_state = jax.device_put(state, model.device)
+        places = jax.tree.map(lambda leaf: parallel.place(leaf.shape, model.device), state)
+        self.optimizer_state = jax.device_put(state, places)
         self.count = 0
 
     def arguments(self, tokens: np.ndarray, targets: np.ndarray, lr: float) -> tuple[Any, ...]:
@@ -222,7 +224,7 @@ class JaxTrainer:
         self.count = state.step
         self.optimizer_state = tuple(
             optax.ScaleByAdamState(
-                count=jax.device_put(np.int32(state.step), device),
+                count=jax.device_put(np.int32(state.step), parallel.place((), device)),
                 mu=from_numpy(params, state.moments["m"], device),
                 nu=from_numpy(params, state.moments["v"], device),
             )

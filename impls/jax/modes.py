@@ -1,4 +1,4 @@
-"""JAX in a mode: not compiled, in bfloat16, or on a device. `load_backend("jax@nojit")`.
+"""JAX in a mode: not compiled, in bfloat16, sharded, or on a device. `load_backend("jax@nojit")`.
 
 Several are joined by "+": "jax@gpu+bf16".
 """
@@ -6,6 +6,8 @@ Several are joined by "+": "jax@gpu+bf16".
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -14,9 +16,10 @@ import numpy as np
 from shared.config import GPTConfig
 from shared.errors import BackendError, ConfigError
 from shared.protocol import CAPABILITIES, PRECISIONS
+from . import parallel
 from .backend import JaxModel, build, find_device
 
-MODES = ("nojit", "bf16", "gpu")
+MODES = ("nojit", "bf16", "fsdp", "gpu")
 """What the suite tries with --modes. Every other kind of device is a mode, too."""
 SMOOTH = ("gpt2", "erf", "post-erf", "dropout")
 """The cases that bfloat16 is judged on, without ReLU: an input near zero that 8 bits round to the
@@ -36,6 +39,7 @@ class Mode:
     dtypes: tuple[str, ...]
     cases: tuple[str, ...] | None
     """The cases that are enough, where all would take long or say little."""
+    parallel: Any
 
     def build(
         self,
@@ -83,7 +87,7 @@ class Within:
 def mode(words: str) -> Mode:
     """The mode of that name. Raises `BackendError` if this machine lacks it."""
     name, asked = f"jax@{words}", words.split("+")
-    devices = [word for word in asked if word not in ("nojit", "bf16")]
+    devices = [word for word in asked if word not in ("nojit", "bf16", "fsdp")]
     try:
         if "compile" in asked:
             raise ConfigError("JAX compiles every step as it is")
@@ -103,4 +107,9 @@ def mode(words: str) -> Mode:
     if "bf16" in asked:  # texts must be equal, and so are judged in full precision
         precisions, capabilities = ("bfloat16",), ("trace", "grads", "trainer")
         cases = SMOOTH
-    return Mode(name, devices[0] if devices else None, setting, capabilities, precisions, cases)
+    if "fsdp" in asked:  # one process computes as ever, but for what training in several needs
+        capabilities, cases = ("trainer",), ("dropout",)
+    join = partial(parallel.join, shard="fsdp" in asked)
+    processes = SimpleNamespace(join=join, most=parallel.most, leave=parallel.leave)
+    chosen = devices[0] if devices else None
+    return Mode(name, chosen, setting, capabilities, precisions, cases, processes)

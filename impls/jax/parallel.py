@@ -3,8 +3,9 @@
     JAX_COORDINATOR_ADDRESS=localhost:1234 JAX_NUM_PROCESSES=2 JAX_PROCESS_ID=0 \\
         python -m impls.jax.train --preset classroom
 
-and the same for process 1. Weights and moments are whole on every device of a mesh, the rows of a
-batch are divided among them, and the sums that this needs are XLA's to insert.
+and the same for process 1. The rows of a batch are divided among the devices of a mesh. Weights and
+moments are whole on every device or, sharded, divided too: in JAX that is a matter of where arrays
+are kept. The sums and exchanges that this needs are XLA's to insert.
 """
 
 import os
@@ -18,22 +19,37 @@ from jax.sharding import PartitionSpec as P
 
 mesh: Mesh | None = None
 """All devices of all processes, once this one has joined others."""
+sharded = False
+"""Whether every device keeps a part of each weight and moment, and not all of it."""
 
 
-def join(rank: int, size: int) -> None:
-    """Meet the other processes, at process 0."""
+def join(rank: int, size: int, *, shard: bool = False) -> None:
+    """Meet the other processes, at process 0. `shard`: divide weights and moments among them."""
+    global sharded
+    sharded = shard
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     where = os.environ["JAX_COORDINATOR_ADDRESS"]
     jax.distributed.initialize(where, size, rank, heartbeat_timeout_seconds=10)
 
 
-def everywhere(devices: Sequence[jax.Device]) -> jax.Device | NamedSharding:
-    """Where weights are kept: on the first device, or on those of all processes, each whole."""
+def meet(devices: Sequence[jax.Device]) -> jax.Device:
+    """The first device; if there are other processes, arrays are kept on all devices instead."""
     global mesh
-    if not jax.distributed.is_initialized():
-        return devices[0]
-    mesh = Mesh(devices, "data")
-    return NamedSharding(mesh, P())
+    if jax.distributed.is_initialized():
+        mesh = Mesh(devices, "data")
+    return devices[0]
+
+
+def place(shape: tuple[int, ...], device: jax.Device | None = None) -> Any:
+    """Where an array of weights, moments or gradients is kept: a device, or a sharding of many.
+
+    With other processes it is on the devices of all, whole on each or, sharded, divided along its
+    first axis that divides evenly (ZeRO, stage 3: Rajbhandari et al. 2020, §5.3).
+    """
+    if mesh is None:
+        return device
+    even = [axis for axis, length in enumerate(shape) if length % mesh.size == 0]
+    return NamedSharding(mesh, P(*[None] * even[0], "data") if sharded and even else P())
 
 
 def spread(*batch: Any) -> tuple[Any, ...]:
@@ -45,10 +61,22 @@ def spread(*batch: Any) -> tuple[Any, ...]:
 
 
 def add_up(*sums: Any) -> tuple[Any, ...]:
-    """The same arrays, whole on every device: here XLA adds up what each has computed."""
+    """The same arrays where weights are kept: here XLA adds up what each device has computed."""
     if mesh is None:
         return sums
-    return jax.lax.with_sharding_constraint(sums, NamedSharding(mesh, P()))
+    places = jax.tree.map(lambda array: place(array.shape), sums)
+    return jax.lax.with_sharding_constraint(sums, places)
+
+
+def whole(arrays: Any) -> Any:
+    """The same arrays, whole on every device. All processes must ask."""
+    return gathered(arrays) if sharded and mesh is not None else arrays
+
+
+@jax.jit
+def gathered(arrays: Any) -> Any:
+    assert mesh is not None
+    return jax.lax.with_sharding_constraint(arrays, NamedSharding(mesh, P()))
 
 
 def most(*numbers: float) -> tuple[float, ...]:
@@ -56,12 +84,7 @@ def most(*numbers: float) -> tuple[float, ...]:
     assert mesh is not None
     own = np.tile(np.array(numbers, np.float32), (jax.local_device_count(), 1))
     of_all = jax.make_array_from_process_local_data(NamedSharding(mesh, P("data")), own)
-    return tuple(np.asarray(largest(of_all)).tolist())
-
-
-@jax.jit
-def largest(numbers: jax.Array) -> jax.Array:
-    return add_up(numbers.max(axis=0))[0]
+    return tuple(np.asarray(gathered(of_all)).max(axis=0).tolist())
 
 
 def leave(status: int) -> None:

@@ -16,6 +16,7 @@ from torch._inductor.exc import InvalidCxxCompiler
 from shared.config import GPTConfig
 from shared.errors import BackendError, ConfigError
 from shared.protocol import CAPABILITIES, PRECISIONS
+from . import parallel
 from .backend import TorchModel, build, find_device
 from .cache import KVCache
 from .model import GPT
@@ -38,6 +39,7 @@ class Mode:
     dtypes: tuple[str, ...]
     cases: tuple[str, ...] | None
     """The cases that are enough, where all would take long or say little."""
+    parallel = parallel
 
     def build(
         self,
@@ -81,12 +83,14 @@ def compile_forward(gpt: GPT) -> None:
 def mode(words: str) -> Mode:
     """The mode of that name. Raises `BackendError` if this machine lacks it."""
     name, asked = f"torch@{words}", words.split("+")
-    devices = [word for word in asked if word not in ("compile", "bf16")]
+    devices = [word for word in asked if word not in ("compile", "bf16", "fsdp")]
     try:
         if len(devices) > 1 or len(set(asked)) < len(asked):
             raise ConfigError("one device, and each mode once, joined by +")
         for device in devices:
             find_device(device)
+        if "fsdp" in asked:
+            raise ConfigError("PyTorch keeps the weights whole in every process here; JAX has it")
         if "compile" in asked:
             get_cpp_compiler()
     except (ConfigError, InvalidCxxCompiler) as error:

@@ -55,7 +55,7 @@ class RunOptions:
     """The recipe. Any option of it that is given on the line beats it."""
     resume: FlagCreatePairsOff[bool] = False
     """Resume the run in --out. Only --steps (the schedule follows), the intervals, the limits,
-    --device, --compile and the path of the dataset may change."""
+    --device, --compile, --fsdp and the path of the dataset may change."""
     overwrite: FlagCreatePairsOff[bool] = False
     """Replace the run in --out, once the new one has saved a checkpoint."""
     init_from: Annotated[Path | None, arg(metavar="DIR")] = None
@@ -67,6 +67,14 @@ class RunOptions:
     """Device to compute on, by the backend's name for it."""
     compile: FlagCreatePairsOff[bool] = False
     """Compile the forward and backward pass (torch; jax always does)."""
+    fsdp: FlagCreatePairsOff[bool] = False
+    """Of several processes each keeps a part of the weights and moments, not all of them (jax)."""
+
+    @property
+    def modes(self) -> str:
+        """What the options add to the backend's name: see `load_backend`."""
+        asked = [mode for mode in ("compile", "fsdp") if getattr(self, mode)]
+        return "@" * bool(asked) + "+".join(asked)
 
 
 @dataclass(frozen=True)
@@ -346,6 +354,7 @@ RESUMED_MAY_CHANGE = {
     "resume",
     "device",
     "compile",
+    "fsdp",
     *(field.name for field in fields(RunLimits)),
 }
 """What a resumed run may change. The dataset only by another path: its hash is compared."""

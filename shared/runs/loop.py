@@ -142,8 +142,9 @@ def train(
         reason = limit_reached(limits, row, seconds)
         stopped = (bool(asked) or bool(reason)) and done < config.steps
         due = done % config.checkpoint_interval == 0 or done == config.steps or stopped
-        if due and writes:
-            checkpoint = _save(trainer, model, tokenizer, record, row, run)
+        state = trainer.state() if due else None  # all must ask: each may keep a part of it
+        if state and writes:
+            checkpoint = _save(state, model, tokenizer, record, row, run)
             if limits.keep_checkpoints is not None:
                 run.retire(rows, limits.keep_checkpoints)
     undrawn = _plot(run, rows, data, record) if writes else ""
@@ -198,7 +199,7 @@ def last_good(run: RunDirectory) -> str:
 
 
 def _save(
-    trainer: Trainer,
+    state: TrainState,
     model: Model,
     tokenizer: Tokenizer,
     record: TrainingRecord,
@@ -210,7 +211,6 @@ def _save(
     `save_checkpoint` refuses weights that are not finite: the loss may still have been so where the
     update that followed it was not.
     """
-    state = trainer.state()
     path = checkpoint_path(run.path, row.step)
     sync_metrics(run.metrics)  # a checkpoint promises that the rows up to it are there
     try:

@@ -6,10 +6,13 @@ What they compute is judged by the suite: `nox -s conformance -- --backend torch
 import re
 
 import pytest
+from jax.sharding import AbstractMesh
+from jax.sharding import PartitionSpec as P
 from torch._inductor.exc import InvalidCxxCompiler
 
 from conformance.cases import BASE
 from conformance.panel import available_modes
+from impls.jax import parallel
 from impls.torch import modes
 from shared.checkpoints.checkpoint import load_checkpoint
 from shared.commands.train import train_main
@@ -26,6 +29,7 @@ from tests.command_line import SMALL, TEXT, error_of
         ("torch@cpu+cpu", "torch@cpu+cpu is not available: one device, and each mode once"),
         ("jax@toaster", "jax@toaster is not available: device 'toaster' cannot be used by jax"),
         ("jax@compile", "jax@compile is not available: JAX compiles every step as it is"),
+        ("torch@fsdp", "torch@fsdp is not available: PyTorch keeps the weights whole"),
         ("jax@", "jax@ is not available: device '' cannot be used by jax"),
         ("numpy@compile", "backend 'numpy' has no modes, and so no 'compile'"),
         ("nobody@compile", "there is no backend 'nobody'"),
@@ -54,6 +58,17 @@ def test_a_device_is_a_mode(name: str) -> None:
     assert set(model.weights()) == set(init_weights(BASE, 0))
 
 
+@pytest.mark.parametrize(
+    ("shape", "divided"),
+    [((64,), P("data")), ((65, 64), P(None, "data")), ((3, 5), P()), ((), P())],
+)
+def test_arrays_are_divided_along_an_axis_that_divides_evenly(shape, divided, monkeypatch) -> None:
+    monkeypatch.setattr(parallel, "mesh", AbstractMesh((2,), ("data",)))
+    assert parallel.place(shape).spec == P()
+    monkeypatch.setattr(parallel, "sharded", True)
+    assert parallel.place(shape).spec == divided
+
+
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_a_run_in_bfloat16_goes_on_in_it(backend: str, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
@@ -78,7 +93,7 @@ def test_a_run_in_bfloat16_goes_on_in_it(backend: str, tmp_path, monkeypatch, ca
 
 def test_all_that_this_machine_has_are_judged_and_the_others_named(capsys) -> None:
     found = available_modes()
-    assert {"torch@bf16", "jax@nojit", "jax@bf16"} <= set(found)
+    assert {"torch@bf16", "jax@nojit", "jax@bf16", "jax@fsdp"} <= set(found)
     lacking = {f"torch@{mode}" for mode in modes.MODES} - set(found)
     said = capsys.readouterr().err
     assert all(f"not judged: {name} is not available" in said for name in lacking)

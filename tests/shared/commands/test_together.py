@@ -48,7 +48,8 @@ def test_after_a_kill_and_a_stop_another_number_of_processes_goes_on(backend, em
     statuses, said = interrupt(backend, 2, signal.SIGKILL, *MANY, *data)
     assert ("BAD TERMINATION" if backend == "numpy" else "process 0 of 2 stopped: another") in said
     assert 0 not in statuses
-    statuses, said = interrupt(backend, 3, signal.SIGTERM, "--resume")
+    fsdp = ["--fsdp"] if backend == "jax" else []
+    statuses, said = interrupt(backend, 3, signal.SIGTERM, "--resume", *fsdp)
     assert statuses == {130}
     assert said.count("go on with: ") == 1
     assert train_main(backend, ["--out", "many", "--resume"]) == 0
