@@ -185,6 +185,4 @@ class GPT(nnx.Module):
 
 def cross_entropy(logits: Float[Array, "B T V"], targets: Int[Array, "B T"]) -> Float[Array, ""]:
     """Mean over all positions of −ln softmax(logits)[target], in nats."""
-    if logits.dtype == jnp.bfloat16:  # optax would add up in it
-        logits = logits.astype(jnp.float32)
     return optax.softmax_cross_entropy_with_integer_labels(logits, targets).mean()

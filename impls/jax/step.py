@@ -26,7 +26,9 @@ def loss_function(
     gpt = nnx.merge(graphdef, params)
     tokens, targets, masks = spread(tokens, targets, masks)
     drop(gpt, masks)
-    return cross_entropy(gpt(tokens), targets)
+    logits = gpt(tokens)
+    wide = jnp.promote_types(logits.dtype, jnp.float32)  # optax would add up in bfloat16
+    return cross_entropy(logits.astype(wide), targets)
 
 
 def loss_and_grads(
