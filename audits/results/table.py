@@ -13,9 +13,9 @@ NAMES = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
 MISSING = "–"
 
 INTRODUCTION = """\
-Every preset but `baby-gpt` in every backend, as `nox -s results` measured it on {dataset}. Where values
-differ, they are {backends}. Losses are over the whole validation split, in nats per
-token: compare a loss with the bigram's beside it, which was counted on the same tokens. Across
+Every preset but `baby-gpt` in every backend, as `nox -s results` measured it on {dataset}.
+Where values differ, they are {backends}. Losses are over the whole validation split, in nats
+per token: compare a loss with the bigram's beside it, which was counted on the same tokens. Across
 presets only the bits per byte can be compared, and not those of words: `<unk>` stands for many
 words and is easy to predict. The seconds are those of the whole command.
 """
