@@ -10,7 +10,7 @@ from audits.mutants.catalogue import CATALOGUE, THEMES
 from audits.mutants.judging import Verdict
 from audits.mutants.mutant import Mutant
 from docs.extensions.directive import BACKENDS, SiteDirective, raw
-from docs.extensions.proofs.template import fill
+from docs.extensions.template import fill
 
 HOW = "nox -s mutants"
 HEALTHY = "healthy"
@@ -62,7 +62,7 @@ def matrix(verdicts: Sequence[Verdict]) -> str:
         return mutant, own, [_cell(check, own) for check in checks]
 
     return fill(
-        "kills",
+        "proofs/kills",
         backends=BACKENDS,
         chapters=[(name, [*map(title_of, group)]) for name, group in groupby(checks, chapter_of)],
         themes=[(theme.title.removesuffix("."), map(row, theme.mutants)) for theme in THEMES],

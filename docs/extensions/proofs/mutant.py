@@ -14,7 +14,7 @@ from audits.mutants.plant import diff
 from docs.extensions.code.panes import code_block, line_element, three_panes
 from docs.extensions.directive import BACKENDS, SiteDirective, raw
 from docs.extensions.proofs.kills import HOW
-from docs.extensions.proofs.template import fill
+from docs.extensions.template import fill
 
 
 class PlantedBug(SiteDirective):
@@ -49,7 +49,8 @@ class PlantedBug(SiteDirective):
         notes = []
         if found.stale:
             notes = self.missing(f"what fell was measured before the sources changed: run {HOW}")
-        return [*notes, raw(fill("fell", backends=BACKENDS, verdicts=verdicts, short=_short))]
+        listing = fill("proofs/fell", backends=BACKENDS, verdicts=verdicts, short=_short)
+        return [*notes, raw(listing)]
 
 
 def _pane(mutant: Mutant, backend: str) -> tuple[str, str]:

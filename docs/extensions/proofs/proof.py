@@ -14,7 +14,7 @@ from conformance import gate
 from conformance.limits import ORDER
 from conformance.reporting.table import number
 from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw
-from docs.extensions.proofs.template import fill
+from docs.extensions.template import fill
 
 REPORT = gate.STAMP.with_name("conformance.json")
 HOW = "nox -s conformance"
@@ -60,7 +60,7 @@ def read_report() -> dict[str, Any] | None:
 def table(rows: Sequence[dict[str, Any]], started: str, whole: bool = False) -> str:
     """One row for each check and precision; with `whole`, also the noise."""
     measured = {"rows": rows, "measured": started[:10], "whole": whole}
-    return fill("conformance", backends=BACKENDS, number=_number, **measured)
+    return fill("proofs/conformance", backends=BACKENDS, number=_number, **measured)
 
 
 def _number(value: float | str | None) -> str:

@@ -1,4 +1,4 @@
-"""The tables as HTML: the templates beside this file, filled in."""
+"""HTML from the templates in the folders beside this file."""
 
 from pathlib import Path
 from typing import Any
@@ -15,5 +15,5 @@ ENVIRONMENT = jinja2.Environment(
 
 
 def fill(name: str, **values: Any) -> str:
-    """The template of this name with these values, in which markup is escaped."""
+    """A template, such as "proofs/kills", with these values, in which markup is escaped."""
     return str(ENVIRONMENT.get_template(f"{name}.html.jinja").render(values))
