@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tokenizers as library
 from ml_dtypes import bfloat16  # NumPy lacks it; JAX depends on this package
 from safetensors.numpy import load_file, save_file
 
@@ -163,12 +164,9 @@ def test_the_tokenizers_and_the_end_of_a_text(tmp_path: Path) -> None:
             assert (found.begin_of_text, found.end_of_text) == (bos, eos)
     (path / "tokenizer.json").unlink()
     bpe = build_tokenizer("bpe", "low lower lowest", 259)
-    model = json.loads(bpe.to_json())["model"]
     large = replace(TIED, vocab_size=259)
     path = hub(tmp_path / "own", large, init_weights(large, 0))
-    (path / "vocab.json").write_text(json.dumps(model["vocab"]))
-    merges = "\n".join(["#version: 0.2", *(" ".join(pair) for pair in model["merges"]), ""])
-    (path / "merges.txt").write_text(merges)
+    library.Tokenizer.from_str(bpe.to_json()).model.save(str(path))  # vocab.json and merges.txt
     tokenizer = load_checkpoint(path).tokenizer
     assert tokenizer is not None
     text = "the lowest <|endoftext|>\n"
