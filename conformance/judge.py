@@ -102,12 +102,11 @@ class Judge:
         models: Mapping[str, Model],
         truthful: Mapping[str, Model],
         ask: Callable[[Model], np.ndarray | float],
-        what: str = "",
     ) -> None:
         """Check that all models agree; below float64, with their `truthful` twins."""
         __tracebackhide__ = True
         truths = {name: ask(model) for name, model in truthful.items()}
-        self.agree(check, self.each(models, ask), what, truths)
+        self.agree(check, self.each(models, ask), truths=truths)
 
     def gradients_agree(
         self,

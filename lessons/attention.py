@@ -83,7 +83,7 @@ def attention_maps(
     Raises:
         BackendError: there is no such backend, or its models have no `trace`.
     """
-    trace = build_model(options, checkpoint, needs="trace").trace(ids[None])
+    trace = build_model(options, checkpoint).trace(ids[None])
     layers = range(checkpoint.config.n_layer)
     return np.stack([trace[f"h.{i}.attn.weights"][0] for i in layers])
 

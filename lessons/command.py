@@ -47,14 +47,11 @@ class TrainingOptions:
     """Seed of the initial weights and of the order of the batches."""
 
 
-def build_model(options: ModelOptions, checkpoint: Checkpoint, needs: str) -> Model:
-    """A checkpoint's model, as the options ask.
-
-    Raises `BackendError` if it lacks what is needed, one of `shared.protocol.CAPABILITIES`.
-    """
+def build_model(options: ModelOptions, checkpoint: Checkpoint) -> Model:
+    """A checkpoint's model, as the options ask. Raises `BackendError` if it has no `trace`."""
     backend = load_backend(options.backend)
     dtype = options.dtype or checkpoint.dtype
     model = backend.build(checkpoint.config, checkpoint.weights, dtype=dtype, device=options.device)
-    if needs not in claimed(backend, model):
-        raise BackendError(f"backend {options.backend!r} has no {needs}")
+    if "trace" not in claimed(backend, model):
+        raise BackendError(f"backend {options.backend!r} has no trace")
     return model

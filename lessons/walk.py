@@ -50,7 +50,7 @@ def main(options: Options) -> int:
     subject, checkpoint, tokenizer = (_untrained if options.untrained else _trained)(options)
     config = checkpoint.config
     ids = encode_prompt(tokenizer, options.text, config.block_size)[-config.block_size :]
-    model = build_model(options, checkpoint, needs="trace")
+    model = build_model(options, checkpoint)
     trace = model.trace(ids[None])
     same_output_everywhere()
     lesson = Lesson()

@@ -9,7 +9,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -42,8 +42,8 @@ class ParallelBackend(Protocol):
     """A module with the functions `join`, `most` and `leave` of impls/numpy/parallel.py."""
 
 
-def find_world(backend: str, environment: Mapping[str, str] = os.environ) -> World:
-    """Which process of a backend this is, by its environment; one of one if nothing is set.
+def find_world(backend: str) -> World:
+    """Which process of a backend this is, by the environment; one of one if nothing is set.
 
     Raises:
         ConfigError: only some of the variables are set, they contradict each other, or they are
@@ -52,12 +52,12 @@ def find_world(backend: str, environment: Mapping[str, str] = os.environ) -> Wor
     if backend not in LAUNCHERS:
         return World()
     launcher, *names = LAUNCHERS[backend]
-    found = {name: environment[name] for name in names if name in environment}
+    found = {name: os.environ[name] for name in names if name in os.environ}
     if not found:
         for other, _, size in ((each, *names[:2]) for each, *names in LAUNCHERS.values()):
-            if environment.get(size, "1") != "1":
+            if os.environ.get(size, "1") != "1":
                 raise ConfigError(
-                    f"{size} is {environment[size]}, set by {other}: "
+                    f"{size} is {os.environ[size]}, set by {other}: "
                     f"processes of the {backend} backend are started by {launcher}"
                 )
         return World()

@@ -124,7 +124,7 @@ class AttentionStepsBackend(Protocol):
         weight: Float[np.ndarray, "C E"],
         bias: Float[np.ndarray, " E"],
     ) -> dict[str, np.ndarray]:
-        """Every value that `lessons.attention_steps.step_names` names, in the precision of x.
+        """Every value that `shared.taps.step_names` names, in the precision of x.
 
         `weight` and `bias` are one head's part of c_attn: queries, keys and values side by side,
         E = 3·D.

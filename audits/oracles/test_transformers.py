@@ -11,8 +11,9 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel, pipeline
 
 from audits.oracles.hugging_face import HuggingFace
-from audits.reliability.samples import hub_tensors, write_hub
+from audits.reliability.samples import CONFIG, HUB_CONFIG, hub_tensors
 from conformance.cases import Case, random_batch, random_weights
+from conformance.shared.samples import hub
 from shared.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from shared.commands.export import main as export
 from shared.config import GPTConfig, SampleConfig
@@ -111,7 +112,8 @@ def test_we_open_what_is_on_the_hub(backend: Backend, tmp_path: Path) -> None:
     """Names without "transformer.", the mask as a tensor of every block, no lm_head: they find all
     of their tensors in it, and give the same logits."""
     tensors = {key: x for key, x in hub_tensors().items() if not key.endswith("masked_bias")}
-    write_hub(tmp_path, tensors, {"format": "pt"}, bos_token_id=0, eos_token_id=0)
+    settings = HUB_CONFIG | {"bos_token_id": 0, "eos_token_id": 0}
+    hub(tmp_path, CONFIG, tensors, {"format": "pt"}, **settings)
     checkpoint = load_checkpoint(tmp_path)
     assert checkpoint.config.tie_weights
     tokens = random_batch(checkpoint.config)[0]

@@ -87,27 +87,6 @@ def in_file(change: Change, suffix: str = "") -> Damage:
     return damage
 
 
-def in_json(change: Change) -> Damage:
-    """Damage by changing a JSON file; half the time its hash is recomputed."""
-
-    def damage(scene: Scene) -> Rule:
-        rule = in_file(change, ".json")(scene)
-        return scene.seal() if scene.victim.ours and scene.rng.random() < 0.5 else rule
-
-    return damage
-
-
-def in_header(change: Change) -> Damage:
-    """Damage by changing the header of a safetensors file; the size before it is right."""
-
-    def change_header(data: bytes, rng: Random) -> bytes:
-        header, payload = split(data)
-        changed = change(header, rng)
-        return len(changed).to_bytes(8, "little") + changed + payload
-
-    return in_file(change_header, ".safetensors")
-
-
 # Bytes
 
 
@@ -172,6 +151,19 @@ def draw_place(table: Any, rng: Random) -> tuple[Any, Any]:
         if not isinstance(table[key], dict | list) or not table[key] or rng.random() < 0.3:
             return table, key
         table = table[key]
+
+
+def change_header(data: bytes, rng: Random) -> bytes:
+    """Edit the header of a safetensors file; the size before it is right."""
+    header, payload = split(data)
+    changed = change_json(header, rng)
+    return len(changed).to_bytes(8, "little") + changed + payload
+
+
+def change_json_file(scene: Scene) -> Rule:
+    """Edit a JSON file; half the time its hash is recomputed."""
+    rule = in_file(change_json, ".json")(scene)
+    return scene.seal() if scene.victim.ours and scene.rng.random() < 0.5 else rule
 
 
 BOMBS: tuple[Callable[[int], bytes], ...] = (
@@ -245,7 +237,7 @@ def change_tokenizer(scene: Scene) -> Rule:
     """
     rng, content = scene.rng, scene.victim.files.get(parts.TOKENIZER)
     if content is None:
-        return in_json(change_json)(scene)
+        return change_json_file(scene)
     table = json.loads(content)
     for _ in range(rng.choice([1, 1, 1, 2, 3])):
         if rng.random() < 0.5:
@@ -281,8 +273,8 @@ def mix_checkpoints(scene: Scene) -> Rule:
 DAMAGES: dict[str, Damage] = {
     "bytes changed": in_file(change_bytes),
     "stretched": stretch_file,
-    "header changed": in_header(change_json),
-    "JSON changed": in_json(change_json),
+    "header changed": in_file(change_header, ".safetensors"),
+    "JSON changed": change_json_file,
     "tensors exchanged": exchange_tensor,
     "tokenizer changed": change_tokenizer,
     "mixed with another": mix_checkpoints,

@@ -1,16 +1,14 @@
 """Small checkpoints of ours and as on the hub, and bit-exact comparison of two."""
 
 import functools
-import json
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save_file
 
-from conformance.shared.samples import SGD, Tensors, draw, record, save
+from conformance.shared.samples import SGD, Tensors, draw, hub, record, save
 from shared.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from shared.config import GPTConfig
 from shared.text.tokenizers import build_tokenizer
@@ -38,19 +36,18 @@ def same(a: Checkpoint, b: Checkpoint) -> bool:
     return exactly(a) == exactly(b)
 
 
-HUB_CONFIG = {
-    **{"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "vocab_size": CONFIG.vocab_size},
-    **{"n_ctx": CONFIG.block_size, "n_positions": CONFIG.block_size, "n_embd": CONFIG.n_embd},
-    **{"n_head": CONFIG.n_head, "n_layer": CONFIG.n_layer, "activation_function": "gelu_new"},
+HUB_CONFIG: dict[str, object] = {
+    **{"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "n_ctx": CONFIG.block_size},
+    **{"activation_function": "gelu_new", "initializer_range": 0.02, "layer_norm_epsilon": 1e-05},
     **{"attn_pdrop": 0.1, "embd_pdrop": 0.1, "resid_pdrop": 0.1, "summary_type": "cls_index"},
-    **{"initializer_range": 0.02, "layer_norm_epsilon": 1e-05},
     **{"bos_token_id": 50256, "eos_token_id": 50256},
     "task_specific_params": {"text-generation": {"do_sample": True, "max_length": 50}},
 }
+"""What GPT-2's config.json has besides sizes."""
 
 
 def hub_tensors(prefix: str = "") -> Tensors:
-    """The weights of `HUB_CONFIG` as GPT-2's files have them: tied, and with mask buffers."""
+    """Weights of `CONFIG` as GPT-2's files have them: tied, and with mask buffers."""
     n = CONFIG.block_size
     weights = draw(replace(CONFIG, tie_weights=True))
     tensors = {name.replace("transformer.", prefix): array for name, array in weights.items()}
@@ -58,14 +55,6 @@ def hub_tensors(prefix: str = "") -> Tensors:
         tensors[f"{prefix}h.{i}.attn.bias"] = np.tril(np.ones((1, 1, n, n), np.float32))
         tensors[f"{prefix}h.{i}.attn.masked_bias"] = np.array(-1e4, np.float32)
     return tensors
-
-
-def write_hub(path: Path, tensors: Tensors, metadata: Any = None, **changes: object) -> Path:
-    """Write a directory as on the hub, without hashes. Returns `path`."""
-    path.mkdir(exist_ok=True)
-    (path / "config.json").write_text(json.dumps(HUB_CONFIG | changes))
-    save_file(tensors, path / "model.safetensors", metadata=metadata)
-    return path
 
 
 @dataclass(frozen=True)
@@ -96,13 +85,9 @@ def victims() -> tuple[Victim, ...]:
             moments={},
         )
         save(directory / "ours-weights", CONFIG, tokenizer=None, training=None, moments=None)
-        write_hub(directory / "hub", hub_tensors("transformer."))
-        hub_bpe = write_hub(
-            directory / "hub-bpe",
-            draw(with_bpe, "float64"),
-            vocab_size=bpe.vocab_size,
-            tie_word_embeddings=False,
-        )
+        hub(directory / "hub", CONFIG, hub_tensors("transformer."), **HUB_CONFIG)
+        untied = HUB_CONFIG | {"tie_word_embeddings": False}
+        hub_bpe = hub(directory / "hub-bpe", with_bpe, draw(with_bpe, "float64"), **untied)
         (hub_bpe / "tokenizer.json").write_text(bpe.to_json(), encoding="utf-8")
         return tuple(
             Victim(

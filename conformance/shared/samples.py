@@ -1,10 +1,12 @@
 """Checkpoints with a value in every part, for tests of what saves and loads them."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import save_file
 
 from conformance.cases import BASE
 from shared.checkpoints.checkpoint import TrainingRecord, save_checkpoint
@@ -47,4 +49,16 @@ def save(path: Path, config: GPTConfig = BASE, dtype: str = "float32", **changes
         "moments": {"m": draw(config, dtype, 1), "v": draw(config, dtype, 2)},
     }
     save_checkpoint(path, config, **parts | changes)
+    return path
+
+
+def hub(
+    path: Path, config: GPTConfig, tensors: Tensors, metadata: Any = None, **changes: object
+) -> Path:
+    """As on the hub, without hashes: sizes only, not the settings that all GPT-2 models share."""
+    sizes = {"vocab_size": config.vocab_size, "n_positions": config.block_size}
+    sizes |= {"n_layer": config.n_layer, "n_head": config.n_head, "n_embd": config.n_embd}
+    path.mkdir(exist_ok=True)
+    (path / "config.json").write_text(json.dumps(sizes | {"n_inner": config.n_inner} | changes))
+    save_file(tensors, path / "model.safetensors", metadata=metadata)
     return path

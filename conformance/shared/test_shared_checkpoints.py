@@ -17,6 +17,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from conformance.cases import BASE
+from conformance.protocol.test_inputs import LAYOUTS
 from conformance.shared.samples import SGD, TOKENIZER, Tensors, draw, record, save
 from conformance.truths.by_definition import manifest, same_tensors
 from shared.checkpoints.checkpoint import load_checkpoint, save_checkpoint
@@ -76,13 +77,6 @@ def test_parts_that_may_be_absent(tmp_path: Path) -> None:
     assert (loaded.tokenizer, loaded.training, loaded.moments) == (None, None, None)
     same_tensors(loaded.weights, draw(BASE))
     assert sorted(path.name for path in bare.iterdir()) == FILES[:2]
-
-
-LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "by columns": np.asfortranarray,
-    "with gaps": lambda value: np.repeat(value, 2, axis=-1)[..., ::2],
-    "big-endian": lambda value: value.astype(value.dtype.newbyteorder(">")),
-}
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)

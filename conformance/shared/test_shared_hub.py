@@ -6,14 +6,15 @@ import shutil
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save, save_file
+import tokenizers as library
+from ml_dtypes import bfloat16  # NumPy lacks it; JAX depends on this package
+from safetensors.numpy import load_file, save_file
 
 from conformance.cases import BASE
-from conformance.shared.samples import TOKENIZER, Tensors, draw
+from conformance.shared.samples import TOKENIZER, Tensors, draw, hub
 from conformance.shared.test_shared_damage import BYTE, MODEL, ONE
 from conformance.truths.by_definition import same_tensors
 from shared.checkpoints.checkpoint import (
@@ -31,15 +32,6 @@ from shared.text.tokenizers import build_tokenizer
 TIED = replace(BASE, tie_weights=True)
 
 
-def hub(path: Path, tensors: Tensors, metadata: Any = None, **changes: object) -> Path:
-    """As on the hub: sizes only, without the settings that all GPT-2 models share."""
-    sizes = {"vocab_size": 37, "n_positions": 11, "n_layer": 2, "n_head": 4, "n_embd": 24}
-    path.mkdir()
-    (path / "config.json").write_text(json.dumps(sizes | {"n_inner": 40} | changes))
-    save_file(tensors, path / MODEL, metadata=metadata)
-    return path
-
-
 @pytest.mark.parametrize("prefix", ["", "transformer."])
 def test_gpt2_from_the_hub(tmp_path: Path, prefix: str) -> None:
     """Tied, tanh GELU, ε 1e-5 by default; masks and a second copy are dropped."""
@@ -49,16 +41,16 @@ def test_gpt2_from_the_hub(tmp_path: Path, prefix: str) -> None:
     stored[f"{prefix}h.1.attn.bias"] = np.tril(np.ones((1, 1, 11, 11), np.float32))
     stored[f"{prefix}h.1.attn.masked_bias"] = np.array(-1e4, np.float32)
     metadata = {"format": "pt", "author": "me", "total_size": "1"} if prefix else None
-    loaded = load_checkpoint(hub(tmp_path / "plain", stored, metadata))
+    loaded = load_checkpoint(hub(tmp_path / "plain", TIED, stored, metadata))
     assert (loaded.config, loaded.dtype) == (TIED, "float32")
     assert (loaded.tokenizer, loaded.training, loaded.moments) == (None, None, None)
     same_tensors(loaded.weights, weights)
     double = {name: value.astype(np.float64) for name, value in weights.items()}
-    same_tensors(load_checkpoint(hub(tmp_path / "double", double)).weights, double)
+    same_tensors(load_checkpoint(hub(tmp_path / "double", TIED, double)).weights, double)
     twice = stored | {"lm_head.weight": weights["transformer.wte.weight"].copy()}
-    same_tensors(load_checkpoint(hub(tmp_path / "twice", twice)).weights, weights)
+    same_tensors(load_checkpoint(hub(tmp_path / "twice", TIED, twice)).weights, weights)
     untied = stored | {"lm_head.weight": draw(BASE)["lm_head.weight"]}
-    loaded = load_checkpoint(hub(tmp_path / "untied", untied, tie_word_embeddings=False))
+    loaded = load_checkpoint(hub(tmp_path / "untied", TIED, untied, tie_word_embeddings=False))
     assert loaded.config == BASE
     same_tensors(loaded.weights, draw(BASE))
     file = tmp_path / "plain" / "tokenizer.json"
@@ -82,40 +74,18 @@ def test_gpt2_from_the_hub(tmp_path: Path, prefix: str) -> None:
         ("found I64", weights | {"transformer.wte.weight": np.ones((37, 24), np.int64)}, {}),
     ):
         with pytest.raises(CheckpointError, match=re.escape(message)):
-            load_checkpoint(hub(tmp_path / message, tensors, **changes))
+            load_checkpoint(hub(tmp_path / message, TIED, tensors, **changes))
 
 
-def halved(weights: Tensors, name: str) -> tuple[Tensors, Tensors]:
-    """The tensors as a file holds them in half precision, and the values that they then have."""
-    if name == "float16":
-        stored = {key: value.astype(np.float16) for key, value in weights.items()}
-        return stored, {key: value.astype(np.float32) for key, value in stored.items()}
-    bits = {key: value.view(np.uint32) for key, value in weights.items()}
-    stored = {key: (value >> 16).astype(np.uint16) for key, value in bits.items()}  # the upper half
-    return stored, {key: (value & 0xFFFF0000).view(np.float32) for key, value in bits.items()}
-
-
-def write_file(path: Path, tensors: Tensors, code: str | None = None) -> None:
-    """A safetensors file; `code` is what its header says of all dtypes, if not what they are."""
-    data = save(tensors)
-    size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + size])
-    if code is not None:
-        for entry in header.values():
-            entry["dtype"] = code
-    start = json.dumps(header).encode()
-    path.write_bytes(len(start).to_bytes(8, "little") + start + data[8 + size :])
-
-
-def in_several(path: Path, tensors: Tensors, code: str | None = None, files: int = 3) -> Path:
-    """As on the hub, in several files with an index."""
-    hub(path, tensors)
+def in_several(path: Path, tensors: Tensors) -> Path:
+    """As on the hub, in three files with an index."""
+    hub(path, TIED, tensors)
     (path / MODEL).unlink()
     places = {}
-    for i in range(files):
-        name = f"model-{i + 1:05}-of-{files:05}.safetensors"
-        part = {key: tensors[key] for key in sorted(tensors)[i::files]}
-        write_file(path / name, part, code)
+    for i in range(3):
+        name = f"model-{i + 1:05}-of-00003.safetensors"
+        part = {key: tensors[key] for key in sorted(tensors)[i::3]}
+        save_file(part, path / name)
         places |= dict.fromkeys(part, name)
     index = {"metadata": {"total_size": 0}, "weight_map": places}
     (path / "model.safetensors.index.json").write_text(json.dumps(index))
@@ -123,19 +93,15 @@ def in_several(path: Path, tensors: Tensors, code: str | None = None, files: int
 
 
 @pytest.mark.parametrize("several", [False, True])
-@pytest.mark.parametrize(("half", "code"), [("float16", "F16"), ("bfloat16", "BF16")])
-def test_half_precision_is_widened(tmp_path: Path, half: str, code: str, several: bool) -> None:
+@pytest.mark.parametrize("half", [np.float16, bfloat16])
+def test_half_precision_is_widened(tmp_path: Path, half: type, several: bool) -> None:
     """Every value of either is one of float32."""
-    stored, expected = halved(draw(TIED), half)
+    stored = {name: value.astype(half) for name, value in draw(TIED).items()}
     path = tmp_path / "half"
-    if several:
-        in_several(path, stored, code)
-    else:
-        write_file(hub(path, stored) / MODEL, stored, code)
-    loaded = load_checkpoint(path)
-    assert (loaded.dtype, loaded.stored_as) == ("float32", half)
-    same_tensors(loaded.weights, expected)
-    whole = load_checkpoint(hub(tmp_path / "whole", draw(TIED)))
+    loaded = load_checkpoint(in_several(path, stored) if several else hub(path, TIED, stored))
+    assert (loaded.dtype, loaded.stored_as) == ("float32", half.__name__)
+    same_tensors(loaded.weights, {name: x.astype(np.float32) for name, x in stored.items()})
+    whole = load_checkpoint(hub(tmp_path / "whole", TIED, draw(TIED)))
     assert whole.stored_as == "float32"
 
 
@@ -168,7 +134,7 @@ def test_weights_in_several_files(tmp_path: Path) -> None:
 
 def test_a_snapshot_in_the_cache_of_the_hub(tmp_path: Path) -> None:
     """Its files are links to blobs of the same repository, and to nothing else."""
-    stored = hub(tmp_path / "stored", draw(TIED))
+    stored = hub(tmp_path / "stored", TIED, draw(TIED))
     for folder, readable in (("blobs", True), ("elsewhere", False)):
         repository = tmp_path / f"models--{folder}"
         snapshot = repository / "snapshots" / "607a30d7"
@@ -182,7 +148,7 @@ def test_a_snapshot_in_the_cache_of_the_hub(tmp_path: Path) -> None:
 
 def test_the_tokenizers_and_the_end_of_a_text(tmp_path: Path) -> None:
     """GPT-2's own two files; more rows in the embedding than tokens; where a text ends."""
-    path = hub(tmp_path / "gpt2", draw(TIED), eos_token_id=36)
+    path = hub(tmp_path / "gpt2", TIED, draw(TIED), eos_token_id=36)
     assert load_checkpoint(path).tokenizer is None
     (path / "tokenizer.json").write_text(build_tokenizer("char", "abc").to_json())
     for bos, eos, generation in (
@@ -198,12 +164,9 @@ def test_the_tokenizers_and_the_end_of_a_text(tmp_path: Path) -> None:
             assert (found.begin_of_text, found.end_of_text) == (bos, eos)
     (path / "tokenizer.json").unlink()
     bpe = build_tokenizer("bpe", "low lower lowest", 259)
-    model = json.loads(bpe.to_json())["model"]
     large = replace(TIED, vocab_size=259)
-    path = hub(tmp_path / "own", init_weights(large, 0), vocab_size=259)
-    (path / "vocab.json").write_text(json.dumps(model["vocab"]))
-    merges = "\n".join(["#version: 0.2", *(" ".join(pair) for pair in model["merges"]), ""])
-    (path / "merges.txt").write_text(merges)
+    path = hub(tmp_path / "own", large, init_weights(large, 0))
+    library.Tokenizer.from_str(bpe.to_json()).model.save(str(path))  # vocab.json and merges.txt
     tokenizer = load_checkpoint(path).tokenizer
     assert tokenizer is not None
     text = "the lowest <|endoftext|>\n"
@@ -289,7 +252,7 @@ def test_gpt2_s_own_tokenizer_json(tmp_path: Path) -> None:
         },
     }
     large = replace(TIED, vocab_size=259)
-    path = hub(tmp_path / "gpt2", init_weights(large, 0), vocab_size=259)
+    path = hub(tmp_path / "gpt2", large, init_weights(large, 0))
     (path / "tokenizer.json").write_text(json.dumps(table))
     tokenizer = load_checkpoint(path).tokenizer
     assert tokenizer is not None

@@ -6,7 +6,7 @@ option on the line beats, is that of the preset asked for; with `--resume`, that
 """
 
 import os
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import wraps
 from pathlib import Path
@@ -230,22 +230,8 @@ def parse_train(
         description=f"Train a GPT, computed by the {backend} backend. For example:\n\n"
         f"{prog} --steps 200 --out runs/try",
     )
-    if asked.resume:
-        _refuse_changes(
-            options,
-            default,
-            RESUMED_MAY_CHANGE,
-            f"the run at {asked.out}",
-            "a resumed run keeps its model, data and recipe",
-        )
-    elif checkpoint is not None:
-        _refuse_changes(
-            options,
-            default,
-            FINE_TUNED_MAY_CHANGE,
-            str(asked.init_from),
-            "the weights are of that model, and of its tokens",
-        )
+    if checkpoint is not None:
+        _refuse_changes(asked, options, default)
     return options, checkpoint
 
 
@@ -367,9 +353,13 @@ FINE_TUNED_MAY_CHANGE = {
 """What may differ from the preset and the checkpoint: all but the function and its tokens."""
 
 
-def _refuse_changes(
-    options: TrainOptions, default: TrainOptions, may_change: Set[str], where: str, why: str
-) -> None:
+def _refuse_changes(asked: RunOptions, options: TrainOptions, default: TrainOptions) -> None:
+    if asked.resume:
+        where, may_change = f"the run at {asked.out}", RESUMED_MAY_CHANGE
+        why = "a resumed run keeps its model, data and recipe"
+    else:
+        where, may_change = str(asked.init_from), FINE_TUNED_MAY_CHANGE
+        why = "the weights are of that model, and of its tokens"
     for group in fields(TrainOptions):
         given, before = getattr(options, group.name), getattr(default, group.name)
         for option in fields(given):

@@ -61,9 +61,7 @@ def _sample(backend: str, argv: Sequence[str] | None) -> int:
         show_next_tokens(model, tokenizer, ids, options.sampling, options.top)
         return OK
     end = () if options.ignore_eos else tokenizer.end_of_text
-    samples = sample_texts(
-        model, tokenizer, options.prompt, options.sampling, options.num_samples, end
-    )
+    samples = sample_texts(model, tokenizer, ids, options.sampling, options.num_samples, end)
     write_samples(samples, options.prompt)
     return OK
 
@@ -95,18 +93,13 @@ def encode_prompt(tokenizer: Tokenizer, prompt: str, block_size: int) -> Int[np.
 def sample_texts(
     model: Model,
     tokenizer: Tokenizer,
-    prompt: str,
+    ids: Int[np.ndarray, " T0"],
     config: SampleConfig,
     count: int,
-    end_of_text: Container[int] = (),
+    end_of_text: Container[int],
 ) -> Iterator[Iterator[str]]:
-    """`count` texts, each in pieces as they come, up to a token that ends it. The prompt is not
-    repeated.
-
-    Raises:
-        TokenizerError: the prompt has a character that the tokenizer does not know.
-    """
-    ids = tokenizer.encode(prompt)
+    """`count` texts after the prompt `ids`, each in pieces as they come, up to a token that ends
+    it. The prompt is not repeated."""
     for i in range(count):
         tokens = model.generate(ids, replace(config, seed=config.seed + i))
         yield tokenizer.decode_stream(takewhile(lambda token: token not in end_of_text, tokens))

@@ -9,14 +9,13 @@ from shared.commands.prepare import Preparation, prepare
 from shared.commands.terminal import INTERRUPTED, OK, end_of_checks, say
 from shared.commands.together import Together
 from shared.commands.trained import check_exists, load_trained, newest, note_special_tokens
-from shared.errors import ConfigError, TokenizerError
+from shared.errors import ConfigError
 from shared.protocol import load_backend
 from shared.runs.directory import RunDirectory
 from shared.runs.loop import TrainingResult, train
 from shared.runs.progress import progress_display
 from shared.runs.stopping import stop_on_signals
 from shared.text.fine_tuning import note_of_unknown_words
-from shared.text.tokenizers import Tokenizer
 from shared.text.utf8 import slices
 
 
@@ -125,17 +124,9 @@ def _summarize(result: TrainingResult, ready: Preparation, run: RunDirectory, ba
             f"{result.last.bits_per_byte:.4f} bits per byte{floor}"
         )
     where = "" if default else f" --run {shlex.quote(str(run.path))}"
-    if not _knows(ready.tokenizer, SampleOptions.prompt):
+    if ready.tokenizer.unknown_characters(SampleOptions.prompt):
         first = next(part for _, part in slices(ready.dataset.contents))[:1]
         where += f" --prompt {shlex.quote(first)}"
     curves = "" if result.undrawn else f"; curves in {run.plot}"
     say(f"saved {result.checkpoint}{curves}")
     say(f"sample from it: {program(backend, 'sample')}{where} --max-new-tokens 300")
-
-
-def _knows(tokenizer: Tokenizer, text: str) -> bool:
-    try:
-        tokenizer.encode(text)
-    except TokenizerError:
-        return False
-    return True

@@ -1,15 +1,15 @@
 """The sessions: their arguments, the order of what they run, and what is installed."""
 
-import importlib.util
 import re
 import tomllib
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from unittest.mock import Mock
 
+import nox.registry
 import pytest
 
+import noxfile
 from audits.results import __main__ as results
 from docs.commands import nox_sessions
 from lessons.compare import __main__ as compare
@@ -19,23 +19,8 @@ from shared.commands.train import train_main
 from shared.protocol import BACKENDS
 from shared.sources import ROOT
 
-
-@pytest.fixture(scope="module")
-def noxfile() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("minigpt_noxfile", ROOT / "noxfile.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def sessions(noxfile: ModuleType) -> dict[str, Any]:
-    """The sessions by name."""
-    import nox.registry
-
-    return dict(nox.registry.get())
+SESSIONS: dict[str, Any] = dict(nox.registry.get())
+"""The sessions of noxfile.py by name."""
 
 
 def fake_session(tmp_path: Path, *posargs: str) -> Mock:
@@ -58,8 +43,8 @@ def commands(session: Mock) -> list[list[str]]:
 # The sessions
 
 
-def test_pages_may_name_the_sessions_that_nox_has(sessions: dict[str, Any]) -> None:
-    assert nox_sessions() == {name for name in sessions if not name.startswith("env-")}
+def test_pages_may_name_the_sessions_that_nox_has() -> None:
+    assert nox_sessions() == {name for name in SESSIONS if not name.startswith("env-")}
 
 
 @pytest.mark.parametrize(
@@ -72,10 +57,10 @@ def test_pages_may_name_the_sessions_that_nox_has(sessions: dict[str, Any]) -> N
     ],
 )
 def test_whatever_trains_checks_its_options_then_runs_conformance_and_has_time_to_save(
-    sessions: dict[str, Any], name: str, environment: str, module: str, tmp_path: Path
+    name: str, environment: str, module: str, tmp_path: Path
 ) -> None:
     session = fake_session(tmp_path, "--steps", "50")
-    sessions[name](session)
+    SESSIONS[name](session)
     where = tmp_path / ".nox" / environment
     command = [str(where / "bin/python"), "-m", module, "--steps", "50"]
     gate = [str(tmp_path / ".nox/env-all/bin/python"), "-m", "conformance.gate"]
@@ -84,28 +69,26 @@ def test_whatever_trains_checks_its_options_then_runs_conformance_and_has_time_t
     assert check["env"] == {CHECK_ONLY: "1"}
     assert training["env"] == {CHECK_ONLY: None}, "the user's own is of no account"
     assert training["interrupt_timeout"] >= 30
-    assert set(sessions[name].requires) == {"env-all", environment}
+    assert set(SESSIONS[name].requires) == {"env-all", environment}
     for option in ("--help", "-h"):
         session = fake_session(tmp_path, option)
-        sessions[name](session)
+        SESSIONS[name](session)
         assert commands(session) == [[*command[:3], option]], "conformance does not keep it waiting"
         env = session.run.call_args.kwargs["env"]
         assert env == {CHECK_ONLY: "1"}, "it cannot train without the suite"
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_samples_are_alone_on_standard_output(
-    sessions: dict[str, Any], backend: str, tmp_path: Path
-) -> None:
+def test_samples_are_alone_on_standard_output(backend: str, tmp_path: Path) -> None:
     session = fake_session(tmp_path, "--prompt", "ROMEO:")
-    sessions[f"sample-{backend}"](session)
+    SESSIONS[f"sample-{backend}"](session)
     assert commands(session)[-1][1:] == ["-m", f"impls.{backend}.sample", "--prompt", "ROMEO:"]
     assert session.run.call_args.kwargs["stderr"] is None
 
 
-def test_the_quick_check_is_of_files_that_exist(sessions: dict[str, Any], tmp_path: Path) -> None:
+def test_the_quick_check_is_of_files_that_exist(tmp_path: Path) -> None:
     session = fake_session(tmp_path)
-    sessions["quick"](session)
+    SESSIONS["quick"](session)
     files = [word for word in commands(session)[0] if word.endswith(".py")]
     assert files
     assert all((ROOT / file).is_file() for file in files)
@@ -121,10 +104,10 @@ def test_the_quick_check_is_of_files_that_exist(sessions: dict[str, Any], tmp_pa
     ids=["whole", "part", "one"],
 )
 def test_a_part_of_the_suite_does_not_count_as_the_suite(
-    sessions: dict[str, Any], tmp_path: Path, given: list[str], run: list[str]
+    tmp_path: Path, given: list[str], run: list[str]
 ) -> None:
     session = fake_session(tmp_path, *given)
-    sessions["conformance"](session)
+    SESSIONS["conformance"](session)
     assert commands(session)[0][1:] == ["-m", *run]
 
 
@@ -158,7 +141,7 @@ def test_options_are_checked_without_training(
 # The environments
 
 
-def test_a_backend_installs_no_other_framework(noxfile: ModuleType) -> None:
+def test_a_backend_installs_no_other_framework() -> None:
     for backend, foreign in {
         "numpy": {"torch", "jax", "flax", "optax"},
         "torch": {"jax", "flax", "optax"},
@@ -170,7 +153,7 @@ def test_a_backend_installs_no_other_framework(noxfile: ModuleType) -> None:
 
 
 def test_an_environment_is_made_once_and_again_after_ctrl_c_and_for_other_requirements(
-    noxfile: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = fake_session(tmp_path)
     with monkeypatch.context() as patch:
@@ -204,7 +187,7 @@ def test_every_dependency_is_pinned_to_one_version() -> None:
     assert "torch==2.13.0" in pins  # any other drags in several GB
 
 
-def test_numpy_can_be_installed_alone(noxfile: ModuleType) -> None:
+def test_numpy_can_be_installed_alone() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (line,) = re.findall(r"pip install --group (\w+) --constraint (\S+)", readme)
     assert line == ("numpy", noxfile.CONSTRAINTS.name)

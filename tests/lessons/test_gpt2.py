@@ -7,10 +7,9 @@ import re
 
 import huggingface_hub
 import pytest
-from safetensors.numpy import save_file
 
+from conformance.shared.samples import hub
 from lessons.gpt2 import __main__ as gpt2
-from shared.checkpoints import parts
 from shared.config import GPTConfig
 from shared.layout import init_weights, tensor_shapes
 from shared.text.tokenizers import build_tokenizer
@@ -21,10 +20,7 @@ CONFIG = GPTConfig(256, block_size=16, n_layer=2, n_head=2, n_embd=8, tie_weight
 @pytest.fixture
 def directory(tmp_path):
     """A GPT-2 as the hub has them."""
-    config = json.loads(parts.encode_config(CONFIG, "float32"))
-    del config["format_version"]
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    save_file(init_weights(CONFIG, seed=3), tmp_path / "model.safetensors")
+    hub(tmp_path, CONFIG, init_weights(CONFIG, seed=3))
     build_tokenizer("byte", "").save(tmp_path / "tokenizer.json")
     return tmp_path
 

@@ -12,6 +12,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from docs.extensions.directive import BACKENDS
+from docs.extensions.template import fill
 
 _COMMENT = re.compile(r'<span class="c1">.*?</span>')
 _SHAPE, _MARKED = re.compile(r"\[[A-Z][^\]<]*\]"), r'<span class="shape">\g<0></span>'
@@ -31,23 +32,8 @@ def three_panes(
         label: what the panes have in common.
         rows: the number of rows, if the HTML gives the row of each of its parts.
     """
-    tabs = sections = ""
-    for backend, (place, body) in panes.items():
-        name, own = BACKENDS[backend], f"{identifier}-{backend}"
-        tabs += (
-            f'<button type="button" role="tab" id="{own}-tab" aria-controls="{own}" '
-            f'aria-selected="false">{name}</button>'
-        )
-        head = pane_head(name, place, copy=bool(place))
-        sections += (
-            f'<section class="pane backend-{backend}" id="{own}" data-backend="{name}" '
-            f'aria-label="{name}">{head}{body}</section>'
-        )
-    return (
-        f'<div class="three wide" id="{identifier}" style="--rows:{rows}">'
-        f'<div class="three-tabs" role="tablist" aria-label="{html.escape(label)}" hidden>{tabs}'
-        f'</div>{sections}<p class="three-counterparts" aria-live="polite"></p></div>'
-    )
+    about = {"identifier": identifier, "label": label, "rows": rows}
+    return fill("code/three", panes=panes, backends=BACKENDS, head=pane_head, **about)
 
 
 def pane_head(title: str, place: str, *, copy: bool = True) -> str:

@@ -9,12 +9,12 @@ from docutils import nodes
 
 from audits.mutants import report
 from audits.mutants.catalogue import find
-from audits.mutants.judging import Verdict
 from audits.mutants.mutant import Mutant
 from audits.mutants.plant import diff
 from docs.extensions.code.panes import code_block, line_element, three_panes
 from docs.extensions.directive import BACKENDS, SiteDirective, raw
 from docs.extensions.proofs.kills import HOW
+from docs.extensions.template import fill
 
 
 class PlantedBug(SiteDirective):
@@ -49,13 +49,7 @@ class PlantedBug(SiteDirective):
         notes = []
         if found.stale:
             notes = self.missing(f"what fell was measured before the sources changed: run {HOW}")
-        rows = "".join(_row(name, verdicts[name]) for name in BACKENDS if name in verdicts)
-        listing = (
-            f'<details class="fell"><summary>Which checks fall</summary><div class="table-wrapper" '
-            f'tabindex="0" role="group" aria-label="checks that fall"><table class="docutils">'
-            f'<thead><tr><th scope="col">planted in</th><th scope="col">fell</th><th scope="col">'
-            f"checks</th></tr></thead><tbody>{rows}</tbody></table></div></details>"
-        )
+        listing = fill("proofs/fell", backends=BACKENDS, verdicts=verdicts, short=_short)
         return [*notes, raw(listing)]
 
 
@@ -83,11 +77,6 @@ def _changes(mutant: Mutant, backend: str) -> Iterable[str]:
         yield f'<span class="{kind}">{line_element(text, html.escape(text))}</span>'
 
 
-def _row(backend: str, verdict: Verdict) -> str:
-    total = len(verdict.fallen) + len(verdict.passed)
-    short = [check.rpartition("::")[2].removeprefix("test_") for check in verdict.fallen]
-    names = ", ".join(f"<code>{html.escape(name)}</code>" for name in short)
-    return (
-        f'<tr><th scope="row">{BACKENDS[backend]}</th><td>{len(verdict.fallen)} of {total}</td>'
-        f"<td>{names or 'none: it survived'}</td></tr>"
-    )
+def _short(check: str) -> str:
+    """taps, of test_forward.py::test_taps"""
+    return check.rpartition("::")[2].removeprefix("test_")

@@ -3,7 +3,6 @@
 `{conformance} everything` is the whole report, with the noise and the mutants around each limit.
 """
 
-import html
 import json
 import re
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from conformance import gate
 from conformance.limits import ORDER
 from conformance.reporting.table import number
 from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw
+from docs.extensions.template import fill
 
 REPORT = gate.STAMP.with_name("conformance.json")
 HOW = "nox -s conformance"
@@ -59,30 +59,8 @@ def read_report() -> dict[str, Any] | None:
 
 def table(rows: Sequence[dict[str, Any]], started: str, whole: bool = False) -> str:
     """One row for each check and precision; with `whole`, also the noise."""
-    around = ["noise", "limit"] if whole else ["limit"]
-    columns = [*BACKENDS.values(), *around, ""]
-    head = "".join(f'<th scope="col">{name}</th>' for name in columns)
-    body = "".join(_row(row, around) for row in rows)
-    return (
-        f'<div class="table-wrapper{" wide" if whole else ""}" tabindex="0" role="group" '
-        'aria-label="conformance figures">'
-        '<table class="docutils conformance"><caption><span>Largest error of each backend against '
-        f"the other two, relative to the largest value. Measured {html.escape(started[:10])}. 0: "
-        'not one bit differs.</span></caption><thead><tr><th scope="col">check</th>'
-        f'<th scope="col">precision</th>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-def _row(row: dict[str, Any], around: Sequence[str]) -> str:
-    values = [*(row["errors"].get(name) for name in BACKENDS), *(row[key] for key in around)]
-    cells = "".join(f"<td>{_number(value)}</td>" for value in values)
-    passed = row["verdict"] == "passed"
-    verdict = "✓ passed" if passed else f"✗ {row['verdict']}"
-    return (
-        f'<tr class="{"passed" if passed else "failed"}"><th scope="row">'
-        f"{html.escape(row['check'])}</th><td>{row['dtype']}</td>{cells}<td>{verdict}</td></tr>"
-    )
+    measured = {"rows": rows, "measured": started[:10], "whole": whole}
+    return fill("proofs/conformance", backends=BACKENDS, number=_number, **measured)
 
 
 def _number(value: float | str | None) -> str:

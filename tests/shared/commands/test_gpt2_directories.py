@@ -6,10 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from safetensors.numpy import save_file
 
 from conformance.cases import Case, random_weights
-from shared.checkpoints import parts
+from conformance.shared.samples import hub
 from shared.checkpoints.checkpoint import load_checkpoint
 from shared.commands.export import main as export_main
 from shared.commands.sample import sample_main
@@ -33,12 +32,8 @@ def gpt2() -> Path:
     weights = random_weights(Case("gpt2", CONFIG))
     model = load_backend("numpy").build(CONFIG, weights)
     written = list(model.generate(bpe.encode("ROMEO:"), SampleConfig(5, temperature=0)))
-    path = Path("gpt2")
-    path.mkdir()
-    save_file(weights, path / "model.safetensors")
-    config = json.loads(parts.encode_config(CONFIG, "float32"))
-    config |= {"bos_token_id": 270, "eos_token_id": [270, int(written[4])]}
-    (path / "config.json").write_text(json.dumps(config))
+    ends = {"bos_token_id": 270, "eos_token_id": [270, int(written[4])]}
+    path = hub(Path("gpt2"), CONFIG, weights, **ends)
     table = json.loads(bpe.to_json())["model"]
     (path / "vocab.json").write_text(json.dumps(table["vocab"] | {END: 270}))
     (path / "merges.txt").write_text("\n".join(" ".join(pair) for pair in table["merges"]))
