@@ -19,13 +19,7 @@ from lessons.alone import peak_memory, run_alone
 from lessons.command import PresetName, command
 from lessons.printing import table_of_numbers
 from shared.commands.terminal import say
-from shared.config import (
-    DEFAULT_PRESET,
-    GPTConfig,
-    SampleConfig,
-    TrainConfig,
-    load_preset,
-)
+from shared.config import DEFAULT_PRESET, GPTConfig, SampleConfig, TrainConfig, load_preset
 from shared.errors import ConfigError
 from shared.layout import init_weights
 from shared.protocol import BACKENDS, load_backend

@@ -19,8 +19,7 @@ from tyro.conf import FlagCreatePairsOff
 from conformance.cases import Case, batch_of, find_case, random_weights
 from conformance.compare import Disagreement, relative_error, unfit
 from conformance.limits import limit_of
-from shared.commands.complaints import UsageError
-from shared.commands.options import command
+from shared.commands.options import UsageError, command
 from shared.config import SampleConfig, TrainConfig
 from shared.protocol import BACKENDS, Backend, claimed, load_backend, precisions
 
@@ -30,9 +29,6 @@ CASES = ("dropout", "post dropout", "post-erf")
 head, with biases and without, and dropout."""
 STEPS = TrainConfig(steps=10, batch_size=3, warmup_steps=3, learning_rate=1e-3, grad_clip=2.0)
 SAMPLING = SampleConfig(max_new_tokens=30, temperature=0.9, top_k=20, top_p=0.95, seed=3)
-
-Value = tuple[str, str, np.ndarray]
-"""The check, by its name in limits.toml; what was computed, and its value."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +41,16 @@ class Options:
     """Store the results of the three backends again, if they agree."""
 
 
-def computed(backend: Backend, case: Case) -> Iterator[Value]:
-    """What a backend computes in a case, as far as it claims to."""
+def computed(backend: Backend, case: Case) -> Iterator[tuple[str, str, np.ndarray]]:
+    """What a backend computes in a case, as far as it claims to: the check, by its name in
+    limits.toml, what it is, and its value."""
     model = backend.build(case.config, random_weights(case), dtype="float64")
     tokens, targets = batch_of(case)
     can = claimed(backend, model)
     yield "logits", "logits", model.logits(tokens)
     yield "loss", "loss", np.array([model.loss(tokens, targets)])
     if "trace" in can:
-        yield from (("taps", tap, value) for tap, value in model.trace(tokens).items())
+        yield from (("taps", f"tap {tap}", value) for tap, value in model.trace(tokens).items())
     if "grads" in can:
         for key, value in model.loss_and_grads(tokens, targets)[1].items():
             yield "gradients", f"gradient of {key}", value

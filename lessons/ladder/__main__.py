@@ -20,16 +20,7 @@ from lessons.command import command
 from lessons.ladder import exercise
 from lessons.ladder.rungs import RUNGS, Rung
 from lessons.ladder.subject import Subject
-from lessons.ladder.verdict import (
-    BROKEN,
-    OPEN,
-    RIGHT,
-    WRONG,
-    Verdict,
-    judge,
-    raised,
-    show_path,
-)
+from lessons.ladder.verdict import BROKEN, OPEN, RIGHT, WRONG, Verdict, judge, raised, show_path
 from shared.errors import BackendError
 from shared.sources import ROOT
 

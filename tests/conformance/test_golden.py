@@ -4,13 +4,12 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from conformance import golden
 from impls.numpy import backend as ours
-from shared.commands.complaints import UsageError
+from shared.commands.options import UsageError
 from tests.command_line import ROOT, error_of
 
 ALONE = """
@@ -27,43 +26,30 @@ def test_numpy_alone_has_the_stored_results() -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("✓") == 8
     assert done.stdout.endswith("alone\n")
+    assert set(load_file(golden.FILE)) == {what for _, what in golden.all_computed(ours)}
 
 
-class Off(ours.NumpyModel):
-    """Its logits are off by 1e-9, its loss has no value, and it does not claim the rest."""
-
-    def logits(self, tokens: np.ndarray) -> np.ndarray:
-        return super().logits(tokens) * (1 + 1e-9)
-
-    def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:
-        return float("nan")
-
-
-def off(config, weights, *, dtype="float32", device="cpu") -> Off:
-    return Off(ours.build(config, weights, dtype=dtype, device=device).gpt)
-
-
-@pytest.mark.parametrize("claims", [(), ("trace", "grads", "generate", "trainer")])
-def test_what_is_wrong_is_named_and_nothing_is_stored(claims, monkeypatch, capsys) -> None:
-    guest = SimpleNamespace(name="guest", build=off, capabilities=claims)
-    monkeypatch.setattr(golden, "load_backend", lambda name: ours if name == "numpy" else guest)
-    monkeypatch.setattr(golden, "save_file", None)
-    assert golden.main(["--backend", "guest"]) == 1
+def test_what_is_wrong_is_named_and_nothing_is_stored(monkeypatch, capsys) -> None:
+    stored = load_file(golden.FILE)
+    for case in golden.CASES:
+        stored[f"{case}: logits"] *= 1 + 1e-9
+        stored[f"{case}: loss"] = stored[f"{case}: loss"][None]
+    monkeypatch.setattr(golden, "load_file", lambda _: stored)
+    assert golden.main([]) == 1
     said = capsys.readouterr()
-    assert said.out.count("✗") == 2
-    assert said.out.count("✓") == (6 if claims else 0)
-    assert "dropout: logits: off by 1.0e-09\ndropout: loss: nan at [0]\n" in said.err
+    assert (said.out.count("✗"), said.out.count("✓")) == (2, 6)
+    assert said.err.startswith("dropout: logits: off by 1.0e-09\ndropout: loss: shapes (1,) and")
     assert said.err.endswith("post-erf: logits: off by 1.0e-09\n… and 1 more\n")
-    with pytest.raises(UsageError, match="torch and numpy do not agree, and nothing was stored"):
+    monkeypatch.setattr(golden, "judge", lambda *_: (None, ["all"]))
+    monkeypatch.setattr(golden, "save_file", None)
+    with pytest.raises(UsageError, match="numpy and numpy do not agree, and nothing was stored"):
         golden.write()
 
 
-def test_one_without_float64_cannot_be_judged(monkeypatch, capsys) -> None:
-    guest = SimpleNamespace(name="guest", build=off, dtypes=("float32",))
-    monkeypatch.setattr(golden, "load_backend", lambda name: guest)
+def test_a_backend_is_held_to_what_it_claims(monkeypatch, capsys) -> None:
+    guest = SimpleNamespace(name="guest", build=ours.build, capabilities=())
+    monkeypatch.setattr(golden, "load_backend", lambda _: guest)
+    assert golden.main([]) == 0
+    assert capsys.readouterr().out.count("✓") == 2
+    guest.dtypes = ("float32",)
     assert "guest does not offer float64" in error_of(capsys, golden.main([]))
-
-
-def test_the_stored_results_are_those_that_are_compared() -> None:
-    stored = load_file(golden.FILE)
-    assert set(stored) == {what for _, what in golden.all_computed(ours)}
