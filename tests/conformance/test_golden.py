@@ -14,9 +14,10 @@ from tests.command_line import ROOT, error_of
 
 ALONE = """
 import sys
+import impls.numpy.train, impls.numpy.sample, impls.numpy.bigram, impls.numpy.attention_steps
 from conformance.golden import main
 status = main([])
-print({"torch", "jax", "flax", "optax", "pytest"} & {*sys.modules} or "alone")
+print({"torch", "jax", "jaxlib", "flax", "optax", "pytest"} & {*sys.modules} or "alone")
 sys.exit(status)
 """
 
