@@ -269,11 +269,7 @@ def files_of(chapters: Sequence[str]) -> tuple[Path, ...]:
 
 
 def judge(
-    mutant: Mutant,
-    backend: str,
-    directory: Path,
-    beside: tuple[str, ...] = (),
-    first: bool = False,
+    mutant: Mutant, backend: str, directory: Path, beside: tuple[str, ...] = (), first: bool = False
 ) -> Verdict:
     """Plant a mutant under `directory` and let the suite judge it; if `first`, until a check fails.
 

@@ -14,11 +14,7 @@ from torch import Tensor, nn
 
 from shared.config import GPTConfig
 
-ACTIVATIONS = {
-    "gelu_tanh": nn.GELU(approximate="tanh"),
-    "gelu_erf": nn.GELU(),
-    "relu": nn.ReLU(),
-}
+ACTIVATIONS = {"gelu_tanh": nn.GELU(approximate="tanh"), "gelu_erf": nn.GELU(), "relu": nn.ReLU()}
 PARTS = {
     "ln_1": "norm1.",
     "attn.c_attn": "self_attn.in_proj_",

@@ -121,10 +121,7 @@ def gradients() -> dict[str, Any]:
         # Every weight's gradient is the sum over positions of input times d(output).
         "lm_head.weight": [[6 / 16, -10 / 16], [-7 / 16, 2 / 16], [1 / 16, 8 / 16]],
         "transformer.ln_f.bias": [df[0][0] + df[1][0], df[0][1] + df[1][1]],
-        "transformer.ln_f.weight": [
-            3 / 5 * (df[0][0] - df[1][0]),
-            3 / 5 * (df[1][1] - df[0][1]),
-        ],
+        "transformer.ln_f.weight": [3 / 5 * (df[0][0] - df[1][0]), 3 / 5 * (df[1][1] - df[0][1])],
         f"{H}mlp.c_proj.bias": [k0 + k1, -k0 - k1],
         f"{H}mlp.c_proj.weight": [[2 * k0 + 2 * k1, -2 * k0 - 2 * k1], [2 * k0, -2 * k0]],
         f"{H}mlp.c_fc.bias": [-5 * k0 - 5 * k1, 12 * k0],

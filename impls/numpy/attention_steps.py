@@ -65,9 +65,7 @@ def self_attention(
 
 
 def attention_steps(
-    x: Float[np.ndarray, "B T C"],
-    weight: Float[np.ndarray, "C E"],
-    bias: Float[np.ndarray, " E"],
+    x: Float[np.ndarray, "B T C"], weight: Float[np.ndarray, "C E"], bias: Float[np.ndarray, " E"]
 ) -> dict[str, np.ndarray]:
     """Every named value of the four steps, as `shared.protocol.AttentionStepsBackend` says."""
     record: dict[str, np.ndarray] = {}

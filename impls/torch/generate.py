@@ -44,9 +44,7 @@ def decode(
 
 @torch.inference_mode()
 def forward(
-    model: GPT,
-    tokens: Int[Tensor, "1 T"],
-    cache: list[KVCache] | None = None,
+    model: GPT, tokens: Int[Tensor, "1 T"], cache: list[KVCache] | None = None
 ) -> Float[Tensor, "1 1 V"]:
     """The last position's scores, without autograd's records, which a generator must not leave
     switched off."""

@@ -17,8 +17,7 @@ from shared.taps import tap_names
 MAIN = Case("ladder", BASE)
 TIED = Case("tied, no biases", replace(BASE, tie_weights=True, bias=False))
 ORIGINAL = Case(
-    "original Transformer",
-    replace(BASE, norm="post", activation="relu", position="sinusoidal"),
+    "original Transformer", replace(BASE, norm="post", activation="relu", position="sinusoidal")
 )
 LARGE = Case("large", BASE, large=True)
 
@@ -193,11 +192,4 @@ def variants() -> list[Rung]:
     ]
 
 
-RUNGS = [
-    *forward(),
-    loss("loss", "loss"),
-    *gradients(),
-    *optimizer(),
-    *sampling(),
-    *variants(),
-]
+RUNGS = [*forward(), loss("loss", "loss"), *gradients(), *optimizer(), *sampling(), *variants()]

@@ -263,12 +263,7 @@ def parse(
     """Read a command line into the dataclass `options`. Raises as `parse_train` does."""
     with short_complaints(prog, argv):
         return tyro.cli(
-            options,
-            args=argv,
-            default=default,
-            config=FLAT,
-            prog=prog,
-            description=description,
+            options, args=argv, default=default, config=FLAT, prog=prog, description=description
         )
 
 

@@ -162,11 +162,7 @@ def _update(
     """Do the update after `done` updates, and describe it."""
     config = record.train
     tokens, targets = batch(
-        data.train,
-        batch_size=config.batch_size,
-        block_size=block_size,
-        seed=config.seed,
-        step=done,
+        data.train, batch_size=config.batch_size, block_size=block_size, seed=config.seed, step=done
     )
     began = time.perf_counter()
     result = trainer.step(tokens, targets)

@@ -147,11 +147,7 @@ REPORT = {
     ],
 )
 def test_only_the_whole_suite_is_a_proof(
-    changes: dict[str, Any],
-    now: str,
-    message: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any], now: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = ("test_one.py", "a/test_two.py", "a/data.py", "a/.test_two.py.swp", gate.LARGE[12:])
     for name in files:
@@ -259,9 +255,7 @@ def test_a_failure_is_passed_on_and_not_noted(run_suite: Mock) -> None:
 
 
 def test_without_proof_nothing_is_noted(
-    run_suite: Mock,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    run_suite: Mock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gate.REPORT.parent.mkdir()
     gate.REPORT.write_text("{}")

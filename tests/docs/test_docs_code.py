@@ -93,10 +93,7 @@ FORWARD = "CausalSelfAttention.forward"
         # One call, and all that it stands for
         (
             *("cross_entropy", "torch", "return functional.cross_entropy"),
-            {
-                "jax": ["return "],
-                "numpy": ["top ", "log_sum ", "chosen ", "return "],
-            },
+            {"jax": ["return "], "numpy": ["top ", "log_sum ", "chosen ", "return "]},
         ),
     ],
 )
