@@ -183,7 +183,8 @@ class TorchTrainer:
         ids = model.tensor(tokens), model.tensor(targets)
         clip, accumulate = self.config.grad_clip, self.config.accumulate
         drawn = dropout_masks(model.config, self.config.seed, self.count, *tokens.shape)
-        masks = {site: torch.from_numpy(mask).to(ids[0].device) for site, mask in drawn.items()}
+        weight = model.gpt.wte.weight  # in its type: a product with booleans would convert them
+        masks = {site: torch.from_numpy(mask).to(weight) for site, mask in drawn.items()}
         loss, norm = train_step(self.gpt, self.optimizer, *ids, lr, clip, accumulate, masks)
         self.count += 1
         return StepResult(loss.item(), norm.item(), lr)

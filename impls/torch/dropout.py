@@ -6,21 +6,21 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from shared.dropout import keep_share
 
-Masks = Mapping[str, Bool[Tensor, "B ..."]]
-"""What to keep, by the name of the module."""
+Masks = Mapping[str, Float[Tensor, "B ..."]]
+"""What to keep, by the name of the module: 1, else 0."""
 NO_MASKS: Masks = {}
 
 
 class Dropout(nn.Module):
-    """Zero where the mask is false; the rest is scaled up, which keeps the mean (Srivastava et al.
+    """Zero where the mask is zero; the rest is scaled up, which keeps the mean (Srivastava et al.
     2014). Without a mask, as in evaluation and sampling, the identity."""
 
-    mask: Bool[Tensor, "*N"] | None = None
+    mask: Float[Tensor, "*N"] | None = None
 
     def __init__(self, p: float) -> None:
         super().__init__()
