@@ -241,7 +241,7 @@ def scale(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def results(session: nox.Session) -> None:
-    """Train every preset in every backend: the README's table. `-- --long`: also the long one."""
+    """Train every preset in every backend: the README's table."""
     train_proven(session, "all", "audits.results")
 
 

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import FlagCreatePairsOff, UseAppendAction, arg
+from tyro.conf import UseAppendAction, arg
 
 from audits.readme import README, update_readme
 from audits.results.record import (
     HUGE,
-    LONG,
     MARGIN,
     RESULTS,
     Result,
@@ -42,11 +41,9 @@ class Options:
     """What to train."""
 
     preset: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="|".join(preset_names()))] = ()
-    """A preset. By default all that take seconds."""
+    """A preset. By default all but `baby-gpt`."""
     backend: UseAppendAction[tuple[Literal["numpy", "torch", "jax"], ...]] = ()
     """A backend. By default all three."""
-    long: FlagCreatePairsOff[bool] = False
-    """Also train the presets that take minutes."""
     dataset: Literal["auto", "tinyshakespeare", "playlets"] = "auto"
     """auto: tinyshakespeare if available, otherwise playlets."""
 
@@ -55,7 +52,7 @@ class Options:
 def main(options: Options) -> int:
     """Train as the options ask. Returns the exit status."""
     presets = [load_preset(name).name for name in options.preset] or [
-        name for name in preset_names() if name not in HUGE and (options.long or name not in LONG)
+        name for name in preset_names() if name not in HUGE
     ]
     backends = [name for name in BACKENDS if not options.backend or name in options.backend]
     dataset = load_dataset(options.dataset)

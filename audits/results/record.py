@@ -11,8 +11,6 @@ from shared.protocol import BACKENDS
 
 RESULTS = sources.ROOT / "audits" / "results" / "results.json"
 
-LONG = ("nanogpt-cpu",)
-"""Presets that take minutes: trained only on request."""
 HUGE = ("baby-gpt",)
 """Presets that take hours without a GPU: trained only by name."""
 
@@ -55,10 +53,9 @@ class Result:
         return self.val_loss <= MARGIN * self.bigram
 
     @property
-    def place(self) -> tuple[int, bool, str, int]:
-        """Datasets apart, the real text first; long presets last, backends in the usual order."""
-        backend = BACKENDS.index(self.backend)
-        return DATASETS.index(self.dataset), self.preset in LONG, self.preset, backend
+    def place(self) -> tuple[int, str, int]:
+        """Datasets apart, the real text first; backends in the usual order."""
+        return DATASETS.index(self.dataset), self.preset, BACKENDS.index(self.backend)
 
 
 def fingerprint(backend: str) -> str:

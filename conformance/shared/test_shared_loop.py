@@ -19,6 +19,7 @@ from conformance.truths.by_definition import manifest
 from shared.checkpoints.checkpoint import TrainingRecord
 from shared.config import RunLimits, TrainConfig
 from shared.errors import RunError
+from shared.processes import World
 from shared.protocol import StepResult, TrainState
 from shared.runs.directory import RunDirectory
 from shared.runs.loop import TrainingResult, train
@@ -159,6 +160,7 @@ def test_a_finished_run_goes_on_to_itself(tmp_path: Path) -> None:
     first = run(tmp_path, model)
     before = (tmp_path / "metrics.jsonl").read_bytes()
     assert run(tmp_path, start=model.state()) == first
+    assert run(tmp_path, start=model.state(), world=World(1, 2)).last.step == first.last.step
     assert (tmp_path / "metrics.jsonl").read_bytes() == before
 
 

@@ -101,7 +101,8 @@ def swap_layout(key: str, value: np.ndarray) -> np.ndarray:
 
 def to_numpy(state: nnx.State) -> dict[str, np.ndarray]:
     """Copies by canonical name and in canonical layout."""
-    state = parallel.whole(state)
+    if parallel.sharded:
+        state = parallel.gathered(state)
     arrays = {canonical_name(path): leaf[...] for path, leaf in nnx.to_flat_state(state)}
     return {
         key: np.array(swap_layout(key, np.asarray(array)), order="C")

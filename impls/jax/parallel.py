@@ -68,13 +68,9 @@ def add_up(*sums: Any) -> tuple[Any, ...]:
     return jax.lax.with_sharding_constraint(sums, places)
 
 
-def whole(arrays: Any) -> Any:
-    """The same arrays, whole on every device. All processes must ask."""
-    return gathered(arrays) if sharded and mesh is not None else arrays
-
-
 @jax.jit
 def gathered(arrays: Any) -> Any:
+    """The same arrays, whole on every device. All processes must ask."""
     assert mesh is not None
     return jax.lax.with_sharding_constraint(arrays, NamedSharding(mesh, P()))
 

@@ -70,12 +70,6 @@ class RunOptions:
     fsdp: FlagCreatePairsOff[bool] = False
     """Of several processes each keeps a part of the weights and moments, not all of them (jax)."""
 
-    @property
-    def modes(self) -> str:
-        """What the options add to the backend's name: see `load_backend`."""
-        asked = [mode for mode in ("compile", "fsdp") if getattr(self, mode)]
-        return "@" * bool(asked) + "+".join(asked)
-
 
 @dataclass(frozen=True)
 class DataOptions:

@@ -38,7 +38,8 @@ def _train(backend: str, argv: Sequence[str] | None, together: Together) -> int:
     run.check_writable_as(**mode)
     ready = prepare(backend, options, checkpoint)
     # Frameworks are slow to import: what can be checked without one was checked above.
-    loaded = load_backend(backend + options.run.modes)
+    modes = "+".join(mode for mode in ("compile", "fsdp") if getattr(options.run, mode))
+    loaded = load_backend(f"{backend}@{modes}" if modes else backend)
     world = together.join(loaded)
     model = loaded.build(
         ready.config, ready.weights, dtype=options.run.dtype, device=options.run.device

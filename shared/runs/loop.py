@@ -111,7 +111,7 @@ def train(
     if start is not None:
         trainer.load_state(start)
         done = start.step
-    rows = keep_metrics(run.metrics, done) if start and writes else []
+    rows = keep_metrics(run.metrics, done) if start and writes else [Metrics(done)] if start else []
     if start is None and writes:
         write_metrics(run.metrics, [])
 

@@ -7,7 +7,7 @@ import pytest
 
 from audits.readme import README, markers
 from audits.results import __main__ as program
-from audits.results.record import HUGE, LONG, RESULTS, Result, add, fingerprint, read_results
+from audits.results.record import HUGE, RESULTS, Result, add, fingerprint, read_results
 from audits.results.table import escape_markdown, markdown
 from shared.config import preset_names
 from shared.protocol import BACKENDS
@@ -79,10 +79,10 @@ def test_a_sample_can_say_nothing_in_markdown(text: str, shown: str) -> None:
 
 def test_results_are_in_order_and_replaced() -> None:
     results: list[Result] = []
-    for preset in ("nanogpt-cpu", "original", "classroom"):
+    for preset in ("original", "gpt2", "classroom"):
         for backend in ("jax", "numpy"):
             results = add(results, replace(RESULT, preset=preset, backend=backend))
-    assert [result.preset for result in results[::2]] == ["classroom", "original", *LONG]
+    assert [result.preset for result in results[::2]] == ["classroom", "gpt2", "original"]
     assert [result.backend for result in results[:2]] == ["numpy", "jax"]
     again = add(results, replace(RESULT, val_loss=1.5))
     assert len(again) == len(results)
@@ -113,20 +113,15 @@ def results_of(*options: str) -> int:
     return program.main([*options, "--dataset", "playlets"])
 
 
-UP_TO_LONG = [name for name in preset_names() if name not in HUGE]
-SMALL = [name for name in UP_TO_LONG if name not in LONG]
+ALL = [name for name in preset_names() if name not in HUGE]
 CHOSEN = "--preset original --preset gpt2 --backend jax --backend numpy"
 
 
 @pytest.mark.parametrize(
     ("options", "presets", "backends"),
-    [
-        ("", SMALL, BACKENDS),
-        ("--long", UP_TO_LONG, BACKENDS),
-        (CHOSEN, ["original", "gpt2"], ["numpy", "jax"]),
-    ],
+    [("", ALL, BACKENDS), (CHOSEN, ["original", "gpt2"], ["numpy", "jax"])],
 )
-def test_small_presets_are_trained_in_every_backend_and_others_when_asked(
+def test_all_presets_are_trained_in_every_backend_or_some_when_asked(
     options, presets, backends, trained, capsys
 ) -> None:
     assert results_of(*options.split()) == 0

@@ -22,13 +22,10 @@ def sources(*folders: str) -> list[Path]:
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
-def relative(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_python_started_inside_impls_says_what_is_wrong(backend: str) -> None:
-    done = run_python("-c", f"import {backend}", cwd=ROOT / "impls")
+    command = [sys.executable, "-c", f"import {backend}"]
+    done = subprocess.run(command, cwd=ROOT / "impls", capture_output=True, text=True)
     assert done.returncode == 1
     message = done.stderr.strip().splitlines()[-1]
     assert message.startswith("ImportError:")
@@ -43,11 +40,6 @@ def test_a_backend_reaches_its_own_files_by_relative_imports_only(backend: str) 
         assert not re.search(r"^ *(from|import) impls", path.read_text(), re.MULTILINE), path
 
 
-def run_python(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
-
-
 # Code for reading
 
 
@@ -56,7 +48,10 @@ LIMITS = {"impls/numpy/model.py": 250, "impls/torch/model.py": 190, "impls/jax/m
 
 def test_no_file_is_too_long_to_read() -> None:
     paths = [*sources(*HOUSE), ROOT / "noxfile.py"]
-    lengths = {relative(path): path.read_text(encoding="utf-8").count("\n") for path in paths}
+    lengths = {
+        path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8").count("\n")
+        for path in paths
+    }
     assert set(LIMITS) <= set(lengths)
     assert {path: n for path, n in lengths.items() if n > LIMITS.get(path, 400)} == {}
 
