@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save_file
 from tyro.conf import FlagCreatePairsOff
 
 from conformance.cases import BASE, Case, batch_of, find_case, random_weights
-from conformance.compare import Disagreement, relative_error, unfit
+from conformance.compare import Disagreement, check_fit, relative_error
 from conformance.limits import limit_of
 from shared.commands.options import UsageError, command
 from shared.config import SampleConfig, TrainConfig
@@ -30,7 +30,7 @@ CASES = (
     *(find_case("dropout"), find_case("post dropout")),
     Case("erf", replace(BASE, activation="gelu_erf", bias=False, layer_norm_epsilon=0.1)),
 )
-"""Together they have every option of a model, and dropout."""
+"""Together they have every choice of every part of a model, and dropout."""
 STEPS = TrainConfig(10, 3, accumulate=2, warmup_steps=3, epsilon=1e-4, grad_clip=3.7)
 """The clip bites in some of the steps."""
 SAMPLING = SampleConfig(max_new_tokens=30, temperature=0.9, top_k=20, top_p=0.95, seed=3)
@@ -91,16 +91,17 @@ def judge(backend: Backend, golden: Mapping[str, np.ndarray]) -> tuple[Table, li
         check, _, what = name.rpartition(", ")
         if check in lacks:
             continue
-        error, fault = math.nan, "missing" if name not in found else "not among the stored results"
-        if name in found and name in golden:
-            try:
-                fault = unfit(found[name], "float64") or ""
-                error = math.nan if fault else relative_error(found[name], golden[name])
-            except Disagreement as different:
-                fault = str(different)
+        try:
+            check_fit(backend.name, found[name], "float64")
+            error = relative_error(found[name], golden[name])
+            fault = f"off by {error:.1e}"
+        except Disagreement as different:
+            error, fault = math.nan, str(different)
+        except KeyError:
+            error, fault = math.nan, "missing" if name in golden else "not among the stored results"
         worst[check] = max(worst.get(check, 0.0), error, key=lambda e: (math.isnan(e), e))
         if not error <= limit_of(check, "float64"):
-            wrong.append(f"{check}, {what}: {fault or f'off by {error:.1e}'}")
+            wrong.append(f"{check}, {what}: {fault}")
     table = Table("check", backend.name, "limit", title="Largest relative error")
     for check, error in worst.items():
         limit = limit_of(check, "float64")

@@ -49,6 +49,7 @@ def find_world(backend: str) -> World:
         ConfigError: only some of the variables are set, they contradict each other, or they are
             another backend's.
     """
+    backend, _, _ = backend.partition("@")  # those of a mode are started alike
     if backend not in LAUNCHERS:
         return World()
     launcher, *names = LAUNCHERS[backend]
@@ -82,6 +83,7 @@ def start(
     Raises:
         BackendError: mpiexec is not installed.
     """
+    backend, _, _ = backend.partition("@")
     environment = os.environ | options.pop("env", {})
     if backend == "numpy":
         mpiexec = Path(sys.executable).with_name("mpiexec")

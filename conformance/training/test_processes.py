@@ -63,8 +63,7 @@ def test_many_processes_train_as_one(subject: Subject, size: int, tmp_path: Path
     try:
         if subject.name not in BACKENDS and not isinstance(subject.backend, ParallelBackend):
             raise BackendError("no parallel.py")
-        name = subject.backend.name.partition("@")[0]  # of a mode, whose processes start alike
-        running = start(name, size, command, env=environment, cwd=ROOT)
+        running = start(subject.backend.name, size, command, env=environment, cwd=ROOT)
     except BackendError as error:  # of a package that is not installed, too
         judge.not_offered |= {subject.name}
         judge.row("many processes")
@@ -91,7 +90,7 @@ def main() -> None:
     cases.base_seed = int(seed)
     backend = load_backend(name)
     assert isinstance(backend, ParallelBackend)
-    world = find_world(backend.name.partition("@")[0])
+    world = find_world(backend.name)
     backend.parallel.join(world.rank, world.size)
     found = trajectory(backend, find_case(case))
     if world.rank == 0:

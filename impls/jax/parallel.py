@@ -70,7 +70,7 @@ def add_up(*sums: Any) -> tuple[Any, ...]:
 
 @jax.jit
 def gathered(arrays: Any) -> Any:
-    """The same arrays, whole on every device. All processes must ask."""
+    """The same arrays, whole on every device. All processes must call it."""
     assert mesh is not None
     return jax.lax.with_sharding_constraint(arrays, NamedSharding(mesh, P()))
 

@@ -62,11 +62,9 @@ def build(
 class NoInitialValues(TorchFunctionMode):
     """Layers draw no initial values, which take a second for GPT-2 and would not be used."""
 
-    def __torch_function__(
-        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        if getattr(function, "__module__", "") != "torch.nn.init":
-            return function(*args, **(kwargs or {}))
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__module__", "") != "torch.nn.init":
+            return func(*args, **(kwargs or {}))
 
 
 def find_device(name: str) -> torch.device:

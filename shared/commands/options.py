@@ -68,7 +68,7 @@ class RunOptions:
     compile: FlagCreatePairsOff[bool] = False
     """Compile the forward and backward pass (torch; jax always does)."""
     fsdp: FlagCreatePairsOff[bool] = False
-    """Of several processes each keeps a part of the weights and moments, not all of them (jax)."""
+    """Divide weights and moments among the processes (jax)."""
 
 
 @dataclass(frozen=True)

@@ -111,9 +111,11 @@ def train(
     if start is not None:
         trainer.load_state(start)
         done = start.step
-    rows = keep_metrics(run.metrics, done) if start and writes else [Metrics(done)] if start else []
-    if start is None and writes:
+    rows = [] if start is None else [Metrics(done)]
+    if writes and start is None:
         write_metrics(run.metrics, [])
+    elif writes:
+        rows = keep_metrics(run.metrics, done)
 
     def log(row: Metrics) -> None:
         if writes:
@@ -142,7 +144,7 @@ def train(
         reason = limit_reached(limits, row, seconds)
         stopped = (bool(asked) or bool(reason)) and done < config.steps
         due = done % config.checkpoint_interval == 0 or done == config.steps or stopped
-        state = trainer.state() if due else None  # all must ask: each may keep a part of it
+        state = trainer.state() if due else None  # all processes: each may keep a part
         if state and writes:
             checkpoint = _save(state, model, tokenizer, record, row, run)
             if limits.keep_checkpoints is not None:

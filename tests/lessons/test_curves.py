@@ -29,9 +29,8 @@ def test_what_is_drawn_is_what_was_measured(figures: list[Figure]) -> None:
     assert (first, second) == ([[0, 4], [2, 3]], [[0, 4], [3, 2], [5, 2.5]])
     assert floor[0][1] == pytest.approx(132312.167 / math.log(2) / 100_170, rel=1e-6)
     labels = axes.get_legend().get_texts()
-    assert [label.get_text() for label in labels] == [
-        *("$a$ (best 3.0000)", "b (best 2.0000)", "floor of playlets (1.9056)")
-    ]
+    names = [label.get_text() for label in labels]
+    assert names == ["$a$ (best 3.0000)", "b (best 2.0000)", "floor of playlets (1.9056)"]
     assert not any(label.get_parse_math() for label in labels)
     draw_curves(Path("x.png"), [replace(FIRST, text="of another version")])
     assert len(figures[1].axes[0].lines) == 1
