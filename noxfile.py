@@ -272,9 +272,11 @@ def browser(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The unit tests, the conformance suite, and every planted bug up to the first check that finds
     it. After `--`: arguments for pytest instead."""
-    # Annotations are checked at every call. It doubles the time of the suite, which runs without.
+    # Annotations are checked at every call, which would double the time of the suite.
     pytest = python(session, "all"), "-m", "pytest", "-p", "tests.runtime_checks"
-    session.run(*pytest, *(session.posargs or ["-q", "-n", "2", "tests"]))
+    # Two at a time: with more threads than cores, most would wait.
+    one_thread = {"OMP_NUM_THREADS": "1"}
+    session.run(*pytest, *(session.posargs or ["-q", "-n", "2", "tests"]), env=one_thread)
     if not session.posargs:
         run_gate(session, "--always")
         session.run(python(session, "all"), "-m", "audits.mutants", "--first", stderr=None)

@@ -2,12 +2,13 @@
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from shared.errors import BackendError
 
@@ -15,24 +16,33 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def run_alone(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call `function` in a new process and give back what it returns or raises.
+@contextmanager
+def in_process() -> Iterator[Callable[..., Any]]:
+    """A function `call(function, *args)`, whose calls are all made in one new process.
 
     Each of the three libraries has a pool of threads; in one process they would compete for the
-    cores, and distort all measured times.
-
-    Raises:
-        BackendError: the process ended without an answer.
+    cores, and distort all measured times. `call` raises what the function raises, and
+    `BackendError` if the process ended without an answer.
     """
     # "spawn" starts a new Python; a fork would begin with this process's modules and memory.
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
-        try:
-            return pool.submit(function, *args, **kwargs).result()
-        except BrokenProcessPool:
-            given = ", ".join(str(arg) for arg in args if isinstance(arg, str))
-            raise BackendError(
-                f"the process of {given} ended without an answer; perhaps memory ran out"
-            ) from None
+
+        def call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return pool.submit(function, *args, **kwargs).result()
+            except BrokenProcessPool:
+                given = ", ".join(str(arg) for arg in args if isinstance(arg, str))
+                raise BackendError(
+                    f"the process of {given} ended without an answer; perhaps memory ran out"
+                ) from None
+
+        yield call
+
+
+def run_alone(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """One call `in_process`."""
+    with in_process() as call:
+        return call(function, *args, **kwargs)
 
 
 def peak_memory() -> int | None:

@@ -14,7 +14,7 @@ from rich.text import Text
 from tyro.conf import Positional, UseAppendAction, arg
 
 from audits.mutants.catalogue import CATALOGUE, find
-from audits.mutants.judging import Task, Verdict, judge_all
+from audits.mutants.judging import Task, Verdict, judge_all, remember
 from audits.mutants.mutant import HEALTHY, Mutant
 from audits.mutants.report import fingerprint, told, write_report
 from lessons.command import command
@@ -33,6 +33,8 @@ class Options:
     """A backend to plant them in; repeatable. By default all three."""
     first: bool = False
     """Stop each mutant at the first check that fails. Writes no report."""
+    remember: bool = False
+    """With --first: store which check found each mutant, which begins with it next time."""
     processes: int = 2
     """Mutants judged at a time."""
 
@@ -49,7 +51,9 @@ def main(options: Options) -> int:
     for verdict in judge_all(wanted, processes, options.first):
         verdicts.append(verdict)
         console.print(Text(f"{len(verdicts)}/{len(wanted)}  {line(verdict)}"))
-    if not options.first:
+    if options.first and options.remember:
+        remember(verdicts)
+    elif not options.first:
         write_report(judged_sources, verdicts)
     whole = not (options.first or options.names) and set(backends) == set(BACKENDS)
     judged = [v for v in verdicts if v.mutant != HEALTHY.name]

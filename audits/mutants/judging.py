@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import io
+import json
 import math
 import os
 import signal
@@ -10,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -37,9 +38,11 @@ from conformance.cases import FAR, LONG, TEETH
 from conformance.conftest import QUICK, RECORDER
 from conformance.ledger import Ledger
 from conformance.recorder import parameters_of
+from shared.files import write_whole
 from shared.sources import ROOT
 
 SUITE = ROOT / "conformance"
+FINDERS = Path(__file__).with_name("finders.json")
 
 REFERENCE = {"numpy": "torch", "torch": "numpy", "jax": "numpy"}
 """The healthy backend to compare a mutant with: the faster of the other two."""
@@ -71,6 +74,8 @@ class Verdict:
     errors: dict[str, float] = field(default_factory=dict)
     """By row of the conformance table: the largest float64 error, if it is above the limit;
     infinite if nothing could be compared."""
+    finder: str = ""
+    """The first check that failed, and in what setting: file::function[setting]."""
 
     @property
     def killed(self) -> bool:
@@ -100,6 +105,7 @@ class Watcher:
     def __init__(self, healthy: tuple[str, ...], stage: Stage) -> None:
         self.healthy, self.stage = healthy, stage
         self.fallen: dict[str, str] = {}
+        self.finder = ""
         self.seen: set[tuple[str, bool]] = set()
         self.ran: dict[str, None] = {}
         self.ledger = Ledger()
@@ -136,6 +142,7 @@ class Watcher:
         check = check_of(item)
         self.ran[check] = None
         if call.excinfo is not None:
+            self.finder = self.finder or f"{check}[{setting_of(item)}]"
             self.fallen.setdefault(check, call.excinfo.exconly())
             self.seen.add((check, in_single(item)))
             if self.stage.first_only:
@@ -255,11 +262,34 @@ def jax_compiles(answer: bool) -> Iterator[None]:
 def stages(mutant: Mutant, backend: str, first: bool = False) -> list[Stage]:
     """The parts of the suite to run on a mutant, in order.
 
-    One part, with all its checks; or, with `first`, the chapters of its kind and then the rest,
-    until a check fails.
+    One part, with all its checks; or, with `first`, until a check fails: the check that found it
+    last time, the chapters of its kind, and then the rest.
     """
     whole = Stage(wanted(mutant, backend), compiled(mutant.chapters), first)
-    return [replace(whole, files=files_of(mutant.chapters)), whole] if first else [whole]
+    if not first:
+        return [whole]
+    last = finders().get(f"{mutant.name} in {backend}", "")
+
+    def found_it(check: str, setting: str) -> bool:
+        return f"{check}[{setting}]" == last
+
+    parts = [
+        replace(whole, files=files_of([last]), wanted=found_it),
+        replace(whole, files=files_of(mutant.chapters)),
+    ]
+    return [*(part for part in parts if part.files), whole]
+
+
+@cache
+def finders() -> dict[str, str]:
+    """The check that found each mutant. One that finds it no longer costs a little time."""
+    return json.loads(FINDERS.read_text(encoding="utf-8"))
+
+
+def remember(verdicts: Sequence[Verdict]) -> None:
+    """Store the checks that found these mutants, and no others."""
+    found = {f"{v.mutant} in {v.backend}": v.finder for v in verdicts if v.finder}
+    write_whole(FINDERS, json.dumps(found, indent=1, sort_keys=True) + "\n")
 
 
 def files_of(chapters: Sequence[str]) -> tuple[Path, ...]:
@@ -288,6 +318,7 @@ def judge(
                 stack.enter_context(jax_compiles(stage.compiles))
             run_suite(watcher, *healthy, package)
         verdict.fallen |= watcher.fallen
+        verdict.finder = verdict.finder or watcher.finder
         verdict.passed += [check for check in watcher.ran if check not in watcher.fallen]
         verdict.errors |= watcher.errors_of(package)
         if verdict.fallen:

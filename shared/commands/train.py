@@ -124,6 +124,8 @@ def _summarize(result: TrainingResult, ready: Preparation, run: RunDirectory, ba
             f"validation loss {change}{result.last.val_loss:.4f}{after} nats per token, "
             f"{result.last.bits_per_byte:.4f} bits per byte{floor}"
         )
+        if result.band is not None:
+            say(result.band.verdict(result.last.step, result.last.val_loss))
     where = "" if default else f" --run {shlex.quote(str(run.path))}"
     if ready.tokenizer.unknown_characters(SampleOptions.prompt):
         first = next(part for _, part in slices(ready.dataset.contents))[:1]

@@ -18,6 +18,7 @@ from shared.config import RunLimits
 from shared.errors import CheckpointError, RunError
 from shared.processes import World
 from shared.protocol import Model, Trainer, TrainState
+from shared.runs.bands import Band, find_band
 from shared.runs.directory import RunDirectory
 from shared.runs.metrics import Metrics, append_metrics, keep_metrics, sync_metrics, write_metrics
 from shared.runs.progress import ProgressDisplay
@@ -42,6 +43,8 @@ class TrainingResult:
     """The limit that was reached; empty if none was."""
     undrawn: str
     """Why there is no loss.png; empty if there is one. No training fails for its picture."""
+    band: Band | None
+    """Its losses with other seeds. None if its recipe is no preset's, or it validates on a part."""
 
 
 def evaluate(
@@ -149,8 +152,9 @@ def train(
             checkpoint = _save(state, model, tokenizer, record, row, run)
             if limits.keep_checkpoints is not None:
                 run.retire(rows, limits.keep_checkpoints)
-    undrawn = _plot(run, rows, data, record) if writes else ""
-    return TrainingResult(rows[0], rows[-1], checkpoint, stopped, reason, undrawn)
+    band = find_band(model.config, record) if limits.eval_windows is None else None
+    undrawn = _plot(run, rows, data, record, band) if writes else ""
+    return TrainingResult(rows[0], rows[-1], checkpoint, stopped, reason, undrawn, band)
 
 
 def _update(
@@ -225,14 +229,20 @@ def _save(
     return path
 
 
-def _plot(run: RunDirectory, rows: list[Metrics], data: TokenData, record: TrainingRecord) -> str:
+def _plot(
+    run: RunDirectory,
+    rows: list[Metrics],
+    data: TokenData,
+    record: TrainingRecord,
+    band: Band | None,
+) -> str:
     """Draw loss.png. Returns why it could not be drawn: matplotlib has configurations of its own,
     and raises whatever its parts raise."""
     try:
         from shared.runs.plots import plot_losses  # here: matplotlib takes half a second
 
         title = f"{record.backend} on {record.dataset}"
-        plot_losses(run.plot, rows, floor=data.floor, title=title)
+        plot_losses(run.plot, rows, floor=data.floor, title=title, band=band)
     except Exception as error:
         return " ".join(f"{type(error).__name__}: {error}".split())
     return ""

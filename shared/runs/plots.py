@@ -4,24 +4,33 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from shared.files import explained, replacing
+from shared.runs.bands import Band
 from shared.runs.metrics import Metrics
 
 
 def plot_losses(
-    path: Path, rows: Sequence[Metrics], *, floor: float | None = None, title: str = ""
+    path: Path,
+    rows: Sequence[Metrics],
+    *,
+    floor: float | None = None,
+    title: str = "",
+    band: Band | None = None,
 ) -> None:
-    """Draw training and validation loss over the steps, and the floor where it is known.
+    """Draw training and validation loss over the steps, the floor where it is known, and the band
+    of other seeds where it was measured.
 
     Args:
         path: the PNG file, replaced as a whole.
         rows: a run's metrics.
         floor: the best possible validation loss, in nats per token.
         title: the title.
+        band: what to expect of the validation loss.
 
     Raises:
         RunError: the file cannot be written.
@@ -36,6 +45,8 @@ def plot_losses(
         axes.plot(*zip(*validated, strict=True), "o-", color="tab:orange", label=label, ms=4)
     if floor is not None:
         draw_floor(axes, floor)
+    if band is not None:
+        draw_band(axes, band)
     save_loss_figure(path, figure, axes)
 
 
@@ -66,6 +77,14 @@ def loss_figure(ylabel: str, title: str) -> tuple[Figure, Axes]:
 def draw_floor(axes: Axes, floor: float, name: str = "floor") -> None:
     """A line at the best possible validation loss."""
     axes.axhline(floor, color="tab:gray", ls="--", label=f"{name} ({floor:.4f})")
+
+
+def draw_band(axes: Axes, band: Band, scale: float = 1.0) -> None:
+    """The validation losses to expect, in nats times `scale`."""
+    steps = sorted(band.val_losses)
+    low, high = scale * np.transpose([band.at(step) for step in steps])
+    label = f"validation, {band.seeds} other seeds"
+    axes.fill_between(steps, low, high, color="tab:orange", alpha=0.3, lw=3, label=label)
 
 
 def save_loss_figure(path: Path, figure: Figure, axes: Axes) -> None:

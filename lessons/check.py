@@ -1,0 +1,93 @@
+"""Is the loss of a run right? Beside that of twenty seeds: python -m lessons.check runs/numpy
+
+The loss of the run's newest checkpoint on the whole validation split is computed again, in NumPy.
+Exit status 0: it is inside the band of the same recipe with other seeds. 1: it is outside.
+audits/bands.py has measured the bands of the presets, each on its text.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import Positional, arg
+
+from lessons.command import command
+from shared.commands.options import default_run
+from shared.commands.trained import load_trained
+from shared.config import weight_dtype
+from shared.errors import RunError
+from shared.protocol import load_backend
+from shared.runs.bands import Band, bands, find_band, recipe_of
+from shared.runs.loop import evaluate
+from shared.text.datasets import encode_dataset, load_dataset
+
+BATCH = 64
+"""Windows to evaluate at a time."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The run."""
+
+    run: Annotated[Positional[Path], arg(metavar="DIR")] = field(
+        default_factory=partial(default_run, "numpy")
+    )
+    """A run of any backend, or one of its checkpoints."""
+
+
+@command
+def main(options: Options) -> int:
+    """Check the run. Returns the exit status.
+
+    Raises:
+        RunError: no band was measured for this recipe, this text, or this step.
+    """
+    checkpoint, tokenizer = load_trained("numpy", options.run)
+    config, record = checkpoint.config, checkpoint.training
+    if record is None:
+        raise RunError(f"{options.run} has no training.json, which says how it was trained")
+    band = find_band(config, record)
+    if band is None:
+        why = "it is fine-tuned" if record.init_from else nearest(recipe_of(config, record))
+        raise RunError(f"no band was measured for the recipe of {options.run}: {why}")
+    if record.step not in band.val_losses:
+        steps = ", ".join(f"{step:,}" for step in band.val_losses)
+        raise RunError(f"{options.run} is at step {record.step:,}; there are bands at {steps}")
+    dataset = load_dataset(record.dataset)
+    if dataset.sha256 != record.dataset_sha256:
+        raise RunError(f"{record.dataset} is no longer the text that {options.run} was trained on")
+    data = encode_dataset(dataset, tokenizer, config.block_size)
+    dtype = weight_dtype(checkpoint.dtype)
+    model = load_backend("numpy").build(config, checkpoint.weights, dtype=dtype)
+    loss = evaluate(model, data.val, BATCH)
+    low, high = band.at(record.step)
+    print(f"{band.preset} on {band.dataset}, step {record.step:,} of {record.train.steps:,}")
+    print(band.verdict(record.step, loss))
+    return 0 if low <= loss <= high else 1
+
+
+def nearest(recipe: Mapping[str, Any]) -> str:
+    """The measured recipe that is most like this one, and what is different."""
+
+    def differences(band: Band) -> list[str]:
+        return list(_differences(recipe, band.recipe))
+
+    if not bands():
+        return "there are none"
+    band = min(bands(), key=lambda band: len(differences(band)))
+    return f"{', '.join(differences(band))} (as {band.preset} on {band.dataset} has it)"
+
+
+def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in ours.items():
+        if isinstance(value, Mapping):
+            yield from _differences(value, theirs[key])
+        elif value != theirs[key]:
+            yield "another text" if key == "text" else f"{key} is {value}, not {theirs[key]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

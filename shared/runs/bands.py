@@ -1,0 +1,77 @@
+"""Expected losses: what a preset's validation loss is with other seeds.
+
+`python -m audits.bands` trains each preset with twenty seeds and writes shared/presets/bands.json.
+A training with the same recipe on the same text should end where those did.
+"""
+
+import functools
+import json
+import statistics
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from shared.checkpoints.checkpoint import TrainingRecord
+from shared.config import PRESETS, GPTConfig
+
+BANDS = PRESETS / "bands.json"
+DEVIATIONS = 3.0
+"""Half the width of a band, in standard deviations of the seeds' losses. If losses are normally
+distributed, 1 of 130 right trainings is outside the band of twenty seeds (Student's t)."""
+FREE = ("seed", "accumulate", "eval_interval", "checkpoint_interval")
+"""Fields of `TrainConfig` that change a loss by no more than another seed does, or not at all."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """The losses of trainings that differ in their seeds alone."""
+
+    preset: str
+    dataset: str
+    """Its name."""
+    recipe: dict[str, Any]
+    """What `recipe_of` returns."""
+    val_losses: dict[int, list[float]]
+    """By step: the loss on the whole validation split, with each seed, in nats per token."""
+
+    @property
+    def seeds(self) -> int:
+        return len(self.val_losses[0])
+
+    def at(self, step: int) -> tuple[float, float]:
+        """The lowest and the highest loss to expect at a step of `val_losses`."""
+        losses = self.val_losses[step]
+        mean, half = statistics.fmean(losses), DEVIATIONS * statistics.stdev(losses)
+        return mean - half, mean + half
+
+    def verdict(self, step: int, loss: float) -> str:
+        """A loss beside the band, as `1.8843: inside the band 1.879–1.893 of 20 seeds`."""
+        low, high = self.at(step)
+        where = "inside" if low <= loss <= high else "below" if loss < low else "above"
+        return f"{loss:.4f}: {where} the band {low:.4f}–{high:.4f} of {self.seeds} seeds"
+
+
+def recipe_of(config: GPTConfig, record: TrainingRecord) -> dict[str, Any]:
+    """All that decides what the loss will be, except for the seed and the last digits."""
+    train = {key: value for key, value in asdict(record.train).items() if key not in FREE}
+    text = {"text": record.dataset_sha256, "tokenizer": record.tokenizer}
+    return text | {"model": asdict(config), "train": train}
+
+
+@functools.cache
+def bands() -> tuple[Band, ...]:
+    """All that were measured."""
+    if not BANDS.exists():
+        return ()
+    rows = json.loads(BANDS.read_text(encoding="utf-8"))
+    return tuple(
+        Band(**row | {"val_losses": {int(step): v for step, v in row["val_losses"].items()}})
+        for row in rows
+    )
+
+
+def find_band(config: GPTConfig, record: TrainingRecord) -> Band | None:
+    """The band of this training. None if its recipe or text is no preset's, or it is fine-tuned."""
+    if record.init_from is not None:
+        return None
+    recipe = recipe_of(config, record)
+    return next((band for band in bands() if band.recipe == recipe), None)
