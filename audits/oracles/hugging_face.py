@@ -14,14 +14,8 @@ from shared.checkpoints.checkpoint import save_checkpoint
 from shared.config import GPTConfig
 
 MODULES = {
-    "ln_1": "ln_1",
-    "attn.c_attn": "attn.c_attn",
-    "attn.y": "attn.c_proj",
-    "attn": "attn",
-    "ln_2": "ln_2",
-    "mlp.fc": "mlp.c_fc",
-    "mlp.act": "mlp.act",
-    "mlp": "mlp",
+    **{name: name for name in ("ln_1", "attn.c_attn", "attn", "ln_2", "mlp.act", "mlp")},
+    **{"attn.y": "attn.c_proj", "mlp.fc": "mlp.c_fc"},
 }
 """Our taps in a block, and the modules that they are seen at."""
 
