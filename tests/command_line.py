@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,12 @@ def start(backend: str, command: str, *options: object) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+
+
+def run_python(*words: object, **how: Any) -> subprocess.CompletedProcess[str]:
+    """This Python in a separate process, by default from the top of the repository."""
+    command = [sys.executable, *map(str, words)]
+    return subprocess.run(command, **{"cwd": ROOT, "capture_output": True, "text": True} | how)
 
 
 def error_of(capsys, status: int) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import GPT2LMHeadModel
 
-from audits.oracles.torch_layers import mean_loss_and_grads
+from audits.oracles.torch_layers import LossAndGrads, mean_loss_and_grads
 from shared.checkpoints.checkpoint import save_checkpoint
 from shared.config import GPTConfig
 
@@ -63,9 +63,7 @@ class HuggingFace:
     def logits(self, tokens: np.ndarray) -> np.ndarray:
         return self.model(torch.from_numpy(tokens)).logits.numpy()
 
-    def loss_and_grads(
-        self, tokens: np.ndarray, targets: np.ndarray
-    ) -> tuple[float, dict[str, np.ndarray]]:
+    def loss_and_grads(self, tokens: np.ndarray, targets: np.ndarray) -> LossAndGrads:
         """Not with the model's own `labels=`, which computes the loss in float32 for every
         precision."""
         logits = self.model(torch.from_numpy(tokens)).logits

@@ -36,13 +36,7 @@ DESIGNS = {
 @pytest.mark.parametrize("kind", TOKENIZERS)
 @pytest.mark.parametrize("design", DESIGNS)
 def test_they_open_what_we_save(
-    design: str,
-    kind: str,
-    backend: Backend,
-    tmp_path: Path,
-    recwarn: pytest.WarningsRecorder,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
+    design: str, kind: str, backend: Backend, tmp_path: Path, recwarn, caplog, monkeypatch
 ) -> None:
     """The same ids, logits and greedy text, up to the end of the window; and back again."""
     monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)  # to caplog

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from shared.config import GPTConfig
 
+LossAndGrads = tuple[float, dict[str, np.ndarray]]
+
 ACTIVATIONS = {"gelu_tanh": nn.GELU(approximate="tanh"), "gelu_erf": nn.GELU(), "relu": nn.ReLU()}
 PARTS = {
     "ln_1": "norm1.",
@@ -109,9 +111,7 @@ class Stack(nn.Module):
         """The intermediate values that can be seen, under the names of our taps."""
         return {tap: x.numpy() for tap, x in self.taps(torch.from_numpy(tokens)).items()}
 
-    def loss_and_grads(
-        self, tokens: np.ndarray, targets: np.ndarray
-    ) -> tuple[float, dict[str, np.ndarray]]:
+    def loss_and_grads(self, tokens: np.ndarray, targets: np.ndarray) -> LossAndGrads:
         """Mean cross-entropy, and its gradients in canonical names and layout."""
         logits = self(torch.from_numpy(tokens))
         loss, grads = mean_loss_and_grads(logits, targets, self.by_canonical_name)
@@ -126,7 +126,7 @@ def swap_layout(name: str, value: np.ndarray) -> np.ndarray:
 
 def mean_loss_and_grads(
     logits: Tensor, targets: np.ndarray, parameters: dict[str, nn.Parameter]
-) -> tuple[float, dict[str, np.ndarray]]:
+) -> LossAndGrads:
     """Mean cross-entropy, and its gradients."""
     loss = nn.functional.cross_entropy(logits.flatten(0, 1), torch.from_numpy(targets).flatten())
     grads = torch.autograd.grad(loss, list(parameters.values()))

@@ -4,11 +4,11 @@ from itertools import combinations
 from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Int
 
 from conformance.limits import limit_of
 from docs.data import Producer
 from docs.producers import trained
+from docs.producers.trained import Ids
 from lessons.alone import run_alone
 from lessons.attention import Maps, attention_maps
 from lessons.command import ModelOptions
@@ -44,7 +44,7 @@ def measure() -> dict[str, Any]:
     return {"dtype": DTYPE, "limit": limit_of("taps", DTYPE), "sentences": sentences}
 
 
-def maps_of(backend: str, checkpoint: Checkpoint, texts: list[Int[np.ndarray, " T"]]) -> list[Maps]:
+def maps_of(backend: str, checkpoint: Checkpoint, texts: list[Ids]) -> list[Maps]:
     """The attention weights of every text, in float64."""
     options = ModelOptions(backend, dtype=DTYPE)
     return [attention_maps(options, checkpoint, ids) for ids in texts]

@@ -4,11 +4,9 @@ import time
 from itertools import accumulate
 from typing import Any
 
-import numpy as np
-from jaxtyping import Int
-
 from docs.data import Producer
 from docs.producers import trained
+from docs.producers.trained import Ids
 from lessons.alone import run_alone
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.config import SampleConfig
@@ -36,9 +34,7 @@ def measure() -> dict[str, Any]:
     return {"prompt": PROMPT, "backends": backends, "slowed": float(f"{SECONDS / slowest:.2g}")}
 
 
-def write(
-    backend: str, checkpoint: Checkpoint, prompt: Int[np.ndarray, " T0"]
-) -> tuple[list[int], list[float]]:
+def write(backend: str, checkpoint: Checkpoint, prompt: Ids) -> tuple[list[int], list[float]]:
     """Write the text several times. Returns its tokens, and for each its shortest time."""
     model = load_backend(backend).build(checkpoint.config, checkpoint.weights)
     rounds = []

@@ -36,6 +36,7 @@ from shared.text.tokenizers import DEFAULT_BPE, DEFAULT_WORDS, TOKENIZERS
 
 Directory = Annotated[Path, arg(metavar="DIR")]
 Device = Annotated[str, arg(metavar="NAME")]
+DatasetName = Annotated[str, arg(metavar="|".join((*DATASETS, "FILE")))]
 BackendName = Annotated[str, arg(metavar="|".join((*BACKENDS, "MODULE")))]
 
 NOX_SESSIONS = ("train", "sample")
@@ -75,7 +76,7 @@ class RunOptions:
 class DataOptions:
     """The text, and how it becomes tokens."""
 
-    dataset: Annotated[str, arg(metavar="|".join((*DATASETS, "FILE")))] = "auto"
+    dataset: DatasetName = "auto"
     """auto: tinyshakespeare where it can be had, else playlets. FILE: any UTF-8 text."""
     tokenizer: Annotated[str, arg(metavar="|".join(TOKENIZERS))] = "char"
     """What a token is."""

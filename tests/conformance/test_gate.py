@@ -17,7 +17,7 @@ import pytest
 
 from conformance import gate
 from shared import sources
-from shared.sources import ROOT
+from tests.command_line import ROOT, run_python
 
 PASSES = "def test_passes(recorder): pass\n"
 DESELECT = "def pytest_collection_modifyitems(items): items[:] = items[:1]\n"
@@ -45,14 +45,8 @@ def house(template: Path, tmp_path: Path) -> Path:
 
 
 def run_gate(house: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "conformance.gate", *options],
-        cwd=house,
-        env=os.environ | variables,
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
+    words = ["-m", "conformance.gate", *options]
+    return run_python(*words, cwd=house, env=os.environ | variables, timeout=100)
 
 
 def stamp(house: Path) -> Path:
@@ -162,9 +156,7 @@ def test_only_the_whole_suite_is_a_proof(
         gate.require_proof("now")
 
 
-def test_no_training_with_other_versions_than_the_suite_runs_with(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_training_with_other_versions_than_the_suite_runs_with(tmp_path, capsys) -> None:
     mine = gate.versions_in(sys.path)
     environment = tmp_path / "env-numpy"
 
@@ -226,9 +218,7 @@ def test_conformance_runs_once_and_is_skipped_with_one_line(
     assert run_suite.call_count == 2
 
 
-def test_a_change_of_anything_covered_runs_it_again(
-    run_suite: Mock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_change_of_anything_covered_runs_it_again(run_suite: Mock, tmp_path, monkeypatch) -> None:
     gate.main([])
     for runs, name in enumerate(gate.COVERED, start=2):
         path = tmp_path / name
@@ -254,9 +244,7 @@ def test_a_failure_is_passed_on_and_not_noted(run_suite: Mock) -> None:
     assert run_suite.call_count == 3
 
 
-def test_without_proof_nothing_is_noted(
-    run_suite: Mock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_proof_nothing_is_noted(run_suite: Mock, monkeypatch, capsys) -> None:
     gate.REPORT.parent.mkdir()
     gate.REPORT.write_text("{}")
     message = "2 of 3 tests have passed; nothing is proven"

@@ -67,9 +67,7 @@ def test_both_probabilities_are_shown_where_they_differ(capsys, trained) -> None
 # The perplexity of a text, against its definition
 
 
-def test_perplexity_is_exp_of_the_mean_loss(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_perplexity_is_exp_of_the_mean_loss(tmp_path, capsys) -> None:
     config, weights = saved(tmp_path / "model")
     (tmp_path / "text").write_text(QUESTION)
     options = ["--run", str(tmp_path / "model"), "--perplexity", str(tmp_path / "text")]
