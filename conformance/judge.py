@@ -19,6 +19,7 @@ Witness = TypeVar("Witness")
 Answer = TypeVar("Answer")
 Models = Mapping[str, Model]
 Values = Mapping[str, Value]
+Many = Mapping[str, Tensors]
 """Of the backends, by name."""
 
 
@@ -149,15 +150,10 @@ class Judge:
             self._complete("taps", name, trace, expected)
         right = "all before it agree, up to", "it is the first of all"
         what = "the difference begins at tap"
-        self._agree_in_order("taps", expected, traces, truths, what, right)
+        self._agree_in_order("taps", expected, traces, truths, what, *right)
 
     def tensors_agree(
-        self,
-        check: str,
-        values: Mapping[str, Tensors],
-        models: Models,
-        what: str = "",
-        truths: Mapping[str, Tensors] | None = None,
+        self, check: str, values: Many, models: Models, what: str = "", truths: Many | None = None
     ) -> None:
         """Check every tensor of the manifest from the loss backwards: the first that disagrees is
         where a wrong backward begins."""
@@ -172,16 +168,10 @@ class Judge:
                     raise self._refuse(check, name, problem)
         right = "on the way back all agree up to", "on the way back the first"
         what = f"{what or check} of"
-        self._agree_in_order(check, backward_order(config), values, truths or {}, what, right)
+        self._agree_in_order(check, backward_order(config), values, truths or {}, what, *right)
 
     def _agree_in_order(
-        self,
-        check: str,
-        keys: list[str],
-        values: Mapping[str, Tensors],
-        truths: Mapping[str, Tensors],
-        what: str,
-        right: tuple[str, str],
+        self, check: str, keys: list[str], values: Many, truths: Many, what: str, *right: str
     ) -> None:
         """Check that the values of every key agree; the message about the first that do not also
         names what is still right: all keys up to one, or none."""

@@ -19,12 +19,8 @@ SMALL = shlex.split("--block-size 8 --n-layer 1 --n-head 2 --n-embd 8 --batch-si
 
 
 def start(backend: str, command: str, *options: object) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", f"impls.{backend}.{command}", *map(str, options)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    words = [sys.executable, "-m", f"impls.{backend}.{command}", *map(str, options)]
+    return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def run_python(*words: object, **how: Any) -> subprocess.CompletedProcess[str]:

@@ -42,12 +42,9 @@ class HuggingFace:
         The library initializes missing tensors at random and ignores unknown ones: here no tensor
         may be missing, left over or of another shape.
         """
+        how = {"attn_implementation": "eager", "output_loading_info": True}
         model, info = GPT2LMHeadModel.from_pretrained(
-            directory,
-            local_files_only=True,
-            dtype=torch.float64,
-            attn_implementation="eager",
-            output_loading_info=True,
+            directory, local_files_only=True, dtype=torch.float64, **how
         )
         assert not any(info.values()), info
         self.model = model.eval()

@@ -49,21 +49,12 @@ class Stack(nn.Module):
         C, epsilon = config.n_embd, config.layer_norm_epsilon
         self.wte = nn.Embedding(config.vocab_size, C)
         self.wpe = nn.Parameter(positions(config), requires_grad=config.position == "learned")
+        pre, sizes = config.norm == "pre", (C, config.n_head, config.inner_size)
+        design = {"activation": ACTIVATIONS[config.activation], "layer_norm_eps": epsilon}
+        design |= {"batch_first": True, "norm_first": pre, "bias": config.bias}
         self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(
-                d_model=C,
-                nhead=config.n_head,
-                dim_feedforward=config.inner_size,
-                dropout=0.0,
-                activation=ACTIVATIONS[config.activation],
-                layer_norm_eps=epsilon,
-                batch_first=True,
-                norm_first=config.norm == "pre",
-                bias=config.bias,
-            )
-            for _ in range(config.n_layer)
+            nn.TransformerEncoderLayer(*sizes, dropout=0.0, **design) for _ in range(config.n_layer)
         )
-        pre = config.norm == "pre"
         self.ln_f = nn.LayerNorm(C, epsilon, bias=config.bias) if pre else nn.Identity()
         self.lm_head = nn.Linear(C, config.vocab_size, bias=False)
         if config.tie_weights:

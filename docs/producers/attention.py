@@ -34,13 +34,9 @@ def measure() -> dict[str, Any]:
     sentences = []
     for number, ids in enumerate(texts):
         own = {name: found[number] for name, found in maps.items()}
-        sentences.append(
-            {
-                "tokens": [show_token(tokenizer, token) for token in ids],
-                "weights": {name: shown(layers) for name, layers in own.items()},
-                "apart": apart(own),
-            }
-        )
+        tokens = [show_token(tokenizer, token) for token in ids]
+        weights = {name: shown(layers) for name, layers in own.items()}
+        sentences.append({"tokens": tokens, "weights": weights, "apart": apart(own)})
     return {"dtype": DTYPE, "limit": limit_of("taps", DTYPE), "sentences": sentences}
 
 

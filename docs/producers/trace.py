@@ -30,6 +30,7 @@ SHAPES = {
 }
 """The shapes of the values by kind, unless they have the stream's."""
 STREAM = "BTC"
+Traces = Mapping[str, Mapping[str, np.ndarray]]
 
 
 def measure() -> dict[str, Any]:
@@ -53,9 +54,7 @@ def trace_of(backend: str, checkpoint: Checkpoint, ids: Ids) -> dict[str, np.nda
     return model.trace(ids[None])
 
 
-def describe(
-    config: GPTConfig, traces: Mapping[str, Mapping[str, np.ndarray]]
-) -> dict[str, dict[str, Any]]:
+def describe(config: GPTConfig, traces: Traces) -> dict[str, dict[str, Any]]:
     """Every tap: its shape, what it is, and its values by backend.
 
     The values are for pictures: they have five digits. A backend that agrees with another has its

@@ -50,12 +50,10 @@ def write(backend: str, checkpoint: Checkpoint, prompt: Ids) -> tuple[list[int],
 
 
 def describe(seconds: list[float], cached: int) -> dict[str, Any]:
-    """When each token was there, and tokens per second.
+    """When each token was there, and tokens per second, from the time of each token.
 
-    Args:
-        seconds: the time of each token.
-        cached: the number of tokens after the first that cost one position each, because they fit
-            in the window. Each later token costs a full forward.
+    The `cached` tokens after the first cost one position each, because they fit in the window. Each
+    later token costs a full forward.
     """
     return {
         "at": [float(f"{at:.5g}") for at in accumulate(seconds)],

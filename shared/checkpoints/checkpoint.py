@@ -168,7 +168,7 @@ def _load_own(
     # Without its moments, two thirds of its size, a checkpoint is still a model to sample from.
     if parts.OPTIMIZER in hashes and parts.exists(directory, parts.OPTIMIZER):
         kinds = _MOMENTS[training.train.optimizer] if training else ()
-        moments = parts.read_moments(directory, kinds, shapes, config, dtype, hashes)
+        moments = parts.read_moments(directory, kinds, config, dtype, hashes)
     return Checkpoint(config, weights, dtype, tokenizer, training, moments)
 
 

@@ -210,12 +210,8 @@ def parse_train(
             option = f"--{other.replace('_', '-')}"
             raise UsageError(f"--resume continues a run as it is; omit {option}")
     checkpoint = load(asked) if asked.resume or asked.init_from else None
-    if checkpoint is None:
-        default = _of_preset(asked)
-    elif asked.resume:
-        default = _of_run(asked, checkpoint)
-    else:
-        default = _of_start(asked, checkpoint)
+    begin = _of_run if asked.resume else _of_start
+    default = begin(asked, checkpoint) if checkpoint else _of_preset(asked)
     options = parse(
         TrainOptions,
         argv,

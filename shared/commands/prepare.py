@@ -48,9 +48,8 @@ def prepare(backend: str, options: TrainOptions, checkpoint: Checkpoint | None) 
     """
     if checkpoint is None:
         return _new(backend, options)
-    if options.run.resume:
-        return _resumed(backend, options, checkpoint)
-    return _fine_tuned(backend, options, checkpoint)
+    go_on = _resumed if options.run.resume else _fine_tuned
+    return go_on(backend, options, checkpoint)
 
 
 def _new(backend: str, options: TrainOptions) -> Preparation:

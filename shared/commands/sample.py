@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import takewhile
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -46,12 +47,8 @@ def _sample(backend: str, argv: Sequence[str] | None) -> int:
     ids = np.empty(0, np.int64)
     if options.perplexity is None:
         ids = encode_prompt(tokenizer, options.prompt, checkpoint.config.block_size)
-    model = load_backend(backend).build(
-        checkpoint.config,
-        checkpoint.weights,
-        dtype=options.dtype or checkpoint.dtype,
-        device=options.device,
-    )
+    how: Any = {"dtype": options.dtype or checkpoint.dtype, "device": options.device}
+    model = load_backend(backend).build(checkpoint.config, checkpoint.weights, **how)
     same_output_everywhere()
     if options.perplexity is not None:
         show_perplexity(model, tokenizer, options.perplexity)

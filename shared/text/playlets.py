@@ -129,12 +129,10 @@ def _word_rules(by_kind: dict[str, str]) -> dict[str, Weights]:
         for rank, entry in enumerate(words.split(), start=1):
             word, _, other = entry.partition("/")
             other = other or f"{word}s"
+            one, many = (word, other) if kind == "noun" else (other, word)
+            forms = {f"{kind}.one": one, f"{kind}.many": many}
             if kind == "adjective":
                 forms = {kind: word}
-            elif kind == "noun":
-                forms = {f"{kind}.one": word, f"{kind}.many": other}
-            else:
-                forms = {f"{kind}.one": other, f"{kind}.many": word}
             for name, form in forms.items():
                 rules.setdefault(name, {})[form] = 1 / (rank + ZIPF_OFFSET)
     return rules

@@ -49,14 +49,18 @@ def run_gate(house: Path, *options: str, **variables: str) -> subprocess.Complet
     return run_python(*words, cwd=house, env=os.environ | variables, timeout=100)
 
 
+def start(house: Path, *words: str) -> subprocess.Popen[str]:
+    """This Python, of which standard error is read."""
+    how = {"cwd": house, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, *words], **how)
+
+
 def stamp(house: Path) -> Path:
     return house / gate.STAMP.relative_to(ROOT)
 
 
 def test_of_two_at_once_one_runs_the_suite_and_the_other_waits(house: Path) -> None:
-    command = [sys.executable, "-m", "conformance.gate"]
-    options = {"cwd": house, "stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "text": True}
-    both = [subprocess.Popen(command, **options) for _ in range(2)]
+    both = [start(house, "-m", "conformance.gate") for _ in range(2)]
     errs = sorted(run.communicate(timeout=100)[1] for run in both)
     assert [run.returncode for run in both] == [0, 0]
     assert errs[0] == ""
@@ -100,13 +104,7 @@ def test_ctrl_c_ends_all_processes_with_one_line(house: Path, number: int) -> No
     )
     for name in ("one", "two"):
         (house / "conformance" / f"test_{name}.py").write_text(slow)
-    with subprocess.Popen(
-        [sys.executable, "-c", LISTENING],
-        cwd=house,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as run:
+    with start(house, "-c", LISTENING) as run:
         deadline = time.monotonic() + 300
         while len(list(house.glob("*.pid"))) < 2:
             assert time.monotonic() < deadline
