@@ -6,6 +6,9 @@ from itertools import combinations
 
 import numpy as np
 
+Tensors = Mapping[str, np.ndarray]
+Value = np.ndarray | float
+
 
 @dataclass(frozen=True)
 class Errors:
@@ -104,7 +107,7 @@ def farthest(a: np.ndarray, b: np.ndarray) -> tuple[int, ...]:
     return tuple(map(int, np.unravel_index(at, difference.shape)))
 
 
-def compare(values: Mapping[str, np.ndarray], limit: float, dtype: str | None) -> dict[str, float]:
+def compare(values: Tensors, limit: float, dtype: str | None) -> dict[str, float]:
     """The error of every backend against the others.
 
     Raises:
@@ -129,11 +132,7 @@ PEERS = 2.0
 
 
 def compare_with_truth(
-    values: Mapping[str, np.ndarray],
-    truths: Mapping[str, np.ndarray],
-    floor: float,
-    ceiling: float,
-    dtype: str,
+    values: Tensors, truths: Tensors, floor: float, ceiling: float, dtype: str
 ) -> dict[str, float]:
     """The error of every backend against the truth: the median of the float64 models. In a
     precision that only one backend has, those of the others are its judges.
@@ -165,7 +164,7 @@ def compare_with_truth(
     return errors
 
 
-def check_comparable(values: Mapping[str, np.ndarray], dtype: str | None) -> None:
+def check_comparable(values: Tensors, dtype: str | None) -> None:
     """Raises `Disagreement` unless there are comparable results, of one shape."""
     faults = {name: fault for name, value in values.items() if (fault := unfit(value, dtype))}
     if faults:
@@ -179,7 +178,7 @@ def check_comparable(values: Mapping[str, np.ndarray], dtype: str | None) -> Non
         raise Disagreement(f"shapes differ: {listed}", culprits=(odd,) if odd else ())
 
 
-def describe(values: Mapping[str, np.ndarray], errors: Errors, limit: float) -> str:
+def describe(values: Tensors, errors: Errors, limit: float) -> str:
     """Describe the outlier, the errors, and the entry where the difference is largest."""
     outlier = errors.outlier(limit)
     (a, b), _ = max(errors.pairs.items(), key=lambda item: item[1])

@@ -20,9 +20,10 @@ from conformance.panel import Panel, available_modes, judged
 from conformance.recorder import Failure, Recorder, parameters_of
 from conformance.reporting.report import report_of, write_report
 from conformance.reporting.table import render_table, save_picture
-from conformance.subject import Subject
+from conformance.subject import Backends, Models, Subject
 from shared.protocol import Backend, Model, load_backend
 
+Setting = tuple[Case, str]
 RECORDER = pytest.StashKey[Recorder]()
 
 BACKEND_HELP = """a backend to judge: numpy, torch, jax, or the import path of your own;
@@ -187,34 +188,30 @@ def not_offered(request: pytest.FixtureRequest, recorder: Recorder) -> set[str]:
 
 
 @pytest.fixture
-def backends(recorder: Recorder, not_offered: set[str]) -> dict[str, Backend]:
+def backends(recorder: Recorder, not_offered: set[str]) -> Backends:
     """The backends by name, without those that lack a capability of the test."""
     everyone = recorder.panel.backends
     return {name: backend for name, backend in everyone.items() if name not in not_offered}
 
 
 @pytest.fixture
-def case(setting: tuple[Case, str]) -> Case:
+def case(setting: Setting) -> Case:
     return setting[0]
 
 
 @pytest.fixture
-def dtype(setting: tuple[Case, str]) -> str:
+def dtype(setting: Setting) -> str:
     return setting[1]
 
 
 @pytest.fixture
-def models(
-    backends: dict[str, Backend], recorder: Recorder, setting: tuple[Case, str]
-) -> dict[str, Model]:
+def models(backends: Backends, recorder: Recorder, setting: Setting) -> Models:
     """The same weights in every backend. Read-only: tests that train build their own."""
     return {name: recorder.panel.model(name, *setting) for name in backends}
 
 
 @pytest.fixture
-def truthful(
-    backends: dict[str, Backend], recorder: Recorder, setting: tuple[Case, str]
-) -> dict[str, Model]:
+def truthful(backends: Backends, recorder: Recorder, setting: Setting) -> Models:
     """For a lower precision, models of the same weights in float64, to judge the results. Where no
     backend under test has it, as with bfloat16, they are those of all others."""
     case, dtype = setting
@@ -226,7 +223,7 @@ def truthful(
 
 
 @pytest.fixture
-def model(recorder: Recorder, setting: tuple[Case, str], backend_name: str) -> Model:
+def model(recorder: Recorder, setting: Setting, backend_name: str) -> Model:
     return recorder.panel.model(backend_name, *setting)
 
 
@@ -236,15 +233,13 @@ def batch(case: Case) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture
-def judge(recorder: Recorder, setting: tuple[Case, str], not_offered: set[str]) -> Judge:
+def judge(recorder: Recorder, setting: Setting, not_offered: set[str]) -> Judge:
     case, dtype = setting
     return Judge(recorder.ledger, case.name, dtype, not_offered, case.condition)
 
 
 @pytest.fixture
-def subject(
-    recorder: Recorder, setting: tuple[Case, str], backend_name: str, judge: Judge
-) -> Subject:
+def subject(recorder: Recorder, setting: Setting, backend_name: str, judge: Judge) -> Subject:
     return Subject(backend_name, *setting, judge, recorder.panel)
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from conformance.compare import Disagreement, compare, compare_with_truth
+from conformance.compare import Disagreement, Tensors, Value, compare, compare_with_truth
 from conformance.ledger import Ledger, Row
 from conformance.limits import floor_of
 from shared.config import GPTConfig, weight_dtype
@@ -17,6 +17,10 @@ from shared.taps import tap_names
 
 Witness = TypeVar("Witness")
 Answer = TypeVar("Answer")
+Models = Mapping[str, Model]
+Values = Mapping[str, Value]
+Many = Mapping[str, Tensors]
+"""Of the backends, by name."""
 
 
 class Judge:
@@ -54,11 +58,7 @@ class Judge:
         return answers
 
     def agree(
-        self,
-        check: str,
-        values: Mapping[str, np.ndarray | float],
-        what: str = "",
-        truths: Mapping[str, np.ndarray | float] | None = None,
+        self, check: str, values: Values, what: str = "", truths: Values | None = None
     ) -> None:
         """Check that all backends agree, within the limit of `check`. Values may be floats.
 
@@ -97,11 +97,7 @@ class Judge:
             row.add(self.case, name, error / self.condition)
 
     def answers_agree(
-        self,
-        check: str,
-        models: Mapping[str, Model],
-        truthful: Mapping[str, Model],
-        ask: Callable[[Model], np.ndarray | float],
+        self, check: str, models: Models, truthful: Models, ask: Callable[[Model], Value]
     ) -> None:
         """Check that all models agree; below float64, with their `truthful` twins."""
         __tracebackhide__ = True
@@ -109,11 +105,7 @@ class Judge:
         self.agree(check, self.each(models, ask), truths=truths)
 
     def gradients_agree(
-        self,
-        models: Mapping[str, Model],
-        truthful: Mapping[str, Model],
-        tokens: np.ndarray,
-        targets: np.ndarray,
+        self, models: Models, truthful: Models, tokens: np.ndarray, targets: np.ndarray
     ) -> None:
         """The loss that comes with the gradients, and the gradient of every tensor."""
         __tracebackhide__ = True
@@ -146,10 +138,7 @@ class Judge:
             raise self._refuse(check, backend, f"fails\n  {message}: {size}", error)
 
     def taps_agree(
-        self,
-        models: Mapping[str, Model],
-        tokens: np.ndarray,
-        truthful: Mapping[str, Model] | None = None,
+        self, models: Models, tokens: np.ndarray, truthful: Models | None = None
     ) -> None:
         """Check every tap in the order of the data flow: the difference begins at the first that
         disagrees."""
@@ -161,15 +150,10 @@ class Judge:
             self._complete("taps", name, trace, expected)
         right = "all before it agree, up to", "it is the first of all"
         what = "the difference begins at tap"
-        self._agree_in_order("taps", expected, traces, truths, what, right)
+        self._agree_in_order("taps", expected, traces, truths, what, *right)
 
     def tensors_agree(
-        self,
-        check: str,
-        values: Mapping[str, Mapping[str, np.ndarray]],
-        models: Mapping[str, Model],
-        what: str = "",
-        truths: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+        self, check: str, values: Many, models: Models, what: str = "", truths: Many | None = None
     ) -> None:
         """Check every tensor of the manifest from the loss backwards: the first that disagrees is
         where a wrong backward begins."""
@@ -184,16 +168,10 @@ class Judge:
                     raise self._refuse(check, name, problem)
         right = "on the way back all agree up to", "on the way back the first"
         what = f"{what or check} of"
-        self._agree_in_order(check, backward_order(config), values, truths or {}, what, right)
+        self._agree_in_order(check, backward_order(config), values, truths or {}, what, *right)
 
     def _agree_in_order(
-        self,
-        check: str,
-        keys: list[str],
-        values: Mapping[str, Mapping[str, np.ndarray]],
-        truths: Mapping[str, Mapping[str, np.ndarray]],
-        what: str,
-        right: tuple[str, str],
+        self, check: str, keys: list[str], values: Many, truths: Many, what: str, *right: str
     ) -> None:
         """Check that the values of every key agree; the message about the first that do not also
         names what is still right: all keys up to one, or none."""
@@ -229,7 +207,7 @@ class Judge:
         return Disagreement(message, culprits=(backend,), check=check)
 
 
-def as_arrays(values: Mapping[str, np.ndarray | float]) -> dict[str, np.ndarray]:
+def as_arrays(values: Values) -> dict[str, np.ndarray]:
     """A float as an array with one number."""
     return {
         name: np.array([value]) if isinstance(value, float) else value
@@ -262,7 +240,7 @@ def differences(before: object, after: object, path: str = "") -> Iterator[tuple
             yield path, 0.0
 
 
-def config_of(models: Mapping[str, Model]) -> GPTConfig:
+def config_of(models: Models) -> GPTConfig:
     """The configuration that the models share."""
     if not models:
         raise Disagreement("there is nothing to compare: no backend")

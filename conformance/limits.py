@@ -65,9 +65,7 @@ def has_limit(check: str, dtype: str) -> bool:
 
 def floor_of(check: str, dtype: str) -> float:
     """Errors against float64 up to here prove nothing, even if the others are smaller."""
-    if check in WANDERING:
-        return limit_of(check, dtype)
-    return FLOOR[dtype]
+    return limit_of(check, dtype) if check in WANDERING else FLOOR[dtype]
 
 
 def one_digit_up(value: float) -> float:

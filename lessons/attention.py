@@ -29,6 +29,7 @@ from shared.commands.trained import load_trained
 from shared.protocol import BACKENDS
 
 ALL = "all"
+Ids = Int[np.ndarray, " T"]
 Maps = Float[np.ndarray, "L H T T"]
 """Attention weights by layer, head, the token that looks, and the token it looks at."""
 
@@ -75,9 +76,7 @@ def main(options: Options) -> int:
     return 0
 
 
-def attention_maps(
-    options: ModelOptions, checkpoint: Checkpoint, ids: Int[np.ndarray, " T"]
-) -> Maps:
+def attention_maps(options: ModelOptions, checkpoint: Checkpoint, ids: Ids) -> Maps:
     """The attention weights of every layer and head on one text, as the options ask.
 
     Raises:
@@ -91,14 +90,8 @@ def attention_maps(
 def draw_attention(path: Path, weights: Maps, tokens: list[str], title: str) -> None:
     """Draw a map for every layer (down) and head (across), all on one scale from 0 to 1.
 
-    Args:
-        path: the PNG file, replaced as a whole.
-        weights: what each token (third axis) takes from each (fourth).
-        tokens: the names of the T tokens.
-        title: the title; cut if it is too long.
-
-    Raises:
-        RunError: the file cannot be written.
+    The PNG file is replaced as a whole. `tokens` are the names of the T tokens; a title that is too
+    long is cut. Raises `RunError` if the file cannot be written.
     """
     # Here: matplotlib takes half a second.
     from matplotlib.colors import PowerNorm

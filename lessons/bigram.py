@@ -6,7 +6,7 @@ trained table approaches it, which shows what training does.
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
@@ -23,10 +23,16 @@ from shared.randomness import uniform
 from shared.text.datasets import TokenData, batch, encode_dataset, fit_tokenizer, load_dataset
 from shared.text.tokenizers import Tokenizer
 
+Table = Float[np.ndarray, "V V"]
+Counts = Int[np.ndarray, "V V"]
+
 WINDOW = 64
 """Tokens per row of a batch, as in the GPT's batches. The table sees one at a time."""
 LARGEST = 4096
 """The largest vocabulary: a table then takes 64 MiB, and training holds several."""
+RECIPE = TrainConfig(
+    learning_rate=0.1, min_lr=0.001, warmup_steps=0, weight_decay=0.0, grad_clip=0.0
+)
 SAMPLE = 100
 """Characters of text to draw from the counted table."""
 EXPLANATION = """
@@ -58,16 +64,8 @@ class Options:
 @command
 def main(options: Options) -> int:
     """Count and train the table, and show both. Returns the exit status."""
-    config = TrainConfig(
-        steps=options.steps,
-        batch_size=options.batch_size,
-        learning_rate=0.1,
-        min_lr=0.001,
-        warmup_steps=0,
-        weight_decay=0.0,
-        grad_clip=0.0,
-        seed=options.seed,
-    )
+    asked = {name: getattr(options, name) for name in ("steps", "batch_size", "seed")}
+    config = replace(RECIPE, **asked)
     tokenizer, data, note = _prepare(options.data)
     V = tokenizer.vocab_size
     chosen = load_backend(options.backend)
@@ -79,7 +77,7 @@ def main(options: Options) -> int:
     with np.errstate(divide="ignore"):  # ln 0: in the training text, such a pair is never asked for
         exact = mean_loss(np.log(frequencies(train)), train), mean_loss(log_frequencies(train), val)
 
-    def row(label: str, table: Float[np.ndarray, "V V"]) -> None:
+    def row(label: str, table: Table) -> None:
         found = mean_loss(table, train), mean_loss(table, val)
         pairs = (
             f"{loss:8.4f} {loss - best:+9.4f}" for loss, best in zip(found, exact, strict=True)
@@ -117,27 +115,18 @@ def _prepare(options: DataOptions) -> tuple[Tokenizer, TokenData, str]:
 
 def _train(
     chosen: BigramBackend, data: TokenData, vocab_size: int, config: TrainConfig
-) -> Iterator[tuple[int, Float[np.ndarray, "V V"]]]:
+) -> Iterator[tuple[int, Table]]:
     """Train a table of zeros, and yield it ten times."""
     model = chosen.bigram(np.zeros((vocab_size, vocab_size)), config)
+    sizes = {"batch_size": config.batch_size, "block_size": min(WINDOW, len(data.train) - 1)}
     for step in range(config.steps):
-        tokens, targets = batch(
-            data.train,
-            batch_size=config.batch_size,
-            block_size=min(WINDOW, len(data.train) - 1),
-            seed=config.seed,
-            step=step,
-        )
-        model.step(tokens, targets)
+        model.step(*batch(data.train, **sizes, seed=config.seed, step=step))
         if (step + 1) % max(1, config.steps // 10) == 0 or step + 1 == config.steps:
             yield step + 1, model.table()
 
 
 def _show_rows(
-    tokenizer: Tokenizer,
-    counted: Float[np.ndarray, "V V"],
-    trained: Float[np.ndarray, "V V"],
-    seen: Int[np.ndarray, " V"],
+    tokenizer: Tokenizer, counted: Table, trained: Table, seen: Int[np.ndarray, " V"]
 ) -> None:
     """The likeliest next token after each of the most common tokens."""
     print("\nRows to check: the likeliest token to come (␣ is a space)\n")
@@ -147,7 +136,7 @@ def _show_rows(
         print(f"{pair:27} counted {counted[a, b]:.3f}   trained {trained[a, b]:.3f}")
 
 
-def mean_loss(scores: Float[np.ndarray, "V V"], counts: Int[np.ndarray, "V V"]) -> float:
+def mean_loss(scores: Table, counts: Counts) -> float:
     """The loss of a table on a text, in nats per token, from the text's counts alone.
 
     −ln softmax(scores[a])[b], for every pair (a, b) as often as it occurs.
@@ -157,18 +146,18 @@ def mean_loss(scores: Float[np.ndarray, "V V"], counts: Int[np.ndarray, "V V"]) 
     return 0.0 - float((counts[occur] * log_p[occur]).sum() / counts.sum())  # never −0.0
 
 
-def frequencies(counts: Int[np.ndarray, "V V"]) -> Float[np.ndarray, "V V"]:
+def frequencies(counts: Counts) -> Table:
     """P(b | a) from counts [a, b]. Uniform after a token that nothing ever followed."""
     followed = counts + (counts.sum(axis=1, keepdims=True) == 0)
     return cast(np.ndarray, followed / followed.sum(axis=1, keepdims=True))
 
 
-def log_frequencies(counts: Int[np.ndarray, "V V"]) -> Float[np.ndarray, "V V"]:
+def log_frequencies(counts: Counts) -> Table:
     """ln P(b | a) from counts [a, b], each plus one, so that nothing is impossible (Laplace)."""
     return cast(np.ndarray, np.log(frequencies(counts + 1)))
 
 
-def draw(p: Float[np.ndarray, "V V"], first: int, count: int, seed: int) -> list[int]:
+def draw(p: Table, first: int, count: int, seed: int) -> list[int]:
     """`first` and the `count` tokens that follow, each by inverse CDF from the row of the last."""
     ids = [first]
     for position in range(1, count + 1):
@@ -178,7 +167,7 @@ def draw(p: Float[np.ndarray, "V V"], first: int, count: int, seed: int) -> list
     return ids
 
 
-def log_softmax(scores: Float[np.ndarray, "V V"]) -> Float[np.ndarray, "V V"]:
+def log_softmax(scores: Table) -> Table:
     """ln P(b | a) from scores [a, b], in float64."""
     shifted = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
     return cast(np.ndarray, shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))

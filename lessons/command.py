@@ -7,12 +7,11 @@ from typing import Annotated
 from tyro.conf import arg
 
 from shared.checkpoints.checkpoint import Checkpoint
-from shared.commands.options import BackendName, Device, default_run
+from shared.commands.options import BackendName, DatasetName, Device, default_run
 from shared.commands.options import command as command
 from shared.config import DEFAULT_PRESET, Dtype, preset_names
 from shared.errors import BackendError
 from shared.protocol import Model, claimed, load_backend
-from shared.text.datasets import DATASETS
 
 PresetName = Annotated[str, arg(metavar="|".join(preset_names()))]
 
@@ -39,7 +38,7 @@ class ModelOptions:
 class TrainingOptions:
     """What to train on, and how."""
 
-    dataset: Annotated[str, arg(metavar="|".join((*DATASETS, "FILE")))] = "auto"
+    dataset: DatasetName = "auto"
     """auto: tinyshakespeare if available, otherwise playlets. FILE: any UTF-8 text."""
     preset: PresetName = DEFAULT_PRESET
     """The recipe."""

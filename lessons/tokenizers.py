@@ -6,25 +6,16 @@ First --text as tokens; then what the corpus becomes in each. Standard output is
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated
 
 from rich.console import Console, RenderableType
 from rich.table import Table
-from tyro.conf import arg
 
 from lessons.command import command
 from lessons.printing import table_of_numbers, tokens_over_ids
 from shared.commands.next_tokens import SPACE, show_token
-from shared.commands.options import UsageError
+from shared.commands.options import DatasetName, UsageError
 from shared.commands.terminal import escape_controls, same_output_everywhere, say
-from shared.text.datasets import (
-    DATASETS,
-    Dataset,
-    TokenData,
-    encode_dataset,
-    fit_tokenizer,
-    load_dataset,
-)
+from shared.text.datasets import Dataset, TokenData, encode_dataset, fit_tokenizer, load_dataset
 from shared.text.tokenizers import TOKENIZERS, Tokenizer, split_words
 
 INTRODUCTION = {
@@ -46,7 +37,7 @@ those of words, because <unk> is easy to guess: the words themselves never are."
 class Options:
     """The texts."""
 
-    dataset: Annotated[str, arg(metavar="|".join((*DATASETS, "FILE")))] = "auto"
+    dataset: DatasetName = "auto"
     """auto: tinyshakespeare if available, otherwise playlets. FILE: any UTF-8 text."""
     text: str = "Hello, naïve king of 42 zebras 🦓"
     """The text of the lesson."""

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,12 +19,14 @@ SMALL = shlex.split("--block-size 8 --n-layer 1 --n-head 2 --n-embd 8 --batch-si
 
 
 def start(backend: str, command: str, *options: object) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", f"impls.{backend}.{command}", *map(str, options)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    words = [sys.executable, "-m", f"impls.{backend}.{command}", *map(str, options)]
+    return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def run_python(*words: object, **how: Any) -> subprocess.CompletedProcess[str]:
+    """This Python in a separate process, by default from the top of the repository."""
+    command = [sys.executable, *map(str, words)]
+    return subprocess.run(command, **{"cwd": ROOT, "capture_output": True, "text": True} | how)
 
 
 def error_of(capsys, status: int) -> str:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,10 +12,7 @@ class Crash(BaseException):
 
 
 def fail(
-    patch: pytest.MonkeyPatch,
-    error: BaseException | type[BaseException],
-    fails: Callable[[int], bool],
-    *functions: tuple[object, str],
+    patch: pytest.MonkeyPatch, error: Any, fails: Callable[[int], bool], *functions: tuple[Any, str]
 ) -> None:
     """Raise at each call of these functions for whose number `fails` is true."""
     calls = itertools.count()

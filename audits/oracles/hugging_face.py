@@ -9,19 +9,13 @@ import torch
 from torch import Tensor, nn
 from transformers import GPT2LMHeadModel
 
-from audits.oracles.torch_layers import mean_loss_and_grads
+from audits.oracles.torch_layers import LossAndGrads, mean_loss_and_grads
 from shared.checkpoints.checkpoint import save_checkpoint
 from shared.config import GPTConfig
 
 MODULES = {
-    "ln_1": "ln_1",
-    "attn.c_attn": "attn.c_attn",
-    "attn.y": "attn.c_proj",
-    "attn": "attn",
-    "ln_2": "ln_2",
-    "mlp.fc": "mlp.c_fc",
-    "mlp.act": "mlp.act",
-    "mlp": "mlp",
+    **{name: name for name in ("ln_1", "attn.c_attn", "attn", "ln_2", "mlp.act", "mlp")},
+    **{"attn.y": "attn.c_proj", "mlp.fc": "mlp.c_fc"},
 }
 """Our taps in a block, and the modules that they are seen at."""
 
@@ -48,12 +42,9 @@ class HuggingFace:
         The library initializes missing tensors at random and ignores unknown ones: here no tensor
         may be missing, left over or of another shape.
         """
+        how = {"attn_implementation": "eager", "output_loading_info": True}
         model, info = GPT2LMHeadModel.from_pretrained(
-            directory,
-            local_files_only=True,
-            dtype=torch.float64,
-            attn_implementation="eager",
-            output_loading_info=True,
+            directory, local_files_only=True, dtype=torch.float64, **how
         )
         assert not any(info.values()), info
         self.model = model.eval()
@@ -69,9 +60,7 @@ class HuggingFace:
     def logits(self, tokens: np.ndarray) -> np.ndarray:
         return self.model(torch.from_numpy(tokens)).logits.numpy()
 
-    def loss_and_grads(
-        self, tokens: np.ndarray, targets: np.ndarray
-    ) -> tuple[float, dict[str, np.ndarray]]:
+    def loss_and_grads(self, tokens: np.ndarray, targets: np.ndarray) -> LossAndGrads:
         """Not with the model's own `labels=`, which computes the loss in float32 for every
         precision."""
         logits = self.model(torch.from_numpy(tokens)).logits

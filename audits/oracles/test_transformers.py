@@ -2,6 +2,7 @@
 
 import json
 import logging
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +37,7 @@ DESIGNS = {
 @pytest.mark.parametrize("kind", TOKENIZERS)
 @pytest.mark.parametrize("design", DESIGNS)
 def test_they_open_what_we_save(
-    design: str,
-    kind: str,
-    backend: Backend,
-    tmp_path: Path,
-    recwarn: pytest.WarningsRecorder,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
+    design: str, kind: str, backend: Backend, tmp_path: Path, recwarn, caplog, monkeypatch
 ) -> None:
     """The same ids, logits and greedy text, up to the end of the window; and back again."""
     monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)  # to caplog
@@ -167,11 +162,9 @@ def test_perplexity(backend: Backend, tmp_path: Path) -> None:
     ids = torch.from_numpy(tokenizer.encode(TEXT))
     starts = range(0, len(ids) - 1, BLOCK_SIZE)
     windows = [ids[start : start + BLOCK_SIZE + 1] for start in starts]
+    summed = partial(functional.cross_entropy, reduction="sum")
     with torch.no_grad():
-        losses = [
-            functional.cross_entropy(model(w[None, :-1]).logits[0], w[1:], reduction="sum")
-            for w in windows
-        ]
+        losses = [summed(model(w[None, :-1]).logits[0], w[1:]) for w in windows]
     theirs = float(sum(losses)) / (len(ids) - 1)
     ours = backend.build(config, load_checkpoint(tmp_path).weights)
     assert evaluate(ours, ids.numpy(), 1) == pytest.approx(theirs, abs=1e-6)

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from shared.config import GPTConfig
 
+LossAndGrads = tuple[float, dict[str, np.ndarray]]
+
 ACTIVATIONS = {"gelu_tanh": nn.GELU(approximate="tanh"), "gelu_erf": nn.GELU(), "relu": nn.ReLU()}
 PARTS = {
     "ln_1": "norm1.",
@@ -47,21 +49,12 @@ class Stack(nn.Module):
         C, epsilon = config.n_embd, config.layer_norm_epsilon
         self.wte = nn.Embedding(config.vocab_size, C)
         self.wpe = nn.Parameter(positions(config), requires_grad=config.position == "learned")
+        pre, sizes = config.norm == "pre", (C, config.n_head, config.inner_size)
+        design = {"activation": ACTIVATIONS[config.activation], "layer_norm_eps": epsilon}
+        design |= {"batch_first": True, "norm_first": pre, "bias": config.bias}
         self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(
-                d_model=C,
-                nhead=config.n_head,
-                dim_feedforward=config.inner_size,
-                dropout=0.0,
-                activation=ACTIVATIONS[config.activation],
-                layer_norm_eps=epsilon,
-                batch_first=True,
-                norm_first=config.norm == "pre",
-                bias=config.bias,
-            )
-            for _ in range(config.n_layer)
+            nn.TransformerEncoderLayer(*sizes, dropout=0.0, **design) for _ in range(config.n_layer)
         )
-        pre = config.norm == "pre"
         self.ln_f = nn.LayerNorm(C, epsilon, bias=config.bias) if pre else nn.Identity()
         self.lm_head = nn.Linear(C, config.vocab_size, bias=False)
         if config.tie_weights:
@@ -109,9 +102,7 @@ class Stack(nn.Module):
         """The intermediate values that can be seen, under the names of our taps."""
         return {tap: x.numpy() for tap, x in self.taps(torch.from_numpy(tokens)).items()}
 
-    def loss_and_grads(
-        self, tokens: np.ndarray, targets: np.ndarray
-    ) -> tuple[float, dict[str, np.ndarray]]:
+    def loss_and_grads(self, tokens: np.ndarray, targets: np.ndarray) -> LossAndGrads:
         """Mean cross-entropy, and its gradients in canonical names and layout."""
         logits = self(torch.from_numpy(tokens))
         loss, grads = mean_loss_and_grads(logits, targets, self.by_canonical_name)
@@ -126,7 +117,7 @@ def swap_layout(name: str, value: np.ndarray) -> np.ndarray:
 
 def mean_loss_and_grads(
     logits: Tensor, targets: np.ndarray, parameters: dict[str, nn.Parameter]
-) -> tuple[float, dict[str, np.ndarray]]:
+) -> LossAndGrads:
     """Mean cross-entropy, and its gradients."""
     loss = nn.functional.cross_entropy(logits.flatten(0, 1), torch.from_numpy(targets).flatten())
     grads = torch.autograd.grad(loss, list(parameters.values()))

@@ -1,20 +1,15 @@
 """Compares the values of a backend with those of an outside program, and records the errors."""
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
+from conformance.compare import Tensors, Value
 from conformance.limits import limit_of
 from conformance.truths.truth import check_truth
 
 LIMIT = limit_of("logits", "float64")
 """For everything in float64. Rounding leaves less than 1e-12, as the table at the end shows. The
 mildest bug that was tried, erf for tanh in GELU, leaves 1e-4."""
-
-
-Tensors = Mapping[str, np.ndarray]
 
 ERRORS: dict[tuple[str, str], float] = defaultdict(float)
 """The largest error so far, by check and backend."""
@@ -26,14 +21,7 @@ class Verdict:
 
     backend: str
 
-    def agrees(
-        self,
-        check: str,
-        found: np.ndarray | float,
-        truth: np.ndarray | float,
-        source: str,
-        what: str = "",
-    ) -> None:
+    def agrees(self, check: str, found: Value, truth: Value, source: str, what: str = "") -> None:
         """Raises `Disagreement` unless `found`, of the backend, is `truth`, of `source`."""
         error = check_truth(self.backend, found, truth, LIMIT, what or check, source)
         key = (f"{source}: {check}", self.backend)

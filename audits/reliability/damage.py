@@ -120,9 +120,8 @@ def change_json(data: bytes, rng: Random) -> bytes:
         case "bomb":
             holder, key = draw_place(table, rng)
             holder[key] = mark = "\ue000bomb\ue000"
-            return (
-                json.dumps(table, ensure_ascii=False).encode().replace(f'"{mark}"'.encode(), bomb)
-            )
+            text = json.dumps(table, ensure_ascii=False).encode()
+            return text.replace(f'"{mark}"'.encode(), bomb)
         case _:
             return rng.choice([bomb, data + data, b"\xef\xbb\xbf" + data, b"[" + data + b"]"])
 

@@ -19,17 +19,8 @@ from dataclasses import fields
 from pathlib import Path
 from random import Random
 
-from audits.reliability import Fault, Result, attempt
-from audits.reliability.trainings import (
-    ENVIRONMENT,
-    OPTIONS,
-    SECONDS,
-    TEXT,
-    check_explained,
-    check_finished,
-    train,
-    train_unbroken,
-)
+from audits.reliability import Fault, Result, attempt, trainings
+from audits.reliability.trainings import SECONDS, check_explained, train, train_unbroken
 from lessons.alone import peak_memory, run_alone
 from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
 from shared.commands.options import UsageError
@@ -82,11 +73,11 @@ def close_terminal(number: int, rng: Random, directory: Path) -> str:
     """Close a training's terminal, or the pipe it writes to, at any moment, and ask it to stop."""
     run, text = directory / "run", directory / "text.txt"
     asks = rng.choice([signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
-    text.write_text(TEXT, encoding="utf-8")
+    text.write_text(trainings.TEXT, encoding="utf-8")
     where = ["--dataset", str(text), "--out", str(run), "--steps", "1000000"]
-    command = [sys.executable, "-m", "impls.numpy.train", *OPTIONS, *where]
+    command = [sys.executable, "-m", "impls.numpy.train", *trainings.OPTIONS, *where]
     ours, its = pty.openpty() if number % 2 else os.pipe()
-    training = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stderr=its)
+    training = subprocess.Popen(command, cwd=ROOT, env=trainings.ENVIRONMENT, stderr=its)
     os.close(its)
     deadline = time.monotonic() + SECONDS
     while not (run / "metrics.jsonl").exists() or not read_metrics(run / "metrics.jsonl"):
@@ -198,7 +189,7 @@ def two_at_once(number: int, rng: Random, directory: Path) -> str:
     if len(refused) != 1:
         raise Fault(f"{len(refused)} of 2 were refused")
     check_explained(refused[0])
-    check_finished(run, like)
+    trainings.check_finished(run, like)
     return "one trained, one refused"
 
 

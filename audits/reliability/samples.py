@@ -76,14 +76,9 @@ def victims() -> tuple[Victim, ...]:
         word, bpe = build_tokenizer("word", TEXT), build_tokenizer("bpe", TEXT, 258)
         with_bpe = replace(CONFIG, vocab_size=bpe.vocab_size)
         save(directory / "ours", CONFIG, tokenizer=CHAR)
-        save(
-            directory / "ours-sgd",
-            replace(CONFIG, vocab_size=word.vocab_size, bias=False, norm="post"),
-            "float64",
-            tokenizer=word,
-            training=record("float64", SGD, tokenizer="word"),
-            moments={},
-        )
+        with_word = replace(CONFIG, vocab_size=word.vocab_size, bias=False, norm="post")
+        of_sgd = {"training": record("float64", SGD, tokenizer="word"), "moments": {}}
+        save(directory / "ours-sgd", with_word, "float64", tokenizer=word, **of_sgd)
         save(directory / "ours-weights", CONFIG, tokenizer=None, training=None, moments=None)
         hub(directory / "hub", CONFIG, hub_tensors("transformer."), **HUB_CONFIG)
         untied = HUB_CONFIG | {"tie_word_embeddings": False}

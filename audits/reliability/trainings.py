@@ -141,13 +141,11 @@ def try_directory(
     backend, _, which = case.partition("-")
     rng, run = Random(f"{seed} {case}"), directory / case / "run"
     run.parent.mkdir(parents=True)
-    if which == FULL:
-        endings = fill_disk(rng, unbroken, run)
-    else:
-        endings = kill_and_resume(kills, rng, unbroken, run)
+    full = which == FULL
+    args = rng, unbroken, run
     results = []
     try:
-        for how in endings:
+        for how in fill_disk(*args) if full else kill_and_resume(kills, *args):
             results.append(Result(backend, case, how))
     except Fault as fault:
         how = f"{case}, training {len(results) + 1}: {fault}"
@@ -183,7 +181,7 @@ def fill_disk(rng: Random, unbroken: Unbroken, run: Path) -> Iterator[str]:
     saved = check_state(run, unbroken, least=-1)
     aside, free = run.with_name("aside"), str(PAGE * rng.randint(0, MOST_PAGES))
     disk = ["unshare", "-rm", "sh", "-c", ON_A_SMALL_DISK, "sh", str(run), str(aside), free]
-    ended = train(unbroken, run, "--resume", namespace=disk)
+    ended = train(unbroken, run, "--resume", inside=disk)
     if ended.returncode or "loss.png was not drawn" not in ended.stderr:  # the disk was just enough
         check_explained(ended, str(run), "No space left on device")
     shutil.rmtree(run)
@@ -218,22 +216,18 @@ def train_unbroken(backend: str, directory: Path) -> Unbroken:
 
 
 def train(
-    like: Unbroken,
-    run: Path,
-    *options: str,
-    kill: float | None = None,
-    namespace: Sequence[str] = (),
+    like: Unbroken, run: Path, *options: str, kill: float | None = None, inside: Sequence[str] = ()
 ) -> Ended:
     """Train in a separate process, with the command line that a user types, until it ends.
 
-    It is killed `kill` seconds after it has begun. `namespace` is a command that runs it with other
+    It is killed `kill` seconds after it has begun. `inside` is a command that runs it with other
     file systems. All use the text of `like`, as a checkpoint records its path.
     Raises `Fault` if it never ends.
     """
     where = ["--dataset", str(like.text), "--out", str(run)]
     trainer = [sys.executable, "-m", f"impls.{like.backend}.train", *where, *OPTIONS, *options]
     how: Any = {"cwd": ROOT, "env": ENVIRONMENT, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([*namespace, *trainer], **how) as training:
+    with subprocess.Popen([*inside, *trainer], **how) as training:
         if kill is not None:
             any(line.startswith("training ") for line in training.stderr or ())
             sleep(kill)

@@ -104,13 +104,9 @@ def failure_in(run: Run, setting: Setting, seed: str) -> Exception | None:
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=EXAMPLES,
-                stateful_step_count=RULES,
+                **{"max_examples": EXAMPLES, "stateful_step_count": RULES, "deadline": None},
+                **{"database": run.failing, "derandomize": False, "report_multiple_bugs": False},
                 phases=[Phase.generate, Phase.shrink],
-                database=run.failing,
-                derandomize=False,
-                deadline=None,
-                report_multiple_bugs=False,
                 suppress_health_check=list(HealthCheck),
             ),
         )

@@ -42,18 +42,15 @@ def test_compiled_as_in_training(
     """The results of a separate process in which JAX compiles as in a training."""
     found = {}
     environment = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     for name, backend in backends.items():
         if name in ("numpy", "torch"):
             found[name] = answers(backend, case, "float32")
             continue
         file = tmp_path / f"{name}.npz"
-        arguments = [name, case.name, str(cases.base_seed), str(file)]
-        subprocess.run(
-            [sys.executable, "-m", "conformance.model.test_compiled", *arguments],
-            cwd=ROOT,
-            env=environment | {"PYTHONPATH": os.pathsep.join(sys.path)},
-            check=True,
-        )
+        command = [sys.executable, "-m", "conformance.model.test_compiled", name, case.name]
+        command += [str(cases.base_seed), str(file)]
+        subprocess.run(command, cwd=ROOT, env=environment, check=True)
         with np.load(file) as arrays:
             found[name] = dict(arrays)
     truths = {name: answers(backends[name], case, "float64") for name in truthful}

@@ -9,15 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from conformance.truths.known_models import (
-    DIGITS,
-    KNOWN,
-    TARGETS,
-    TOKENS,
-    Known,
-    formula_weights,
-    slope,
-)
+from conformance.truths import known_models
+from conformance.truths.known_models import DIGITS, KNOWN, TARGETS, TOKENS, Known, formula_weights
 from conformance.truths.truth import check_truth
 from shared.config import GPTConfig
 from shared.layout import tensor_shapes
@@ -130,5 +123,5 @@ def test_loss_and_slope_as_another_program_has_them(
     model = build(known.config, formula_weights(known.config))
     loss, grads = model.loss_and_grads(TOKENS, TARGETS)
     check_truth(backend_name, loss, known.loss, LIMIT_OF_MODELS, "loss", known.source)
-    found = slope(known.config, grads)
+    found = known_models.slope(known.config, grads)
     check_truth(backend_name, found, known.slope, LIMIT_OF_MODELS, "slope", known.source)

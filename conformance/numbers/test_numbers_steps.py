@@ -34,15 +34,8 @@ TOKENS = np.array([[0, 1]])
 HEAD, BIAS = "lm_head.weight", "transformer.ln_f.bias"
 
 ADAMW = TrainConfig(
-    steps=3,
-    warmup_steps=1,
-    learning_rate=0.2,
-    min_lr=0.02,
-    beta1=0.8,
-    beta2=0.9,
-    epsilon=1 / 16,
-    weight_decay=1 / 2,
-    grad_clip=1.0,
+    **{"steps": 3, "warmup_steps": 1, "learning_rate": 0.2, "min_lr": 0.02, "grad_clip": 1.0},
+    **{"beta1": 0.8, "beta2": 0.9, "epsilon": 1 / 16, "weight_decay": 1 / 2},
 )
 SGD = TrainConfig(
     steps=2, warmup_steps=0, schedule="constant", learning_rate=0.5, optimizer="sgd", grad_clip=1.0

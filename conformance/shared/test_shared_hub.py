@@ -17,14 +17,9 @@ from conformance.cases import BASE
 from conformance.shared.samples import TOKENIZER, Tensors, draw, hub
 from conformance.shared.test_shared_damage import BYTE, MODEL, ONE
 from conformance.truths.by_definition import same_tensors
-from shared.checkpoints.checkpoint import (
-    checkpoint_path,
-    clean_leftovers,
-    load_checkpoint,
-    newest_checkpoint,
-    save_checkpoint,
-)
-from shared.checkpoints.directories import REPLACED
+from shared.checkpoints import directories
+from shared.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from shared.checkpoints.directories import checkpoint_path, clean_leftovers, newest_checkpoint
 from shared.errors import CheckpointError
 from shared.layout import init_weights
 from shared.text.tokenizers import build_tokenizer
@@ -209,7 +204,7 @@ def test_the_newest_checkpoint(tmp_path: Path) -> None:
     assert checkpoint_path("runs/x", 500) == Path("runs/x/checkpoints/000500")
     assert checkpoint_path("runs/x", 12_345_678) == Path("runs/x/checkpoints/12345678")
     assert newest_checkpoint(tmp_path) is None
-    old = tmp_path / REPLACED / "checkpoints" / "000009"
+    old = tmp_path / directories.REPLACED / "checkpoints" / "000009"
     old.mkdir(parents=True)
     assert newest_checkpoint(tmp_path) == old, "an earlier run, until there is something new"
     checkpoints = tmp_path / "checkpoints"

@@ -79,14 +79,6 @@ class Shown(ProgressDisplay):
             self.act()
 
 
-@pytest.fixture(autouse=True)
-def pictures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What would be drawn."""
-    drawn: list[Any] = []
-    monkeypatch.setattr("shared.runs.plots.plot_losses", lambda *a, **k: drawn.append((a, k)))
-    return drawn
-
-
 def run(
     path: Path,
     model: Any = None,

@@ -94,11 +94,6 @@ def go_on(path: Path, checkpoint: Path, backend: Backend, setting: Setting) -> T
     return run(path, model, *setting.of_run, start=start)
 
 
-@pytest.fixture(autouse=True)
-def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.runs.plots.plot_losses", lambda *_, **__: None)
-
-
 def compare_rows(path: Path, expected: list[Metrics]) -> None:
     found = read_metrics(path / "metrics.jsonl")
     assert [row.step for row in found] == [row.step for row in expected]

@@ -30,8 +30,8 @@ WAY = ("losses on the way", "norms on the way")
 
 SGD = replace(ADAMW, optimizer="sgd", learning_rate=0.1, grad_clip=3.0)
 
-
 Run = tuple[list[StepResult], dict[int, TrainState]]
+Results, States = dict[str, StepResult], dict[str, TrainState]
 
 
 def run(
@@ -178,12 +178,7 @@ def a_step_agrees(backends: Backends, case: Case, config: TrainConfig, judge: Ju
     states_agree(check, states, {}, models, "step 1", judge)
 
 
-def results_agree(
-    results: dict[str, StepResult],
-    when: str,
-    judge: Judge,
-    truths: dict[str, StepResult] | None = None,
-) -> None:
+def results_agree(results: Results, when: str, judge: Judge, truths: Results | None = None) -> None:
     """The loss and the norm of the gradient of one step. They have separate limits: in float32,
     weights drift where the loss is flat, and these do not."""
     for check, quantity in zip(WAY, ("loss", "grad_norm"), strict=True):
@@ -193,12 +188,7 @@ def results_agree(
 
 
 def states_agree(
-    check: str,
-    states: dict[str, TrainState],
-    truths: dict[str, TrainState],
-    models: Models,
-    when: str,
-    judge: Judge,
+    check: str, states: States, truths: States, models: Models, when: str, judge: Judge
 ) -> None:
     """Weights and moments: everything in a state except the step."""
     letters = () if check.startswith("SGD") else ("m", "v")

@@ -51,14 +51,8 @@ def trajectory(backend: Backend, case: Case) -> dict[str, np.ndarray]:
 def test_many_processes_train_as_one(subject: Subject, size: int, tmp_path: Path) -> None:
     """Fifty steps with dropout, in float64: every loss and norm, all weights and moments."""
     file, judge = tmp_path / "found.npz", subject.judge
-    command = [
-        "-m",
-        __spec__.name,
-        subject.name,
-        subject.case.name,
-        str(cases.base_seed),
-        str(file),
-    ]
+    arguments = [subject.name, subject.case.name, str(cases.base_seed), str(file)]
+    command = ["-m", __spec__.name, *arguments]
     environment = {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     try:
         if subject.name not in BACKENDS and not isinstance(subject.backend, ParallelBackend):

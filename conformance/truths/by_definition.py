@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from conformance.compare import Tensors
 from shared.config import GPTConfig
 
 WEIGHTS, BATCHES, SAMPLES, PLAYLETS = 0, 1, 2, 3
@@ -22,9 +23,7 @@ def same_bits(found: object, expected: np.ndarray, what: str) -> None:
     assert found.tobytes() == expected.tobytes(), f"{what} has other signs of 0, or other NaN"
 
 
-def same_tensors(
-    found: dict[str, np.ndarray], expected: dict[str, np.ndarray], what: str = ""
-) -> None:
+def same_tensors(found: Tensors, expected: Tensors, what: str = "") -> None:
     """The same names in the same order, and the same bits under each."""
     __tracebackhide__ = True
     assert list(found) == list(expected), f"{what}: other names, or in another order"

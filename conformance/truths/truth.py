@@ -4,16 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from conformance.compare import Disagreement, check_fit, farthest, relative_error
+from conformance.compare import Disagreement, Value, check_fit, farthest, relative_error
 
 
 def check_truth(
-    backend: str,
-    found: np.ndarray | float,
-    truth: Any,
-    limit: float,
-    what: str,
-    source: str = "by hand",
+    backend: str, found: Value, truth: Any, limit: float, what: str, source: str = "by hand"
 ) -> float:
     """The relative error of `found`, which must be at most `limit`. `truth` is a float or an array,
     perhaps as a list.

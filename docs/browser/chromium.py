@@ -27,14 +27,13 @@ ARGUMENTS = (
     "--host-resolver-rules=MAP * ~NOTFOUND",  # even if a page wanted to
     *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),  # root needs it
 )
-SCROLL_AT_ONCE = """
-addEventListener("DOMContentLoaded", () => {
-  document.documentElement.style.scrollBehavior = "auto";
-});
-"""
-"""A click misses while the page is still scrolling."""
 TALLEST = 12_000
 """In pixels. Chromium draws nothing much taller."""
+
+
+def script(name: str) -> str:
+    """A script of this folder, to be run on a page."""
+    return Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8")
 
 
 def built_site() -> Path:
@@ -66,7 +65,8 @@ def start() -> webdriver.Chrome:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which(DRIVER)))
-    driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": SCROLL_AT_ONCE})
+    source = {"source": script("scroll_at_once")}
+    driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", source)
     return driver
 
 
@@ -115,8 +115,7 @@ def contrasts(driver: webdriver.Chrome) -> list[dict[str, Any]]:
         For each, `ratio`, which is 1 for equal colours and 21 for black on white (WCAG 2.1,
         "contrast ratio"), and an example `text`.
     """
-    script = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
-    found: list[dict[str, Any]] = driver.execute_script(script)
+    found: list[dict[str, Any]] = driver.execute_script(script("contrast"))
     return found
 
 

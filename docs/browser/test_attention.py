@@ -6,21 +6,12 @@ from typing import Any
 import pytest
 from selenium.webdriver import Chrome, Keys
 
+from docs.browser.chromium import script
 from docs.browser.figure import Figure, point_at
 from docs.extensions.directive import BACKENDS
 
 CHOICES = [(0, 0, 0, "numpy"), (1, 1, 2, "torch"), (3, 0, 3, "jax"), (2, 1, 1, "numpy")]
 """Sentence, layer, head and backend."""
-SHOWN = """
-return [...arguments[0].querySelectorAll(".token")].map((token) => [
-  token.dataset.weight, token.querySelector(".share").textContent,
-  Number(getComputedStyle(token.querySelector(".shade")).opacity)]);
-"""
-DRAWN = """
-return [...arguments[0].querySelectorAll("svg rect[data-weight]")].map((square) => [
-  Number(square.dataset.weight), Number(getComputedStyle(square).fillOpacity)]);
-"""
-"""In one call: asking the browser for each number takes seconds."""
 
 
 class Explorer(Figure):
@@ -33,7 +24,7 @@ class Explorer(Figure):
 
     def expect(self, row: list[float]) -> None:
         """Check that this row of weights is shown, as numbers, shades and words."""
-        shown = self.run(SHOWN)
+        shown = self.run(script("shares"))
         for (exact, share, opacity), weight in zip(shown, row, strict=False):
             assert float(exact) == weight
             assert opacity == pytest.approx(weight**0.5, abs=1e-3)
@@ -58,7 +49,7 @@ def test_what_is_chosen_is_shown(
     for token in (len(rows) - 1, 4, 0):
         point_at(explorer.driver, explorer.all(".token")[token])
         explorer.expect(rows[token])
-    weights, shades = zip(*explorer.run(DRAWN), strict=True)
+    weights, shades = zip(*explorer.run(script("squares")), strict=True)
     assert list(weights) == [weight for row in rows for weight in row]
     assert list(shades) == pytest.approx([weight**0.5 for weight in weights], abs=1e-3)
     label = explorer.find("svg").get_attribute("aria-label")

@@ -9,6 +9,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 from docs.browser import picture
+from docs.browser.chromium import script
 from docs.browser.figure import point_at, press, text_of
 from docs.extensions.directive import BACKENDS
 
@@ -60,11 +61,7 @@ def shown_backends(three: WebElement) -> list[str]:
 def test_corresponding_lines_stand_at_one_height(open_page: Open, name: str) -> None:
     driver = open_page(name, width=1440)
     assert shown_backends(first_three(driver)) == NAMES
-    tops = driver.execute_script(
-        """return [...document.querySelectorAll(".three:has(.unit)")].map((three) =>
-             [...three.querySelectorAll(".unit")].map((unit) =>
-               [unit.style.getPropertyValue("--row"), unit.getBoundingClientRect().top]))"""
-    )
+    tops = driver.execute_script(script("rows_and_tops"))
     lined_up = 0
     for three in tops:
         heights: dict[str, set[int]] = {}

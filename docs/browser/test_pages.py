@@ -9,7 +9,7 @@ import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
-from docs.browser.chromium import contrasts, emulate, photograph, requests
+from docs.browser.chromium import contrasts, emulate, photograph, requests, script
 from shared.sources import ROOT
 
 Open = Callable[..., Chrome]
@@ -51,33 +51,14 @@ def test_nothing_sticks_out_and_a_screen_reader_finds_a_name_for_everything(
     driver = open_page(page, width=width)
     assert driver.execute_script("return document.documentElement.clientWidth") == width
     assert driver.execute_script("return document.documentElement.scrollWidth") <= width
-    assert driver.execute_script(OUTSIDE) == []
-    assert driver.execute_script(PICTURES_WITHOUT_WORDS) == []
+    assert driver.execute_script(script("outside")) == []
+    assert driver.execute_script(script("pictures_without_words")) == []
     tree = driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     seen = [node for node in tree if not node["ignored"] and node["role"]["value"] in NAMED]
     assert seen
     assert [node for node in seen if not node.get("name", {}).get("value", "").strip()] == []
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     photograph(driver, SCREENSHOTS / f"{Path(page).name}-{width}.png")
-
-
-OUTSIDE = """
-const scrolls = (element) => ["auto", "scroll"].includes(getComputedStyle(element).overflowX);
-const inside = (element) =>
-  !element.matches("article") && (scrolls(element) || inside(element.parentElement));
-return [...document.querySelectorAll("article *")]
-  .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
-  .filter((element) => !inside(element.parentElement))
-  .map((element) => element.outerHTML.slice(0, 80));
-"""
-"""The elements that are cut off at the right and cannot be scrolled into view."""
-
-
-PICTURES_WITHOUT_WORDS = """
-return [...document.querySelectorAll("article svg, article canvas, article img")]
-  .filter((picture) => !picture.closest("[aria-hidden=true], [role=img][aria-label], [alt]"))
-  .map((picture) => picture.outerHTML.slice(0, 80));
-"""
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -7,12 +7,8 @@ import pytest
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
+from docs.browser.chromium import script
 from docs.browser.figure import Figure, point_at, text_of
-
-PIXELS = """
-const [canvas] = arguments;
-return [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data];
-"""
 
 
 class Trace(Figure):
@@ -64,7 +60,7 @@ class Trace(Figure):
         for canvas in canvases:
             size = [canvas.get_property(key) for key in ("height", "width")]
             assert size == tap["shape"][-2:]
-            drawn += self.run(PIXELS, canvas)
+            drawn += self.run(script("pixels"), canvas)
         assert len(drawn) == 4 * len(values)
         for i, value in enumerate(values):
             red, _, blue, alpha = drawn[4 * i : 4 * i + 4]

@@ -11,12 +11,6 @@ from selenium.webdriver.support.ui import WebDriverWait
 from docs.browser import chromium
 from docs.browser.figure import Figure, text_of
 
-FASTER = """
-const slow = window.requestAnimationFrame;
-window.requestAnimationFrame = (then) => slow((now) => then(20 * now));
-"""
-"""Speed up the clock of the typing, so that the tests do not wait."""
-
 
 class Typists(Figure):
     """The three texts on an open page."""
@@ -77,7 +71,7 @@ def test_characters_appear_when_they_were_there(typists: Typists) -> None:
 
 
 def test_it_comes_to_an_end_and_begins_again(typists: Typists) -> None:
-    typists.run(FASTER)
+    typists.run(chromium.script("faster"))
     typists.press_button()
     button = typists.find("button")
     WebDriverWait(typists.driver, 10).until(lambda _: button.text == "Again")

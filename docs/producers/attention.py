@@ -4,11 +4,11 @@ from itertools import combinations
 from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Int
 
 from conformance.limits import limit_of
 from docs.data import Producer
 from docs.producers import trained
+from docs.producers.trained import Ids
 from lessons.alone import run_alone
 from lessons.attention import Maps, attention_maps
 from lessons.command import ModelOptions
@@ -34,17 +34,13 @@ def measure() -> dict[str, Any]:
     sentences = []
     for number, ids in enumerate(texts):
         own = {name: found[number] for name, found in maps.items()}
-        sentences.append(
-            {
-                "tokens": [show_token(tokenizer, token) for token in ids],
-                "weights": {name: shown(layers) for name, layers in own.items()},
-                "apart": apart(own),
-            }
-        )
+        tokens = [show_token(tokenizer, token) for token in ids]
+        weights = {name: shown(layers) for name, layers in own.items()}
+        sentences.append({"tokens": tokens, "weights": weights, "apart": apart(own)})
     return {"dtype": DTYPE, "limit": limit_of("taps", DTYPE), "sentences": sentences}
 
 
-def maps_of(backend: str, checkpoint: Checkpoint, texts: list[Int[np.ndarray, " T"]]) -> list[Maps]:
+def maps_of(backend: str, checkpoint: Checkpoint, texts: list[Ids]) -> list[Maps]:
     """The attention weights of every text, in float64."""
     options = ModelOptions(backend, dtype=DTYPE)
     return [attention_maps(options, checkpoint, ids) for ids in texts]

@@ -26,19 +26,12 @@ def small_task(steps: int, n_layer: int = 2) -> Task:
     """A small model, and its training on a text that needs no download."""
     dataset = load_dataset("playlets")
     tokenizer = fit_tokenizer(dataset, "char")
-    config = GPTConfig(
-        vocab_size=tokenizer.vocab_size, block_size=32, n_layer=n_layer, n_head=4, n_embd=64
-    )
+    config = GPTConfig(tokenizer.vocab_size, 32, n_layer, n_head=4, n_embd=64)
     train = TrainConfig(steps=steps, batch_size=8, learning_rate=3e-3, warmup_steps=20)
     data = encode_dataset(dataset, tokenizer, config.block_size)
-    return Task(
-        config,
-        init_weights(config, train.seed),
-        train,
-        replace(data, val=data.val[:VALIDATED]),
-        tokenizer.encode("\n"),
-        SampleConfig(1),
-    )
+    data = replace(data, val=data.val[:VALIDATED])
+    weights, prompt = init_weights(config, train.seed), tokenizer.encode("\n")
+    return Task(config, weights, train, data, prompt, SampleConfig(1))
 
 
 def measure() -> dict[str, Any]:

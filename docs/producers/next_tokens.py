@@ -22,13 +22,9 @@ def measure() -> dict[str, Any]:
     prompts = []
     for prompt in PROMPTS:
         ids = tokenizer.encode(prompt)
-        prompts.append(
-            {
-                "prompt": prompt,
-                "logits": model.logits(ids[None])[0, -1].tolist(),  # [V], every digit
-                "uniforms": [uniform(seed, len(ids)) for seed in range(1, SEEDS + 1)],
-            }
-        )
+        logits = model.logits(ids[None])[0, -1].tolist()  # [V], every digit
+        uniforms = [uniform(seed, len(ids)) for seed in range(1, SEEDS + 1)]
+        prompts.append({"prompt": prompt, "logits": logits, "uniforms": uniforms})
     return {
         "run": trained.RUN_NAME,
         "tokens": [show_token(tokenizer, token) for token in range(tokenizer.vocab_size)],

@@ -5,12 +5,12 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 
 from conformance.compare import relative_error
 from conformance.limits import limit_of
 from docs.data import Producer
 from docs.producers import trained
+from docs.producers.trained import Ids
 from lessons.alone import run_alone
 from lessons.walk import kind_of, tap_sentences
 from shared.checkpoints.checkpoint import Checkpoint
@@ -30,6 +30,7 @@ SHAPES = {
 }
 """The shapes of the values by kind, unless they have the stream's."""
 STREAM = "BTC"
+Traces = Mapping[str, Mapping[str, np.ndarray]]
 
 
 def measure() -> dict[str, Any]:
@@ -47,17 +48,13 @@ def measure() -> dict[str, Any]:
     }
 
 
-def trace_of(
-    backend: str, checkpoint: Checkpoint, ids: Int[np.ndarray, " T"]
-) -> dict[str, np.ndarray]:
+def trace_of(backend: str, checkpoint: Checkpoint, ids: Ids) -> dict[str, np.ndarray]:
     """All taps of one text in float64, B = 1."""
     model = load_backend(backend).build(checkpoint.config, checkpoint.weights, dtype=DTYPE)
     return model.trace(ids[None])
 
 
-def describe(
-    config: GPTConfig, traces: Mapping[str, Mapping[str, np.ndarray]]
-) -> dict[str, dict[str, Any]]:
+def describe(config: GPTConfig, traces: Traces) -> dict[str, dict[str, Any]]:
     """Every tap: its shape, what it is, and its values by backend.
 
     The values are for pictures: they have five digits. A backend that agrees with another has its
@@ -96,9 +93,7 @@ def compared(values: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
         other = max(apart, key=lambda other: float(apart[other].max()))
         place = np.unravel_index(int(apart[other].argmax()), own.shape)
         found[name] = {
-            "min": float(own.min()),
-            "max": float(own.max()),
-            "mean": float(own.mean()),
+            **{"min": float(own.min()), "max": float(own.max()), "mean": float(own.mean())},
             "apart": {
                 "from": other,
                 "largest": float(apart[other].max()),

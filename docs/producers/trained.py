@@ -1,5 +1,7 @@
 """The small model behind the interactive figures: trained once for all of them."""
 
+import numpy as np
+from jaxtyping import Int
 from threadpoolctl import threadpool_limits
 
 from docs.data import DIRECTORY, Producer, make
@@ -15,6 +17,7 @@ from shared.text.tokenizers import Tokenizer
 
 OPTIONS = ("--preset", "classroom", "--dataset", "playlets")
 """Small enough to train during a build, on a text that needs no download."""
+Ids = Int[np.ndarray, " T"]
 RUN = DIRECTORY / "trained"
 RUN_NAME = RUN.relative_to(ROOT).as_posix()
 """An ordinary run, so that a reader can sample from it: `--run build/docs-data/trained`."""

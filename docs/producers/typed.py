@@ -4,11 +4,9 @@ import time
 from itertools import accumulate
 from typing import Any
 
-import numpy as np
-from jaxtyping import Int
-
 from docs.data import Producer
 from docs.producers import trained
+from docs.producers.trained import Ids
 from lessons.alone import run_alone
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.config import SampleConfig
@@ -36,9 +34,7 @@ def measure() -> dict[str, Any]:
     return {"prompt": PROMPT, "backends": backends, "slowed": float(f"{SECONDS / slowest:.2g}")}
 
 
-def write(
-    backend: str, checkpoint: Checkpoint, prompt: Int[np.ndarray, " T0"]
-) -> tuple[list[int], list[float]]:
+def write(backend: str, checkpoint: Checkpoint, prompt: Ids) -> tuple[list[int], list[float]]:
     """Write the text several times. Returns its tokens, and for each its shortest time."""
     model = load_backend(backend).build(checkpoint.config, checkpoint.weights)
     rounds = []
@@ -54,12 +50,10 @@ def write(
 
 
 def describe(seconds: list[float], cached: int) -> dict[str, Any]:
-    """When each token was there, and tokens per second.
+    """When each token was there, and tokens per second, from the time of each token.
 
-    Args:
-        seconds: the time of each token.
-        cached: the number of tokens after the first that cost one position each, because they fit
-            in the window. Each later token costs a full forward.
+    The `cached` tokens after the first cost one position each, because they fit in the window. Each
+    later token costs a full forward.
     """
     return {
         "at": [float(f"{at:.5g}") for at in accumulate(seconds)],

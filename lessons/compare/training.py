@@ -56,16 +56,11 @@ def train_backend(backend: str, task: Task) -> Report:
     loaded = load_backend(backend)
     model = loaded.build(config, task.weights, dtype=precisions(loaded)[0])
     trainer = model.trainer(train)
+    sizes = {"batch_size": train.batch_size, "block_size": config.block_size, "seed": train.seed}
     losses, seconds = [], []
     with progress_display(0, train.steps) as display:
         for step in range(train.steps):
-            tokens, targets = batch(
-                task.data.train,
-                batch_size=train.batch_size,
-                block_size=config.block_size,
-                seed=train.seed,
-                step=step,
-            )
+            tokens, targets = batch(task.data.train, **sizes, step=step)
             began = time.perf_counter()
             result = trainer.step(tokens, targets)
             seconds.append(time.perf_counter() - began)

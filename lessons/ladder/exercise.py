@@ -17,7 +17,7 @@ FOLDER = ROOT / "impls" / "exercise"
 """Where the reader writes. Git does not track it."""
 
 SOURCE = ROOT / "impls" / "numpy"
-FILES = (
+FILES = [
     "nn",
     "dropout",
     "model",
@@ -28,7 +28,7 @@ FILES = (
     "step",
     "trace",
     "backend",
-)
+]
 
 # What is missing, by file and function of the NumPy backend.
 TABLE: dict[str, Any] = tomllib.loads(

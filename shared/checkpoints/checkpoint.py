@@ -168,22 +168,16 @@ def _load_own(
     # Without its moments, two thirds of its size, a checkpoint is still a model to sample from.
     if parts.OPTIMIZER in hashes and parts.exists(directory, parts.OPTIMIZER):
         kinds = _MOMENTS[training.train.optimizer] if training else ()
-        moments = parts.read_moments(directory, kinds, shapes, config, dtype, hashes)
+        moments = parts.read_moments(directory, kinds, config, dtype, hashes)
     return Checkpoint(config, weights, dtype, tokenizer, training, moments)
 
 
 def _load_hub(directory: Path, config: GPTConfig, headers: Mapping[Path, Header]) -> Checkpoint:
     """Weights, and the tokenizer if one is there; nothing of how they were trained."""
     weights, stored_as = hub.read_weights(directory, headers, config)
-    return Checkpoint(
-        config,
-        weights,
-        next(iter(weights.values())).dtype.name,
-        read_tokenizer(directory, config.vocab_size),
-        training=None,
-        moments=None,
-        stored_as=stored_as,
-    )
+    dtype = next(iter(weights.values())).dtype.name
+    tokenizer = read_tokenizer(directory, config.vocab_size)
+    return Checkpoint(config, weights, dtype, tokenizer, None, None, stored_as)
 
 
 def _read_back(directory: Path) -> None:
@@ -292,6 +286,5 @@ def _check_parts(path: Path, checkpoint: Checkpoint) -> None:
         if training is None:
             refuse(path / parts.OPTIMIZER, f"moments, but no {parts.TRAINING} to go on from")
         optimizer = training.train.optimizer
-        check(
-            parts.OPTIMIZER, f"moments of {optimizer}", sorted(_MOMENTS[optimizer]), sorted(moments)
-        )
+        kinds = sorted(_MOMENTS[optimizer])
+        check(parts.OPTIMIZER, f"moments of {optimizer}", kinds, sorted(moments))

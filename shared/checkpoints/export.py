@@ -4,19 +4,17 @@ GPT-2 always has biases and a table of positions. A model without biases is one 
 sinusoidal positions are a table that was never trained. Both are exact.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
+from shared.checkpoints.tensors import Tensors
 from shared.config import GPTConfig
 from shared.errors import ConfigError
 from shared.layout import tensor_shapes
 
 
-def as_gpt2(
-    config: GPTConfig, weights: Mapping[str, np.ndarray]
-) -> tuple[GPTConfig, dict[str, np.ndarray]]:
+def as_gpt2(config: GPTConfig, weights: Tensors) -> tuple[GPTConfig, dict[str, np.ndarray]]:
     """The same function with learned positions and biases; `weights` and the result by canonical
     name.
 

@@ -6,10 +6,11 @@ Our own checkpoints use them too. What GPT-2 cannot express stands under keys of
 
 import re
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from shared.checkpoints.tensors import TensorSpec
+from shared.checkpoints.tensors import Specs
 from shared.checkpoints.untrusted import refuse, show
 from shared.config import GPTConfig
 from shared.errors import ConfigError
@@ -47,20 +48,9 @@ def config_to_json(config: GPTConfig) -> dict[str, Any]:
     return {
         "model_type": "gpt2" if gpt2 else "minigpt",
         "architectures": ["GPT2LMHeadModel" if gpt2 else "MiniGPT"],
-        "vocab_size": config.vocab_size,
-        "n_positions": config.block_size,
-        "n_ctx": config.block_size,
-        "n_layer": config.n_layer,
-        "n_head": config.n_head,
-        "n_embd": config.n_embd,
-        "n_inner": config.n_inner,
+        **{_KEYS.get(name, name): value for name, value in vars(config).items()},
         "activation_function": _ACTIVATIONS[config.activation],
-        "layer_norm_epsilon": config.layer_norm_epsilon,
-        "tie_word_embeddings": config.tie_weights,
-        "norm": config.norm,
-        "position": config.position,
-        "bias": config.bias,
-        "dropout": config.dropout,
+        "n_ctx": config.block_size,
         **dict.fromkeys(("attn_pdrop", "embd_pdrop", "resid_pdrop"), config.dropout),
         "bos_token_id": None,
         "eos_token_id": None,
@@ -88,29 +78,18 @@ def config_from_json(file: Path, table: Mapping[str, Any]) -> GPTConfig:
     for key in ("vocab_size", "n_positions", "n_layer", "n_head", "n_embd"):
         if key not in table:
             refuse(file, f"the key {key} is missing")
+    values: dict[str, Any] = {"tie_weights": True}
+    for field in fields(GPTConfig):
+        if (key := _KEYS.get(field.name, field.name)) in table:
+            values[field.name] = table[key]
+    values["activation"] = _activation(file, table.get("activation_function", "gelu_new"))
     try:
-        return GPTConfig(
-            vocab_size=table["vocab_size"],
-            block_size=table["n_positions"],
-            n_layer=table["n_layer"],
-            n_head=table["n_head"],
-            n_embd=table["n_embd"],
-            n_inner=table.get("n_inner"),
-            activation=_activation(file, table.get("activation_function", "gelu_new")),
-            norm=table.get("norm", "pre"),
-            position=table.get("position", "learned"),
-            bias=table.get("bias", True),
-            tie_weights=table.get("tie_word_embeddings", True),
-            layer_norm_epsilon=table.get("layer_norm_epsilon", 1e-5),
-            dropout=table.get("dropout", 0.0),
-        )
+        return GPTConfig(**values)
     except ConfigError as error:
         refuse(file, re.sub(r"\w+", lambda word: _KEYS.get(word[0], word[0]), str(error)))
 
 
-def canonical_names(
-    file: Path, tensors: Mapping[str, TensorSpec], config: GPTConfig
-) -> dict[str, str]:
+def canonical_names(file: Path, tensors: Specs, config: GPTConfig) -> dict[str, str]:
     """The tensors of a file from the hub: canonical name → name in the file, without mask buffers.
 
     Files written from `GPT2Model` lack the prefix "transformer." that `GPT2LMHeadModel`'s have.

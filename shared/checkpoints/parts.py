@@ -21,6 +21,7 @@ from shared.checkpoints import tensors as tensor_files
 from shared.checkpoints.tensors import Header, Shapes
 from shared.checkpoints.untrusted import parse_object, read_bytes, refuse, show
 from shared.config import GPTConfig
+from shared.layout import tensor_shapes
 from shared.text.tokenizers import Tokenizer
 
 CONFIG = "config.json"
@@ -36,6 +37,8 @@ INDEX = "model.safetensors.index.json"
 """Of weights in several files, by others."""
 WEIGHTS = (MODEL, INDEX, "pytorch_model.bin", "pytorch_model.bin.index.json")
 """A directory with one of these holds a model, whether or not it can be read."""
+
+Hashes = Mapping[str, Any]
 
 FORMAT_VERSION = 1
 JSON_LIMIT = 64 * 1024
@@ -150,7 +153,7 @@ def exists(directory: Path, name: str) -> bool:
     return os.path.lexists(directory / name)
 
 
-def read_part(directory: Path, name: str, limit: int, hashes: Mapping[str, Any]) -> bytes:
+def read_part(directory: Path, name: str, limit: int, hashes: Hashes) -> bytes:
     """The content of a file, if it has the hash that it was saved with."""
     content = read_bytes(directory, name, limit)
     check_hash(directory / name, file_hash(content), hashes[name])
@@ -176,16 +179,12 @@ def moment_shapes(kinds: tuple[str, ...], shapes: Shapes) -> dict[str, tuple[int
 
 
 def read_moments(
-    directory: Path,
-    kinds: tuple[str, ...],
-    shapes: Shapes,
-    config: GPTConfig,
-    dtype: str,
-    hashes: Mapping[str, Any],
+    directory: Path, kinds: tuple[str, ...], config: GPTConfig, dtype: str, hashes: Hashes
 ) -> dict[str, dict[str, np.ndarray]]:
     """The optimizer's state, {kind: {name: array}}; {} for an optimizer that has none."""
     file = directory / OPTIMIZER
     header = tensor_files.read_header(directory, OPTIMIZER, config.n_layer, empty=not kinds)
+    shapes = tensor_shapes(config)
     expected = moment_shapes(kinds, shapes)
     tensor_files.check_manifest(file, header.tensors, expected, dtype)
     arrays = tensor_files.read_arrays(file, expected)

@@ -21,6 +21,7 @@ from shared.checkpoints.untrusted import parse_object, reason, refuse, regular_f
 from shared.memory import GIB, physical_memory
 
 Shapes = Mapping[str, tuple[int, ...]]
+Tensors = Mapping[str, np.ndarray]
 
 CODES = {"float32": "F32", "float64": "F64"}
 """The dtypes that weights can have, by NumPy's name, and the format's name for them."""
@@ -50,6 +51,9 @@ class TensorSpec:
         return f"{self.dtype} [{', '.join(map(str, self.shape))}]"
 
 
+Specs = Mapping[str, TensorSpec]
+
+
 @dataclass(frozen=True)
 class Header:
     """The first part of a safetensors file."""
@@ -58,12 +62,12 @@ class Header:
     metadata: dict[str, str]
 
 
-def signed(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> dict[str, str]:
+def signed(tensors: Tensors, metadata: Mapping[str, str]) -> dict[str, str]:
     """The metadata with the content hash of tensors and metadata added, under `sha256`."""
     return {**metadata, "sha256": _content_hash(tensors, metadata)}
 
 
-def check_content(file: Path, header: Header, tensors: Mapping[str, np.ndarray]) -> None:
+def check_content(file: Path, header: Header, tensors: Tensors) -> None:
     """Compare what was read with the hash that `signed` added. Raises `CheckpointError`."""
     metadata = dict(header.metadata)
     expected = metadata.pop("sha256", None)
@@ -72,7 +76,7 @@ def check_content(file: Path, header: Header, tensors: Mapping[str, np.ndarray])
         refuse(file, f"not what was saved: expected sha256 {show(expected)}, found {show(found)}")
 
 
-def encode(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
+def encode(tensors: Tensors, metadata: Mapping[str, str]) -> bytes:
     """The bytes of a safetensors file; the same tensors and metadata give the same bytes."""
     data = save({name: _plain(array) for name, array in tensors.items()}, metadata=dict(metadata))
     # The library writes the metadata in an order that changes from call to call.
@@ -83,7 +87,7 @@ def encode(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> by
     return b"".join([data[:8], ordered, memoryview(data)[end:]])
 
 
-def check_arrays(file: Path, tensors: Mapping[str, np.ndarray], shapes: Shapes, dtype: str) -> None:
+def check_arrays(file: Path, tensors: Tensors, shapes: Shapes, dtype: str) -> None:
     """Refuse to write what `read_header`, `check_manifest` and `read_arrays` would not read."""
     specs = {
         name: TensorSpec(CODES.get(array.dtype.name, array.dtype.name), array.shape)
@@ -94,9 +98,7 @@ def check_arrays(file: Path, tensors: Mapping[str, np.ndarray], shapes: Shapes, 
         _check_finite(file, name, array)
 
 
-def check_manifest(
-    file: Path, tensors: Mapping[str, TensorSpec], shapes: Shapes, dtype: str
-) -> None:
+def check_manifest(file: Path, tensors: Specs, shapes: Shapes, dtype: str) -> None:
     """Compare a file's tensors with those expected: exactly these names, shapes and this dtype.
 
     Raises `CheckpointError` that names the first tensor that is missing, too many, or different.
@@ -153,7 +155,7 @@ def read_header(directory: Path, name: str, n_layer: int, *, empty: bool = False
 
 
 def read_arrays(
-    file: Path, names: Iterable[str], halves: Mapping[str, TensorSpec] | None = None
+    file: Path, names: Iterable[str], halves: Specs | None = None
 ) -> dict[str, np.ndarray]:
     """The tensors of these names, whose header has been checked; every value is finite.
 
@@ -184,7 +186,7 @@ def _widen(file: Path, spec: TensorSpec) -> np.ndarray:
     return (array.astype(np.uint32) << 16).view(np.float32).reshape(spec.shape)
 
 
-def _content_hash(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
+def _content_hash(tensors: Tensors, metadata: Mapping[str, str]) -> str:
     """SHA-256, in hexadecimal, over all metadata, and name, dtype, shape and bytes by name."""
     digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for name in sorted(tensors):

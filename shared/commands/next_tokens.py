@@ -106,14 +106,10 @@ def next_token_table(tokenizer: Tokenizer, found: NextTokens, top: int) -> Table
     order = np.argsort(-found.p, kind="stable")[:top]  # temperature changes no rank
     for rank, token in enumerate(order.tolist(), start=1):
         drawn = found.drawn_from[token]
-        table.add_row(
-            str(rank),
-            escape(show_token(tokenizer, token)),
-            str(token),
-            f"{found.p[token]:.4f}",
-            *([f"{drawn:.4f}" if drawn else "0"] if changed else []),
-            "█" * round(BAR * drawn),
-        )
+        shown = escape(show_token(tokenizer, token))
+        second = [f"{drawn:.4f}" if drawn else "0"] if changed else []
+        numbers = str(token), f"{found.p[token]:.4f}", *second
+        table.add_row(str(rank), shown, *numbers, "█" * round(BAR * drawn))
     return table
 
 

@@ -36,6 +36,7 @@ from shared.text.tokenizers import DEFAULT_BPE, DEFAULT_WORDS, TOKENIZERS
 
 Directory = Annotated[Path, arg(metavar="DIR")]
 Device = Annotated[str, arg(metavar="NAME")]
+DatasetName = Annotated[str, arg(metavar="|".join((*DATASETS, "FILE")))]
 BackendName = Annotated[str, arg(metavar="|".join((*BACKENDS, "MODULE")))]
 
 NOX_SESSIONS = ("train", "sample")
@@ -75,7 +76,7 @@ class RunOptions:
 class DataOptions:
     """The text, and how it becomes tokens."""
 
-    dataset: Annotated[str, arg(metavar="|".join((*DATASETS, "FILE")))] = "auto"
+    dataset: DatasetName = "auto"
     """auto: tinyshakespeare where it can be had, else playlets. FILE: any UTF-8 text."""
     tokenizer: Annotated[str, arg(metavar="|".join(TOKENIZERS))] = "char"
     """What a token is."""
@@ -104,8 +105,7 @@ class ModelOptions(GPTConfig):
 
     def config(self, vocab_size: int) -> GPTConfig:
         """The configuration, now that the vocabulary is known."""
-        values = {field.name: getattr(self, field.name) for field in fields(GPTConfig)}
-        return GPTConfig(**(values | {"vocab_size": vocab_size}))
+        return GPTConfig(**vars(self) | {"vocab_size": vocab_size})
 
 
 @dataclass(frozen=True)
@@ -210,12 +210,8 @@ def parse_train(
             option = f"--{other.replace('_', '-')}"
             raise UsageError(f"--resume continues a run as it is; omit {option}")
     checkpoint = load(asked) if asked.resume or asked.init_from else None
-    if checkpoint is None:
-        default = _of_preset(asked)
-    elif asked.resume:
-        default = _of_run(asked, checkpoint)
-    else:
-        default = _of_start(asked, checkpoint)
+    begin = _of_run if asked.resume else _of_start
+    default = begin(asked, checkpoint) if checkpoint else _of_preset(asked)
     options = parse(
         TrainOptions,
         argv,
@@ -243,17 +239,12 @@ def parse_sample(backend: str, argv: Sequence[str] | None) -> SampleOptions:
     )
 
 
-Options = TypeVar("Options")
+T = TypeVar("T")
 
 
 def parse(
-    options: type[Options],
-    argv: Sequence[str] | None,
-    *,
-    default: Options,
-    prog: str,
-    description: str,
-) -> Options:
+    options: type[T], argv: Sequence[str] | None, *, default: T, prog: str, description: str
+) -> T:
     """Read a command line into the dataclass `options`. Raises as `parse_train` does."""
     with short_complaints(prog, argv):
         return tyro.cli(
@@ -300,7 +291,7 @@ def _of_run(asked: RunOptions, checkpoint: Checkpoint) -> TrainOptions:
     return TrainOptions(
         RunOptions(asked.out, dtype=record.dtype),
         DataOptions(record.dataset, tokenizer.kind, config.vocab_size),
-        _model_options(config),
+        ModelOptions(**vars(config)),
         record.train,
     )
 
@@ -312,24 +303,14 @@ def _of_start(asked: RunOptions, checkpoint: Checkpoint) -> TrainOptions:
     return TrainOptions(
         replace(preset.run, dtype=cast(Dtype, checkpoint.dtype)),
         DataOptions(tokenizer=tokenizer.kind, vocab_size=config.vocab_size),
-        _model_options(config),
+        ModelOptions(**vars(config)),
         preset.train,
     )
 
 
-def _model_options(config: GPTConfig) -> ModelOptions:
-    return ModelOptions(**{field.name: getattr(config, field.name) for field in fields(config)})
-
-
 RESUMED_MAY_CHANGE = {
-    "steps",
-    "eval_interval",
-    "checkpoint_interval",
-    "dataset",
-    "resume",
-    "device",
-    "compile",
-    "fsdp",
+    *("steps", "eval_interval", "checkpoint_interval", "dataset"),
+    *("resume", "device", "compile", "fsdp"),
     *(field.name for field in fields(RunLimits)),
 }
 """What a resumed run may change. The dataset only by another path: its hash is compared."""

@@ -21,6 +21,9 @@ from shared.text.datasets import Dataset, TokenData, encode_dataset, fit_tokeniz
 from shared.text.fine_tuning import refuse_unknown_characters
 from shared.text.tokenizers import Tokenizer
 
+Origin = tuple[str | None, str | None]
+"""Of fine-tuning: where the first weights came from, and their hash."""
+
 
 @dataclass(frozen=True)
 class Preparation:
@@ -45,9 +48,8 @@ def prepare(backend: str, options: TrainOptions, checkpoint: Checkpoint | None) 
     """
     if checkpoint is None:
         return _new(backend, options)
-    if options.run.resume:
-        return _resumed(backend, options, checkpoint)
-    return _fine_tuned(backend, options, checkpoint)
+    go_on = _resumed if options.run.resume else _fine_tuned
+    return go_on(backend, options, checkpoint)
 
 
 def _new(backend: str, options: TrainOptions) -> Preparation:
@@ -73,11 +75,7 @@ def _fine_tuned(backend: str, options: TrainOptions, checkpoint: Checkpoint) -> 
     refuse_unknown_characters(tokenizer, dataset, source)
     check_memory(config, options.train, options.run.dtype)
     data = _encode(dataset, tokenizer, config.block_size)
-    record = replace(
-        _record(backend, options, dataset),
-        init_from=source,
-        init_from_sha256=signed(weights, {})["sha256"],
-    )
+    record = _record(backend, options, dataset, (source, signed(weights, {})["sha256"]))
     return Preparation(config, weights, dataset, tokenizer, data, record, None)
 
 
@@ -102,11 +100,8 @@ def _resumed(backend: str, options: TrainOptions, checkpoint: Checkpoint) -> Pre
         )
     data = _encode(dataset, tokenizer, checkpoint.config.block_size)
     start = TrainState(before.step, dict(checkpoint.weights), moments)
-    record = replace(
-        _record(backend, options, dataset),
-        init_from=before.init_from,
-        init_from_sha256=before.init_from_sha256,
-    )
+    origin = before.init_from, before.init_from_sha256
+    record = _record(backend, options, dataset, origin)
     config, weights = checkpoint.config, checkpoint.weights
     return Preparation(config, weights, dataset, tokenizer, data, record, start)
 
@@ -121,7 +116,9 @@ def _encode(dataset: Dataset, tokenizer: Tokenizer, block_size: int) -> TokenDat
         return encode_dataset(dataset, tokenizer, block_size)
 
 
-def _record(backend: str, options: TrainOptions, dataset: Dataset) -> TrainingRecord:
+def _record(
+    backend: str, options: TrainOptions, dataset: Dataset, origin: Origin = (None, None)
+) -> TrainingRecord:
     """What every checkpoint of this training says of it; step and loss are filled in then."""
     return TrainingRecord(
         step=0,
@@ -134,6 +131,8 @@ def _record(backend: str, options: TrainOptions, dataset: Dataset) -> TrainingRe
         dtype=options.run.dtype,
         val_loss=None,
         versions=_versions(),
+        init_from=origin[0],
+        init_from_sha256=origin[1],
     )
 
 

@@ -5,15 +5,16 @@ It writes text from a prompt, or shows what may come next, or how well a model k
 
 import math
 import sys
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import takewhile
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
 from shared.commands.next_tokens import show_next_tokens
-from shared.commands.options import UsageError, parse_sample
+from shared.commands.options import SampleOptions, UsageError, parse_sample
 from shared.commands.terminal import (
     OK,
     announced,
@@ -23,7 +24,6 @@ from shared.commands.terminal import (
     say,
 )
 from shared.commands.trained import load_trained, note_special_tokens
-from shared.config import SampleConfig
 from shared.errors import TokenizerError
 from shared.protocol import Model, load_backend
 from shared.runs.loop import evaluate
@@ -47,12 +47,8 @@ def _sample(backend: str, argv: Sequence[str] | None) -> int:
     ids = np.empty(0, np.int64)
     if options.perplexity is None:
         ids = encode_prompt(tokenizer, options.prompt, checkpoint.config.block_size)
-    model = load_backend(backend).build(
-        checkpoint.config,
-        checkpoint.weights,
-        dtype=options.dtype or checkpoint.dtype,
-        device=options.device,
-    )
+    how: Any = {"dtype": options.dtype or checkpoint.dtype, "device": options.device}
+    model = load_backend(backend).build(checkpoint.config, checkpoint.weights, **how)
     same_output_everywhere()
     if options.perplexity is not None:
         show_perplexity(model, tokenizer, options.perplexity)
@@ -60,9 +56,7 @@ def _sample(backend: str, argv: Sequence[str] | None) -> int:
     if options.top is not None:
         show_next_tokens(model, tokenizer, ids, options.sampling, options.top)
         return OK
-    end = () if options.ignore_eos else tokenizer.end_of_text
-    samples = sample_texts(model, tokenizer, ids, options.sampling, options.num_samples, end)
-    write_samples(samples, options.prompt)
+    write_samples(sample_texts(model, tokenizer, ids, options), options.prompt)
     return OK
 
 
@@ -91,18 +85,14 @@ def encode_prompt(tokenizer: Tokenizer, prompt: str, block_size: int) -> Int[np.
 
 
 def sample_texts(
-    model: Model,
-    tokenizer: Tokenizer,
-    ids: Int[np.ndarray, " T0"],
-    config: SampleConfig,
-    count: int,
-    end_of_text: Container[int],
+    model: Model, tokenizer: Tokenizer, ids: Int[np.ndarray, " T0"], options: SampleOptions
 ) -> Iterator[Iterator[str]]:
-    """`count` texts after the prompt `ids`, each in pieces as they come, up to a token that ends
-    it. The prompt is not repeated."""
-    for i in range(count):
+    """The texts after the prompt `ids`, each in pieces as they come, up to a token that ends it.
+    The prompt is not repeated."""
+    config, ends = options.sampling, () if options.ignore_eos else tokenizer.end_of_text
+    for i in range(options.num_samples):
         tokens = model.generate(ids, replace(config, seed=config.seed + i))
-        yield tokenizer.decode_stream(takewhile(lambda token: token not in end_of_text, tokens))
+        yield tokenizer.decode_stream(takewhile(lambda token: token not in ends, tokens))
 
 
 def write_samples(samples: Iterator[Iterator[str]], prompt: str) -> None:

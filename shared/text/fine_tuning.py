@@ -16,12 +16,7 @@ NAMED = 8
 
 
 def refuse_unknown_characters(tokenizer: Tokenizer, dataset: Dataset, source: str) -> None:
-    """Refuse a text with characters that a tokenizer cannot encode.
-
-    Args:
-        tokenizer: that of the weights.
-        dataset: what they are to be trained on.
-        source: where the weights came from, for the message.
+    """Refuse a text with characters that the tokenizer of the weights from `source` cannot encode.
 
     Raises:
         TokenizerError: with the first few of them, how many there are and how often they stand in

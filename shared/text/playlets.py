@@ -29,15 +29,6 @@ _SLOT = re.compile(r"\{(.*?)\}")
 
 
 @dataclass(frozen=True)
-class Scene:
-    """One scene, ending in an empty line."""
-
-    text: str
-    nats: float
-    """-ln of its probability."""
-
-
-@dataclass(frozen=True)
 class Playlets:
     """The whole corpus."""
 
@@ -72,22 +63,23 @@ def generate(seed: int = SEED) -> Playlets:
     is also a scene end, so that the split falls between two scenes and the floor is exact. Where
     it stops depends on lengths alone, after the fact, and carries no probability of its own.
     """
-    written: list[Scene] = []
+    written, nats = list[str](), list[float]()
     ends = {0: 0}  # offset of a scene's end: how many scenes end by it
     length = 0
-    for scene in scenes(seed):
+    for scene, cost in scenes(seed):
         written.append(scene)
-        length += len(scene.text)
+        nats.append(cost)
+        length += len(scene)
         ends[length] = len(written)
         if length > LENGTH and 9 * length // 10 in ends:
             break
     split = 9 * length // 10
-    floor = math.fsum(scene.nats for scene in written[ends[split] :])
-    return Playlets("".join(scene.text for scene in written), split, floor)
+    return Playlets("".join(written), split, math.fsum(nats[ends[split] :]))
 
 
-def scenes(seed: int = SEED) -> Iterator[Scene]:
-    """Independent scenes without end."""
+def scenes(seed: int = SEED) -> Iterator[tuple[str, float]]:
+    """Independent scenes without end, each with an empty line at its end, and -ln of its
+    probability."""
     grammar = read_grammar()
     cumulative = {
         name: [*itertools.accumulate(symbol.probabilities[:-1]), 1.0]
@@ -107,7 +99,7 @@ def scenes(seed: int = SEED) -> Iterator[Scene]:
             choice = bisect(cumulative[part.name], next(uniforms))
             probabilities.append(symbol.probabilities[choice])
             todo.extend(reversed(symbol.bodies[choice]))
-        yield Scene("".join(text), -math.fsum(map(math.log, probabilities)))
+        yield "".join(text), -math.fsum(map(math.log, probabilities))
 
 
 def _uniforms(seed: int) -> Iterator[float]:
@@ -137,12 +129,10 @@ def _word_rules(by_kind: dict[str, str]) -> dict[str, Weights]:
         for rank, entry in enumerate(words.split(), start=1):
             word, _, other = entry.partition("/")
             other = other or f"{word}s"
+            one, many = (word, other) if kind == "noun" else (other, word)
+            forms = {f"{kind}.one": one, f"{kind}.many": many}
             if kind == "adjective":
                 forms = {kind: word}
-            elif kind == "noun":
-                forms = {f"{kind}.one": word, f"{kind}.many": other}
-            else:
-                forms = {f"{kind}.one": other, f"{kind}.many": word}
             for name, form in forms.items():
                 rules.setdefault(name, {})[form] = 1 / (rank + ZIPF_OFFSET)
     return rules

@@ -30,6 +30,9 @@ from shared.text.utf8 import Text, characters_of, check_unicode, first_of, place
 
 TOKENIZERS = ("byte", "char", "word", "bpe")
 
+Spec = dict[str, Any]
+"""Of a tokenizer.json, or a part of one."""
+
 UNKNOWN = "<unk>"
 DEFAULT_WORDS = 8000
 DEFAULT_BPE = 1024
@@ -323,7 +326,7 @@ def _check_fixed_size(kind: str, vocab_size: int | None, needed: int) -> None:
         )
 
 
-def _kind(spec: dict[str, Any], vocabulary: dict[str, int]) -> str:
+def _kind(spec: Spec, vocabulary: dict[str, int]) -> str:
     """Which of the four a tokenizer.json describes. Raises `TokenizerError` if none."""
     if spec["normalizer"] is not None:
         raise TokenizerError("this tokenizer has a normalizer, which would change the text")
@@ -337,9 +340,7 @@ def _kind(spec: dict[str, Any], vocabulary: dict[str, int]) -> str:
     return found
 
 
-def _word_level_kind(
-    spec: dict[str, Any], splitter: dict[str, Any], vocabulary: dict[str, int]
-) -> str | None:
+def _word_level_kind(spec: Spec, splitter: Spec, vocabulary: dict[str, int]) -> str | None:
     if (spec["decoder"] or {}).get("type") != "Fuse" or splitter.get("type") != "Split":
         return None
     if splitter["behavior"] != "Isolated" or splitter["invert"]:  # pieces could vanish
@@ -353,9 +354,7 @@ def _word_level_kind(
     return None
 
 
-def _bpe_kind(
-    spec: dict[str, Any], splitter: dict[str, Any], vocabulary: dict[str, int]
-) -> str | None:
+def _bpe_kind(spec: Spec, splitter: Spec, vocabulary: dict[str, int]) -> str | None:
     _check_affixes(spec["model"])
     byte_level = (spec["decoder"] or {}).get("type") == "ByteLevel" == splitter.get("type")
     if not byte_level or splitter["add_prefix_space"] or spec["model"]["dropout"]:
@@ -369,7 +368,7 @@ def _bpe_kind(
     return "bpe"
 
 
-def _check_affixes(model: dict[str, Any]) -> None:
+def _check_affixes(model: Spec) -> None:
     """Refuse BPE that marks where words begin and end. (On some such files the library panics.)"""
     if model.get("continuing_subword_prefix") or model.get("end_of_word_suffix"):
         raise TokenizerError("this bpe tokenizer adds marks to its tokens, which change the text")

@@ -8,30 +8,20 @@ from pathlib import Path
 import pytest
 
 from audits.readme import README, markers
-from audits.reliability import Fault, Result, corruptions
+from audits.reliability import Fault, Result, corruptions, trainings
 from audits.reliability import __main__ as command_line
 from audits.reliability.corruptions import memory_limit, try_case, try_corruptions
 from audits.reliability.damage import DAMAGES
 from audits.reliability.hostile import TRIES, try_one
 from audits.reliability.samples import victims
-from audits.reliability.trainings import (
-    STEPS,
-    Ended,
-    Unbroken,
-    can_mount,
-    check_explained,
-    check_finished,
-    check_state,
-    train_unbroken,
-    try_directory,
-)
+from audits.reliability.trainings import STEPS, Unbroken, check_finished, check_state, try_directory
 from shared.checkpoints import tensors as tensor_files
 
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory) -> Unbroken:
     """An uninterrupted training in NumPy. Read-only."""
-    return train_unbroken("numpy", tmp_path_factory.mktemp("unbroken"))
+    return trainings.train_unbroken("numpy", tmp_path_factory.mktemp("unbroken"))
 
 
 @pytest.fixture
@@ -50,7 +40,7 @@ def test_killed_trainings_end_as_the_one_that_was_not(unbroken, tmp_path):
     assert results[-1].how == "ended as if unbroken"
 
 
-@pytest.mark.skipif(not can_mount(), reason="needs unshare(1)")
+@pytest.mark.skipif(not trainings.can_mount(), reason="needs unshare(1)")
 def test_a_full_disk_loses_nothing(unbroken, tmp_path):
     (result,) = try_directory("numpy-full", 0, 0, unbroken, tmp_path)
     assert not result.fault, result
@@ -84,7 +74,10 @@ def test_what_kills_must_not_do_is_noticed(run, unbroken):
 
 
 def test_an_end_that_is_not_explained_is_noticed():
-    check_explained(Ended([], 2, "", "step 1\nerror: the disk is full\nnone saved\n"), "disk")
+    def check(status, stderr):
+        trainings.check_explained(trainings.Ended([], status, "", stderr), "disk")
+
+    check(2, "step 1\nerror: the disk is full\nnone saved\n")
     for status, stderr in (
         (0, "saved"),
         (2, "error: something else"),
@@ -93,7 +86,7 @@ def test_an_end_that_is_not_explained_is_noticed():
         (-9, "error: disk"),
     ):
         with pytest.raises(Fault):
-            check_explained(Ended([], status, "", stderr), "disk")
+            check(status, stderr)
 
 
 # Corruptions

@@ -3,14 +3,13 @@
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
-from shared.sources import ROOT
+from tests.command_line import ROOT, run_python
 from tests.guests import write_guests
 
 Fuzz = Callable[..., subprocess.CompletedProcess[str]]
@@ -24,11 +23,9 @@ def fuzz(tmp_path: Path) -> Fuzz:
 
     def run(guest: str, seed: int, minutes: float) -> subprocess.CompletedProcess[str]:
         options = ["--seed", str(seed), "--minutes", str(minutes), "--backend", "numpy"]
-        command = [sys.executable, "-m", "conformance.fuzz", *options, "--backend", guest]
+        words = ["-m", "conformance.fuzz", *options, "--backend", guest]
         environment = os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-        return subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240
-        )
+        return run_python(*words, cwd=tmp_path, env=environment, timeout=240)
 
     return run
 

@@ -17,7 +17,7 @@ import pytest
 
 from conformance import gate
 from shared import sources
-from shared.sources import ROOT
+from tests.command_line import ROOT, run_python
 
 PASSES = "def test_passes(recorder): pass\n"
 DESELECT = "def pytest_collection_modifyitems(items): items[:] = items[:1]\n"
@@ -45,14 +45,14 @@ def house(template: Path, tmp_path: Path) -> Path:
 
 
 def run_gate(house: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "conformance.gate", *options],
-        cwd=house,
-        env=os.environ | variables,
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
+    words = ["-m", "conformance.gate", *options]
+    return run_python(*words, cwd=house, env=os.environ | variables, timeout=100)
+
+
+def start(house: Path, *words: str) -> subprocess.Popen[str]:
+    """This Python, of which standard error is read."""
+    how = {"cwd": house, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, *words], **how)
 
 
 def stamp(house: Path) -> Path:
@@ -60,9 +60,7 @@ def stamp(house: Path) -> Path:
 
 
 def test_of_two_at_once_one_runs_the_suite_and_the_other_waits(house: Path) -> None:
-    command = [sys.executable, "-m", "conformance.gate"]
-    options = {"cwd": house, "stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "text": True}
-    both = [subprocess.Popen(command, **options) for _ in range(2)]
+    both = [start(house, "-m", "conformance.gate") for _ in range(2)]
     errs = sorted(run.communicate(timeout=100)[1] for run in both)
     assert [run.returncode for run in both] == [0, 0]
     assert errs[0] == ""
@@ -106,13 +104,7 @@ def test_ctrl_c_ends_all_processes_with_one_line(house: Path, number: int) -> No
     )
     for name in ("one", "two"):
         (house / "conformance" / f"test_{name}.py").write_text(slow)
-    with subprocess.Popen(
-        [sys.executable, "-c", LISTENING],
-        cwd=house,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as run:
+    with start(house, "-c", LISTENING) as run:
         deadline = time.monotonic() + 300
         while len(list(house.glob("*.pid"))) < 2:
             assert time.monotonic() < deadline
@@ -162,9 +154,7 @@ def test_only_the_whole_suite_is_a_proof(
         gate.require_proof("now")
 
 
-def test_no_training_with_other_versions_than_the_suite_runs_with(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_training_with_other_versions_than_the_suite_runs_with(tmp_path, capsys) -> None:
     mine = gate.versions_in(sys.path)
     environment = tmp_path / "env-numpy"
 
@@ -226,9 +216,7 @@ def test_conformance_runs_once_and_is_skipped_with_one_line(
     assert run_suite.call_count == 2
 
 
-def test_a_change_of_anything_covered_runs_it_again(
-    run_suite: Mock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_change_of_anything_covered_runs_it_again(run_suite: Mock, tmp_path, monkeypatch) -> None:
     gate.main([])
     for runs, name in enumerate(gate.COVERED, start=2):
         path = tmp_path / name
@@ -254,9 +242,7 @@ def test_a_failure_is_passed_on_and_not_noted(run_suite: Mock) -> None:
     assert run_suite.call_count == 3
 
 
-def test_without_proof_nothing_is_noted(
-    run_suite: Mock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_proof_nothing_is_noted(run_suite: Mock, monkeypatch, capsys) -> None:
     gate.REPORT.parent.mkdir()
     gate.REPORT.write_text("{}")
     message = "2 of 3 tests have passed; nothing is proven"

@@ -1,7 +1,5 @@
 """The judge of one backend alone: it needs no other framework, and it sees what is wrong."""
 
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +9,7 @@ from safetensors.numpy import load_file
 from conformance import golden
 from impls.numpy import backend as ours
 from shared.commands.options import UsageError
-from tests.command_line import ROOT, error_of
+from tests.command_line import ROOT, error_of, run_python
 
 ALONE = """
 import sys
@@ -24,7 +22,7 @@ sys.exit(status)
 
 
 def test_numpy_alone_has_the_stored_results() -> None:
-    done = subprocess.run([sys.executable, "-c", ALONE], cwd=ROOT, capture_output=True, text=True)
+    done = run_python("-c", ALONE)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("✓") == 8
     assert done.stdout.endswith("alone\n")

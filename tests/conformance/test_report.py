@@ -3,8 +3,6 @@
 import json
 import shlex
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from bs4 import BeautifulSoup
 from conformance import gate
 from conformance.limits import ORDER
 from conformance.reporting.report import finite, render_page
-from shared.sources import ROOT
+from tests.command_line import ROOT, run_python
 from tests.guests import write_guests
 
 SUITE = [
@@ -56,14 +54,9 @@ class Suite:
 
     def run(self, *arguments: str) -> Run:
         reports = self.directory / "build"
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
-        done = subprocess.run(
-            [*command, "--report", str(reports), "-o", f"pythonpath=. {self.directory}"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        options = ["--report", reports, "-o", f"pythonpath=. {self.directory}"]
+        suite = ["-m", "pytest", "-p", "no:cacheprovider", *arguments]
+        done = run_python(*suite, *options, timeout=300)
         report = json.loads((reports / "conformance.json").read_text(encoding="utf-8"))
         page = (reports / "conformance.html").read_text(encoding="utf-8")
         return Run(done.returncode, done.stdout + done.stderr, report, page)
@@ -214,8 +207,7 @@ def test_json_has_no_infinity() -> None:
 
 def test_the_picture_in_the_readme_shows_as_many_tests_as_there_are() -> None:
     """`nox -s conformance -- --table-svg docs/conformance.svg` draws it again."""
-    command = [sys.executable, "-m", "pytest", "conformance", "--collect-only", "-q"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = run_python("-m", "pytest", "conformance", "--collect-only", "-q", timeout=120)
     tests = sum("::" in line for line in done.stdout.splitlines())
     assert tests > 1000, done.stdout[-300:]
     picture = (ROOT / "docs" / "conformance.svg").read_text(encoding="utf-8")

@@ -26,10 +26,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted((DOCS / "pages").glob("*.md"))
 
 MAY_BE_MISSING = (
-    "not written yet",
-    "not measured",
-    "older than the sources",
-    "before the sources changed",
+    *("not written yet", "not measured", "older than the sources", "before the sources changed"),
 )
 """Complaints about missing figures and pages, which are not mistakes."""
 
@@ -79,10 +76,7 @@ def test_the_site_is_whole(tmp_path: Path) -> None:
 # Figures from reports
 
 CHECK: dict[str, Any] = {
-    "check": "logits",
-    "dtype": "float64",
-    "verdict": "passed",
-    "limit": 1e-10,
+    **{"check": "logits", "dtype": "float64", "verdict": "passed", "limit": 1e-10},
     "errors": {"numpy": 4e-14, "torch": 5e-14, "jax": 0.0},
 }
 
@@ -174,11 +168,8 @@ def test_losses_in_bfloat16_are_drawn_beside_those_in_float32() -> None:
 
 # The kill matrix: the last run of the mutants
 
-TAPS, LOSS, INPUTS = (
-    "test_forward.py::test_taps",
-    "test_loss.py::test_loss",
-    "test_inputs.py::test_bad_tokens",
-)
+TAPS, LOSS = "test_forward.py::test_taps", "test_loss.py::test_loss"
+INPUTS = "test_inputs.py::test_bad_tokens"
 MATRIX = "```{kill-matrix}\n```"
 HEALTHY = [Verdict("healthy", backend, {}, [TAPS, LOSS, INPUTS]) for backend in BACKENDS]
 

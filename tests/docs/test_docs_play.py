@@ -4,7 +4,6 @@ docs/browser/ tests in a browser that the scripts show these numbers.
 """
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,9 +42,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> tuple[Checkpoint, Tokenizer]:
     return found, tokenizer
 
 
-def test_the_model_is_trained_once_and_again_if_it_is_gone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_model_is_trained_once_and_again_if_it_is_gone(tmp_path, monkeypatch, capsys) -> None:
     """A few steps of a tiny model in this process."""
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
     monkeypatch.setattr(trained, "OPTIONS", ("--dataset", str(tmp_path / "text.txt"), *SMALL))

@@ -5,15 +5,13 @@ The import rules are in pyproject.toml.
 
 import importlib
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from jaxtyping import TypeCheckError
 
 from shared.protocol import BACKENDS
-from shared.sources import ROOT
+from tests.command_line import ROOT, run_python
 
 HOUSE = ("impls", "shared", "conformance", "lessons", "audits", "docs", "tests")
 
@@ -24,8 +22,7 @@ def sources(*folders: str) -> list[Path]:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_python_started_inside_impls_says_what_is_wrong(backend: str) -> None:
-    command = [sys.executable, "-c", f"import {backend}"]
-    done = subprocess.run(command, cwd=ROOT / "impls", capture_output=True, text=True)
+    done = run_python("-c", f"import {backend}", cwd=ROOT / "impls")
     assert done.returncode == 1
     message = done.stderr.strip().splitlines()[-1]
     assert message.startswith("ImportError:")
@@ -60,9 +57,7 @@ def test_no_file_is_too_long_to_read() -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_wrong_shape_is_caught_in_every_backend(
-    backend: str, request: pytest.FixtureRequest
-) -> None:
+def test_a_wrong_shape_is_caught_in_every_backend(backend: str, request) -> None:
     """By the checks that `nox -s tests` switches on."""
     if not request.config.pluginmanager.hasplugin("tests.runtime_checks"):
         pytest.skip("pytest was started without -p tests.runtime_checks; nox -s tests has it")

@@ -5,23 +5,12 @@ import re
 import shlex
 import tomllib
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from audits import bench
-from audits.mutants import __main__ as mutants
-from audits.mutants import show
-from audits.reliability import __main__ as reliability
-from audits.results import __main__ as results
-from conformance.fuzz import __main__ as fuzz
-from lessons import attention, attention_steps, bigram, curves, tokenizers, walk
-from lessons.compare import __main__ as compare
-from lessons.gpt2 import __main__ as gpt2
-from lessons.ladder import __main__ as ladder
-from lessons.relay import __main__ as relay
 from shared.checkpoints.checkpoint import save_checkpoint
-from shared.commands import export
 from shared.commands.sample import sample_main
 from shared.commands.train import train_main
 from shared.config import GPTConfig
@@ -35,30 +24,30 @@ RUN = "--backend numpy --run TRAINED"
 TEXT = "--dataset TRAINED/../text.txt"
 
 COMMANDS = {
-    "attention": (attention.main, f"{RUN} --prompt a"),
-    "attention_steps": (attention_steps.main, ""),
-    "bench": (bench.main, ""),
-    "bigram": (bigram.main, TEXT),
-    "break": (show.main, ""),
-    "compare": (compare.main, TEXT),
-    "curves": (curves.main, ""),
-    "exercise": (ladder.main, ""),
-    "export": (export.main, "--run TRAINED --to gpt2"),
-    "fuzz": (fuzz.main, ""),
-    "gpt2": (gpt2.main, "--run TRAINED"),
-    "mutants": (mutants.main, ""),
-    "relay": (relay.main, TEXT),
-    "reliability": (reliability.main, ""),
-    "results": (results.main, ""),
+    "attention": ("lessons.attention", f"{RUN} --prompt a"),
+    "attention_steps": ("lessons.attention_steps", ""),
+    "bench": ("audits.bench", ""),
+    "bigram": ("lessons.bigram", TEXT),
+    "break": ("audits.mutants.show", ""),
+    "compare": ("lessons.compare.__main__", TEXT),
+    "curves": ("lessons.curves", ""),
+    "exercise": ("lessons.ladder.__main__", ""),
+    "export": ("shared.commands.export", "--run TRAINED --to gpt2"),
+    "fuzz": ("conformance.fuzz.__main__", ""),
+    "gpt2": ("lessons.gpt2.__main__", "--run TRAINED"),
+    "mutants": ("audits.mutants.__main__", ""),
+    "relay": ("lessons.relay.__main__", TEXT),
+    "reliability": ("audits.reliability.__main__", ""),
+    "results": ("audits.results.__main__", ""),
     "sample": (partial(sample_main, "numpy"), "--run TRAINED"),
-    "tokenizers": (tokenizers.main, TEXT),
+    "tokenizers": ("lessons.tokenizers", TEXT),
     "train": (partial(train_main, "numpy"), f"{shlex.join(SMALL)} {TEXT} --out run"),
     "tune": (partial(train_main, "numpy"), f"--init-from TRAINED {TEXT} --out run"),
     "untrained sample": (partial(sample_main, "numpy"), ""),
-    "untrained walk": (walk.main, "--untrained"),
-    "walk": (walk.main, f"{RUN} --text soft"),
+    "untrained walk": ("lessons.walk", "--untrained"),
+    "walk": ("lessons.walk", f"{RUN} --text soft"),
 }
-"""The commands, with valid options."""
+"""The modules or functions of the commands, with valid options."""
 
 TABLE = tomllib.loads(Path(__file__).with_name("bad_input.toml").read_text(encoding="utf-8"))
 BAD = [(command, *line) for command, lines in TABLE.items() for line in lines.items()]
@@ -103,6 +92,7 @@ def test_bad_input_is_one_line(
     monkeypatch.syspath_prepend(files)
     monkeypatch.chdir(tmp_path)
     main, good = COMMANDS[command]
+    main = import_module(main).main if isinstance(main, str) else main
     given = f"{good} {options}".replace("ROOT", str(ROOT))
     given = given.replace("TRAINED", str(trained)).replace("FILES", str(files))
     said = error_of(capsys, main(shlex.split(given)))

@@ -46,9 +46,7 @@ def readme() -> list[list[str]]:
     return [shlex.split(line, comments=True) for line in commands_of(README)]
 
 
-def test_every_command_of_the_readme_works(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
-) -> None:
+def test_every_command_of_the_readme_works(tmp_path, monkeypatch, capsys) -> None:
     """Trainings take a few steps of a small model, so that later commands find their runs."""
     monkeypatch.chdir(tmp_path)
     write_texts()
@@ -169,9 +167,7 @@ def test_commands_are_found():
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_command_works(
-    runs: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_works(runs: Path, command: str, monkeypatch, capsys) -> None:
     monkeypatch.chdir(runs)
     monkeypatch.setattr("lessons.ladder.exercise.FOLDER", runs / "my_gpt")
     # A backend's session is its command line, after the suite.

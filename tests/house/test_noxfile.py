@@ -122,12 +122,7 @@ COMMANDS = {
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize(("dataset", "status"), [("playlets", 0), ("no-such-text", 2)])
 def test_options_are_checked_without_training(
-    name: str,
-    dataset: str,
-    status: int,
-    empty_directory: None,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    name: str, dataset: str, status: int, empty_directory: None, monkeypatch, capsys
 ) -> None:
     monkeypatch.setenv(CHECK_ONLY, "1")
     monkeypatch.setattr("shared.commands.terminal.PATIENCE", 60.0)  # a slow machine says no more

@@ -58,20 +58,13 @@ def _lines(node: ast.Module | ast.ClassDef, prefix: str, *, names: bool) -> Iter
 
 
 def _arguments(function: ast.FunctionDef) -> list[str]:
-    given = function.args
-    every = [*given.posonlyargs, *given.args, given.vararg, *given.kwonlyargs, given.kwarg]
-    return [argument.arg for argument in every if argument]
+    return [part.arg for part in ast.walk(function.args) if isinstance(part, ast.arg)]
 
 
 def _assigned(function: ast.FunctionDef) -> list[str]:
     """Names and attributes that a function assigns; sorted, for torch's fast path comes first."""
-    return sorted(
-        {
-            ast.unparse(part)
-            for part in ast.walk(function)
-            if isinstance(part, ast.Name | ast.Attribute) and isinstance(part.ctx, ast.Store)
-        }
-    )
+    named = [part for part in ast.walk(function) if isinstance(part, ast.Name | ast.Attribute)]
+    return sorted({ast.unparse(part) for part in named if isinstance(part.ctx, ast.Store)})
 
 
 def belongs_to(line: str, declared: str) -> bool:

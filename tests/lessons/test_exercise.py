@@ -74,9 +74,7 @@ def test_every_rung_has_a_hint_and_every_hint_a_rung() -> None:
 # Progress
 
 
-def test_the_untouched_exercise_is_written_once_and_stands_at_the_foot(
-    solution: Path, monkeypatch, capsys
-) -> None:
+def test_the_untouched_exercise_is_written_once(solution: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(exercise, "FOLDER", solution)
     assert command.main([]) == 1
     shown = capsys.readouterr().out
@@ -93,9 +91,7 @@ def test_the_untouched_exercise_is_written_once_and_stands_at_the_foot(
     assert "# mine" in (solution / "nn.py").read_text()
 
 
-def test_a_complete_solution_reaches_the_top_and_is_the_numpy_backend(
-    solution: Path, capsys
-) -> None:
+def test_a_whole_solution_reaches_the_top_and_is_the_numpy_backend(solution: Path, capsys) -> None:
     """So the suite, which is run on a copy of that backend elsewhere, need not be run on it."""
     assemble(solution)
     assert command.main(["--solution", str(solution)]) == 0

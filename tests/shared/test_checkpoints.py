@@ -17,12 +17,8 @@ import pytest
 from audits.reliability.samples import same
 from conformance.shared.samples import record, save
 from shared.checkpoints import parts as checkpoint_parts
-from shared.checkpoints.checkpoint import (
-    checkpoint_path,
-    clean_leftovers,
-    load_checkpoint,
-    newest_checkpoint,
-)
+from shared.checkpoints.checkpoint import load_checkpoint
+from shared.checkpoints.directories import checkpoint_path, clean_leftovers, newest_checkpoint
 from shared.config import GPTConfig
 from shared.errors import CheckpointError
 from tests.crashes import Crash, fail

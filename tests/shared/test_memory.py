@@ -1,7 +1,6 @@
 """Too little memory is one line: said before anything is tried, or when a framework finds out."""
 
 import importlib
-from pathlib import Path
 
 import pytest
 
@@ -29,9 +28,7 @@ def test_other_errors_of_a_framework_are_not_hidden() -> None:
         run_command(fail)
 
 
-def test_a_sparse_file_that_claims_more_than_there_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sparse_file_that_claims_more_than_there_is(tmp_path, monkeypatch) -> None:
     config = GPTConfig(3, 8, 1, 1, 8)
     save_checkpoint(tmp_path / "model", config, init_weights(config, 0))
     size = (tmp_path / "model" / "model.safetensors").stat().st_size

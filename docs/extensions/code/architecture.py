@@ -21,6 +21,7 @@ HEADS, HEAD_WIDTH = (6.2, 9.2, 12.2), 2.6
 WORDS = 15.3
 """Where the words about the boxes on the branch begin."""
 WIDTH = 23.5
+Points = Sequence[float]
 NORM = "LayerNorm"
 
 
@@ -122,13 +123,7 @@ class Architecture:
         self.y += ROW
 
     def on_branch(
-        self,
-        tap: str,
-        label: str,
-        words: str,
-        *,
-        above: Sequence[float] = (MIDDLE,),
-        joins: bool = False,
+        self, tap: str, label: str, words: str, *, above: Points = (MIDDLE,), joins: bool = False
     ) -> None:
         """A box beside the stream, which passes it by.
 

@@ -2,7 +2,6 @@
 
 import re
 import signal
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,7 @@ from shared.protocol import BACKENDS
 from shared.runs.metrics import read_metrics
 from shared.sources import ROOT
 from shared.text.tokenizers import build_tokenizer
-from tests.command_line import SMALL, error_of, start
+from tests.command_line import SMALL, error_of, run_python, start
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
 
@@ -42,10 +41,10 @@ def test_help_is_readable_and_quick():
         "    assert sample_main(backend, ['--help']) == 0\n"
         "assert not {'torch', 'jax', 'matplotlib'} & sys.modules.keys(), 'slow to import'"
     )
-    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False)
-    assert shown.returncode == 0, shown.stderr.decode()
-    assert shown.stderr == b""
-    text = shown.stdout.decode()
+    shown = run_python("-c", code)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stderr == ""
+    text = shown.stdout
     for backend in BACKENDS:
         for command in ("train", "sample"):
             assert f"usage: python -m impls.{backend}.{command}" in text
@@ -251,12 +250,10 @@ def test_a_framework_that_is_not_installed(capsys, monkeypatch, text, trained, b
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("words", [["train.py"], ["-m", "sample"]], ids=" ".join)
 def test_started_from_inside_a_backend(backend, words):
-    ended = subprocess.run(
-        [sys.executable, *words], cwd=ROOT / "impls" / backend, capture_output=True, check=False
-    )
+    ended = run_python(*words, cwd=ROOT / "impls" / backend)
     command = f"python -m impls.{backend}.{'train' if 'train.py' in words else 'sample'}"
     shown = f"from the top of the repository: {command}\n"
-    assert (ended.returncode, ended.stderr.decode()) == (2, shown)
+    assert (ended.returncode, ended.stderr) == (2, shown)
 
 
 def test_what_is_in_a_run_stands_for_it(capsys, trained):

@@ -29,7 +29,7 @@ def other(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_it_begins_with_the_weights_of_a_run_and_is_resumed_like_any_other(
+def test_it_begins_with_the_weights_of_a_run_and_is_resumed(
     capsys, trained: Path, other: str
 ) -> None:
     """Step 0 shows the loss of its weights, and training improves on it."""
@@ -57,7 +57,7 @@ def test_it_begins_with_the_weights_of_a_run_and_is_resumed_like_any_other(
     assert (record.step, record.backend, record.init_from) == (24, "numpy", str(trained))
 
 
-def test_model_and_tokenizer_are_the_checkpoints_and_the_training_the_presets(
+def test_model_and_tokenizer_are_the_checkpoints_the_training_is_new(
     trained: Path, other: str
 ) -> None:
     options = ["--init-from", str(trained), "--dataset", other, "--preset", "numpy-course-bpe"]

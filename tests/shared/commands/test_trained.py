@@ -67,9 +67,7 @@ def test_both_probabilities_are_shown_where_they_differ(capsys, trained) -> None
 # The perplexity of a text, against its definition
 
 
-def test_perplexity_is_exp_of_the_mean_loss(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_perplexity_is_exp_of_the_mean_loss(tmp_path, capsys) -> None:
     config, weights = saved(tmp_path / "model")
     (tmp_path / "text").write_text(QUESTION)
     options = ["--run", str(tmp_path / "model"), "--perplexity", str(tmp_path / "text")]
@@ -91,9 +89,7 @@ def test_perplexity_is_exp_of_the_mean_loss(
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("position", ["learned", "sinusoidal"])
-def test_what_is_exported_is_the_same_function(
-    tmp_path: Path, position: str, bias: bool, tied: bool
-) -> None:
+def test_an_export_is_the_same_function(tmp_path, position: str, bias: bool, tied: bool) -> None:
     config, weights = saved(tmp_path / "own", position=position, bias=bias, tie_weights=tied)
     assert main(["--run", str(tmp_path / "own"), "--to", str(tmp_path / "gpt2")]) == 0
     exported = load_checkpoint(tmp_path / "gpt2")

@@ -48,15 +48,8 @@ def test_a_terminal_gets_a_bar(capsys, monkeypatch):
         display.update(Metrics(step=10, loss=1.5, val_loss=2.5, tokens_per_second=1234.5))
     shown = capsys.readouterr()
     assert shown.out == ""
-    for part in (
-        "\x1b[",
-        "val at 25%",
-        "10/20",
-        "loss 1.5000",
-        "val 2.5000",
-        "1,234 tokens/s",
-        "left",
-    ):
+    words = ("val at 25%", "10/20", "loss 1.5000", "val 2.5000", "1,234 tokens/s", "left")
+    for part in ("\x1b[", *words):
         assert part in shown.err
 
 

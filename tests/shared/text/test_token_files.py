@@ -32,9 +32,7 @@ def same(one: TokenData, other: TokenData) -> bool:
 
 
 @pytest.mark.parametrize("kind", TOKENIZERS)
-def test_the_second_start_makes_nothing(
-    tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
+def test_the_second_start_makes_nothing(tmp_path, kept: Path, monkeypatch, kind: str) -> None:
     first = begin(tmp_path, kind)
     with monkeypatch.context() as patch:
         patch.setattr(datasets, "build_tokenizer", pytest.fail)

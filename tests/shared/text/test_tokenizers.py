@@ -1,7 +1,6 @@
 """The four tokenizers: any text of Unicode comes back, any ids as a stream, and in any process the
 same; and no text commands a terminal."""
 
-import subprocess
 import sys
 import unicodedata
 
@@ -15,6 +14,7 @@ from tokenizers import pre_tokenizers
 from shared.commands.terminal import escape_controls
 from shared.errors import TokenizerError
 from shared.text.tokenizers import TOKENIZERS, UNKNOWN, WORD, build_tokenizer, split_words
+from tests.command_line import run_python
 
 KNOWN = (
     "ROMEO: But, soft! what light through yonder window breaks?\r\n"
@@ -86,8 +86,7 @@ def test_the_same_text_gives_the_same_ids_in_another_process():
         "for kind in TOKENIZERS: print(build_tokenizer(kind, text).to_json())"
     )
     text = "".join(chr(65 + i * i % 23) + " " * (i % 3 == 0) for i in range(5000))
-    run = [sys.executable, "-c", script]
-    there = subprocess.run(run, input=text, capture_output=True, text=True, check=True).stdout
+    there = run_python("-c", script, input=text, check=True).stdout
     here = [build_tokenizer(kind, text).to_json() for kind in TOKENIZERS]
     assert there.splitlines() == here
 

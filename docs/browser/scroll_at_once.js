@@ -1,0 +1,4 @@
+// A click misses while the page is still scrolling.
+addEventListener("DOMContentLoaded", () => {
+  document.documentElement.style.scrollBehavior = "auto";
+});
