@@ -1,7 +1,6 @@
 """Train presets with twenty seeds, and store the losses to expect: python -m audits.bands
 
-Each seed is a process of its own, with one thread; what was stored before is replaced preset by
-preset. An hour for all of them.
+Two processes at a time, with one thread each. What was stored of a preset and a text is replaced.
 """
 
 import json
@@ -19,17 +18,17 @@ from tyro.conf import UseAppendAction, arg
 from audits.contained import work_off
 from audits.results.record import HUGE
 from lessons.command import command
-from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
-from shared.commands.options import BackendName
+from shared.commands.options import DatasetName
 from shared.commands.terminal import OK, end_of_checks, say
 from shared.commands.train import train_main
+from shared.commands.trained import load_trained
 from shared.config import preset_names
 from shared.errors import RunError
 from shared.files import explained, write_whole
 from shared.runs.bands import BANDS, Band, bands, recipe_of
 from shared.runs.directory import RunDirectory
 from shared.runs.metrics import read_metrics
-from shared.text.datasets import DATASETS, load_dataset
+from shared.text.datasets import load_dataset
 
 HOUR = 3600.0
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -43,14 +42,10 @@ class Options:
 
     preset: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="|".join(preset_names()))] = ()
     """A preset. By default all but `baby-gpt`."""
-    dataset: Annotated[str, arg(metavar="|".join((*DATASETS, "FILE")))] = "auto"
+    dataset: DatasetName = "auto"
     """auto: tinyshakespeare if available, otherwise playlets. FILE: any UTF-8 text."""
-    backend: BackendName = "numpy"
-    """The backend that trains. All have the same bands."""
     seeds: int = 20
     """How many seeds: 1, 2, …"""
-    processes: int = 2
-    """Trainings at a time."""
 
 
 @command
@@ -59,30 +54,29 @@ def main(options: Options) -> int:
     dataset = load_dataset(options.dataset)
     end_of_checks()
     for preset in options.preset or [name for name in preset_names() if name not in HUGE]:
-        work = partial(train_seed, options.backend, preset, dataset.name)
-        recipes, losses = [], []
+        work = partial(train_seed, preset, dataset.name)
         with patch.dict(os.environ, ONE_THREAD):
-            seeds = range(1, options.seeds + 1)
-            for seed, found in work_off(work, seeds, HOUR, options.processes):
-                if isinstance(found, str):
-                    raise RunError(f"{preset} with seed {seed}: {found}")
-                recipes.append(found[0])
-                losses.append(found[1])
-        by_step = {step: sorted(round(each[step], 5) for each in losses) for step in losses[0]}
-        band = Band(preset, dataset.name, recipes[0], by_step)
+            found = [each for _, each in work_off(work, range(1, options.seeds + 1), HOUR, 2)]
+        trained = [each for each in found if not isinstance(each, str)]
+        if len(trained) < len(found):
+            raise RunError(f"{preset}: {next(each for each in found if isinstance(each, str))}")
+        (recipe, first), losses = trained[0], [each for _, each in trained]
+        by_step = {step: sorted(round(each[step], 5) for each in losses) for step in first}
+        band = Band(preset, dataset.name, recipe, by_step)
         store(band)
         say(f"{preset} on {dataset.name}: {' to '.join(f'{x:.4f}' for x in band.at(max(by_step)))}")
     return 0
 
 
-def train_seed(backend: str, preset: str, dataset: str, seed: int) -> Trained:
-    """Train a preset with a seed, as its command line does."""
+def train_seed(preset: str, dataset: str, seed: int) -> Trained:
+    """Train a preset in NumPy with a seed, as its command line does."""
     with tempfile.TemporaryDirectory() as directory:
         run = Path(directory) / "run"
         options = ["--preset", preset, "--dataset", dataset, "--seed", str(seed), "--out", str(run)]
-        if train_main(backend, options) != OK:
+        if train_main("numpy", options) != OK:
             raise RunError(f"{preset} was not trained with seed {seed}")
-        checkpoint = load_checkpoint(newest_checkpoint(run))
+        checkpoint, _ = load_trained("numpy", run)
+        assert checkpoint.training is not None, "it was trained"
         rows = read_metrics(RunDirectory(run).metrics)
         losses = {row.step: row.val_loss for row in rows if row.val_loss is not None}
         return recipe_of(checkpoint.config, checkpoint.training), losses

@@ -1,9 +1,9 @@
-"""How fast a backend trains and writes, beside its bare matrix products: python -m audits.bench
+"""How fast each backend trains and writes: python -m audits.bench
 
 Every backend has its own process. They take turns, so that a machine whose speed drifts is as slow
-for one as for another; a turn is the matrix products of a training step alone, in NumPy, the
-training step, and writing with the KV cache until the window is full. `--against nanogpt=DIR` lets
-a checkout of nanoGPT take its turns, too. Run nothing else meanwhile.
+for one as for another; a turn is some training steps, and a text with the KV cache until the window
+is full. `--against nanogpt=DIR` lets a checkout of nanoGPT take its turns, too. Run nothing else
+meanwhile.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,7 @@ import numpy as np
 from rich.console import Console
 from threadpoolctl import threadpool_info
 
-from audits.readme import README, update_readme
-from lessons.alone import in_process, peak_memory
+from lessons.alone import in_process
 from lessons.command import PresetName, command
 from lessons.printing import table_of_numbers
 from shared.commands.options import UsageError
@@ -44,102 +43,49 @@ class Options:
 
     preset: PresetName = DEFAULT_PRESET
     """The recipe whose training step is measured."""
-    vocab_size: int = 65
-    """Size of the vocabulary. Tinyshakespeare has 65 different characters."""
     rounds: int = 10
     """Turns of each backend."""
     against: str | None = None
     """nanogpt=DIR: also measure the model.py of a checkout of nanoGPT, and compare with it."""
-    update_readme: bool = False
-    """Also write the table into README.md."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """The same for all: a model, a batch, and a text to write."""
-
-    config: GPTConfig
-    train: TrainConfig
-
-    @property
-    def ids(self) -> np.ndarray:
-        return np.random.default_rng(0).integers(self.config.vocab_size, size=100_000)
-
-    def batch(self) -> tuple[np.ndarray, np.ndarray]:
-        sizes = {"batch_size": self.train.batch_size, "block_size": self.config.block_size}
-        return batch(self.ids, **sizes, seed=self.train.seed, step=0)
-
-    @property
-    def writing(self) -> SampleConfig:
-        """From one token on, until the window is full."""
-        return SampleConfig(max_new_tokens=self.config.block_size - 1, temperature=0.8)
 
 
 Work = dict[str, Callable[[], object]]
-"""What is measured: products, step, writing."""
+"""What is measured: step, writing."""
 Turn = dict[str, float]
 """Seconds of each work; the median of a turn."""
 
 
-def numpy_products(config: GPTConfig, batch_size: int) -> Callable[[], None]:
-    """A function that does all the matrix products of a training step in NumPy, in float32.
-
-    For y = a @ b these are y, and in the backward da = dy @ bᵀ and db = aᵀ @ dy. Results go into
-    preallocated memory, so that only the products are measured.
-    """
-    B, T, L = batch_size, config.block_size, config.n_layer
-    C, F, V = config.n_embd, config.inner_size, config.vocab_size
-    H, D = config.n_head, config.head_size
-    shapes: list[tuple[tuple[int, ...], tuple[int, ...], int]] = [
-        ((B * T, C), (C, 3 * C), L),  # attn.c_attn
-        ((B, H, T, D), (B, H, D, T), L),  # q @ k
-        ((B, H, T, T), (B, H, T, D), L),  # weights @ v
-        ((B * T, C), (C, C), L),  # attn.c_proj
-        ((B * T, C), (C, F), L),  # mlp.c_fc
-        ((B * T, F), (F, C), L),  # mlp.c_proj
-        ((B * T, C), (C, V), 1),  # lm_head
-    ]
-    rng = np.random.default_rng(0)
-    work = []
-    for shape_a, shape_b, count in shapes:
-        a = rng.standard_normal(shape_a, dtype=np.float32)
-        b = rng.standard_normal(shape_b, dtype=np.float32)
-        work.append((count, a, b, a @ b, np.empty_like(a), np.empty_like(b)))
-
-    def run() -> None:
-        for count, a, b, y, da, db in work:
-            for _ in range(count):
-                np.matmul(a, b, out=y)
-                np.matmul(y, b.mT, out=da)
-                np.matmul(a.mT, y, out=db)
-
-    return run
+def operations(config: GPTConfig, train: TrainConfig) -> int:
+    """Floating-point operations of a step's matrix products: 6 for every weight and token, and
+    12 · T · C for the attention of a layer (Kaplan et al. 2020, table 1)."""
+    C, layers = config.n_embd, config.n_layer
+    weights = layers * (4 * C * C + 2 * C * config.inner_size) + C * config.vocab_size
+    attention = layers * 12 * config.block_size * C
+    return train.batch_size * config.block_size * (6 * weights + attention)
 
 
-def backend_work(name: str, setting: Setting) -> Work:
+def backend_work(name: str, config: GPTConfig, train: TrainConfig) -> Work:
     """The training step of a backend, and its writing."""
-    config, train = setting.config, setting.train
     model = load_backend(name).build(config, init_weights(config, train.seed))
-    trainer, (tokens, targets) = model.trainer(train), setting.batch()
+    trainer, (ids, tokens, targets) = model.trainer(train), example(config, train)
+    writing = SampleConfig(max_new_tokens=config.block_size - 1, temperature=0.8)
     return {
         "step": lambda: trainer.step(tokens, targets),
-        "writing": lambda: list(model.generate(setting.ids[:1], setting.writing)),
+        "writing": lambda: list(model.generate(ids[:1], writing)),
     }
 
 
-def nanogpt_work(directory: str, setting: Setting) -> Work:
+def nanogpt_work(directory: str, config: GPTConfig, train: TrainConfig) -> Work:
     """The same in nanoGPT, as its train.py and sample.py do it on a CPU."""
     torch: Any = importlib.import_module("torch")
     sys.path.insert(0, directory)
     theirs: Any = importlib.import_module("model")
-    config, train, writing = setting.config, setting.train, setting.writing
     names = ("vocab_size", "block_size", "n_layer", "n_head", "n_embd", "bias", "dropout")
     with contextlib.redirect_stdout(sys.stderr):  # it says how many parameters it has
         model = theirs.GPT(theirs.GPTConfig(**{name: getattr(config, name) for name in names}))
         rates = train.weight_decay, train.learning_rate, (train.beta1, train.beta2)
         optimizer = model.configure_optimizers(*rates, "cpu")
-    tokens, targets = map(torch.from_numpy, setting.batch())
-    start = torch.from_numpy(setting.ids[None, :1])
+    ids, tokens, targets = map(torch.from_numpy, example(config, train))
 
     def step() -> None:
         _, loss = model(tokens, targets)
@@ -149,10 +95,15 @@ def nanogpt_work(directory: str, setting: Setting) -> Work:
         optimizer.zero_grad(set_to_none=True)
         loss.item()
 
-    return {
-        "step": step,
-        "writing": lambda: model.generate(start, writing.max_new_tokens, writing.temperature),
-    }
+    writing = config.block_size - 1, 0.8
+    return {"step": step, "writing": lambda: model.generate(ids[None, :1], *writing)}
+
+
+def example(config: GPTConfig, train: TrainConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Random tokens, and a batch of them."""
+    ids = np.random.default_rng(0).integers(config.vocab_size, size=100_000)
+    sizes = {"batch_size": train.batch_size, "block_size": config.block_size}
+    return ids, *batch(ids, **sizes, seed=train.seed, step=0)
 
 
 # In the process of a subject: the name of a backend, or nanogpt=DIR.
@@ -160,11 +111,11 @@ def nanogpt_work(directory: str, setting: Setting) -> Work:
 WORK: Work = {}
 
 
-def set_up(subject: str, setting: Setting) -> None:
+def set_up(subject: str, config: GPTConfig, train: TrainConfig) -> None:
     """Make ready what is measured, and do it once: it may compile."""
-    WORK["products"] = numpy_products(setting.config, setting.train.batch_size)
     name, _, directory = subject.partition("=")
-    WORK.update(nanogpt_work(directory, setting) if directory else backend_work(name, setting))
+    make, of = (nanogpt_work, directory) if directory else (backend_work, name)
+    WORK.update(make(of, config, train))
     for function in WORK.values():
         function()
 
@@ -184,42 +135,36 @@ def take_turn() -> Turn:
 
 def machine() -> str:
     """What NumPy computes with here."""
-    blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
-    kernels = (
-        f"{b['internal_api']} {b.get('architecture')}, {b['num_threads']} threads" for b in blas
+    blas: dict[str, Any] = next(
+        (each for each in threadpool_info() if each["user_api"] == "blas"), {}
     )
-    return f"{platform.machine()}, {os.cpu_count()} CPUs, NumPy's products by {next(kernels, '?')}"
+    kernels = " ".join(str(blas.get(key, "?")) for key in ("internal_api", "architecture"))
+    return f"{platform.machine()}, {os.cpu_count()} CPUs, NumPy's products by {kernels}"
 
 
 # Here
 
 
-def spread(values: Sequence[float], form: str) -> str:
+def spread(values: Iterable[float], form: str) -> str:
     """Median, lowest and highest."""
-    middle, low, high = (f(values) for f in (statistics.median, min, max))
-    return f"{middle:{form}}\n({low:{form}}–{high:{form}})"
+    every = sorted(values)
+    return f"{statistics.median(every):{form}}\n({every[0]:{form}}–{every[-1]:{form}})"
 
 
-def rows_of(
-    turns: dict[str, list[Turn]], memory: dict[str, int | None], tokens: int
-) -> list[list[str]]:
-    """A row for each subject. Ratios are of the same round."""
-    peer = next((name for name in turns if "=" in name), None)
-    rows = [["", "step (ms)", "step / products", "tokens/s written", "peak (MiB)"]]
-    rows[0] += [f"step / {peer.partition('=')[0]}"] if peer else []
-    for name, its in turns.items():
-        row = [
-            name.partition("=")[0],
-            spread([1e3 * turn["step"] for turn in its], ".1f"),
-            spread([turn["step"] / turn["products"] for turn in its], ".2f"),
-            spread([tokens / turn["writing"] for turn in its], ",.0f"),
-            "?" if (peak := memory[name]) is None else f"{peak / 2**20:,.0f}",
-        ]
-        if peer:
-            pairs = zip(its, turns[peer], strict=True)
-            row.append(spread([ours["step"] / theirs["step"] for ours, theirs in pairs], ".2f"))
-        rows.append(row)
-    return rows
+def columns(
+    turns: list[Turn], peer: list[Turn], config: GPTConfig, train: TrainConfig
+) -> dict[str, str]:
+    """What was measured of a subject, by heading. Ratios are of the same round."""
+    work, tokens = operations(config, train), config.block_size - 1
+    shown = {
+        "step (ms)": spread((1e3 * turn["step"] for turn in turns), ".1f"),
+        "GFLOP/s": spread((work / 1e9 / turn["step"] for turn in turns), ".1f"),
+        "tokens/s written": spread((tokens / turn["writing"] for turn in turns), ",.0f"),
+    }
+    if peer:
+        pairs = zip(turns, peer, strict=True)
+        shown["step / nanoGPT"] = spread((our["step"] / its["step"] for our, its in pairs), ".2f")
+    return shown
 
 
 @command
@@ -233,33 +178,31 @@ def main(options: Options) -> int:
     ):
         raise UsageError(f"--against {options.against}: expected nanogpt=DIR, with its model.py")
     preset = load_preset(options.preset)
-    config = GPTConfig(**(preset.model | {"vocab_size": options.vocab_size}))
+    config = GPTConfig(**({"vocab_size": 65} | preset.model))  # tinyshakespeare's characters
     if config.block_size < 2:
         raise ConfigError("block_size is 1: there is nothing to write before the window is full")
-    setting = Setting(config, preset.train)
     subjects = [*BACKENDS, *([options.against] if options.against else [])]
     turns: dict[str, list[Turn]] = {subject: [] for subject in subjects}
     with contextlib.ExitStack() as stack:
-        call = {subject: stack.enter_context(in_process()) for subject in subjects}
-        for subject in subjects:
+        call = {subject: stack.enter_context(in_process()) for subject in turns}
+        for subject in turns:
             say(f"preparing {subject} …")
-            call[subject](set_up, subject, setting)
-        say(f"{options.rounds} rounds …")
-        for _ in range(options.rounds):
-            for subject in subjects:
-                turns[subject].append(call[subject](take_turn))
-        memory = {subject: call[subject](peak_memory) for subject in subjects}
+            call[subject](set_up, subject, config, preset.train)
+        for i in range(options.rounds):
+            say(f"round {i + 1} of {options.rounds}")
+            for subject, its in turns.items():
+                its.append(call[subject](take_turn))
         where = call[BACKENDS[0]](machine)
-    headings, *rows = rows_of(turns, memory, setting.writing.max_new_tokens)
+    peer = turns[options.against] if options.against else []
+    shown = {
+        subject.partition("=")[0]: columns(its, peer, config, preset.train)
+        for subject, its in turns.items()
+    }
     title = f"{preset.name}, float32; median (lowest–highest) of {options.rounds} rounds"
-    table = table_of_numbers(*headings, title=title, caption=where)
-    for row in rows:
-        table.add_row(*row)
+    table = table_of_numbers("", *shown[BACKENDS[0]], title=title, caption=where)
+    for name, cells in shown.items():
+        table.add_row(name, *cells.values())
     Console(highlight=False).print(table)
-    if options.update_readme:
-        lines = [headings, ["---", *["--:"] * (len(headings) - 1)], *rows]
-        markdown = "\n".join(f"| {' | '.join(line)} |".replace("\n", " ") for line in lines)
-        update_readme(README, "bench", f"{title}; {where}.\n\n{markdown}\n")
     return 0
 
 

@@ -1,9 +1,11 @@
 """Where a disagreement begins, and the command that reproduces it."""
 
 import shlex
+import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 from conformance.cases import Case, batch_of
 from conformance.compare import Disagreement
@@ -17,24 +19,10 @@ Shape = tuple[int | None, int | None]
 STAGES = {"taps": "trace", "logits": None, "loss": None, "gradients": "grads"}
 """The stages of a result, in order, and the capability that shows each of them."""
 
+TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 PATHS = {
     check: (list(STAGES)[:count], suspect)
-    for count, suspect, checks in [
-        (1, "the softmax", ["softmax rows sum to 1"]),
-        (1, "the mask", ["weights on the future"]),
-        (1, "the fast path, which a trace does not take", ["logits"]),
-        (2, "how the future is kept out", ["future has no influence"]),
-        (2, "decoding", ["cached decoding", "same text"]),
-        (2, "the cache or the position of the window", ["decoded logits"]),
-        (2, "the loss", ["loss"]),
-        (3, "the backward pass", ["gradients", "no gradient from the past"]),
-        (4, "loss and gradient together", ["finite differences"]),
-        (4, "how rows of a batch are kept apart", ["rows alone"]),
-        (4, "the optimizer", ["AdamW, 1 step", "AdamW, 20 steps", "SGD, 1 step", "SGD, 20 steps"]),
-        (4, "the optimizer", ["relay", "200 steps: losses", "200 steps: weights"]),
-        (4, "state kept or shared between calls", ["trained model", "resume", "interleaved"]),
-        (4, "state kept or shared between calls", ["repeated", "results kept"]),
-    ]
+    for count, suspect, checks in TABLE["paths"]
     for check in checks
 }
 """For checks that depend on other results: these stages, and the suspect if they agree."""

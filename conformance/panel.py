@@ -8,36 +8,27 @@ from contextlib import suppress
 
 from conformance import cases
 from conformance.cases import CASES, Case, random_weights, rounded
+from shared import protocol
 from shared.errors import BackendError
-from shared.protocol import (
-    BACKENDS,
-    CAPABILITIES,
-    PRECISIONS,
-    Backend,
-    Model,
-    claimed,
-    load_backend,
-    precisions,
-)
 
 
 def judged(named: Sequence[str]) -> list[str]:
     """The backends to judge if these are named: named built-in backends replace the usual three,
     and others are added."""
-    built_in = [name for name in BACKENDS if name in named] or list(BACKENDS)
-    return [*built_in, *dict.fromkeys(name for name in named if name not in BACKENDS)]
+    built_in = [name for name in protocol.BACKENDS if name in named] or list(protocol.BACKENDS)
+    return [*built_in, *dict.fromkeys(name for name in named if name not in protocol.BACKENDS)]
 
 
 def available_modes() -> list[str]:
     """Every mode and device that this machine has. Those that it lacks are named."""
     found = []
-    for backend in BACKENDS:
+    for backend in protocol.BACKENDS:
         module = f"impls.{backend}.modes"
         if importlib.util.find_spec(module) is None:  # NumPy has none
             continue
         for mode in importlib.import_module(module).MODES:
             try:
-                found.append(load_backend(f"{backend}@{mode}").name)
+                found.append(protocol.load_backend(f"{backend}@{mode}").name)
             except BackendError as error:
                 print(f"not judged: {error}", file=sys.stderr)
     return found
@@ -46,12 +37,12 @@ def available_modes() -> list[str]:
 class Panel:
     """The backends by the requested names."""
 
-    def __init__(self, backends: dict[str, Backend]) -> None:
+    def __init__(self, backends: dict[str, protocol.Backend]) -> None:
         self.backends = backends
         self._claims: dict[str, frozenset[str]] = {}
-        self._models: dict[tuple[str, str, str, int, bool], Model] = {}
+        self._models: dict[tuple[str, str, str, int, bool], protocol.Model] = {}
 
-    def model(self, name: str, case: Case, dtype: str, *, truthful: bool = False) -> Model:
+    def model(self, name: str, case: Case, dtype: str, *, truthful: bool = False) -> protocol.Model:
         """A read-only model, shared by all tests with the same arguments.
 
         Truthful: with the weights as a float32 model holds them.
@@ -68,17 +59,17 @@ class Panel:
         """The capabilities that a backend claims. Built-in backends claim all of them, and so does
         one that cannot build a model: then the tests fail and say why."""
         if name not in self._claims:
-            self._claims[name] = frozenset(CAPABILITIES)
-            if name not in BACKENDS:
+            self._claims[name] = frozenset(protocol.CAPABILITIES)
+            if name not in protocol.BACKENDS:
                 with suppress(Exception):
-                    model = self.model(name, CASES[0], precisions(self.backends[name])[0])
-                    self._claims[name] = claimed(self.backends[name], model)
+                    model = self.model(name, CASES[0], protocol.precisions(self.backends[name])[0])
+                    self._claims[name] = protocol.claimed(self.backends[name], model)
         return self._claims[name]
 
     def more_precisions(self) -> tuple[str, ...]:
         """Those that only some backends have."""
-        found = [dtype for each in self.backends.values() for dtype in precisions(each)]
-        return tuple(dtype for dtype in dict.fromkeys(found) if dtype not in PRECISIONS)
+        found = [dtype for each in self.backends.values() for dtype in protocol.precisions(each)]
+        return tuple(dtype for dtype in dict.fromkeys(found) if dtype not in protocol.PRECISIONS)
 
     def beyond(
         self, setting: tuple[Case, str] | None = None, backend_name: str = "", **rest: object
@@ -95,12 +86,12 @@ class Panel:
     ) -> set[str]:
         """The backends that do not claim all of these capabilities, or not the precision, or that
         are not judged on the case. Raises `BackendError` if there is no such capability."""
-        if unknown := set(needs) - set(CAPABILITIES):
+        if unknown := set(needs) - set(protocol.CAPABILITIES):
             raise BackendError(f"there is no capability {', '.join(sorted(unknown))}")
         return {
             name
             for name, backend in self.backends.items()
             if set(needs) - self.claims(name)
-            or (dtype and dtype not in precisions(backend))
+            or (dtype and dtype not in protocol.precisions(backend))
             or (case and case.name not in (getattr(backend, "cases", None) or [case.name]))
         }

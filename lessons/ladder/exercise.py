@@ -18,16 +18,8 @@ FOLDER = ROOT / "impls" / "exercise"
 
 SOURCE = ROOT / "impls" / "numpy"
 FILES = [
-    "nn",
-    "dropout",
-    "model",
-    "optim",
-    "cache",
-    "generate",
-    "parallel",
-    "step",
-    "trace",
-    "backend",
+    *("nn", "dropout", "model", "optim", "cache", "generate"),
+    *("parallel", "step", "trace", "backend"),
 ]
 
 # What is missing, by file and function of the NumPy backend.

@@ -15,15 +15,9 @@ from rich.text import Text
 from shared.errors import UserError
 
 OTHER_NAMES = {
-    "--lr": "--learning-rate",
-    "--max-iters": "--steps",
-    "--epochs": "--steps",
-    "--context-length": "--block-size",
-    "--num-layers": "--n-layer",
-    "--num-heads": "--n-head",
-    "--d-model": "--n-embd",
-    "--wd": "--weight-decay",
-    "--num-tokens": "--max-new-tokens",
+    **{"--lr": "--learning-rate", "--wd": "--weight-decay", "--num-tokens": "--max-new-tokens"},
+    **{"--max-iters": "--steps", "--epochs": "--steps", "--context-length": "--block-size"},
+    **{"--num-layers": "--n-layer", "--num-heads": "--n-head", "--d-model": "--n-embd"},
 }
 """Options by the names that other programs have for them."""
 TEXTS = ("--prompt", "--text")

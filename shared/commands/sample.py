@@ -13,16 +13,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
+from shared.commands import terminal
 from shared.commands.next_tokens import show_next_tokens
 from shared.commands.options import SampleOptions, UsageError, parse_sample
-from shared.commands.terminal import (
-    OK,
-    announced,
-    escape_controls,
-    run_command,
-    same_output_everywhere,
-    say,
-)
 from shared.commands.trained import load_trained, note_special_tokens
 from shared.errors import TokenizerError
 from shared.protocol import Model, load_backend
@@ -38,7 +31,7 @@ ROWS = 1
 
 def sample_main(backend: str, argv: Sequence[str] | None = None) -> int:
     """Write text with a trained model as the command line says. Returns the exit status."""
-    return run_command(lambda: _sample(backend, argv))
+    return terminal.run_command(lambda: _sample(backend, argv))
 
 
 def _sample(backend: str, argv: Sequence[str] | None) -> int:
@@ -49,15 +42,15 @@ def _sample(backend: str, argv: Sequence[str] | None) -> int:
         ids = encode_prompt(tokenizer, options.prompt, checkpoint.config.block_size)
     how: Any = {"dtype": options.dtype or checkpoint.dtype, "device": options.device}
     model = load_backend(backend).build(checkpoint.config, checkpoint.weights, **how)
-    same_output_everywhere()
+    terminal.same_output_everywhere()
     if options.perplexity is not None:
         show_perplexity(model, tokenizer, options.perplexity)
-        return OK
+        return terminal.OK
     if options.top is not None:
         show_next_tokens(model, tokenizer, ids, options.sampling, options.top)
-        return OK
+        return terminal.OK
     write_samples(sample_texts(model, tokenizer, ids, options), options.prompt)
-    return OK
+    return terminal.OK
 
 
 def encode_prompt(tokenizer: Tokenizer, prompt: str, block_size: int) -> Int[np.ndarray, " T0"]:
@@ -74,10 +67,12 @@ def encode_prompt(tokenizer: Tokenizer, prompt: str, block_size: int) -> Int[np.
     if not ids.size:
         raise UsageError("the prompt is empty: there is no token to go on from")
     if unknown := list(tokenizer.unknown_words(prompt)):
-        say(f"note: the tokenizer does not know {', '.join(map(repr, unknown))}: read as {UNKNOWN}")
+        terminal.say(
+            f"note: the tokenizer does not know {', '.join(map(repr, unknown))}: read as {UNKNOWN}"
+        )
     note_special_tokens(tokenizer, prompt, "the prompt")
     if ids.size > block_size:
-        say(
+        terminal.say(
             f"note: the prompt has {ids.size} tokens; the model sees only the last "
             f"{block_size} of them (block_size)"
         )
@@ -102,7 +97,7 @@ def write_samples(samples: Iterator[Iterator[str]], prompt: str) -> None:
     it; anything else is given exactly what the model wrote.
     """
     out = sys.stdout
-    show = escape_controls if out.isatty() else str
+    show = terminal.escape_controls if out.isatty() else str
     for i, pieces in enumerate(samples):
         out.write(f"{SEPARATOR}\n" if i else "")
         out.write(show(prompt))
@@ -130,7 +125,7 @@ def show_perplexity(model: Model, tokenizer: Tokenizer, file: str) -> None:
     note_special_tokens(tokenizer, text, file)
     if len(ids) < 2:
         raise UsageError(f"{file} has {len(ids)} token; perplexity needs 2 or more")
-    with announced(f"reading {len(ids):,} tokens"):
+    with terminal.announced(f"reading {len(ids):,} tokens"):
         loss = evaluate(model, ids, ROWS)
     size = len(text.encode()) - tokenizer.first_token_bytes(text)
     bits = loss * (len(ids) - 1) / math.log(2) / size

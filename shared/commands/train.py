@@ -53,7 +53,11 @@ def _train(backend: str, argv: Sequence[str] | None, together: Together) -> int:
         progress_display(done, options.train.steps) as display,
     ):
         result = train(
-            *(model, ready.data, ready.tokenizer, ready.record, run),
+            model,
+            ready.data,
+            ready.tokenizer,
+            ready.record,
+            run,
             start=ready.start,
             stop=stop,
             limits=options.limits,

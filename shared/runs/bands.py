@@ -52,9 +52,9 @@ class Band:
 
 def recipe_of(config: GPTConfig, record: TrainingRecord) -> dict[str, Any]:
     """All that decides what the loss will be, except for the seed and the last digits."""
-    train = {key: value for key, value in asdict(record.train).items() if key not in FREE}
     text = {"text": record.dataset_sha256, "tokenizer": record.tokenizer}
-    return text | {"model": asdict(config), "train": train}
+    every = text | asdict(config) | asdict(record.train)
+    return {key: value for key, value in every.items() if key not in FREE}
 
 
 @functools.cache

@@ -17,14 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from shared.checkpoints.directories import (
-    REPLACED,
-    checkpoint_path,
-    checkpoints_by_step,
-    clean_leftovers,
-    model_around,
-    remove_directory,
-)
+from shared.checkpoints import directories
 from shared.checkpoints.parts import FILES
 from shared.errors import RunError
 from shared.files import explained
@@ -39,7 +32,7 @@ class RunDirectory:
         self.metrics = path / "metrics.jsonl"
         self.plot = path / "loss.png"
         self.checkpoints = path / "checkpoints"
-        self.replaced = path / REPLACED
+        self.replaced = path / directories.REPLACED
         self.lock = path / ".lock"
 
     def holds_a_run(self) -> bool:
@@ -60,7 +53,7 @@ class RunDirectory:
         self._refuse_links()
         if resume:
             return
-        if model := model_around(self.path):
+        if model := directories.model_around(self.path):
             raise RunError(
                 f"no run can be kept in {self.path}: {model} holds a model, which would be read "
                 f"instead; choose another --out"
@@ -132,7 +125,7 @@ class RunDirectory:
         for path in (self.metrics, self.plot):
             for partial in self.path.glob(f".{path.name}.*partial"):
                 partial.unlink()
-        clean_leftovers(self.checkpoints)
+        directories.clean_leftovers(self.checkpoints)
 
     def retire(self, rows: Sequence[Metrics], keep: int) -> None:
         """Remove all checkpoints but the `keep` newest and the one with the lowest validation loss.
@@ -147,9 +140,9 @@ class RunDirectory:
         best = min((step for step in steps if step in losses), key=losses.__getitem__, default=None)
         for step in steps[:-keep]:
             if step != best:
-                path = checkpoint_path(self.path, step)
+                path = directories.checkpoint_path(self.path, step)
                 with explained("remove", path):
-                    remove_directory(path)
+                    directories.remove_directory(path)
 
     def _own_files(self) -> list[Path]:
         """Everything here that a training wrote.
@@ -180,7 +173,7 @@ class RunDirectory:
         if not self.replaced.is_dir():
             return
         with explained("replace", self.path):
-            if not checkpoints_by_step(self.checkpoints):
+            if not directories.checkpoints_by_step(self.checkpoints):
                 for path in (self.metrics, self.plot, self.checkpoints):
                     old = self.replaced / path.name
                     if old.is_dir():

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import tomllib
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -19,35 +20,6 @@ from shared.sources import ROOT
 from shared.text.tokenizers import build_tokenizer
 from tests.command_line import SMALL, error_of
 from tests.guests import GUESTS
-
-RUN = "--backend numpy --run TRAINED"
-TEXT = "--dataset TRAINED/../text.txt"
-
-COMMANDS = {
-    "attention": ("lessons.attention", f"{RUN} --prompt a"),
-    "attention_steps": ("lessons.attention_steps", ""),
-    "bench": ("audits.bench", ""),
-    "bigram": ("lessons.bigram", TEXT),
-    "break": ("audits.mutants.show", ""),
-    "compare": ("lessons.compare.__main__", TEXT),
-    "curves": ("lessons.curves", ""),
-    "exercise": ("lessons.ladder.__main__", ""),
-    "export": ("shared.commands.export", "--run TRAINED --to gpt2"),
-    "fuzz": ("conformance.fuzz.__main__", ""),
-    "gpt2": ("lessons.gpt2.__main__", "--run TRAINED"),
-    "mutants": ("audits.mutants.__main__", ""),
-    "relay": ("lessons.relay.__main__", TEXT),
-    "reliability": ("audits.reliability.__main__", ""),
-    "results": ("audits.results.__main__", ""),
-    "sample": (partial(sample_main, "numpy"), "--run TRAINED"),
-    "tokenizers": ("lessons.tokenizers", TEXT),
-    "train": (partial(train_main, "numpy"), f"{shlex.join(SMALL)} {TEXT} --out run"),
-    "tune": (partial(train_main, "numpy"), f"--init-from TRAINED {TEXT} --out run"),
-    "untrained sample": (partial(sample_main, "numpy"), ""),
-    "untrained walk": ("lessons.walk", "--untrained"),
-    "walk": ("lessons.walk", f"{RUN} --text soft"),
-}
-"""The modules or functions of the commands, with valid options."""
 
 TABLE = tomllib.loads(Path(__file__).with_name("bad_input.toml").read_text(encoding="utf-8"))
 BAD = [(command, *line) for command, lines in TABLE.items() for line in lines.items()]
@@ -85,16 +57,26 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+def main_of(module: str) -> Callable[[list[str]], int]:
+    """What `python -m` calls."""
+    package, backend, name = [*module.split("."), ""][:3]
+    if package == "impls":
+        return partial({"train": train_main, "sample": sample_main}[name], backend)
+    found = import_module(module)
+    return (import_module(f"{module}.__main__") if hasattr(found, "__path__") else found).main
+
+
 @pytest.mark.parametrize(("command", "options", "message"), BAD)
 def test_bad_input_is_one_line(
     command, options, message, trained, files, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.syspath_prepend(files)
     monkeypatch.chdir(tmp_path)
-    main, good = COMMANDS[command]
-    main = import_module(main).main if isinstance(main, str) else main
-    given = f"{good} {options}".replace("ROOT", str(ROOT))
-    given = given.replace("TRAINED", str(trained)).replace("FILES", str(files))
-    said = error_of(capsys, main(shlex.split(given)))
+    places = {"TRAINED": trained, "FILES": files, "ROOT": ROOT, "SMALL": shlex.join(SMALL)}
+    given = f"{command} {options}"
+    for name, place in places.items():
+        given = given.replace(name, str(place))
+    module, *words = shlex.split(given)
+    said = error_of(capsys, main_of(module)(words))
     assert re.search(message, said.replace("\n", " ").strip())
     assert not list(Path().iterdir())

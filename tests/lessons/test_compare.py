@@ -5,10 +5,8 @@ import os
 import sys
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 
-from audits.bench import numpy_products
 from lessons.alone import peak_memory, run_alone
 from lessons.compare import __main__ as comparison
 from lessons.compare.training import Report, Task
@@ -87,24 +85,3 @@ def test_samples_say_how_far_they_are_the_same() -> None:
     a, b = (tokenizer.encode(text).tolist() for text in ("abca", "abcc"))
     reports = {"numpy": report([1.0], a), "torch": report([1.0], b)}
     assert "same first 3 tokens" in comparison.samples(reports, tokenizer, "c")[0]
-
-
-# The benchmark
-
-
-def test_the_products_of_the_default_preset_are_what_the_literature_says(monkeypatch) -> None:
-    """Kaplan et al. 2020, table 1: 6 operations per weight and token, and attention on top."""
-    config = GPTConfig(vocab_size=65, block_size=64, n_layer=4, n_head=4, n_embd=128)
-    weights = 4 * 12 * 128**2 + 65 * 128
-    attention = 4 * 3 * 2 * 2 * 64 * 128  # layers, forward and backward, two products, 2·T·C
-    done = []
-    matmul = np.matmul
-
-    def counted(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
-        done.append(2 * a.size * b.shape[-1])
-        return matmul(a, b, out=out)
-
-    run = numpy_products(config, batch_size=12)
-    monkeypatch.setattr(np, "matmul", counted)
-    run()
-    assert sum(done) == 12 * 64 * (6 * weights + attention)

@@ -12,7 +12,7 @@ from lessons import check
 from shared.commands.train import train_main
 from shared.config import load_preset
 from shared.runs import bands as module
-from shared.runs.bands import FREE, bands
+from shared.runs.bands import bands
 from shared.runs.metrics import read_metrics
 from shared.runs.plots import plot_losses
 from tests.command_line import SMALL, error_of
@@ -82,9 +82,9 @@ def test_bands_are_of_the_presets_as_they_are() -> None:
     assert measured >= {("nanogpt-cpu", "tinyshakespeare"), ("classroom", "playlets")}
     for band in bands():
         preset = load_preset(band.preset)
-        train = {key: value for key, value in asdict(preset.train).items() if key not in FREE}
-        assert band.recipe["train"] == train, band.preset
-        assert band.recipe["model"].items() >= preset.model.items(), band.preset
+        expected = preset.model | asdict(preset.train) | {"tokenizer": preset.tokenizer}
+        found = {key: band.recipe.get(key, expected[key]) for key in expected}
+        assert found == expected, band.preset
         assert {len(losses) for losses in band.val_losses.values()} == {20}
 
 

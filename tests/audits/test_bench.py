@@ -1,0 +1,45 @@
+"""The benchmark measures a peer beside the backends."""
+
+import sys
+
+from torch.utils.flop_counter import FlopCounterMode
+
+from audits import bench
+from shared.config import GPTConfig, TrainConfig
+from shared.layout import init_weights
+from shared.protocol import load_backend
+from tests.command_line import run_module
+
+PEER = """
+import torch
+class GPTConfig:
+    def __init__(self, **sizes): self.sizes = sizes
+class GPT(torch.nn.Linear):
+    def __init__(self, config): super().__init__(config.sizes["block_size"], 1)
+    def configure_optimizers(self, decay, rate, betas, device):
+        return torch.optim.AdamW(self.parameters(), rate, betas, weight_decay=decay)
+    def forward(self, tokens, targets):
+        return None, super().forward(tokens.float()).mean()
+    def generate(self, ids, count, temperature): return ids
+"""
+
+
+def test_a_peer_takes_its_turns(tmp_path, monkeypatch, capsys) -> None:
+    (tmp_path / "model.py").write_text(PEER)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    command = ["python", "-m", "audits.bench", "--against", f"nanogpt={tmp_path}"]
+    assert run_module(command, monkeypatch) == 0
+    monkeypatch.delitem(sys.modules, "model")
+    rows = [line.split("│") for line in capsys.readouterr().out.splitlines() if "│" in line]
+    names, ratios = ([cell for row in rows if (cell := row[i].strip())] for i in (1, -2))
+    assert (names, ratios[-2:]) == (["numpy", "nanogpt"], ["1.00", "(1.00–1.00)"])
+
+
+def test_the_operations_are_those_that_pytorch_counts() -> None:
+    """It does not count those of its fused attention."""
+    config, train = GPTConfig(65, 8, 2, 2, 8), TrainConfig()
+    trainer = load_backend("torch").build(config, init_weights(config, 0)).trainer(train)
+    with FlopCounterMode(display=False) as counter:
+        trainer.step(*bench.example(config, train)[1:])
+    attention = 12 * 8 * (12 * 8 * 8) * 2
+    assert bench.operations(config, train) - attention == counter.get_total_flops()
