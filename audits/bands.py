@@ -30,7 +30,6 @@ from shared.runs.directory import RunDirectory
 from shared.runs.metrics import read_metrics
 from shared.text.datasets import load_dataset
 
-HOUR = 3600.0
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 Trained = tuple[dict[str, Any], dict[int, float]]
 """A recipe, and validation losses by step."""
@@ -56,7 +55,7 @@ def main(options: Options) -> int:
     for preset in options.preset or [name for name in preset_names() if name not in HUGE]:
         work = partial(train_seed, preset, dataset.name)
         with patch.dict(os.environ, ONE_THREAD):
-            found = [each for _, each in work_off(work, range(1, options.seeds + 1), HOUR, 2)]
+            found = [each for _, each in work_off(work, range(1, options.seeds + 1), 3600, 2)]
         trained = [each for each in found if not isinstance(each, str)]
         if len(trained) < len(found):
             raise RunError(f"{preset}: {next(each for each in found if isinstance(each, str))}")

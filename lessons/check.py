@@ -24,9 +24,6 @@ from shared.runs.bands import Band, bands, find_band, recipe_of
 from shared.runs.loop import evaluate
 from shared.text.datasets import encode_dataset, load_dataset
 
-BATCH = 64
-"""Windows to evaluate at a time."""
-
 
 @dataclass(frozen=True)
 class Options:
@@ -62,19 +59,18 @@ def main(options: Options) -> int:
     data = encode_dataset(dataset, tokenizer, config.block_size)
     dtype = weight_dtype(checkpoint.dtype)
     model = load_backend("numpy").build(config, checkpoint.weights, dtype=dtype)
-    loss = evaluate(model, data.val, BATCH)
-    low, high = band.at(record.step)
+    loss = evaluate(model, data.val, record.train.batch_size)
     print(f"{band.preset} on {band.dataset}, step {record.step:,} of {record.train.steps:,}")
-    print(band.verdict(record.step, loss))
-    return 0 if low <= loss <= high else 1
+    print(verdict := band.verdict(record.step, loss))
+    return 0 if ": inside " in verdict else 1
 
 
 def nearest(recipe: Mapping[str, Any]) -> str:
     """The measured recipe that is most like this one, and what is different."""
 
     def differences(band: Band) -> list[str]:
-        keys = [key for key, value in recipe.items() if value != band.recipe[key]]
-        return [f"{key} is {recipe[key]}, not {band.recipe[key]}" for key in keys]
+        pairs = [(key, value, band.recipe.get(key)) for key, value in recipe.items()]
+        return [f"{key} is {a!s:.12}, not {b!s:.12}" for key, a, b in pairs if a != b]
 
     if not bands():
         return "there are none"

@@ -42,10 +42,9 @@ def error_of(capsys, status: int) -> str:
 
 
 SHORTER = {
-    "lessons.compare": [
-        *("--preset", "classroom", "--steps", "2", "--max-new-tokens", "5"),
-        *("--dataset", "text.txt"),
-    ],
+    "lessons.compare": shlex.split(
+        "--preset classroom --steps 2 --max-new-tokens 5 --dataset text.txt"
+    ),
     "audits.bench": ["--preset", "classroom", "--rounds", "1"],
     "lessons.profile": ["--preset", "classroom", "--backend", "numpy"],
     "lessons.relay": ["--order", "numpy", "numpy", "--steps", "3", "--dataset", "long.txt"],

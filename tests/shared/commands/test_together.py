@@ -16,6 +16,7 @@ from shared.protocol import BACKENDS
 from tests.command_line import ROOT, SMALL, error_of, write_texts
 
 RECIPE = "--batch-size 5 --steps 100 --optimizer sgd --dtype float64 --dropout 0.1 --accumulate 2"
+JAX = {"JAX_PROCESS_ID": "0", "JAX_NUM_PROCESSES": "2"}
 MANY = [*SMALL, *RECIPE.split(), "--eval-interval", "1000", "--checkpoint-interval", "10"]
 
 
@@ -62,6 +63,7 @@ def test_after_a_kill_and_a_stop_another_number_of_processes_goes_on(backend, em
     [
         ("torch", {"RANK": "0"}, "RANK is set, but not WORLD_SIZE, MASTER_ADDR, MASTER_PORT: "),
         ("numpy", {"PMI_RANK": "2", "PMI_SIZE": "2"}, "PMI_RANK is '2' and PMI_SIZE '2'"),
+        *(("jax", JAX | {"JAX_COORDINATOR_ADDRESS": a}, "no port") for a in ("junk", "a:0", "a:b")),
         ("jax", {"PMI_RANK": "0", "PMI_SIZE": "2"}, "by mpiexec: processes of the jax backend are"),
         ("numpy", {"PMI_RANK": "0", "PMI_SIZE": "3"}, "batch of 2 cannot be divided among 3"),
     ],

@@ -15,6 +15,7 @@ from shared.runs import bands as module
 from shared.runs.bands import bands
 from shared.runs.metrics import read_metrics
 from shared.runs.plots import plot_losses
+from shared.sources import ROOT
 from tests.command_line import SMALL, error_of
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
@@ -89,9 +90,11 @@ def test_bands_are_of_the_presets_as_they_are() -> None:
 
 
 def test_the_published_results_are_inside() -> None:
-    """Those of all backends, with a seed that the bands have not."""
+    """Those of all backends, with a seed that the bands have not; and the examples in texts."""
     of = {(band.preset, band.dataset): band for band in bands()}
     found = [(of.get((r.preset, r.dataset)), r) for r in read_results(RESULTS)]
     said = [band.verdict(r.steps, r.val_loss) for band, r in found if band is not None]
-    assert len(said) >= 6
     assert all(": inside " in verdict for verdict in said), said
+    for page in ("README.md", "docs/pages/12-the-training-loop.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert sum(f"`{verdict}`" in text for verdict in said) == 1, page
