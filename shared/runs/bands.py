@@ -1,6 +1,6 @@
 """Expected losses: what a preset's validation loss is with other seeds.
 
-`python -m audits.bands` trains each preset with twenty seeds and writes shared/presets/bands.json.
+`python -m audits.bands` trains presets with twenty seeds and writes shared/presets/bands.json.
 A training with the same recipe on the same text should end where those did.
 """
 

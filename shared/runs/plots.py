@@ -84,7 +84,7 @@ def draw_band(axes: Axes, band: Band, scale: float = 1.0) -> None:
     steps = sorted(band.val_losses)
     low, high = scale * np.transpose([band.at(step) for step in steps])
     label = f"validation, {band.seeds} other seeds"
-    axes.fill_between(steps, low, high, color="tab:orange", alpha=0.3, lw=3, label=label)
+    axes.fill_between(steps, low, high, color="tab:orange", alpha=0.3, lw=1, label=label)
 
 
 def save_loss_figure(path: Path, figure: Figure, axes: Axes) -> None:
