@@ -97,4 +97,4 @@ def test_the_published_results_are_inside() -> None:
     assert all(": inside " in verdict for verdict in said), said
     for page in ("README.md", "docs/pages/12-the-training-loop.md"):
         text = (ROOT / page).read_text(encoding="utf-8")
-        assert sum(f"`{verdict}`" in text for verdict in said) == 1, page
+        assert any(f"`{verdict}`" in text for verdict in said), page
