@@ -22,8 +22,8 @@ from shared.commands.options import DatasetName
 from shared.commands.terminal import OK, end_of_checks, say
 from shared.commands.train import train_main
 from shared.commands.trained import load_trained
-from shared.config import preset_names
-from shared.errors import RunError
+from shared.config import load_preset, preset_names
+from shared.errors import ConfigError, RunError
 from shared.files import explained, write_whole
 from shared.runs.bands import BANDS, Band, bands, recipe_of
 from shared.runs.directory import RunDirectory
@@ -50,9 +50,13 @@ class Options:
 @command
 def main(options: Options) -> int:
     """Train as the options ask. Returns the exit status."""
+    if options.seeds < 2:
+        raise ConfigError(f"seeds is {options.seeds}; it must be a whole number, 2 or more")
+    presets = options.preset or [name for name in preset_names() if name not in HUGE]
+    presets = [load_preset(name).name for name in presets]
     dataset = load_dataset(options.dataset)
     end_of_checks()
-    for preset in options.preset or [name for name in preset_names() if name not in HUGE]:
+    for preset in presets:
         work = partial(train_seed, preset, dataset.name)
         with patch.dict(os.environ, ONE_THREAD):
             found = [each for _, each in work_off(work, range(1, options.seeds + 1), 3600, 2)]

@@ -8,8 +8,6 @@ meanwhile.
 
 import contextlib
 import importlib
-import os
-import platform
 import statistics
 import sys
 import time
@@ -20,7 +18,6 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from threadpoolctl import threadpool_info
 
 from lessons.alone import in_process
 from lessons.command import PresetName, command
@@ -28,7 +25,7 @@ from lessons.printing import table_of_numbers
 from shared.commands.options import UsageError
 from shared.commands.terminal import say
 from shared.config import DEFAULT_PRESET, GPTConfig, SampleConfig, TrainConfig, load_preset
-from shared.errors import ConfigError
+from shared.errors import BackendError, ConfigError
 from shared.layout import init_weights
 from shared.protocol import BACKENDS, load_backend
 from shared.text.datasets import batch
@@ -115,9 +112,15 @@ def set_up(subject: str, config: GPTConfig, train: TrainConfig) -> None:
     """Make ready what is measured, and do it once: it may compile."""
     name, _, directory = subject.partition("=")
     make, of = (nanogpt_work, directory) if directory else (backend_work, name)
-    WORK.update(make(of, config, train))
-    for function in WORK.values():
-        function()
+    try:
+        WORK.update(make(of, config, train))
+        for function in WORK.values():
+            function()
+    except (Exception, SystemExit) as error:
+        if not directory:
+            raise
+        why = f"{type(error).__name__}: {error}"
+        raise BackendError(f"{directory}/model.py is not nanoGPT's: {why}") from None
 
 
 def take_turn() -> Turn:
@@ -131,15 +134,6 @@ def take_turn() -> Turn:
             seconds.append(time.perf_counter() - began)
         turn[name] = statistics.median(seconds[1:])
     return turn
-
-
-def machine() -> str:
-    """What NumPy computes with here."""
-    blas: dict[str, Any] = next(
-        (each for each in threadpool_info() if each["user_api"] == "blas"), {}
-    )
-    kernels = " ".join(str(blas.get(key, "?")) for key in ("internal_api", "architecture"))
-    return f"{platform.machine()}, {os.cpu_count()} CPUs, NumPy's products by {kernels}"
 
 
 # Here
@@ -174,7 +168,7 @@ def main(options: Options) -> int:
         raise ConfigError(f"rounds is {options.rounds}; it must be a whole number, 1 or more")
     name, _, directory = (options.against or "").partition("=")
     if options.against is not None and (
-        name != "nanogpt" or not Path(directory, "model.py").exists()
+        name != "nanogpt" or not directory or not Path(directory, "model.py").is_file()
     ):
         raise UsageError(f"--against {options.against}: expected nanogpt=DIR, with its model.py")
     preset = load_preset(options.preset)
@@ -192,14 +186,13 @@ def main(options: Options) -> int:
             say(f"round {i + 1} of {options.rounds}")
             for subject, its in turns.items():
                 its.append(call[subject](take_turn))
-        where = call[BACKENDS[0]](machine)
     peer = turns[options.against] if options.against else []
     shown = {
         subject.partition("=")[0]: columns(its, peer, config, preset.train)
         for subject, its in turns.items()
     }
     title = f"{preset.name}, float32; median (lowest–highest) of {options.rounds} rounds"
-    table = table_of_numbers("", *shown[BACKENDS[0]], title=title, caption=where)
+    table = table_of_numbers("", *shown[BACKENDS[0]], title=title)
     for name, cells in shown.items():
         table.add_row(name, *cells.values())
     Console(highlight=False).print(table)

@@ -6,6 +6,7 @@ impls/NAME/parallel.py.
 """
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -70,9 +71,10 @@ def find_world(backend: str) -> World:
     rank, size = found[names[0]], found[names[1]]
     if not (rank.isdecimal() and size.isdecimal() and int(rank) < int(size)):
         raise ConfigError(f"{names[0]} is {rank!r} and {names[1]} {size!r}: no such process")
-    port = found[names[-1]].rpartition(":")[2]
-    if launcher != "mpiexec" and not (port.isdecimal() and 0 < int(port) < 2**16):
-        raise ConfigError(f"{names[-1]} is {found[names[-1]]!r}: it has no port, 1 to 65535")
+    where, form = found[names[-1]], r"([^:]+|\[.+\]):(\d+)" if backend == "jax" else r"()(\d+)"
+    end = re.fullmatch(form, where, re.ASCII)
+    if end is None or not 0 < int(end[2]) < 2**16:
+        raise ConfigError(f"{names[-1]} is {where!r}: it has no port, 1 to 65535")
     return World(int(rank), int(size))
 
 

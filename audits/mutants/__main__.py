@@ -34,7 +34,7 @@ class Options:
     first: bool = False
     """Stop each mutant at the first check that fails. Writes no report."""
     remember: bool = False
-    """With --first: store which check found each mutant, which begins with it next time."""
+    """Store which check found each mutant: the next --first begins with it."""
     processes: int = 2
     """Mutants judged at a time."""
 
@@ -51,9 +51,9 @@ def main(options: Options) -> int:
     for verdict in judge_all(wanted, processes, options.first):
         verdicts.append(verdict)
         console.print(Text(f"{len(verdicts)}/{len(wanted)}  {line(verdict)}"))
-    if options.first and options.remember:
+    if options.remember:
         remember(verdicts)
-    elif not options.first:
+    if not options.first:
         write_report(judged_sources, verdicts)
     whole = not (options.first or options.names) and set(backends) == set(BACKENDS)
     judged = [v for v in verdicts if v.mutant != HEALTHY.name]

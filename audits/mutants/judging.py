@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -282,13 +283,17 @@ def stages(mutant: Mutant, backend: str, first: bool = False) -> list[Stage]:
 
 @cache
 def finders() -> dict[str, str]:
-    """The check that found each mutant. One that finds it no longer costs a little time."""
-    return json.loads(FINDERS.read_text(encoding="utf-8"))
+    """The check that found each mutant. One that finds it no longer, or a file that cannot be read,
+    costs only time."""
+    try:
+        return dict(json.loads(FINDERS.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def remember(verdicts: Sequence[Verdict]) -> None:
-    """Store the checks that found these mutants, and no others."""
-    found = {f"{v.mutant} in {v.backend}": v.finder for v in verdicts if v.finder}
+    """Store the checks that found these mutants."""
+    found = finders() | {f"{v.mutant} in {v.backend}": v.finder for v in verdicts if v.finder}
     write_whole(FINDERS, json.dumps(found, indent=1, sort_keys=True) + "\n")
 
 
@@ -359,5 +364,9 @@ def judge_all(tasks: list[Task], processes: int = 2, first: bool = False) -> Ite
 
 
 def judge_task(directory: Path, first: bool, task: Task) -> Verdict:
-    """Judge a mutant in one of the processes."""
-    return judge(*task, directory / str(os.getpid()), first=first)
+    """Judge a mutant in one of the processes. If the judge fails, the mutant has survived."""
+    try:
+        return judge(*task, directory / str(os.getpid()), first=first)
+    except Exception:
+        traceback.print_exc()
+        return Verdict(task[0].name, task[1])

@@ -16,7 +16,7 @@ from shared.config import PRESETS, GPTConfig
 BANDS = PRESETS / "bands.json"
 DEVIATIONS = 3.0
 """Half the width of a band, in standard deviations of the seeds' losses. If losses are normally
-distributed, 1 of 130 right trainings is outside the band of twenty seeds (Student's t)."""
+distributed, 1 of 116 right trainings is outside the band of twenty seeds (Student's t)."""
 FREE = ("seed", "accumulate", "eval_interval", "checkpoint_interval")
 """Fields of `TrainConfig` that change a loss by no more than another seed does, or not at all."""
 
@@ -51,7 +51,8 @@ class Band:
 
 
 def recipe_of(config: GPTConfig, record: TrainingRecord) -> dict[str, Any]:
-    """All that decides what the loss will be, except for the seed and the last digits."""
+    """All that decides what the loss will be, except for the seed and the last digits. Resuming may
+    change the number of steps: only the last is known."""
     text = {"text": record.dataset_sha256, "tokenizer": record.tokenizer}
     every = text | asdict(config) | asdict(record.train)
     return {key: value for key, value in every.items() if key not in FREE}
@@ -59,14 +60,15 @@ def recipe_of(config: GPTConfig, record: TrainingRecord) -> dict[str, Any]:
 
 @functools.cache
 def bands() -> tuple[Band, ...]:
-    """All that were measured."""
-    if not BANDS.exists():
+    """All that were measured. None if the file is damaged: no training fails for it."""
+    try:
+        rows = json.loads(BANDS.read_text(encoding="utf-8"))
+        return tuple(
+            Band(**row | {"val_losses": {int(step): v for step, v in row["val_losses"].items()}})
+            for row in rows
+        )
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return ()
-    rows = json.loads(BANDS.read_text(encoding="utf-8"))
-    return tuple(
-        Band(**row | {"val_losses": {int(step): v for step, v in row["val_losses"].items()}})
-        for row in rows
-    )
 
 
 def find_band(config: GPTConfig, record: TrainingRecord) -> Band | None:

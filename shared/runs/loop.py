@@ -152,7 +152,8 @@ def train(
             checkpoint = _save(state, model, tokenizer, record, row, run)
             if limits.keep_checkpoints is not None:
                 run.retire(rows, limits.keep_checkpoints)
-    band = find_band(model.config, record) if limits.eval_windows is None else None
+    whole = limits.eval_windows is None and (start is None or start.step < config.steps)
+    band = find_band(model.config, record) if whole else None
     undrawn = _plot(run, rows, data, record, band) if writes else ""
     return TrainingResult(rows[0], rows[-1], checkpoint, stopped, reason, undrawn, band)
 

@@ -63,7 +63,7 @@ def test_after_a_kill_and_a_stop_another_number_of_processes_goes_on(backend, em
     [
         ("torch", {"RANK": "0"}, "RANK is set, but not WORLD_SIZE, MASTER_ADDR, MASTER_PORT: "),
         ("numpy", {"PMI_RANK": "2", "PMI_SIZE": "2"}, "PMI_RANK is '2' and PMI_SIZE '2'"),
-        *(("jax", JAX | {"JAX_COORDINATOR_ADDRESS": a}, "no port") for a in ("junk", "a:0", "a:b")),
+        *(("jax", JAX | {"JAX_COORDINATOR_ADDRESS": a}, "no port") for a in ("a:0", ":1", "a:１")),
         ("jax", {"PMI_RANK": "0", "PMI_SIZE": "2"}, "by mpiexec: processes of the jax backend are"),
         ("numpy", {"PMI_RANK": "0", "PMI_SIZE": "3"}, "batch of 2 cannot be divided among 3"),
     ],

@@ -8,11 +8,12 @@ import pytest
 
 from audits import bands as measuring
 from audits.results.record import RESULTS, read_results
+from conformance.shared.samples import record
 from lessons import check
 from shared.commands.train import train_main
-from shared.config import load_preset
+from shared.config import GPTConfig, load_preset
 from shared.runs import bands as module
-from shared.runs.bands import bands
+from shared.runs.bands import bands, recipe_of
 from shared.runs.metrics import read_metrics
 from shared.runs.plots import plot_losses
 from shared.sources import ROOT
@@ -24,8 +25,8 @@ pytestmark = pytest.mark.usefixtures("empty_directory")
 @pytest.fixture
 def measured(tiny: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The options of a preset whose band three seeds have measured, in this process."""
-    with Path("tiny.toml").open("a") as recipe:
-        recipe.write("steps = 6\neval_interval = 3\n")
+    with Path("tiny.toml").open("a") as file:
+        file.write("steps = 6\neval_interval = 3\n")
     for each in (module, measuring):
         monkeypatch.setattr(each, "BANDS", Path("bands.json").absolute())
     monkeypatch.setattr(
@@ -71,11 +72,16 @@ def test_what_was_not_measured(measured, capsys) -> None:
     message = error_of(capsys, check.main(["other"]))
     assert "n_layer is 2, not 1, batch_size is 2, not 4 (as tiny on " in message
     again = [*measured, "--init-from", "part", "--out", "tuned"]
-    assert train_main("numpy", again) == 0
+    assert train_main("numpy", again) == train_main("numpy", ["--out", "part", "--resume"]) == 0
+    assert "the band" not in capsys.readouterr().err, "what an ended run measured is not known"
+    assert error_of(capsys, measuring.main([*measured, "--seeds", "1"]))
     capsys.readouterr()
     assert "it is fine-tuned" in error_of(capsys, check.main(["tuned"]))
     Path(measured[-1]).write_text("another text " * 50)
     assert "is no longer the text that part was" in error_of(capsys, check.main(["part"]))
+    module.BANDS.write_text('[{"preset": 3}]')
+    bands.cache_clear()
+    assert "there are none" in error_of(capsys, check.main(["part"]))
 
 
 def test_bands_are_of_the_presets_as_they_are() -> None:
@@ -86,6 +92,7 @@ def test_bands_are_of_the_presets_as_they_are() -> None:
         expected = preset.model | asdict(preset.train) | {"tokenizer": preset.tokenizer}
         found = {key: band.recipe.get(key, expected[key]) for key in expected}
         assert found == expected, band.preset
+        assert band.recipe.keys() == recipe_of(GPTConfig(1), record()).keys(), "measure again"
         assert {len(losses) for losses in band.val_losses.values()} == {20}
 
 
