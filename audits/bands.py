@@ -16,13 +16,13 @@ from unittest.mock import patch
 from tyro.conf import UseAppendAction, arg
 
 from audits.contained import work_off
-from audits.results.record import HUGE
+from audits.results.record import chosen
 from lessons.command import command
 from shared.commands.options import DatasetName
 from shared.commands.terminal import OK, end_of_checks, say
 from shared.commands.train import train_main
 from shared.commands.trained import load_trained
-from shared.config import load_preset, preset_names
+from shared.config import preset_names
 from shared.errors import ConfigError, RunError
 from shared.files import explained, write_whole
 from shared.runs.bands import BANDS, Band, bands, recipe_of
@@ -31,8 +31,6 @@ from shared.runs.metrics import read_metrics
 from shared.text.datasets import load_dataset
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-Trained = tuple[dict[str, Any], dict[int, float]]
-"""A recipe, and validation losses by step."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,7 @@ def main(options: Options) -> int:
     """Train as the options ask. Returns the exit status."""
     if options.seeds < 2:
         raise ConfigError(f"seeds is {options.seeds}; it must be a whole number, 2 or more")
-    presets = options.preset or [name for name in preset_names() if name not in HUGE]
-    presets = [load_preset(name).name for name in presets]
+    presets = chosen(options.preset)
     dataset = load_dataset(options.dataset)
     end_of_checks()
     for preset in presets:
@@ -71,8 +68,8 @@ def main(options: Options) -> int:
     return 0
 
 
-def train_seed(preset: str, dataset: str, seed: int) -> Trained:
-    """Train a preset in NumPy with a seed, as its command line does."""
+def train_seed(preset: str, dataset: str, seed: int) -> tuple[dict[str, Any], dict[int, float]]:
+    """Train a preset in NumPy as its command line does: its recipe, and its losses by step."""
     with tempfile.TemporaryDirectory() as directory:
         run = Path(directory) / "run"
         options = ["--preset", preset, "--dataset", dataset, "--seed", str(seed), "--out", str(run)]

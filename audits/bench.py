@@ -27,6 +27,7 @@ from shared.commands.terminal import say
 from shared.config import DEFAULT_PRESET, GPTConfig, SampleConfig, TrainConfig, load_preset
 from shared.errors import BackendError, ConfigError
 from shared.layout import init_weights
+from shared.memory import parameters
 from shared.protocol import BACKENDS, load_backend
 from shared.text.datasets import batch
 
@@ -55,10 +56,8 @@ Turn = dict[str, float]
 def operations(config: GPTConfig, train: TrainConfig) -> int:
     """Floating-point operations of a step's matrix products: 6 for every weight and token, and
     12 · T · C for the attention of a layer (Kaplan et al. 2020, table 1)."""
-    C, layers = config.n_embd, config.n_layer
-    weights = layers * (4 * C * C + 2 * C * config.inner_size) + C * config.vocab_size
-    attention = layers * 12 * config.block_size * C
-    return train.batch_size * config.block_size * (6 * weights + attention)
+    attention = config.n_layer * 12 * config.block_size * config.n_embd
+    return train.batch_size * config.block_size * (6 * parameters(config) + attention)
 
 
 def backend_work(name: str, config: GPTConfig, train: TrainConfig) -> Work:
@@ -167,9 +166,8 @@ def main(options: Options) -> int:
     if options.rounds < 1:
         raise ConfigError(f"rounds is {options.rounds}; it must be a whole number, 1 or more")
     name, _, directory = (options.against or "").partition("=")
-    if options.against is not None and (
-        name != "nanogpt" or not directory or not Path(directory, "model.py").is_file()
-    ):
+    there = name == "nanogpt" and directory and Path(directory, "model.py").is_file()
+    if options.against is not None and not there:
         raise UsageError(f"--against {options.against}: expected nanogpt=DIR, with its model.py")
     preset = load_preset(options.preset)
     config = GPTConfig(**({"vocab_size": 65} | preset.model))  # tinyshakespeare's characters

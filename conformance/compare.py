@@ -6,7 +6,8 @@ from itertools import combinations
 
 import numpy as np
 
-Tensors = Mapping[str, np.ndarray]
+from shared.checkpoints.tensors import Tensors
+
 Value = np.ndarray | float
 
 

@@ -7,9 +7,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from conformance.compare import Disagreement, Tensors, Value, compare, compare_with_truth
+from conformance.compare import Disagreement, Value, compare, compare_with_truth
 from conformance.ledger import Ledger, Row
 from conformance.limits import floor_of
+from shared.checkpoints.tensors import Tensors
 from shared.config import GPTConfig, weight_dtype
 from shared.layout import tensor_shapes
 from shared.protocol import Model

@@ -7,12 +7,12 @@ import numpy as np
 
 from conformance.cases import Case, batch_of, random_weights
 from conformance.judge import Judge
+from conformance.judge import Models as Models
 from conformance.panel import Panel
 from shared.config import TrainConfig, weight_dtype
 from shared.protocol import Backend, Model, Trainer
 
 Backends = dict[str, Backend]
-Models = dict[str, Model]
 
 
 @dataclass(frozen=True)

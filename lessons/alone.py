@@ -40,7 +40,7 @@ def in_process() -> Iterator[Callable[..., Any]]:
 
 
 def run_alone(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """One call `in_process`."""
+    """Call `function` in a new process, and return what it returns: see `in_process`."""
     with in_process() as call:
         return call(function, *args, **kwargs)
 

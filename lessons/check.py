@@ -1,8 +1,7 @@
-"""Is the loss of a run right? Beside that of twenty seeds: python -m lessons.check runs/numpy
+"""Is the loss of a run right? Compare it with other seeds: python -m lessons.check runs/numpy
 
-The loss of the run's newest checkpoint on the whole validation split is computed again, in NumPy.
-Exit status 0: it is inside the band of the same recipe with other seeds. 1: it is outside.
-audits/bands.py has measured the bands of the presets, each on its text.
+NumPy computes the loss of the run's newest checkpoint again, on the whole validation split. Exit
+status 0: it is inside the band of the same recipe with other seeds. 1: it is outside.
 """
 
 import sys
@@ -61,8 +60,8 @@ def main(options: Options) -> int:
     model = load_backend("numpy").build(config, checkpoint.weights, dtype=dtype)
     loss = evaluate(model, data.val, record.train.batch_size)
     print(f"{band.preset} on {band.dataset}, step {record.step:,} of {record.train.steps:,}")
-    print(verdict := band.verdict(record.step, loss))
-    return 0 if ": inside " in verdict else 1
+    print(band.verdict(record.step, loss))
+    return 0 if band.inside(record.step, loss) else 1
 
 
 def nearest(recipe: Mapping[str, Any]) -> str:

@@ -69,12 +69,9 @@ def run_module(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
     options = [*words[3:], *SHORTER.get(module, [])]
     if module == "audits.bench":  # measuring the others takes a minute in separate processes
         here = nullcontext(lambda work, *given: work(*given))
-        for name, value in {
-            "REPEATS": 2,
-            "BACKENDS": ["numpy"],
-            "in_process": lambda: here,
-        }.items():
-            monkeypatch.setattr(bench, name, value)
+        monkeypatch.setattr(bench, "REPEATS", 2)
+        monkeypatch.setattr(bench, "BACKENDS", ["numpy"])
+        monkeypatch.setattr(bench, "in_process", lambda: here)
         return bench.main(options)
     monkeypatch.setattr(sys, "argv", [module, *options])
     package = hasattr(sys.modules.get(module), "__path__")

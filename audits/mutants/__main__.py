@@ -14,7 +14,8 @@ from rich.text import Text
 from tyro.conf import Positional, UseAppendAction, arg
 
 from audits.mutants.catalogue import CATALOGUE, find
-from audits.mutants.judging import Task, Verdict, judge_all, remember
+from audits.mutants.finders import remember
+from audits.mutants.judging import Task, Verdict, judge_all
 from audits.mutants.mutant import HEALTHY, Mutant
 from audits.mutants.report import fingerprint, told, write_report
 from lessons.command import command
@@ -52,7 +53,7 @@ def main(options: Options) -> int:
         verdicts.append(verdict)
         console.print(Text(f"{len(verdicts)}/{len(wanted)}  {line(verdict)}"))
     if options.remember:
-        remember(verdicts)
+        remember({f"{v.mutant} in {v.backend}": v.finder for v in verdicts if v.finder})
     if not options.first:
         write_report(judged_sources, verdicts)
     whole = not (options.first or options.names) and set(backends) == set(BACKENDS)

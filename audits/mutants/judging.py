@@ -3,7 +3,6 @@
 import contextlib
 import importlib
 import io
-import json
 import math
 import os
 import signal
@@ -12,7 +11,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,6 +20,7 @@ from unittest.mock import patch
 import pytest
 
 from audits.contained import work_off
+from audits.mutants.finders import finders
 from audits.mutants.mutant import (
     ADAPTER,
     DECODING,
@@ -39,11 +39,9 @@ from conformance.cases import FAR, LONG, TEETH
 from conformance.conftest import QUICK, RECORDER
 from conformance.ledger import Ledger
 from conformance.recorder import parameters_of
-from shared.files import write_whole
 from shared.sources import ROOT
 
 SUITE = ROOT / "conformance"
-FINDERS = Path(__file__).with_name("finders.json")
 
 REFERENCE = {"numpy": "torch", "torch": "numpy", "jax": "numpy"}
 """The healthy backend to compare a mutant with: the faster of the other two."""
@@ -279,22 +277,6 @@ def stages(mutant: Mutant, backend: str, first: bool = False) -> list[Stage]:
         replace(whole, files=files_of(mutant.chapters)),
     ]
     return [*(part for part in parts if part.files), whole]
-
-
-@cache
-def finders() -> dict[str, str]:
-    """The check that found each mutant. One that finds it no longer, or a file that cannot be read,
-    costs only time."""
-    try:
-        return dict(json.loads(FINDERS.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return {}
-
-
-def remember(verdicts: Sequence[Verdict]) -> None:
-    """Store the checks that found these mutants."""
-    found = finders() | {f"{v.mutant} in {v.backend}": v.finder for v in verdicts if v.finder}
-    write_whole(FINDERS, json.dumps(found, indent=1, sort_keys=True) + "\n")
 
 
 def files_of(chapters: Sequence[str]) -> tuple[Path, ...]:

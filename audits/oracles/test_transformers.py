@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LM
 from audits.oracles.hugging_face import HuggingFace
 from audits.reliability.samples import CONFIG, HUB_CONFIG, hub_tensors
 from conformance.cases import Case, random_batch, random_weights
-from conformance.shared.samples import hub
+from conformance.shared.checkpoints.samples import hub
 from shared.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from shared.commands.export import main as export
 from shared.config import GPTConfig, SampleConfig

@@ -3,9 +3,10 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
-from conformance.compare import Tensors, Value
+from conformance.compare import Value
 from conformance.limits import limit_of
 from conformance.truths.truth import check_truth
+from shared.checkpoints.tensors import Tensors
 
 LIMIT = limit_of("logits", "float64")
 """For everything in float64. Rounding leaves less than 1e-12, as the table at the end shows. The

@@ -18,7 +18,7 @@ import numpy as np
 from tokenizers import decoders, normalizers, pre_tokenizers, processors
 
 from audits.reliability.samples import Victim
-from conformance.shared.samples import Tensors
+from conformance.shared.checkpoints.samples import Tensors
 from shared.checkpoints import parts
 from shared.checkpoints import tensors as tensor_files
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.shared.samples import SGD, Tensors, draw, hub, record, save
+from conformance.shared.checkpoints.samples import SGD, Tensors, draw, hub, record, save
 from shared.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from shared.config import GPTConfig
 from shared.text.tokenizers import build_tokenizer

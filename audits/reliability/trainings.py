@@ -141,11 +141,13 @@ def try_directory(
     backend, _, which = case.partition("-")
     rng, run = Random(f"{seed} {case}"), directory / case / "run"
     run.parent.mkdir(parents=True)
-    full = which == FULL
-    args = rng, unbroken, run
+    if which == FULL:
+        endings = fill_disk(rng, unbroken, run)
+    else:
+        endings = kill_and_resume(kills, rng, unbroken, run)
     results = []
     try:
-        for how in fill_disk(*args) if full else kill_and_resume(kills, *args):
+        for how in endings:
             results.append(Result(backend, case, how))
     except Fault as fault:
         how = f"{case}, training {len(results) + 1}: {fault}"

@@ -14,11 +14,11 @@ from tyro.conf import UseAppendAction, arg
 
 from audits.readme import README, update_readme
 from audits.results.record import (
-    HUGE,
     MARGIN,
     RESULTS,
     Result,
     add,
+    chosen,
     find,
     read_results,
     write_results,
@@ -28,7 +28,7 @@ from audits.results.training import train_preset
 from lessons.alone import run_alone
 from lessons.command import command
 from shared.commands.terminal import end_of_checks, say
-from shared.config import load_preset, preset_names
+from shared.config import preset_names
 from shared.protocol import BACKENDS
 from shared.text.datasets import load_dataset
 
@@ -51,9 +51,7 @@ class Options:
 @command
 def main(options: Options) -> int:
     """Train as the options ask. Returns the exit status."""
-    presets = [load_preset(name).name for name in options.preset] or [
-        name for name in preset_names() if name not in HUGE
-    ]
+    presets = chosen(options.preset)
     backends = [name for name in BACKENDS if not options.backend or name in options.backend]
     dataset = load_dataset(options.dataset)
     end_of_checks()

@@ -1,11 +1,12 @@
 """results.json: the measurements, and a hash of their sources."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from shared import sources
+from shared.config import load_preset, preset_names
 from shared.files import explained, write_whole
 from shared.protocol import BACKENDS
 
@@ -18,6 +19,12 @@ DATASETS = ("tinyshakespeare", "playlets")
 
 MARGIN = 0.95
 """The largest allowed fraction of the bigram's loss: slightly better proves nothing."""
+
+
+def chosen(names: Sequence[str]) -> list[str]:
+    """These presets, or all but the huge. Raises `ConfigError` for one that does not exist."""
+    usual = [name for name in preset_names() if name not in HUGE]
+    return [load_preset(name).name for name in names] or usual
 
 
 @dataclass(frozen=True)

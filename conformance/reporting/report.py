@@ -57,12 +57,8 @@ def report_of(recorder: Recorder, config: pytest.Config, exitstatus: int) -> dic
 def check_of(row: Row) -> dict[str, Any]:
     """A line of the table, with the errors of every case and details of its limit."""
     return {
-        "check": row.check,
-        "dtype": row.dtype,
-        "verdict": row.verdict,
-        "limit": row.limit,
+        **{key: getattr(row, key) for key in ("check", "dtype", "verdict", "limit", "errors")},
         "noise": NOISE.get(row.check, {}).get(row.dtype),
-        "errors": row.errors,
         "errors_by_case": row.by_case,
         "failed": sorted(row.failed),
         "not_offered": sorted(row.not_offered - set(row.errors)),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from conformance.cases import BASE
-from conformance.shared.test_shared_checkpoints import content_hash
+from conformance.shared.checkpoints.test_shared_checkpoints import content_hash
 from conformance.truths.by_definition import dice, same_bits, same_tensors
 from shared import memory
 from shared.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint

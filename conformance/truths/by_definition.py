@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from conformance.compare import Tensors
+from shared.checkpoints.tensors import Tensors
 from shared.config import GPTConfig
 
 WEIGHTS, BATCHES, SAMPLES, PLAYLETS = 0, 1, 2, 3

@@ -41,12 +41,8 @@ SHA256 = "248dfc3911869ec493c76e65bf2fcf7f615828b0254c12b473182f0f81d3a707"
 SHAPE = GPTConfig(50257, block_size=1024, n_layer=12, n_head=12, n_embd=768, tie_weights=True)
 """GPT-2's (Radford et al. 2019, table 2, its smallest model)."""
 PARTS = {
-    "wte": "token embedding, and head",
-    "wpe": "positions",
-    "attn": "attention",
-    "mlp": "MLP",
-    "ln": "LayerNorm",
-    "lm_head": "head",
+    **{"wte": "token embedding, and head", "wpe": "positions", "attn": "attention"},
+    **{"mlp": "MLP", "ln": "LayerNorm", "lm_head": "head"},
 }
 
 

@@ -43,10 +43,14 @@ class Band:
         mean, half = statistics.fmean(losses), DEVIATIONS * statistics.stdev(losses)
         return mean - half, mean + half
 
-    def verdict(self, step: int, loss: float) -> str:
-        """A loss beside the band, as `1.8843: inside the band 1.879–1.893 of 20 seeds`."""
+    def inside(self, step: int, loss: float) -> bool:
         low, high = self.at(step)
-        where = "inside" if low <= loss <= high else "below" if loss < low else "above"
+        return low <= loss <= high
+
+    def verdict(self, step: int, loss: float) -> str:
+        """Where a loss is, and the band: what a training and `lessons.check` say."""
+        low, high = self.at(step)
+        where = "inside" if self.inside(step, loss) else "below" if loss < low else "above"
         return f"{loss:.4f}: {where} the band {low:.4f}–{high:.4f} of {self.seeds} seeds"
 
 
@@ -60,7 +64,7 @@ def recipe_of(config: GPTConfig, record: TrainingRecord) -> dict[str, Any]:
 
 @functools.cache
 def bands() -> tuple[Band, ...]:
-    """All that were measured. None if the file is damaged: no training fails for it."""
+    """All that were measured. If the file is damaged, none: no training fails for it."""
     try:
         rows = json.loads(BANDS.read_text(encoding="utf-8"))
         return tuple(

@@ -79,10 +79,10 @@ def draw_floor(axes: Axes, floor: float, name: str = "floor") -> None:
     axes.axhline(floor, color="tab:gray", ls="--", label=f"{name} ({floor:.4f})")
 
 
-def draw_band(axes: Axes, band: Band, scale: float = 1.0) -> None:
-    """The validation losses to expect, in nats times `scale`."""
+def draw_band(axes: Axes, band: Band) -> None:
+    """The validation losses to expect."""
     steps = sorted(band.val_losses)
-    low, high = scale * np.transpose([band.at(step) for step in steps])
+    low, high = np.transpose([band.at(step) for step in steps])
     label = f"validation, {band.seeds} other seeds"
     axes.fill_between(steps, low, high, color="tab:orange", alpha=0.3, lw=1, label=label)
 

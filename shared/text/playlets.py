@@ -63,7 +63,8 @@ def generate(seed: int = SEED) -> Playlets:
     is also a scene end, so that the split falls between two scenes and the floor is exact. Where
     it stops depends on lengths alone, after the fact, and carries no probability of its own.
     """
-    written, nats = list[str](), list[float]()
+    written: list[str] = []
+    nats: list[float] = []
     ends = {0: 0}  # offset of a scene's end: how many scenes end by it
     length = 0
     for scene, cost in scenes(seed):

@@ -8,7 +8,7 @@ import re
 import huggingface_hub
 import pytest
 
-from conformance.shared.samples import hub
+from conformance.shared.checkpoints.samples import hub
 from lessons.gpt2 import __main__ as gpt2
 from shared.config import GPTConfig
 from shared.layout import init_weights, tensor_shapes

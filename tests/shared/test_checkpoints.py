@@ -1,8 +1,8 @@
 """Checkpoints: each exists completely or not at all, and a missing or hostile one is refused in one
 line.
 
-conformance/shared/test_shared_damage.py tests damage, and audits/reliability/corruptions.py any
-corruption at all.
+conformance/shared/checkpoints/test_shared_damage.py tests damage, and
+audits/reliability/corruptions.py any corruption at all.
 """
 
 import errno
@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from audits.reliability.samples import same
-from conformance.shared.samples import record, save
+from conformance.shared.checkpoints.samples import record, save
 from shared.checkpoints import parts as checkpoint_parts
 from shared.checkpoints.checkpoint import load_checkpoint
 from shared.checkpoints.directories import checkpoint_path, clean_leftovers, newest_checkpoint

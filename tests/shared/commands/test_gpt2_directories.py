@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conformance.cases import Case, random_weights
-from conformance.shared.samples import hub
+from conformance.shared.checkpoints.samples import hub
 from shared.checkpoints.checkpoint import load_checkpoint
 from shared.commands.export import main as export_main
 from shared.commands.sample import sample_main

@@ -14,8 +14,8 @@ from ml_dtypes import bfloat16  # NumPy lacks it; JAX depends on this package
 from safetensors.numpy import load_file, save_file
 
 from conformance.cases import BASE
-from conformance.shared.samples import TOKENIZER, Tensors, draw, hub
-from conformance.shared.test_shared_damage import BYTE, MODEL, ONE
+from conformance.shared.checkpoints.samples import TOKENIZER, Tensors, draw, hub
+from conformance.shared.checkpoints.test_shared_damage import BYTE, MODEL, ONE
 from conformance.truths.by_definition import same_tensors
 from shared.checkpoints import directories
 from shared.checkpoints.checkpoint import load_checkpoint, save_checkpoint

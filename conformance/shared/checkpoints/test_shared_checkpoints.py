@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 
 from conformance.cases import BASE
 from conformance.protocol.test_inputs import LAYOUTS
-from conformance.shared.samples import SGD, TOKENIZER, Tensors, draw, record, save
+from conformance.shared.checkpoints.samples import SGD, TOKENIZER, Tensors, draw, record, save
 from conformance.truths.by_definition import manifest, same_tensors
 from shared.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from shared.config import GPTConfig

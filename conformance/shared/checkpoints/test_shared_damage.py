@@ -19,8 +19,8 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from conformance.cases import BASE
-from conformance.shared.samples import SGD, Tensors, draw, record, save
-from conformance.shared.test_shared_checkpoints import FILES
+from conformance.shared.checkpoints.samples import SGD, Tensors, draw, record, save
+from conformance.shared.checkpoints.test_shared_checkpoints import FILES
 from conformance.truths.by_definition import manifest, same_tensors
 from shared.checkpoints.checkpoint import TrainingRecord, load_checkpoint
 from shared.errors import CheckpointError, ConfigError
