@@ -135,6 +135,7 @@ def test_results_are_the_callers(subject: Subject) -> None:
             assert array.flags.writeable, f"{key} is read-only"
 
 
+@pytest.mark.dtypes("float32")
 def test_the_precision_of_a_model(subject: Subject) -> None:
     """float32 by default."""
     model = subject.backend.build(subject.case.config, random_weights(subject.case))

@@ -11,6 +11,7 @@ from conformance.cases import Case, batch_of, random_batch, random_weights, roun
 from conformance.compare import relative_error
 from conformance.judge import Judge
 from conformance.limits import has_limit
+from conformance.offers import skip_not_offered
 from conformance.recorder import Recorder
 from conformance.subject import Backends, Models, Subject
 from shared import randomness
@@ -227,6 +228,8 @@ def test_state_goes_from_backend_to_backend(
 ) -> None:
     """Five steps here, then five in every backend from this one's state: all end at the same place.
     (test_life.py judges that a backend continues its own state as if it had not stopped.)"""
+    if judge.not_offered and len(backends) < 2:
+        skip_not_offered("relay", judge)
 
     def five_steps(trainer: Trainer, first: int) -> TrainState:
         for step in range(first, first + 5):

@@ -46,12 +46,17 @@ def find_browser() -> str:
     return next((path for name in BROWSERS if (path := shutil.which(name))), "")
 
 
-def check_what_is_needed() -> None:
+def check_programs() -> None:
     """Raises `UserError`, naming what is missing and how to get it."""
     for program, found in {"Chromium": find_browser(), DRIVER: shutil.which(DRIVER)}.items():
         if not found:
             how = "install Chromium and its driver (Debian: apt install chromium chromium-driver)"
             raise UserError(f"there is no {program} here: {how}")
+
+
+def check_what_is_needed() -> None:
+    """The same for the programs and the site."""
+    check_programs()
     if not (built_site() / "index.html").is_file():
         raise UserError(f"there is no site in {built_site()}: build it with nox -s docs")
 
