@@ -72,7 +72,9 @@ class JavaScriptModel:
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:
         check_tokens(self.config, tokens)
-        return np.array(self.ask("return arguments[1].map((row) => m.forward(row))", tokens.tolist()))
+        return np.array(
+            self.ask("return arguments[1].map((row) => m.forward(row))", tokens.tolist())
+        )
 
     def trace(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
         check_tokens(self.config, tokens)

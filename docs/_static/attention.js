@@ -3,7 +3,9 @@
 // small ones are visible; numbers are in percent.
 (() => {
   "use strict";
-  const { BACKENDS, start, element, choice, percent } = window.play;
+  const { start, element, choice, field, percent } = window.play;
+  const { live } = window;
+  const BACKENDS = { ...window.play.BACKENDS, javascript: "this browser" };
   const SVG = "http://www.w3.org/2000/svg";
   const CELL = 10;
 
@@ -23,6 +25,8 @@
       const layers = [...weights.numpy.keys()];
       const heads = [...weights.numpy[0].keys()];
       const choose = (what) => (value) => { this.chosen[what] = value; this.paint(); };
+      this.own = null;  // the reader's own sentence, with the weights that this browser computed
+      this.complaint = element("p", { class: "note", "aria-live": "polite" });
       this.row = element("div", { class: "tokens", role: "toolbar", "aria-label": "tokens of the sentence" });
       this.said = element("p", { class: "said", "aria-live": "polite" });
       this.map = element("div", { class: "map" });
@@ -31,21 +35,40 @@
       place.append(
         element("div", { class: "controls" },
           choice("Sentence", "sentence", data.sentences.map(({ tokens }, i) => [i, tokens.join("").replaceAll("␣", " ")]),
-            (value) => { this.chosen.sentence = value; this.rebuild(); }),
+            (value) => { this.own = null; this.chosen.sentence = value; this.rebuild(); }),
+          ...(live ? [field("or your own", "own", "", (text) => this.take(text))] : []),
           choice("Layer", "layer", layers.map((i) => [i, i]), choose("layer")),
           choice("Head", "head", heads.map((i) => [i, i]), choose("head")),
-          choice("Computed by", "backend", Object.entries(BACKENDS), choose("backend"))),
-        this.row, this.said, this.map, this.apart);
+          choice("Computed by", "backend", Object.entries(window.play.BACKENDS), choose("backend"))),
+        this.complaint, this.row, this.said, this.map, this.apart);
       this.token = tokens.length - 1;
       this.rebuild();
     }
 
-    get sentence() { return this.data.sentences[this.chosen.sentence]; }
+    get sentence() { return this.own || this.data.sentences[this.chosen.sentence]; }
+
+    get backend() { return this.own ? "javascript" : this.chosen.backend; }
 
     // For each token, its weights on itself and on earlier tokens.
     get rows() {
-      const { layer, head, backend } = this.chosen;
-      return this.sentence.weights[backend][layer][head];
+      const { layer, head } = this.chosen;
+      return this.sentence.weights[this.backend][layer][head];
+    }
+
+    // The reader's own sentence, as much of it as the window holds.
+    take(text) {
+      const found = live.encode(text);
+      this.complaint.textContent = text && live.complaint(found);
+      const ids = found.ids.slice(0, live.config.block_size);
+      const layers = [];
+      if (ids.length) {
+        live.program().model.forward(ids, null, (name, value) => {
+          if (name.endsWith("attn.weights")) layers.push(value.map((head) => head.map((row, t) => [...row].slice(0, t + 1))));
+        });
+      }
+      this.own = ids.length ? { tokens: ids.map((id) => live.names[id]), weights: { javascript: layers } } : null;
+      this.token = Infinity;
+      this.rebuild();
     }
 
     // Another sentence: other tokens, another triangle.
@@ -86,9 +109,11 @@
 
     // Another head, or another backend: the same places, other weights.
     paint() {
-      const { layer, head, backend } = this.chosen;
+      const { layer, head } = this.chosen;
+      const { backend } = this;
       const { tokens } = this.sentence;
       this.place.className = `play wide attention backend-${backend}`;
+      this.place.querySelector("select[name=backend]").disabled = Boolean(this.own);
       this.squares.forEach((row, t) => row.forEach((square, s) => {
         const weight = this.rows[t][s];
         square.style.fillOpacity = Math.sqrt(weight);
@@ -103,6 +128,10 @@
 
     tellApart() {
       const { layer, head } = this.chosen;
+      if (this.own) {
+        this.apart.textContent = "Computed by this browser, in float64.";
+        return;
+      }
       const { largest, pair } = this.sentence.apart[layer][head];
       const names = pair.map((backend) => BACKENDS[backend]).join(" and ");
       this.apart.dataset.largest = largest;

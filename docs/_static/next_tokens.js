@@ -1,37 +1,13 @@
 // The next-token table: a model's logits after temperature, top-k and top-p. The arithmetic is that
-// of `distribution` in shared/commands/next_tokens.py, line by line; a test compares the two.
+// of `distribution` in gpt.js; a test compares it with shared/commands/next_tokens.py.
 (() => {
   "use strict";
-  const { start, element, choice, slider } = window.play;
+  const { start, element, choice, field, slider } = window.play;
+  const { live } = window;
+  const { distribution, uniform } = window.gpt;
   const ROWS = 12;
   const sum = (values) => values.reduce((a, b) => a + b, 0);
   const four = (p) => (p === 0 ? "0" : p.toFixed(4));
-
-  // The probabilities that the next token is drawn from, in the order of the ids. null: all.
-  function distribution(logits, { temperature, topK, topP }) {
-    const largest = Math.max(...logits);
-    if (temperature === 0) {
-      const greedy = logits.indexOf(largest);
-      return logits.map((_, id) => (id === greedy ? 1 : 0));
-    }
-    let p = logits.map((logit) => Math.exp((logit - largest) / temperature));
-    p = p.map(dividedBy(sum(p)));
-    const order = ranks(p);
-    let ranked = order.map((id) => p[id]);
-    if (topK !== null) {
-      ranked = ranked.map((value, rank) => (rank < topK ? value : 0));
-      ranked = ranked.map(dividedBy(sum(ranked)));
-    }
-    if (topP !== null) {
-      const reached = cumulated(ranked);
-      ranked = ranked.map((value, rank) => (reached[rank] - value < topP ? value : 0));
-      ranked = ranked.map(dividedBy(sum(ranked)));
-    }
-    order.forEach((id, rank) => { p[id] = ranked[rank]; });
-    return p;
-  }
-
-  const dividedBy = (total) => (value) => value / total;
 
   // Ids, the most likely first; the lower id of equals, because sorting is stable.
   const ranks = (p) => [...p.keys()].sort((a, b) => p[b] - p[a]);
@@ -47,6 +23,9 @@
     return cdf.findIndex((edge) => edge > u * cdf.at(-1));
   }
 
+  // For a shell.
+  const quoted = (text) => (/["$`\\!]/.test(text) ? `'${text.replaceAll("'", "'\\''")}'` : `"${text}"`);
+
   function entropy(p) {
     return sum(p.filter((value) => value > 0).map((value) => -value * Math.log2(value))) + 0;
   }
@@ -57,6 +36,8 @@
       const V = data.tokens.length;
       this.settings = { prompt: 0, temperature: 1, topK: V, topP: 1, seed: 1 };
       const set = (what) => (value) => { this.settings[what] = value; this.paint(); };
+      this.own = null;  // what the model, run here, expects after the reader's own prompt
+      this.complaint = element("p", { class: "note", "aria-live": "polite" });
       this.body = element("tbody");
       this.said = element("p", { class: "said", "aria-live": "polite" });
       this.strip = element("div", { class: "strip", "aria-hidden": "true" });
@@ -66,7 +47,9 @@
       place.classList.add("next-tokens");
       place.append(
         element("div", { class: "controls" },
-          choice("Prompt", "prompt", data.prompts.map(({ prompt }, i) => [i, prompt]), set("prompt")),
+          choice("Prompt", "prompt", data.prompts.map(({ prompt }, i) => [i, prompt]),
+            (value) => { this.settings.prompt = value; this.own = null; this.paint(); }),
+          ...(live ? [field("or your own", "own", "", (text) => this.take(text))] : []),
           slider("Temperature", "temperature", { min: 0, max: 2, step: 0.05, value: 1 }, set("temperature"),
             (value) => (value === 0 ? "0: greedy" : value.toFixed(2))),
           slider("Top-k", "top-k", { min: 1, max: V, step: 1, value: V }, set("topK"),
@@ -74,6 +57,7 @@
           slider("Top-p", "top-p", { min: 0.05, max: 1, step: 0.05, value: 1 }, set("topP"),
             (value) => (value === 1 ? "all" : value.toFixed(2))),
           slider("Seed", "seed", { min: 1, max: data.prompts[0].uniforms.length, step: 1, value: 1 }, set("seed"), String)),
+        this.complaint,
         element("div", { class: "table-wrapper", tabindex: 0, role: "group", "aria-label": "the next token" },
           element("table", {},
             element("caption", {}, `The ${ROWS} likeliest of ${V} tokens. Outline: the model’s own probabilities. Filled: those drawn from.`),
@@ -84,12 +68,26 @@
       this.paint();
     }
 
+    get prompt() { return this.own || this.data.prompts[this.settings.prompt]; }
+
+    // The reader's own prompt: the model runs here.
+    take(text) {
+      const found = live.encode(text);
+      this.complaint.textContent = text && live.complaint(found);
+      this.own = found.ids.length ? {
+        prompt: found.ids.map((id) => live.trained.vocabulary[id]).join(""),
+        logits: [...live.program().model.forward(found.ids.slice(-live.config.block_size)).at(-1)],
+        uniforms: this.data.prompts[0].uniforms.map((_, i) => uniform(i + 1, found.ids.length)),
+      } : null;
+      this.paint();
+    }
+
     paint() {
-      const { prompt, temperature, topK, topP, seed } = this.settings;
+      const { temperature, topK, topP, seed } = this.settings;
       const { tokens } = this.data;
-      const { logits, uniforms } = this.data.prompts[prompt];
-      const own = distribution(logits, { temperature: 1, topK: null, topP: null });
-      const config = { temperature, topK: topK < tokens.length ? topK : null, topP: topP < 1 ? topP : null };
+      const { prompt, logits, uniforms } = this.prompt;
+      const own = distribution(logits, { temperature: 1 });
+      const config = { temperature, top_k: topK < tokens.length ? topK : null, top_p: topP < 1 ? topP : null };
       const p = distribution(logits, config);
       const order = ranks(own);
       const rest = order.slice(ROWS);
@@ -100,7 +98,7 @@
       this.said.textContent = `${left === 1 ? "One token is" : `${left} tokens are`} left to draw from. `
         + `${entropy(p).toFixed(2)} bits are open; ${Math.log2(tokens.length).toFixed(2)} would be a choice among all alike.`;
       this.lay(p, uniforms[seed - 1], temperature, seed);
-      this.command.replaceChildren(...this.typed(this.data.prompts[prompt].prompt, config, seed));
+      this.command.replaceChildren(...this.typed(prompt, config, seed));
     }
 
     // The probabilities side by side in the order of the ids, and where u falls.
@@ -120,10 +118,10 @@
     }
 
     // The command, in parts that must not wrap.
-    typed(prompt, { temperature, topK, topP }, seed) {
-      const options = [["temperature", temperature], ["top-k", topK], ["top-p", topP], ["seed", seed], ["top", ROWS]];
+    typed(prompt, { temperature, top_k, top_p }, seed) {
+      const options = [["temperature", temperature], ["top-k", top_k], ["top-p", top_p], ["seed", seed], ["top", ROWS]];
       const given = options.filter(([, value]) => value !== null).map(([name, value]) => `--${name} ${value}`);
-      const parts = ["python -m impls.numpy.sample", `--run ${this.data.run}`, `--prompt "${prompt}"`, ...given];
+      const parts = ["python -m impls.numpy.sample", `--run ${this.data.run}`, `--prompt ${quoted(prompt)}`, ...given];
       return parts.flatMap((part) => [element("span", {}, part), " "]);
     }
   }

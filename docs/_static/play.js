@@ -27,6 +27,13 @@ window.play = (() => {
     return element("label", { class: "control" }, element("span", {}, label), select);
   }
 
+  // A label with a box for text in it, which changes as one types.
+  function field(label, name, value, changed, attributes = { rows: 1 }) {
+    const input = element("textarea", { name, spellcheck: "false", ...attributes }, value);
+    input.addEventListener("input", () => changed(input.value));
+    return element("label", { class: "control field" }, element("span", {}, label), input);
+  }
+
   // A label with a slider in it, and its value, formatted by `show`.
   function slider(label, name, range, changed, show) {
     const input = element("input", { type: "range", name, ...range });
@@ -46,5 +53,5 @@ window.play = (() => {
     return share < 0.0005 ? "<0.1" : (100 * share).toFixed(share < 0.0995 ? 1 : 0);
   }
 
-  return { BACKENDS, start, element, choice, slider, percent };
+  return { BACKENDS, start, element, choice, field, slider, percent };
 })();

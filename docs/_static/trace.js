@@ -1,9 +1,12 @@
 // The trace: choose a value in the diagram, with the arrow keys or by "before" and "next", to see
 // its shape, its numbers as a picture, what each backend computed, and the code that does it.
 // A picture has a pixel for every number: orange above 0, blue below, stronger for larger values.
+// The browser computes the values, too: of the same text, of the reader's own, and with a bug planted.
 (() => {
   "use strict";
-  const { BACKENDS, start, element, choice } = window.play;
+  const { start, element, choice, field } = window.play;
+  const { live } = window;
+  const BACKENDS = { ...window.play.BACKENDS, javascript: "this browser" };
   const ABOVE = [217, 98, 43];
   const BELOW = [59, 125, 216];
   const DIMENSIONS = { T: "positions", C: "channels", D: "channels", F: "channels", V: "tokens" };
@@ -11,27 +14,102 @@
   const list = (items) => `[${items.join(", ")}]`;
   const short = (value) => value.toPrecision(4).replace("-", "−");
 
+  const WRITTEN = 60;
+  const LIMIT = 1e-12;
+
+  // Whether numbers differ by more than rounding, as the suite measures it.
+  function differs(right, wrong) {
+    const largest = right.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    return right.length !== wrong.length || right.some((value, i) => !(Math.abs(value - wrong[i]) <= LIMIT * largest));
+  }
+
+  // Smallest, largest and mean.
+  function summary(values) {
+    return [Math.min(...values), Math.max(...values), values.reduce((a, b) => a + b, 0) / values.length];
+  }
+
   class Trace {
     constructor(place, data) {
       this.place = place;
       this.data = data;
       this.names = Object.keys(data.taps);
       this.backend = "numpy";
+      this.text = null;  // the reader's own; null: that of the data
+      this.bug = "";
       this.buttons = new Map([...place.querySelectorAll("button.tap")].map((button) => [button.dataset.tap, button]));
       this.codes = [...place.querySelectorAll(".lines")];
       for (const [name, button] of this.buttons) button.addEventListener("click", () => this.choose(name));
       place.querySelector(".architecture").addEventListener("keydown", (event) => this.move(event));
       this.build(place.querySelector(".about"));
+      this.compute();
       this.choose("embed");
     }
 
     get tap() { return this.data.taps[this.name]; }
 
+    // What this browser computed of the value.
+    get here() { return live && this.computed[this.name]; }
+
+    get shape() { return this.text === null ? this.tap.shape : this.here.shape; }
+
+    get tokens() { return this.text === null ? this.data.tokens : this.text; }
+
     // The numbers of the chosen backend; if another has the same five digits, the data has its name.
     get values() {
+      if (this.backend === "javascript") return this.here.values;
       const { values } = this.tap;
       const found = values[this.backend];
       return typeof found === "string" ? values[found] : found;
+    }
+
+    // Compute all values here, again if the text or the bug has changed, and mark what a bug changes.
+    compute() {
+      if (!live) return;
+      const { ids } = live.encode(this.text === null ? this.data.text : this.typed);
+      const right = live.trace(ids);
+      this.computed = this.bug ? live.trace(ids, this.bug) : right;
+      const wrong = this.names.filter((name) => differs(right[name].values, this.computed[name].values));
+      for (const [name, button] of this.buttons) button.classList.toggle("wrong", wrong.includes(name));
+      this.tellBug(ids, wrong);
+      if (wrong.length) this.name = wrong[0];
+    }
+
+    // What the bug is, where it begins, and what it makes of the text.
+    tellBug(ids, wrong) {
+      this.verdict.hidden = !this.bug;
+      if (!this.bug) return;
+      const { story, edit: [before, after] } = live.bugs[this.bug];
+      const options = { max_new_tokens: WRITTEN, temperature: 0.7, seed: 9 };
+      const texts = ["", this.bug].map((bug) => [...live.write(ids, options, bug)].join(""));
+      const line = (title, text) => element("p", {}, `${title}: `, element("code", {}, text));
+      this.verdict.dataset.begins = wrong[0] || "";
+      this.verdict.replaceChildren(
+        element("p", {}, element("b", {}, this.bug), `: ${story}.`),
+        line("was", before), line("is", after),
+        element("p", {}, wrong.length
+          ? `${wrong.length} of ${this.names.length} values are wrong. It begins at ${wrong[0]}.`
+          : "Not one value of this text is wrong: only writing shows it."),
+        line("without it, the model goes on", texts[0]), line("with it", texts[1]),
+        element("p", { class: "note" }, texts[0] === texts[1] ? "The text does not show it." : ""));
+    }
+
+    take(text) {
+      const found = live.encode(text);
+      this.complaint.textContent = text && live.complaint(found);
+      const ids = found.ids.slice(0, live.config.block_size);
+      this.typed = ids.map((id) => live.trained.vocabulary[id]).join("");
+      this.text = ids.length && this.typed !== this.data.text ? ids.map((id) => live.names[id]) : null;
+      this.renew();
+    }
+
+    // Another text or bug.
+    renew() {
+      if (this.text !== null || this.bug) this.backend = "javascript";
+      const menu = this.place.querySelector("select[name=backend]");
+      for (const option of menu.options) option.disabled = this.text !== null && option.value !== "javascript";
+      menu.value = this.backend;
+      this.compute();
+      this.choose(this.name);
     }
 
     build(about) {
@@ -48,16 +126,25 @@
       this.cell = element("p", { class: "cell", "aria-live": "polite" });
       this.table = element("div", { class: "table-wrapper", tabindex: "0", role: "group", "aria-label": "the value by backend" });
       this.apart = element("p", { class: "apart" });
+      this.complaint = element("p", { class: "note", "aria-live": "polite" });
+      this.verdict = element("div", { class: "verdict", "aria-live": "polite" });
+      const own = live ? [element("div", { class: "controls" },
+        field("The text", "own", this.data.text, (text) => this.take(text), { rows: 1, maxlength: live.config.block_size }),
+        choice("Plant a bug", "bug", [["", "none"], ...Object.keys(live.bugs).map((bug) => [bug, bug])], (bug) => { this.bug = bug; this.renew(); })),
+        this.complaint, this.verdict] : [];
+      const names = Object.entries(live ? BACKENDS : window.play.BACKENDS);
       about.append(
+        ...own,
         element("div", { class: "controls" }, this.before, this.next,
-          choice("Drawn as computed by", "backend", Object.entries(BACKENDS), (backend) => { this.backend = backend; this.paint(); })),
+          choice("Drawn as computed by", "backend", names, (backend) => { this.backend = backend; this.paint(); })),
         this.said, this.picture, this.scale, this.cell, this.table, this.apart,
         element("p", { class: "code" }, "The code that computes it:"));
     }
 
     choose(name) {
       this.name = name;
-      const { sentence, letters, shape, kind } = this.tap;
+      const { sentence, letters, kind } = this.tap;
+      const { shape } = this;
       const at = this.names.indexOf(name);
       for (const [other, button] of this.buttons) {
         button.setAttribute("aria-pressed", String(other === name));
@@ -85,15 +172,22 @@
 
     // The values of each backend, with all digits.
     tell() {
-      const { backends } = this.tap;
-      const head = ["", "smallest", "largest", "mean", "furthest from another"];
+      const backends = this.text === null ? this.tap.backends : {};
+      const head = ["", "smallest", "largest", "mean", this.text === null ? "furthest from another" : ""];
       const body = Object.entries(backends).map(([backend, { min, max, mean, apart }]) => element("tr", { "data-backend": backend },
         element("th", { scope: "row" }, BACKENDS[backend]),
         ...[min, max, mean].map((number) => element("td", {}, String(number))),
         element("td", {}, apart.largest === 0 ? "0" : `${apart.largest} (${BACKENDS[apart.from]})`)));
+      if (live) {
+        body.push(element("tr", { "data-backend": "javascript" }, element("th", { scope: "row" }, BACKENDS.javascript),
+          ...summary(this.here.values).map((number) => element("td", {}, String(number))),
+          element("td", {}, this.bug ? "with the bug" : "computed just now")));
+      }
       this.table.replaceChildren(element("table", { class: "docutils" },
         element("thead", {}, element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text)))),
         element("tbody", {}, ...body)));
+      this.apart.hidden = this.text !== null;
+      if (this.text !== null) return;
       const [backend, { apart }] = Object.entries(backends).reduce((a, b) => (b[1].apart.largest > a[1].apart.largest ? b : a));
       this.apart.dataset.largest = apart.largest;
       this.apart.dataset.at = apart.at;
@@ -106,8 +200,8 @@
 
     // The picture: one panel, or one for every head.
     paint() {
-      const { letters, shape } = this.tap;
-      const [rows, columns] = shape.slice(-2);
+      const { letters } = this.tap;
+      const [rows, columns] = this.shape.slice(-2);
       const panels = letters.includes("H") ? this.data.config.n_head : 1;
       this.largest = Math.max(...this.values.map(Math.abs)) || 1;
       this.picture.dataset.backend = this.backend;
@@ -120,7 +214,7 @@
 
     panel(panel, panels, rows, columns) {
       const { letters } = this.tap;
-      const { tokens } = this.data;
+      const { tokens } = this;
       const values = this.values.slice(panel * rows * columns, (panel + 1) * rows * columns);
       const across = letters === "BHTT" ? "keys" : DIMENSIONS[letters.at(-1)];
       const label = `${panels > 1 ? `Head ${panel} of ` : ""}${this.name}: ${rows} positions by ${columns} ${across}, `
@@ -157,7 +251,7 @@
     // One number of the picture.
     read(panel, panels, row, column, value) {
       const { letters } = this.tap;
-      const { tokens, vocabulary } = this.data;
+      const { tokens, data: { vocabulary } } = this;
       const head = panels > 1 ? `head ${panel}, ` : "";
       const across = { T: `looks at “${tokens[column]}” (${column})`, V: `token “${vocabulary[column]}”` }[letters.at(-1)] || `channel ${column}`;
       this.cell.dataset.value = value;

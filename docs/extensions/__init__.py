@@ -2,8 +2,8 @@
 
 from sphinx.application import Sphinx
 
-from docs.extensions import boxes, figures, mathml, notebook, trace
-from docs.extensions.code import columns
+from docs.extensions import boxes, figures, live, mathml, notebook, trace
+from docs.extensions.code import columns, map
 from docs.extensions.proofs import kills, mutant, proof
 
 
@@ -20,9 +20,13 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("run-figure", figures.RunFigure)
     app.add_directive("play", figures.Play)
     app.add_directive("trace", trace.Trace)
+    app.add_directive("live", live.Live)
+    app.add_directive("map", map.ModelMap)
     app.add_directive("kill-matrix", kills.KillMatrix)
     app.add_source_suffix(".ipynb", "notebook")
     app.add_source_parser(notebook.NotebookParser)
     mathml.setup(app)
     app.connect("html-page-context", figures.add_scripts)
+    app.connect("html-page-context", map.show_where)
+    app.connect("build-finished", live.write_model)
     return {"parallel_read_safe": False}

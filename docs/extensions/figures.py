@@ -15,6 +15,9 @@ from docs.data import Product
 from docs.extensions.directive import PageError, SiteDirective, raw
 from docs.producers import PRODUCERS
 
+ALWAYS = ("gpt", "model", "play", "live")
+"""The scripts of a page with interactive figures, besides those of the figures. The build writes
+model.js."""
 AFTER_ALL_PAGES = 850
 """Sphinx's load order; the scripts of every page have 800."""
 
@@ -55,9 +58,13 @@ class Play(FromRun):
 
     def of_product(self, product: Product) -> list[nodes.Node]:
         # Only "</" can end a script element early.
-        text = json.dumps(product.data, separators=(",", ":")).replace("</", "<\\/")
+        text = json.dumps(self.numbers(product), separators=(",", ":")).replace("</", "<\\/")
         data = f'<script type="application/json" id="data-{self.argument}">{text}</script>'
         return [raw(data), raw(self.place(product), self.argument)]
+
+    def numbers(self, product: Product) -> Any:
+        """What the script gets."""
+        return product.data
 
     def place(self, product: Product) -> str:
         """The element that the script fills."""
@@ -72,6 +79,6 @@ def add_scripts(
 ) -> None:
     """Add the scripts of interactive figures to the pages that have them. Called by Sphinx."""
     found = doctree.findall(nodes.raw) if doctree else ()
-    names = dict.fromkeys(node["plays"] for node in found if node.get("plays"))  # each once
-    for number, name in enumerate(["play", *names] if names else []):
+    names = [node["plays"] for node in found if node.get("plays")]
+    for number, name in enumerate(dict.fromkeys([*ALWAYS, *names] if names else [])):  # each once
         app.add_js_file(f"{name}.js", AFTER_ALL_PAGES + number, defer="defer")

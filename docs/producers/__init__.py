@@ -3,6 +3,7 @@
 from docs.data import Producer
 from docs.producers import (
     attention,
+    live,
     losses,
     modes,
     next_tokens,
@@ -17,6 +18,7 @@ PRODUCERS: dict[str, Producer] = {
     producer.name: producer
     for producer in (
         *(profile.PRODUCER, losses.PRODUCER, *modes.PRODUCERS, trained.PRODUCER),
+        live.PRODUCER,
         *(attention.PRODUCER, next_tokens.PRODUCER, typed.PRODUCER, trace.PRODUCER, road.PRODUCER),
     )
 }

@@ -42,6 +42,7 @@ def measure() -> dict[str, Any]:
         "dtype": DTYPE,
         "limit": limit_of("taps", DTYPE),
         "config": asdict(checkpoint.config),
+        "text": TEXT,
         "tokens": [show_token(tokenizer, token) for token in ids.tolist()],
         "vocabulary": [show_token(tokenizer, token) for token in range(tokenizer.vocab_size)],
         "taps": describe(checkpoint.config, traces),

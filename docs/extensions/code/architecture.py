@@ -33,6 +33,11 @@ class Architecture:
         names: the label of each tap's button, for a screen reader.
     """
 
+    frame = (
+        'role="toolbar" aria-orientation="vertical" '
+        'aria-label="the values of the model, in the order of the data flow"'
+    )
+
     def __init__(self, config: GPTConfig, names: dict[str, str]) -> None:
         self.config, self.names = config, names
         self.y = 0.5
@@ -49,9 +54,7 @@ class Architecture:
     def __str__(self) -> str:
         """The picture as HTML: buttons in the order of the data flow, with lines between them."""
         return (
-            f'<div class="architecture" role="toolbar" aria-orientation="vertical" '
-            f'aria-label="the values of the model, in the order of the data flow" '
-            f'style="width:{WIDTH}em;height:{self.y:.2f}em">'
+            f'<div class="architecture" {self.frame} style="width:{WIDTH}em;height:{self.y:.2f}em">'
             f'<svg viewBox="0 0 {WIDTH} {self.y:.2f}" aria-hidden="true"><defs><marker '
             f'id="architecture-arrow" viewBox="0 0 4 4" refX="4" refY="2" markerWidth="5" '
             f'markerHeight="5" orient="auto"><path d="M0 0 4 2 0 4z"/></marker></defs>'

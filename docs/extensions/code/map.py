@@ -1,0 +1,76 @@
+"""`{map}`: the architecture; its boxes lead to the pages that explain them.
+
+The content stands beside it. A small one is on each of these pages, with its own boxes marked.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+from docs.extensions.code.architecture import Architecture
+from docs.extensions.directive import SiteDirective, raw
+from shared.config import GPTConfig
+
+MODEL = GPTConfig(vocab_size=65, n_layer=1, tie_weights=True)
+"""The default preset's, with one block for all."""
+PAGES = {
+    "embed": "01-data-and-tokenizers",
+    "h.0.ln_1": "05-layernorm-and-residuals",
+    **{f"h.0.attn.{name}": "03-attention-in-four-steps" for name in ("scores", "weights", "y")},
+    **{f"h.0.attn.{name}": "04-heads" for name in "qkv"},
+    "h.0.attn": "04-heads",
+    "h.0.ln_2": "05-layernorm-and-residuals",
+    **{f"h.0.mlp{part}": "06-mlp" for part in (".fc", ".act", "")},
+    "h.0": "07-the-block",
+    "ln_f": "08-the-gpt",
+    "logits": "09-loss",
+    "probs": "13-sampling-and-the-kv-cache",
+}
+"""The page about a value."""
+
+
+class Map(Architecture):
+    """The architecture with links.
+
+    Args:
+        address: of a page.
+        here: the page on which it is.
+    """
+
+    frame = 'role="navigation" aria-label="the parts of the model, and their pages"'
+
+    def __init__(self, address: Callable[[str], str], here: str = "") -> None:
+        self.address, self.here = address, here
+        super().__init__(MODEL, {})
+
+    def tap(self, tap: str, label: str, x: float, width: float) -> None:
+        page = PAGES[tap]
+        current = ' aria-current="page"' if f"pages/{page}" == self.here else ""
+        self.box(f'a href="{self.address(page)}"{current}', "tap", label, x, width)
+
+
+class ModelMap(SiteDirective):
+    """The picture, and what stands beside it."""
+
+    optional_arguments = 0
+
+    def shown(self) -> list[nodes.Node]:
+        picture = Map(addresses(self.env.app, self.env.docname))
+        beside = nodes.container("", *self.parsed(self.content), classes=["beside"])
+        return [nodes.container("", raw(str(picture)), beside, classes=["hero", "wide"])]
+
+
+def addresses(app: Sphinx, here: str) -> Callable[[str], str]:
+    """The address of a page of the lesson, as seen from the page `here`."""
+    return lambda page: app.builder.get_relative_uri(here, f"pages/{page}")
+
+
+def show_where(
+    app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document
+) -> None:
+    """Add the small map to a page about a part of the model. Called by Sphinx."""
+    if pagename in {f"pages/{page}" for page in PAGES.values()}:
+        picture = Map(addresses(app, pagename), pagename)
+        context["body"] = f'<div class="here">{picture}</div>{context["body"]}'

@@ -1,0 +1,60 @@
+"""`{live}`: a box in which the trained model writes.
+
+docs/_static/live.js runs the model, here and in the other interactive figures, with gpt.js beside it.
+"""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+from audits.mutants.catalogue import find
+from docs.data import Product, read
+from docs.extensions.directive import PageError
+from docs.extensions.figures import Play
+from docs.producers.live import PRODUCER
+
+DOCS = Path(__file__).resolve().parents[1]
+MODEL = "model.js"
+"""A script that the build writes: one file for all pages, because it is half a megabyte."""
+
+
+class Live(Play):
+    """The box."""
+
+    def shown(self) -> list[nodes.Node]:
+        self.arguments = [PRODUCER.name]
+        return super().shown()
+
+    def numbers(self, product: Product) -> dict[str, Any]:
+        """None: they are in `MODEL`."""
+        return {}
+
+
+def bugs() -> dict[str, dict[str, Any]]:
+    """The bugs of docs/bugs.toml, with their stories.
+
+    Raises:
+        PageError: the text to replace is not in gpt.js exactly once.
+        MutantError: there is no mutant of this name.
+    """
+    source = (DOCS / "_static" / "gpt.js").read_text(encoding="utf-8")
+    found = tomllib.loads((DOCS / "bugs.toml").read_text(encoding="utf-8"))
+    for name, bug in found.items():
+        old, _ = bug["edit"]
+        if source.count(old) != 1:
+            raise PageError(
+                f"bugs.toml, {name}: {old!r} stands {source.count(old)} times in gpt.js"
+            )
+        bug["story"] = find(name).story
+    return found
+
+
+def write_model(app: Sphinx, error: Exception | None) -> None:
+    """Write the model and the bugs, if it was measured. Called by Sphinx."""
+    if error is None and (product := read(PRODUCER)):
+        script = f"window.trained = {json.dumps(product.data | {'bugs': bugs()})};\n"
+        (Path(app.outdir) / "_static" / MODEL).write_text(script, encoding="utf-8")
