@@ -8,6 +8,7 @@ with no more than the packages it claims to need.
 import hashlib
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -257,6 +258,14 @@ def docs(session: nox.Session) -> None:
     # A suite that fails is no reason to have no site: the pages show it, and --strict minds.
     run_gate(session, success_codes=range(6))
     run_module(session, "all", "docs.build")
+
+
+@nox.session(venv_backend="none", requires=["env-all"])
+def release(session: nox.Session) -> None:
+    """Pack the site, complete, as build/site.zip, which opens anywhere. First: `nox -s mutants`."""
+    run_gate(session)
+    session.run(python(session, "all"), "-m", "docs.build", "--strict", *session.posargs)
+    shutil.make_archive("build/site", "zip", "build", "site")
 
 
 @nox.session(venv_backend="none", requires=["env-all"])

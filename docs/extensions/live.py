@@ -1,6 +1,6 @@
 """`{live}`: a box in which the trained model writes.
 
-docs/_static/live.js runs the model, here and in the other interactive figures, with gpt.js beside it.
+docs/_static/live.js runs the model with gpt.js, here and in the other interactive figures.
 """
 
 import json
@@ -54,7 +54,9 @@ def bugs() -> dict[str, dict[str, Any]]:
 
 
 def write_model(app: Sphinx, error: Exception | None) -> None:
-    """Write the model and the bugs, if it was measured. Called by Sphinx."""
-    if error is None and (product := read(PRODUCER)):
-        script = f"window.trained = {json.dumps(product.data | {'bugs': bugs()})};\n"
+    """Write the model and the bugs; null if it was not measured. Called by Sphinx."""
+    if error is None:
+        product = read(PRODUCER)
+        trained = product and product.data | {"bugs": bugs()}
+        script = f"window.trained = {json.dumps(trained)};\n"
         (Path(app.outdir) / "_static" / MODEL).write_text(script, encoding="utf-8")

@@ -14,12 +14,14 @@ from audits.mutants.catalogue import CATALOGUE
 from audits.mutants.judging import Verdict
 from conformance.limits import ORDER
 from docs.browser import picture
+from docs.extensions.code import map
 from docs.extensions.proofs import proof
 from docs.producers import losses, modes
 from docs.producers.drawing import INK
 from shared.errors import BackendError
 from shared.protocol import BACKENDS
 from shared.sources import ROOT
+from shared.taps import tap_names
 from tests.docs.conftest import Site, build_quietly, read_page
 
 DOCS = ROOT / "docs"
@@ -70,6 +72,11 @@ def test_the_site_is_whole(tmp_path: Path) -> None:
         ids = [tag["id"] for tag in page.find_all(id=True)]
         assert len(ids) == len(set(ids)), name
     assert len(pages["03-attention-in-four-steps"].select("math")) > 10
+    boxes = pages["index"].select(".hero a.tap")
+    assert [box["href"] for box in boxes] == [f"pages/{page}.html" for page in map.PAGES.values()]
+    assert list(map.PAGES) == tap_names(map.MODEL)
+    here = pages["05-layernorm-and-residuals"].select(".here [aria-current=page]")
+    assert [box.text for box in here] == ["ln_1", "ln_2"]
     assert 50_000 < (out / "_static" / "STIXTwoMath.woff").stat().st_size < 300_000
 
 

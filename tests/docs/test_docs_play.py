@@ -3,17 +3,20 @@
 docs/browser/ tests in a browser that the scripts show these numbers.
 """
 
+import base64
 import json
+import re
 
 import numpy as np
 import pytest
 
 from docs import data
 from docs.data import Product
-from docs.producers import attention, next_tokens, trained, typed
+from docs.extensions import live as box
+from docs.producers import attention, live, next_tokens, trained, typed
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.config import GPTConfig, SampleConfig
-from shared.errors import RunError
+from shared.errors import RunError, UserError
 from shared.layout import init_weights
 from shared.protocol import load_backend
 from shared.randomness import uniform
@@ -133,6 +136,55 @@ def test_speeds_with_the_cache_and_without_are_told_apart() -> None:
     assert backend["at"] == [0.5, 0.6, 0.7, 0.95, 1.2]
     assert backend["with_cache"] == pytest.approx(10)
     assert backend["without"] == pytest.approx(4)
+
+
+# The model of the page
+
+
+def test_the_page_has_the_weights_and_the_tokens_of_the_model(model) -> None:
+    found = json.loads(json.dumps(live.measure(), allow_nan=False))
+    checkpoint, tokenizer = model
+    assert GPTConfig(**found["config"]) == checkpoint.config
+    assert tokenizer.encode("".join(found["vocabulary"])).tolist() == list(
+        range(tokenizer.vocab_size)
+    )
+    assert list(found["weights"]) == list(checkpoint.weights)
+    for name, tensor in found["weights"].items():
+        values = np.frombuffer(base64.b64decode(tensor["base64"]), "<f4").reshape(tensor["shape"])
+        np.testing.assert_array_equal(values, checkpoint.weights[name])
+
+
+def test_a_box_and_the_scripts_that_it_needs(site: Site, monkeypatch) -> None:
+    site.figure = Product({"weights": {}})
+    monkeypatch.setattr(box, "read", lambda producer: site.figure)
+    assert site.build("```{live}\n```", strict=True) == []
+    names = re.findall(r"_static/(gpt|model|play|live)\.js", str(site.page()))
+    assert names == ["gpt", "model", "play", "live"]
+    script = (site.out / "_static" / "model.js").read_text(encoding="utf-8")
+    written = json.loads(script.removeprefix("window.trained = ").rstrip(";\n"))
+    assert written == {"weights": {}, "bugs": box.bugs()}
+    assert written["bugs"]["swap_qk"]["story"].startswith("the fused projection read in the order")
+    site.figure = None
+    assert "not measured: live" in site.build("```{live}\n```")[0]
+    script = (site.out / "_static" / "model.js").read_text(encoding="utf-8")
+    assert script == "window.trained = null;\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "error"),
+    [
+        ("swap_qk", "not there", "bugs.toml, swap_qk: 'not there' stands 0 times in gpt.js"),
+        ("swap_qk", "const", "bugs.toml, swap_qk: 'const' stands 2 times in gpt.js"),
+        ("no_such_bug", "let", "no_such_bug"),
+    ],
+)
+def test_a_bug_that_cannot_be_planted(tmp_path, monkeypatch, name, old, error) -> None:
+    (tmp_path / "_static").mkdir()
+    (tmp_path / "_static" / "gpt.js").write_text("const a = 1; const b = 2; let c = 3;")
+    (tmp_path / "bugs.toml").write_text(f'[{name}]\nbegins = ""\nedit = ["{old}", "x"]\n')
+    monkeypatch.setattr(box, "DOCS", tmp_path)
+    with pytest.raises(UserError, match=re.escape(error)):
+        box.bugs()
 
 
 # On the page

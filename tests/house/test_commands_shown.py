@@ -26,7 +26,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 RUN_BY_CI = {"conformance", "fuzz", "lint", "tests"}
 """Sessions that continuous integration runs as they are: this very test is part of them."""
 
-LONG_SESSIONS = {"docs", "oracles", "mutants", "reliability"}
+LONG_SESSIONS = {"docs", "release", "oracles", "mutants", "reliability"}
 """Sessions of many minutes; test_noxfile.py and test_mutants.py try their parts."""
 
 

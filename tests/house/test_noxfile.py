@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
+from zipfile import ZipFile
 
 import nox.registry
 import pytest
@@ -41,6 +42,16 @@ def commands(session: Mock) -> list[list[str]]:
 
 
 # The sessions
+
+
+def test_a_release_is_the_site_as_a_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("build/site").mkdir(parents=True)
+    Path("build/site/index.html").write_text("<h1>miniGPT</h1>", encoding="utf-8")
+    SESSIONS["release"](session := fake_session(tmp_path))
+    assert commands(session)[-1][1:] == ["-m", "docs.build", "--strict"]
+    with ZipFile("build/site.zip") as archive:
+        assert archive.read("site/index.html") == b"<h1>miniGPT</h1>"
 
 
 def test_pages_may_name_the_sessions_that_nox_has() -> None:

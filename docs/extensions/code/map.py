@@ -18,8 +18,8 @@ MODEL = GPTConfig(vocab_size=65, n_layer=1, tie_weights=True)
 PAGES = {
     "embed": "01-data-and-tokenizers",
     "h.0.ln_1": "05-layernorm-and-residuals",
-    **{f"h.0.attn.{name}": "03-attention-in-four-steps" for name in ("scores", "weights", "y")},
     **{f"h.0.attn.{name}": "04-heads" for name in "qkv"},
+    **{f"h.0.attn.{name}": "03-attention-in-four-steps" for name in ("scores", "weights", "y")},
     "h.0.attn": "04-heads",
     "h.0.ln_2": "05-layernorm-and-residuals",
     **{f"h.0.mlp{part}": "06-mlp" for part in (".fc", ".act", "")},
