@@ -5,6 +5,9 @@
   const { start, element, choice, field, slider } = window.play;
   const { live } = window;
   const { distribution, uniform } = window.gpt;
+  // Some allow nearly any next token, some hardly more than one.
+  const PROMPTS = ["I love the ", "Ann: By M", "Two stars w", "Scene: the king of ", "Enter "];
+  const SEEDS = 20;
   const ROWS = 12;
   const sum = (values) => values.reduce((a, b) => a + b, 0);
   const four = (p) => (p === 0 ? "0" : p.toFixed(4));
@@ -31,12 +34,10 @@
   }
 
   class Table {
-    constructor(place, data) {
-      this.data = data;
-      const V = data.tokens.length;
-      this.settings = { prompt: 0, temperature: 1, topK: V, topP: 1, seed: 1 };
+    constructor(place) {
+      const V = live.names.length;
+      this.settings = { temperature: 1, topK: V, topP: 1, seed: 1 };
       const set = (what) => (value) => { this.settings[what] = value; this.paint(); };
-      this.own = null;  // what the model, run here, expects after the reader's own prompt
       this.complaint = element("p", { class: "note", "aria-live": "polite" });
       this.body = element("tbody");
       this.said = element("p", { class: "said", "aria-live": "polite" });
@@ -47,16 +48,15 @@
       place.classList.add("next-tokens");
       place.append(
         element("div", { class: "controls" },
-          choice("Prompt", "prompt", data.prompts.map(({ prompt }, i) => [i, prompt]),
-            (value) => { this.settings.prompt = value; this.own = null; this.paint(); }),
-          ...(live ? [field("or your own", "own", "", (text) => this.take(text))] : []),
+          choice("Prompt", "prompt", PROMPTS.map((prompt, i) => [i, prompt]), (i) => this.take(PROMPTS[i])),
+          field("or your own", "own", "", (text) => this.take(text || PROMPTS[0])),
           slider("Temperature", "temperature", { min: 0, max: 2, step: 0.05, value: 1 }, set("temperature"),
             (value) => (value === 0 ? "0: greedy" : value.toFixed(2))),
           slider("Top-k", "top-k", { min: 1, max: V, step: 1, value: V }, set("topK"),
             (value) => (value === V ? "all" : String(value))),
           slider("Top-p", "top-p", { min: 0.05, max: 1, step: 0.05, value: 1 }, set("topP"),
             (value) => (value === 1 ? "all" : value.toFixed(2))),
-          slider("Seed", "seed", { min: 1, max: data.prompts[0].uniforms.length, step: 1, value: 1 }, set("seed"), String)),
+          slider("Seed", "seed", { min: 1, max: SEEDS, step: 1, value: 1 }, set("seed"), String)),
         this.complaint,
         element("div", { class: "table-wrapper", tabindex: 0, role: "group", "aria-label": "the next token" },
           element("table", {},
@@ -65,27 +65,24 @@
             this.body)),
         this.said, this.strip, this.drawn,
         element("p", { class: "note" }, "The same from the code: ", this.command));
-      this.paint();
+      this.take(PROMPTS[0]);
     }
 
-    get prompt() { return this.own || this.data.prompts[this.settings.prompt]; }
-
-    // The reader's own prompt: the model runs here.
-    take(text) {
-      const found = live.encode(text);
-      this.complaint.textContent = text && live.complaint(found);
-      this.own = found.ids.length ? {
-        prompt: found.ids.map((id) => live.trained.vocabulary[id]).join(""),
-        logits: [...live.program().model.forward(found.ids.slice(-live.config.block_size)).at(-1)],
-        uniforms: this.data.prompts[0].uniforms.map((_, i) => uniform(i + 1, found.ids.length)),
-      } : null;
+    // Run the model after this prompt.
+    take(prompt) {
+      const found = live.encode(prompt);
+      this.complaint.textContent = live.complaint(found);
+      if (!found.ids.length) return;
+      this.prompt = found.ids.map((id) => live.trained.vocabulary[id]).join("");
+      this.logits = [...live.program().model.forward(found.ids.slice(-live.config.block_size)).at(-1)];
+      this.position = found.ids.length;
       this.paint();
     }
 
     paint() {
       const { temperature, topK, topP, seed } = this.settings;
-      const { tokens } = this.data;
-      const { prompt, logits, uniforms } = this.prompt;
+      const { prompt, logits } = this;
+      const tokens = live.names;
       const own = distribution(logits, { temperature: 1 });
       const config = { temperature, top_k: topK < tokens.length ? topK : null, top_p: topP < 1 ? topP : null };
       const p = distribution(logits, config);
@@ -97,13 +94,13 @@
       const left = p.filter((value) => value > 0).length;
       this.said.textContent = `${left === 1 ? "One token is" : `${left} tokens are`} left to draw from. `
         + `${entropy(p).toFixed(2)} bits are open; ${Math.log2(tokens.length).toFixed(2)} would be a choice among all alike.`;
-      this.lay(p, uniforms[seed - 1], temperature, seed);
+      this.lay(p, uniform(seed, this.position), temperature, seed);
       this.command.replaceChildren(...this.typed(prompt, config, seed));
     }
 
     // The probabilities side by side in the order of the ids, and where u falls.
     lay(p, u, temperature, seed) {
-      const { tokens } = this.data;
+      const tokens = live.names;
       const token = draw(p, u);
       const parts = [...p.keys()].filter((id) => p[id] > 0).map((id) => element("span",
         { style: `flex-grow: ${p[id]}`, class: id === token ? "hit" : "" }, p[id] > 0.04 ? tokens[id] : ""));
@@ -121,7 +118,7 @@
     typed(prompt, { temperature, top_k, top_p }, seed) {
       const options = [["temperature", temperature], ["top-k", top_k], ["top-p", top_p], ["seed", seed], ["top", ROWS]];
       const given = options.filter(([, value]) => value !== null).map(([name, value]) => `--${name} ${value}`);
-      const parts = ["python -m impls.numpy.sample", `--run ${this.data.run}`, `--prompt ${quoted(prompt)}`, ...given];
+      const parts = ["python -m impls.numpy.sample", `--run ${live.trained.run}`, `--prompt ${quoted(prompt)}`, ...given];
       return parts.flatMap((part) => [element("span", {}, part), " "]);
     }
   }
@@ -134,5 +131,5 @@
         element("div", { class: "bar" }, element("i", { class: "own", style: share(own) }), element("i", { class: "p", style: share(p) }))));
   }
 
-  start("next_tokens", (place, data) => new Table(place, data));
+  if (live) start("next_tokens", (place) => new Table(place));
 })();

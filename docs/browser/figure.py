@@ -1,12 +1,18 @@
 """Mouse and keyboard, and an interactive figure with the numbers that it was built from."""
 
+import base64
 import json
+from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select
+
+from shared.config import GPTConfig
+from shared.protocol import Model, load_backend
 
 INTO_VIEW = "arguments[0].scrollIntoView({block: 'center'})"
 
@@ -25,6 +31,18 @@ def point_at(driver: Chrome, element: WebElement, x: int = 0, y: int = 0) -> Non
 def text_of(element: WebElement) -> str:
     """The text inside, visible or not."""
     return str(element.get_property("textContent"))
+
+
+def model_of(driver: Chrome) -> tuple[Model, Callable[[str], np.ndarray], list[str]]:
+    """The model of the page in NumPy, its encoder, and its vocabulary."""
+    found = driver.execute_script("return window.trained")
+    weights = {
+        name: np.frombuffer(base64.b64decode(tensor["base64"]), "<f4").reshape(tensor["shape"])
+        for name, tensor in found["weights"].items()
+    }
+    config, vocabulary = GPTConfig(**found["config"]), found["vocabulary"]
+    model = load_backend("numpy").build(config, weights, dtype="float64")
+    return model, lambda text: np.array([vocabulary.index(c) for c in text]), vocabulary
 
 
 class Figure:

@@ -1,10 +1,8 @@
 """The trained model in the browser: it computes and writes what NumPy does, with any text; and the
 bugs that a reader plants."""
 
-import base64
 import json
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,14 +10,14 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from docs.browser.figure import Figure, text_of
+from docs.browser import chromium
+from docs.browser.figure import Figure, model_of, text_of
 from docs.browser.test_attention import Explorer
 from docs.browser.test_next_tokens import Table
 from docs.browser.test_trace import Trace
 from docs.extensions.live import bugs
 from shared.commands.next_tokens import distribution
-from shared.config import GPTConfig, SampleConfig
-from shared.protocol import Model, load_backend
+from shared.config import SampleConfig
 
 TYPE = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))"
 TEXT = "Two moons want Ann;"
@@ -32,28 +30,12 @@ class Box(Figure):
 
     name = "live"
 
-    def numbers(self) -> Any:
-        """The model."""
-        return self.driver.execute_script("return window.trained")
-
     def write(self, text: str) -> str:
         """What the model writes after a text, once it has ended."""
         self.run(TYPE, self.find("textarea"), text)
         ended = "return arguments[0].dataset.state"
         WebDriverWait(self.driver, 60).until(lambda _: self.run(ended, self.place) == "done")
         return text_of(self.find(".written"))
-
-
-def model_of(driver: Chrome) -> tuple[Model, Callable[[str], np.ndarray], list[str]]:
-    """The model of the page in NumPy, its encoder, and its vocabulary."""
-    found = driver.execute_script("return window.trained")
-    weights = {
-        name: np.frombuffer(base64.b64decode(tensor["base64"]), "<f4").reshape(tensor["shape"])
-        for name, tensor in found["weights"].items()
-    }
-    config, vocabulary = GPTConfig(**found["config"]), found["vocabulary"]
-    model = load_backend("numpy").build(config, weights, dtype="float64")
-    return model, lambda text: np.array([vocabulary.index(c) for c in text]), vocabulary
 
 
 @pytest.fixture
@@ -66,9 +48,16 @@ def trace(open_page: Callable[..., Chrome]) -> Trace:
     return Trace(open_page("trace"))
 
 
-@pytest.mark.parametrize("temperature", [0, 0.7, 1.5])
+def test_the_box_writes_while_one_looks(box: Box) -> None:
+    written = [len(text_of(box.find(".written"))) for _ in range(20)]
+    assert written == sorted(written)
+    assert 0 < written[0] < written[-1] < 400
+
+
+@pytest.mark.parametrize("temperature", [0, 1.5])
 def test_the_box_writes_what_numpy_writes(box: Box, temperature: float) -> None:
     """Past the window, too."""
+    chromium.emulate(box.driver, {"prefers-reduced-motion": "reduce"})  # all at once
     model, encode, vocabulary = model_of(box.driver)
     box.run(TYPE, box.find("input[name=temperature]"), temperature)
     sampling = SampleConfig(max_new_tokens=400, temperature=temperature, seed=9)

@@ -8,10 +8,11 @@ import pytest
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
-from docs.browser.figure import Figure
+from docs.browser.figure import Figure, model_of, text_of
 from shared.commands.next_tokens import distribution, entropy
 from shared.commands.options import parse_sample
 from shared.config import SampleConfig
+from shared.randomness import uniform
 
 SETTINGS = [
     SampleConfig(),
@@ -33,7 +34,7 @@ class Table(Figure):
         self.select(prompt=prompt)
         values = {
             "temperature": config.temperature,
-            "top-k": config.top_k or len(self.data["tokens"]),
+            "top-k": config.top_k or self.find("input[name=top-k]").get_attribute("max"),
             "top-p": config.top_p or 1,
             "seed": config.seed,
         }
@@ -56,16 +57,20 @@ def table(open_page: Callable[..., Chrome]) -> Table:
 
 @pytest.mark.parametrize("config", SETTINGS, ids=str)
 def test_the_table_is_that_of_the_code(table: Table, config: SampleConfig) -> None:
-    for number, prompt in enumerate(table.data["prompts"]):
+    model, encode, _ = model_of(table.driver)
+    tokens = table.run("return window.trained.shown")
+    prompts = [text_of(option) for option in table.all("select[name=prompt] option")]
+    assert len(prompts) == 5
+    for number, prompt in enumerate(prompts):
         table.choose(number, config)
-        logits = np.array(prompt["logits"])
+        ids = encode(prompt)
+        logits = model.logits(ids[None])[0, -1]
         own, p = distribution(logits, SampleConfig()), distribution(logits, config)
         order = np.argsort(-own, kind="stable")
         first, rest = order[:ROWS], order[ROWS:]
         for name, values in (("own", own), ("p", p)):
             expected = [*values[first], values[rest].sum()]
             np.testing.assert_allclose(table.numbers_of(name), expected, rtol=1e-12, atol=1e-15)
-        tokens = table.data["tokens"]
         assert table.column("children[0].textContent") == [
             *(tokens[i] for i in first),
             f"{len(rest)} others",
@@ -76,7 +81,7 @@ def test_the_table_is_that_of_the_code(table: Table, config: SampleConfig) -> No
         assert f"{entropy(p):.2f} bits" in said
         assert said.startswith("One token is" if (p > 0).sum() == 1 else f"{(p > 0).sum()} tokens")
         cdf = np.cumsum(p)
-        u = prompt["uniforms"][config.seed - 1]
+        u = uniform(config.seed, len(ids))
         token = int(np.searchsorted(cdf, u * cdf[-1], side="right"))
         drawn = table.find(".drawn")
         assert drawn.get_attribute("data-token") == str(token)

@@ -58,13 +58,9 @@ class Play(FromRun):
 
     def of_product(self, product: Product) -> list[nodes.Node]:
         # Only "</" can end a script element early.
-        text = json.dumps(self.numbers(product), separators=(",", ":")).replace("</", "<\\/")
+        text = json.dumps(product.data, separators=(",", ":")).replace("</", "<\\/")
         data = f'<script type="application/json" id="data-{self.argument}">{text}</script>'
         return [raw(data), raw(self.place(product), self.argument)]
-
-    def numbers(self, product: Product) -> Any:
-        """What the script gets."""
-        return product.data
 
     def place(self, product: Product) -> str:
         """The element that the script fills."""

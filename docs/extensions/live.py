@@ -1,6 +1,7 @@
-"""`{live}`: a box in which the trained model writes.
+"""`{live} NAME`: an interactive figure whose numbers the browser computes, by the trained model.
 
-docs/_static/live.js runs the model with gpt.js, here and in the other interactive figures.
+docs/_static/NAME.js fills it; live.js runs the model with gpt.js. Without a name it is a box in
+which the model writes.
 """
 
 import json
@@ -23,15 +24,15 @@ MODEL = "model.js"
 
 
 class Live(Play):
-    """The box."""
+    """The figure. It gets no numbers: the model is in `MODEL`."""
+
+    @property
+    def argument(self) -> str:
+        return super().argument or "live"
 
     def shown(self) -> list[nodes.Node]:
-        self.arguments = [PRODUCER.name]
-        return super().shown()
-
-    def numbers(self, product: Product) -> dict[str, Any]:
-        """None: they are in `MODEL`."""
-        return {}
+        product, notes = self.product(PRODUCER)
+        return [*notes, *self.of_product(Product({}))] if product else notes
 
 
 def bugs() -> dict[str, dict[str, Any]]:

@@ -1,25 +1,14 @@
 """Everything that is measured for the site."""
 
 from docs.data import Producer
-from docs.producers import (
-    attention,
-    live,
-    losses,
-    modes,
-    next_tokens,
-    profile,
-    road,
-    trace,
-    trained,
-    typed,
-)
+from docs.producers import attention, live, losses, modes, profile, road, trace, trained, typed
 
 PRODUCERS: dict[str, Producer] = {
     producer.name: producer
     for producer in (
         *(profile.PRODUCER, losses.PRODUCER, *modes.PRODUCERS, trained.PRODUCER),
         live.PRODUCER,
-        *(attention.PRODUCER, next_tokens.PRODUCER, typed.PRODUCER, trace.PRODUCER, road.PRODUCER),
+        *(attention.PRODUCER, typed.PRODUCER, trace.PRODUCER, road.PRODUCER),
     )
 }
 """By name, in the order in which they run."""

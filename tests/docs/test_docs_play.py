@@ -13,13 +13,12 @@ import pytest
 from docs import data
 from docs.data import Product
 from docs.extensions import live as box
-from docs.producers import attention, live, next_tokens, trained, typed
+from docs.producers import attention, live, trained, typed
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.config import GPTConfig, SampleConfig
 from shared.errors import RunError, UserError
 from shared.layout import init_weights
 from shared.protocol import load_backend
-from shared.randomness import uniform
 from shared.text.tokenizers import Tokenizer, build_tokenizer
 from tests.command_line import SMALL, TEXT
 from tests.docs.conftest import Site
@@ -33,7 +32,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> tuple[Checkpoint, Tokenizer]:
 
     Without JAX, which compiles for seconds; the browser tests cover all three backends.
     """
-    written = "".join((*attention.SENTENCES, *next_tokens.PROMPTS, typed.PROMPT))
+    written = "".join((*attention.SENTENCES, typed.PROMPT))
     tokenizer = build_tokenizer("char", written)
     config = GPTConfig(tokenizer.vocab_size, block_size=32, n_layer=2, n_head=2, n_embd=8)
     found = Checkpoint(config, init_weights(config, 1), "float32", tokenizer, None, None)
@@ -93,21 +92,6 @@ def test_differences_are_exact_and_say_who() -> None:
     assert row[0]["pair"] == ("numpy", "torch")
     assert row[0]["largest"] == abs(maps["torch"] - numpy)[0, 0].max()
     assert row[1]["largest"] == 0
-
-
-# The next-token table
-
-
-def test_the_table_is_given_every_digit_of_the_logits(model) -> None:
-    found = json.loads(json.dumps(next_tokens.measure(), allow_nan=False))
-    checkpoint, tokenizer = model
-    built = load_backend("numpy").build(checkpoint.config, checkpoint.weights, dtype="float64")
-    assert len(found["tokens"]) == tokenizer.vocab_size
-    for prompt, shown in zip(next_tokens.PROMPTS, found["prompts"], strict=True):
-        ids = tokenizer.encode(prompt)
-        assert shown["prompt"] == prompt
-        assert shown["logits"] == built.logits(ids[None])[0, -1].tolist()
-        assert shown["uniforms"][4] == uniform(5, len(ids))
 
 
 # The typed sample
