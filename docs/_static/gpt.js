@@ -89,7 +89,7 @@ window.makeGPT = () => {
     return linear(y, weights["c_proj.weight"], weights["c_proj.bias"]);
   }
 
-  // Every position thinks for itself: widen, bend, narrow.
+  // Each position on its own: widen, apply the nonlinearity, narrow.
   function mlp(x, weights, config, tap) {
     const fc = linear(x, weights["c_fc.weight"], weights["c_fc.bias"]);  // [T, F]
     tap("fc", fc);

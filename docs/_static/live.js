@@ -68,7 +68,7 @@ window.live = (() => {
   const { live, play } = window;
   if (!live) return;
   const { element, slider, field } = play;
-  const LENGTH = 400;
+  const LENGTH = 300;
   const FRAME = 12;  // milliseconds of writing between two pictures
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 

@@ -44,7 +44,7 @@ def decode(
     seen = min(len(tokens), block_size)
     size = room_for(seen, block_size)
     cache = empty_cache(model.config, size, jax.tree.leaves(model.params)[0].dtype)
-    # Compiled code has fixed shapes: a short window is filled up, and the values after the last
+    # Compiled code has fixed shapes: a short window is filled up, and what follows the last
     # token changes nothing before it.
     window = np.zeros((1, size), np.int32)
     window[0, :seen] = tokens[-seen:]

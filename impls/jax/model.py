@@ -82,7 +82,7 @@ class CausalSelfAttention(nnx.Module):
 
 
 class MLP(nnx.Module):
-    """Every position thinks for itself: widen, bend, narrow."""
+    """Each position on its own: widen, apply the nonlinearity, narrow."""
 
     tap: Tap = NO_TAP
 

@@ -91,7 +91,7 @@ class CausalSelfAttention(Module):
 
 
 class MLP(Module):
-    """Every position thinks for itself: widen, bend, narrow."""
+    """Each position on its own: widen, apply the nonlinearity, narrow."""
 
     def __init__(self, config: GPTConfig) -> None:
         self.c_fc = Linear(config.n_embd, config.inner_size, bias=config.bias)

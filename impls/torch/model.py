@@ -82,7 +82,7 @@ class CausalSelfAttention(nn.Module):
 
 
 class MLP(nn.Module):
-    """Every position thinks for itself: widen, bend, narrow."""
+    """Each position on its own: widen, apply the nonlinearity, narrow."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
