@@ -1,0 +1,60 @@
+"""The adapter: the GPT of this lesson behind the protocol of shared/protocol.py. It cannot train."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from lessons.tape.gpt import cross_entropy, gpt
+from lessons.tape.tensor import Tensor
+from shared.config import GPTConfig
+from shared.errors import ConfigError
+from shared.protocol import check_dtype, check_tokens, check_weights
+
+name = "tape"
+dtypes = ("float64",)
+
+
+def build(
+    config: GPTConfig,
+    weights: Mapping[str, np.ndarray],
+    *,
+    dtype: str = "float64",
+    device: str = "cpu",
+) -> "TapeModel":
+    """A model with a copy of `weights`. Raises `UserError` for what does not fit."""
+    check_weights(config, weights)
+    check_dtype(dtype, dtypes)
+    if device != "cpu":
+        raise ConfigError(f"device is {device!r}; this lesson has only 'cpu'")
+    return TapeModel(config, {key: np.array(value, dtype) for key, value in weights.items()})
+
+
+class TapeModel:
+    """`shared.protocol.Model`, as far as a loss and its gradients."""
+
+    def __init__(self, config: GPTConfig, arrays: dict[str, np.ndarray]) -> None:
+        self.config, self.arrays = config, arrays
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The weights, at the beginning of a new tape."""
+        return {key: Tensor(value) for key, value in self.arrays.items()}
+
+    def logits(self, tokens: np.ndarray) -> np.ndarray:
+        check_tokens(self.config, tokens)
+        return gpt(self.config, self.tensors(), tokens).data
+
+    def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:
+        check_tokens(self.config, tokens, targets)
+        return float(cross_entropy(gpt(self.config, self.tensors(), tokens), targets).data[0])
+
+    def loss_and_grads(
+        self, tokens: np.ndarray, targets: np.ndarray
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        check_tokens(self.config, tokens, targets)
+        weights = self.tensors()
+        loss = cross_entropy(gpt(self.config, weights, tokens), targets)
+        loss.backward()
+        return float(loss.data[0]), {key: weight.grad for key, weight in weights.items()}
+
+    def weights(self) -> dict[str, np.ndarray]:
+        return {key: value.copy() for key, value in self.arrays.items()}
