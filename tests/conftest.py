@@ -17,23 +17,17 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def outside_nox() -> Iterator[None]:
-    """Hints name the commands for a user's own shell, even if nox runs these tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("NOX_CURRENT_SESSION", raising=False)
-        yield
-
-
-@pytest.fixture(autouse=True, scope="session")
-def no_pictures() -> Iterator[None]:
-    """Drawing loss.png is most of the time of a small training. runs/test_progress.py draws it, and
+def surroundings() -> Iterator[None]:
+    """Hints name the commands for a user's own shell, even if nox runs these tests. No loss.png is
+    drawn, which is most of the time of a small training: runs/test_progress.py draws it, and
     trainings in processes of their own do, which test_cli.py looks at."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("NOX_CURRENT_SESSION", raising=False)
         patch.setattr("shared.runs.plots.plot_losses", lambda *_, **__: None)
         yield
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def empty_directory(tmp_path, monkeypatch) -> None:
     """Run the test in a temporary directory, so that default paths do not find the user's files."""
     monkeypatch.chdir(tmp_path)

@@ -61,9 +61,6 @@ def test_the_model_is_trained_once_and_again_if_it_is_gone(tmp_path, monkeypatch
         trained.trained()
 
 
-# The attention explorer
-
-
 def test_the_explorer_shows_the_weights_of_every_backend(model) -> None:
     found = json.loads(json.dumps(attention.measure(), allow_nan=False))
     (checkpoint, tokenizer), (sentence,), (shown,) = model, attention.SENTENCES, found["sentences"]
@@ -92,9 +89,6 @@ def test_differences_are_exact_and_say_who() -> None:
     assert row[1]["largest"] == 0
 
 
-# The next-token table
-
-
 def test_the_table_is_given_every_digit_of_the_logits(model) -> None:
     found = json.loads(json.dumps(next_tokens.measure(), allow_nan=False))
     checkpoint, tokenizer = model
@@ -105,9 +99,6 @@ def test_the_table_is_given_every_digit_of_the_logits(model) -> None:
         assert shown["prompt"] == prompt
         assert shown["logits"] == built.logits(ids[None])[0, -1].tolist()
         assert shown["uniforms"][4] == uniform(5, len(ids))
-
-
-# The typed sample
 
 
 def test_the_typed_text_is_what_generate_gives(model, monkeypatch) -> None:
@@ -133,9 +124,6 @@ def test_speeds_with_the_cache_and_without_are_told_apart() -> None:
     assert backend["at"] == [0.5, 0.6, 0.7, 0.95, 1.2]
     assert backend["with_cache"] == pytest.approx(10)
     assert backend["without"] == pytest.approx(4)
-
-
-# On the page
 
 
 def test_a_plaything_has_its_script_and_its_numbers_on_its_page(site: Site) -> None:

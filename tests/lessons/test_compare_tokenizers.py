@@ -47,9 +47,6 @@ def test_what_is_lost_is_said(fitted: dict[str, Tokenizer]) -> None:
         parts(fitted, "a\udcff")
 
 
-# The corpus
-
-
 def test_the_measures_of_a_corpus_worked_by_hand(fitted: dict[str, Tokenizer]) -> None:
     """VAL is four times 5 words, 5 spaces and 2 marks; zebra, naïve and : were never seen."""
     word = encode_corpus(PETS, fitted["word"])

@@ -2,7 +2,6 @@
 
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ QUESTION = "to be, or not to be: that is the question\n"
 TOKENIZER = build_tokenizer("char", QUESTION)
 
 
-def saved(path: Path, **design: object) -> tuple[GPTConfig, dict[str, np.ndarray]]:
+def saved(path, **design) -> tuple[GPTConfig, dict[str, np.ndarray]]:
     config = GPTConfig(TOKENIZER.vocab_size, 8, 2, 2, 8, **design)
     weights = random_weights(Case("saved", config))
     save_checkpoint(path, config, weights, tokenizer=TOKENIZER)
@@ -64,9 +63,6 @@ def test_both_probabilities_are_shown_where_they_differ(capsys, trained) -> None
     assert [row[4] for row in rows[2:]] == ["0", "0", "0"]
 
 
-# The perplexity of a text, against its definition
-
-
 def test_perplexity_is_exp_of_the_mean_loss(tmp_path, capsys) -> None:
     config, weights = saved(tmp_path / "model")
     (tmp_path / "text").write_text(QUESTION)
@@ -81,9 +77,6 @@ def test_perplexity_is_exp_of_the_mean_loss(tmp_path, capsys) -> None:
         losses += [-math.log(p[i, ids[start + i + 1]]) for i in range(len(window))]
     expected = f"perplexity {math.exp(np.mean(losses)):.4f}: {np.mean(losses):.6f} nats per token"
     assert capsys.readouterr().out.startswith(f"{expected} over {len(QUESTION) - 1} tokens, ")
-
-
-# The same function as a GPT-2, in a directory of its own
 
 
 @pytest.mark.parametrize("tied", [True, False])
