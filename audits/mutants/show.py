@@ -61,7 +61,6 @@ def main(options: Options) -> int:
 
 
 def listing() -> Table:
-    """The catalogue."""
     table = Table(box=None, pad_edge=False)
     for heading in ("bug", "backends", "the mistake"):
         table.add_column(heading, no_wrap=heading != "the mistake")

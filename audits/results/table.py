@@ -40,7 +40,6 @@ def markdown(results: Sequence[Result]) -> str:
 
 
 def _cells(results: Sequence[Result]) -> list[str]:
-    """The row of one preset."""
     first = results[0]
     of = {result.backend: result for result in results}
 

@@ -44,7 +44,6 @@ def house(template: Path, tmp_path: Path) -> Path:
 
 
 def start(house: Path, *words: str) -> subprocess.Popen[str]:
-    """This Python, of which standard error is read."""
     how = {"cwd": house, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen([sys.executable, *words], **how)
 

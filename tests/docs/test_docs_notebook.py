@@ -66,7 +66,6 @@ CODE = "x = '$1$'  # [B, T]"
 
 
 def notebook_of(*outputs):
-    """A notebook of a text and a cell."""
     text = new_markdown_cell("# Title\n\nThe area is $x^2$.")
     cell = new_code_cell(CODE, outputs=[nbformat.from_dict(output) for output in outputs])
     return new_notebook(cells=[text, cell])

@@ -81,7 +81,6 @@ def runs(tmp_path_factory):
 
 
 def start(out, environment: dict[str, str], *given: str) -> subprocess.Popen[str]:
-    """Start TRAIN in a separate process."""
     out.mkdir()
     command = [sys.executable, "-c", TRAIN, str(out), *given]
     return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
