@@ -1,5 +1,6 @@
 """Fixtures of the tests of the command lines."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,23 +52,10 @@ def trained(tmp_path_factory) -> Path:
     return directory / "run"
 
 
-TINY = """
-[model]
-block_size = 8
-n_layer = 1
-n_head = 2
-n_embd = 8
-[train]
-batch_size = 4
-learning_rate = 1e-2
-min_lr = 1e-3
-"""
-
-
 @pytest.fixture
 def tiny(tmp_path, monkeypatch) -> list[str]:
     """The options of a lesson that trains: a preset of a tiny model, and a text."""
-    (tmp_path / "tiny.toml").write_text(TINY)
+    shutil.copy(Path(__file__).with_name("tiny.toml"), tmp_path)
     (tmp_path / "text.txt").write_text(TEXT[:970])  # windows all alike: JAX compiles for each shape
     monkeypatch.setattr("shared.config.PRESETS", tmp_path)
     return ["--preset", "tiny", "--dataset", str(tmp_path / "text.txt")]

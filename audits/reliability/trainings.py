@@ -57,16 +57,7 @@ ENVIRONMENT = {
 KILLS_OF_A_CASE = 10
 TURNS = ("numpy", "torch", "numpy", "jax", "numpy")
 """NumPy starts in a second, the others take several."""
-ON_A_SMALL_DISK = """
-run=$1 aside=$2
-cp -a "$run" "$aside" && mount -t tmpfs tmpfs "$run" && cp -a "$aside/." "$run" || exit 99
-used=$(df -k --output=used "$run" | tail -1)
-mount -o remount,size=$((used + $3))k tmpfs "$run" || exit 99
-shift 3; "$@"; status=$?
-rm -r "$aside" && cp -a "$run" "$aside" && exit $status
-"""
-"""Runs a command while a small file system is mounted on the run's directory. Arguments: that
-directory, one for a copy, the free KiB, and the command."""
+ON_A_SMALL_DISK = str(Path(__file__).with_name("on_a_small_disk.sh"))
 FULL = "full"
 
 
@@ -174,7 +165,7 @@ def fill_disk(rng: Random, unbroken: Unbroken, run: Path) -> Iterator[str]:
     # Pages of 4 KiB. A checkpoint takes eight; the run still has three to save, and a picture to
     # draw, which takes twenty.
     aside, free = run.with_name("aside"), str(4 * rng.randint(0, 40))
-    disk = ["unshare", "-rm", "sh", "-c", ON_A_SMALL_DISK, "sh", str(run), str(aside), free]
+    disk = ["unshare", "-rm", "sh", ON_A_SMALL_DISK, str(run), str(aside), free]
     ended = train(unbroken, run, "--resume", inside=disk)
     if ended.returncode or "loss.png was not drawn" not in ended.stderr:  # the disk was just enough
         check_explained(ended, str(run), "No space left on device")
