@@ -88,9 +88,6 @@ def _listed(pieces: Iterable[str]) -> str:
     return " ".join(escape_controls(piece).replace("\n", "\\n") for piece in pieces)
 
 
-# The corpus
-
-
 @dataclass(frozen=True)
 class Encoded:
     """A corpus in one tokenizer, and what is lost of the validation text."""

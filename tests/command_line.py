@@ -41,6 +41,12 @@ def error_of(capsys, status: int) -> str:
     return shown.err
 
 
+def cells_of(shown: str) -> list[list[str]]:
+    """The cells of a printed table, row by row, without its head."""
+    rows = [line.split("│")[1:-1] for line in shown.splitlines() if line.startswith("│")]
+    return [[cell.strip() for cell in row] for row in rows]
+
+
 SHORTER = {
     "lessons.compare": shlex.split(
         "--preset classroom --steps 2 --max-new-tokens 5 --dataset text.txt"

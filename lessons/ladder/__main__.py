@@ -78,9 +78,6 @@ def climb(folder: Path) -> Iterator[Verdict]:
             return
 
 
-# On the screen
-
-
 def show(console: Console, rungs: list[Rung], verdicts: list[Verdict], name: str) -> None:
     """Print the ladder, foot first, then what to do; the sections ahead in one line each."""
     met = {verdict.rung: verdict for verdict in verdicts}

@@ -13,7 +13,7 @@ from shared.commands.sample import sample_main
 from shared.config import GPTConfig
 from shared.protocol import load_backend
 from shared.text.tokenizers import build_tokenizer
-from tests.command_line import TEXT
+from tests.command_line import TEXT, cells_of
 
 QUESTION = "to be, or not to be: that is the question\n"
 TOKENIZER = build_tokenizer("char", QUESTION)
@@ -26,23 +26,16 @@ def saved(path, **design) -> tuple[GPTConfig, dict[str, np.ndarray]]:
     return config, weights
 
 
-# The table of the next token. test_shared_sampling.py in the suite checks its numbers.
-
-
-def table(out: str) -> list[list[str]]:
-    """The cells of its rows, without the bars."""
-    lines = [line.split("│")[1:-2] for line in out.splitlines() if line.startswith("│")]
-    return [[cell.strip() for cell in line] for line in lines]
-
-
 def test_the_table_is_printed_instead_of_a_text(capsys, trained) -> None:
+    """test_shared_sampling.py in the suite checks its numbers."""
     options = ["--run", str(trained), "--prompt", "ROMEO:", "--seed", "3"]
     assert sample_main("numpy", [*options, "--top", "4"]) == 0
     shown = capsys.readouterr()
     assert shown.err == ""
-    assert [row[0] for row in table(shown.out)] == ["1", "2", "3", "4"]
-    assert len(table(shown.out)[0]) == 4, "nothing was asked for that changes the probabilities"
-    p = [float(row[3]) for row in table(shown.out)]
+    rows = cells_of(shown.out)
+    assert [row[0] for row in rows] == ["1", "2", "3", "4"]
+    assert len(rows[0]) == 5, "nothing was asked for that changes the probabilities"
+    p = [float(row[3]) for row in rows]
     assert p == sorted(p, reverse=True)
     rest = re.search(rf"the other {len(set(TEXT)) - 4} tokens together: (0\.\d{{4}})", shown.out)
     assert rest
@@ -56,7 +49,7 @@ def test_the_table_is_printed_instead_of_a_text(capsys, trained) -> None:
 def test_both_probabilities_are_shown_where_they_differ(capsys, trained) -> None:
     options = ["--run", str(trained), "--top", "5", "--top-k", "2", "--temperature", "0.5"]
     assert sample_main("numpy", options) == 0
-    rows = table(capsys.readouterr().out)
+    rows = cells_of(capsys.readouterr().out)
     p, drawn = ([float(row[column]) for row in rows] for column in (3, 4))
     assert drawn[0] + drawn[1] == pytest.approx(1, abs=2e-4)
     assert drawn[0] / drawn[1] == pytest.approx((p[0] / p[1]) ** 2, rel=0.01)
