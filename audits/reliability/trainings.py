@@ -142,7 +142,7 @@ def kill_and_resume(kills: int, rng: Random, unbroken: Unbroken, run: Path) -> I
     while kills or run.exists():
         options = ["--resume"] if newest_checkpoint(run) is not None else ["--overwrite"]
         unfinished = kills and saved < STEPS - INTERVAL
-        kill = rng.uniform(0, 0.15) if unfinished else None  # of these seconds a save takes 0.04
+        kill = rng.uniform(0, 0.15) if unfinished else None  # a save takes 0.04 s
         ended = train(unbroken, run, *(options if run.exists() else []), kill=kill)
         if ended.returncode == 0:
             check_finished(run, unbroken)

@@ -15,6 +15,8 @@ from shared.config import SampleConfig, TrainConfig
 from shared.protocol import StepResult, TrainState, load_backend
 from shared.taps import collect, tap_names
 
+Trained = tuple[StepResult, TrainState]
+
 
 class Unlike(Exception):
     """A value is not what was expected; the arguments are pairs of a word and an explanation."""
@@ -88,9 +90,7 @@ class Subject:
     def loss(self, case: Case) -> float:
         return self.model(case).loss(*random_batch(case.config))
 
-    def _training(
-        self, case: Case, config: TrainConfig, steps: int
-    ) -> tuple[StepResult, TrainState]:
+    def _training(self, case: Case, config: TrainConfig, steps: int) -> Trained:
         """The last result and the state after some steps, a batch each."""
         trainer = self.model(case).trainer(config)
         for step in range(steps):
