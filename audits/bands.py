@@ -30,8 +30,6 @@ from shared.runs.directory import RunDirectory
 from shared.runs.metrics import read_metrics
 from shared.text.datasets import load_dataset
 
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-
 
 @dataclass(frozen=True)
 class Options:
@@ -55,7 +53,7 @@ def main(options: Options) -> int:
     end_of_checks()
     for preset in presets:
         work = partial(train_seed, preset, dataset.name)
-        with patch.dict(os.environ, ONE_THREAD):
+        with patch.dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1"):
             found = [each for _, each in work_off(work, range(1, options.seeds + 1), 3600, 2)]
         trained = [each for each in found if not isinstance(each, str)]
         if len(trained) < len(found):

@@ -1,91 +1,60 @@
 """Work in separate processes: a crash or a hang ends one task, and none of the others."""
 
-import contextlib
 import multiprocessing
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from time import monotonic
-from typing import Any, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 CONTEXT = multiprocessing.get_context("spawn")  # torch and JAX do not survive a fork
 
 
-@dataclass
-class Worker:
-    """A process, its current task, and when that began."""
-
-    process: SpawnProcess
-    pipe: Connection
-    task: Any
-    began: float
-    done: int = 0
-    """The number of tasks that it has done."""
-
-
 def work_off(
     work: Callable[[T], R], tasks: Sequence[T], seconds: float, processes: int
 ) -> Iterator[tuple[T, R | str]]:
-    """Every task with its result, as they come. Where its process crashes, or needs more than
-    `seconds`, the result is a text that says so.
+    """Every task with its result, as they come. Where it fails, crashes its process, or needs more
+    than `seconds`, the result is a text that says so.
 
     `work` is called in the other processes, so it must be possible to pickle it.
     """
-    waiting = list(reversed(tasks))
-    workers: list[Worker] = []
-    result: Any = None
-    try:
-        while waiting or workers:
-            while waiting and len(workers) < processes:
-                workers.append(_start(work, waiting.pop()))
-            ready = wait([worker.pipe for worker in workers], timeout=1.0)
-            for worker in list(workers):
-                task, died = worker.task, True
-                if worker.pipe in ready:
-                    with contextlib.suppress(EOFError, ConnectionError):
-                        result, died = worker.pipe.recv(), False
-                elif monotonic() - worker.began < seconds:
-                    continue
-                if died or not waiting:
-                    _stop(worker)
-                    workers.remove(worker)
-                else:
-                    worker.task, worker.began = waiting.pop(), monotonic()
-                    worker.done += 1
-                    worker.pipe.send(worker.task)
-                if not died:
-                    yield task, result
-                elif worker.pipe not in ready:
-                    yield task, f"no end after {seconds:g} s"
-                elif worker.done:  # an earlier task may be to blame: try again in a new process
-                    waiting.append(task)
-                else:
-                    yield task, "the process ended"
-    finally:
-        for worker in workers:
-            _stop(worker)
+    own = threading.local()  # a process for each thread
 
-
-def _start(work: Callable[[T], R], task: T) -> Worker:
-    ours, theirs = CONTEXT.Pipe()
-    process = CONTEXT.Process(target=_work, args=(work, theirs), daemon=True)
-    process.start()
-    theirs.close()
-    ours.send(task)
-    return Worker(process, ours, task, monotonic())
-
-
-def _stop(worker: Worker) -> None:
-    worker.process.kill()
-    worker.process.join()
-    worker.pipe.close()
-
-
-def _work(work: Callable[[T], R], pipe: Connection) -> None:
-    """Do tasks in a separate process, until the pipe is closed."""
-    with contextlib.suppress(EOFError):
+    def attempt(task: T) -> tuple[T, R | str]:
         while True:
-            pipe.send(work(pipe.recv()))
+            used = hasattr(own, "pool")
+            if not used:
+                own.pool = pools.enter_context(ProcessPoolExecutor(1, CONTEXT))
+            began = monotonic()
+            try:
+                return task, own.pool.submit(_work, work, task, seconds).result()
+            except BrokenProcessPool:
+                del own.pool
+            except Exception as error:
+                return task, f"{type(error).__name__}: {error}"
+            if monotonic() - began >= seconds:
+                return task, f"no end after {seconds:g} s"
+            if not used:  # otherwise an earlier task may be to blame: try again in a new process
+                return task, "the process ended"
+
+    with ExitStack() as pools, ThreadPoolExecutor(processes) as threads:
+        attempts = [threads.submit(attempt, task) for task in tasks]
+        try:
+            for each in as_completed(attempts):
+                yield each.result()
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+
+def _work(work: Callable[[T], R], task: T, seconds: float) -> R:
+    """Do a task in one of the processes, which an alarm ends when the time is up."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        return work(task)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)

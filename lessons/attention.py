@@ -77,14 +77,10 @@ def main(options: Options) -> int:
 
 
 def attention_maps(options: ModelOptions, checkpoint: Checkpoint, ids: Ids) -> Maps:
-    """The attention weights of every layer and head on one text, as the options ask.
-
-    Raises:
-        BackendError: there is no such backend, or its models have no `trace`.
-    """
+    """The attention weights of every layer and head on one text, as the options ask. Raises as
+    `build_model` does."""
     trace = build_model(options, checkpoint).trace(ids[None])
-    layers = range(checkpoint.config.n_layer)
-    return np.stack([trace[f"h.{i}.attn.weights"][0] for i in layers])
+    return np.stack([trace[f"h.{i}.attn.weights"][0] for i in range(checkpoint.config.n_layer)])
 
 
 def draw_attention(path: Path, weights: Maps, tokens: list[str], title: str) -> None:

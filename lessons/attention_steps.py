@@ -92,7 +92,6 @@ def _show_averages(lesson: Lesson, found: Mapping[str, np.ndarray]) -> None:
 
 
 def _show_attention(lesson: Lesson, found: Mapping[str, np.ndarray]) -> None:
-    """Step 4."""
     T, D = len(X), QUERIES.shape[1]
     value = {name: found[f"self_attention.{name}"] for name in STEPS["self_attention"]}
     lesson.heading("4  self_attention")

@@ -26,8 +26,6 @@ from shared.text.tokenizers import Tokenizer
 Table = Float[np.ndarray, "V V"]
 Counts = Int[np.ndarray, "V V"]
 
-WINDOW = 64
-"""Tokens per row of a batch, as in the GPT's batches. The table sees one at a time."""
 LARGEST = 4096
 """The largest vocabulary: a table then takes 64 MiB, and training holds several."""
 RECIPE = TrainConfig(
@@ -118,7 +116,8 @@ def _train(
 ) -> Iterator[tuple[int, Table]]:
     """Train a table of zeros, and yield it ten times."""
     model = chosen.bigram(np.zeros((vocab_size, vocab_size)), config)
-    sizes = {"batch_size": config.batch_size, "block_size": min(WINDOW, len(data.train) - 1)}
+    window = min(64, len(data.train) - 1)  # as in the GPT's batches; the table sees one at a time
+    sizes = {"batch_size": config.batch_size, "block_size": window}
     for step in range(config.steps):
         model.step(*batch(data.train, **sizes, seed=config.seed, step=step))
         if (step + 1) % max(1, config.steps // 10) == 0 or step + 1 == config.steps:

@@ -26,7 +26,6 @@ from shared.runs.directory import RunDirectory
 from shared.runs.metrics import read_metrics
 from shared.text.datasets import load_dataset
 
-MARKERS = ("o", "s", "^", "D", "v")
 UNKNOWN = "?"
 FLOOR_KNOWN = "playlets"
 """The dataset whose true probabilities are known."""
@@ -84,12 +83,8 @@ def main(options: Options) -> int:
 
 
 def read_run(path: Path) -> Run:
-    """Read a run's directory, which is its name in pictures.
-
-    Raises:
-        RunError: it holds no run, or one that has measured nothing yet, or its metrics are damaged.
-        CheckpointError: its newest checkpoint is damaged.
-    """
+    """Read a run's directory, which is its name in pictures. Raises `RunError` if it holds no run,
+    or one that has measured nothing yet, and `UserError` for any damage."""
     metrics = RunDirectory(path).metrics
     rows = read_metrics(metrics)
     if not rows:
@@ -107,15 +102,12 @@ def read_run(path: Path) -> Run:
 
 def draw_curves(path: Path, runs: Sequence[Run]) -> None:
     """Draw the runs, a colour each; those named first are wider, and can be seen under the others.
-
-    Raises:
-        RunError: the file cannot be written.
-    """
+    Raises `RunError` if the file cannot be written."""
     # Here: matplotlib takes half a second.
     from shared.runs import plots
 
     figure, axes = plots.loss_figure("loss (bits per byte)", "losses on the validation split")
-    for i, (run, marker) in enumerate(zip(runs, cycle(MARKERS))):
+    for i, (run, marker) in enumerate(zip(runs, cycle("os^Dv"))):
         wider = 3 * (1 - (i + 1) / len(runs))
         steps, losses = list(run.losses), list(run.losses.values())
         label = f"{run.label} (best {min(losses):.4f})"

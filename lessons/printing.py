@@ -1,6 +1,6 @@
 """Printing a lesson: headings, matrices side by side, and what to look at."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -35,8 +35,15 @@ class Lesson:
         self.console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
     def matrices(self, **named: Float[np.ndarray, "*B T C"] | str) -> None:
-        """Matrices side by side, under their names and shapes. Strings are printed unchanged."""
-        self.show(side_by_side({name.replace("_", " "): value for name, value in named.items()}))
+        """Matrices side by side, under their names and shapes; of a batch, the first. Strings are
+        printed unchanged."""
+        table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+        for name, value in named.items():
+            shape = "" if isinstance(value, str) else f" {list(value.shape)}"
+            heading = f"{name.replace('_', ' ')}{shape}"
+            table.add_column(heading, no_wrap=True, header_style="italic")
+        table.add_row(*(v if isinstance(v, str) else write_matrix(v) for v in named.values()))
+        self.show(table)
 
 
 def table_of_numbers(*headings: str, words: int = 1, **options: Any) -> Table:
@@ -51,16 +58,6 @@ def tokens_over_ids(labels: Iterable[str], ids: Iterable[int | str]) -> Columns:
     """Every token and its id below, as many side by side as fit."""
     texts = [Text(f"{label}\n{token}") for label, token in zip(labels, ids, strict=True)]
     return Columns(texts, padding=(0, 2, 0, 0))
-
-
-def side_by_side(columns: Mapping[str, Float[np.ndarray, "*B T C"] | str]) -> Table:
-    """A column for each matrix; of a batch, the first."""
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for name, value in columns.items():
-        shape = "" if isinstance(value, str) else f" {list(value.shape)}"
-        table.add_column(f"{name}{shape}", no_wrap=True, header_style="italic")
-    table.add_row(*(v if isinstance(v, str) else write_matrix(v) for v in columns.values()))
-    return table
 
 
 def write_matrix(array: Float[np.ndarray, "*B T C"]) -> str:

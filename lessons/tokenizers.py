@@ -63,11 +63,7 @@ def main(options: Options) -> int:
 
 
 def lesson(tokenizers: Mapping[str, Tokenizer], text: str) -> Iterator[RenderableType]:
-    """The lines of the lesson.
-
-    Raises:
-        TokenizerError: the text is not valid Unicode, so that it has no bytes.
-    """
+    """The lines of the lesson. Raises `TokenizerError` if the text is not valid Unicode."""
     tokenizers["byte"].check(text)
     yield f"The text: {escape_controls(text)}"
     yield f"{len(text):,} characters, {len(text.encode()):,} bytes of UTF-8 ({SPACE} is a space)"
@@ -90,9 +86,6 @@ def lesson(tokenizers: Mapping[str, Tokenizer], text: str) -> Iterator[Renderabl
 
 def _listed(pieces: Iterable[str]) -> str:
     return " ".join(escape_controls(piece).replace("\n", "\\n") for piece in pieces)
-
-
-# The corpus
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Everything it shows comes from `Model.trace`: the named values of the forward pa
 the data flow, with shapes, numbers, and a sentence about each of them.
 """
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,9 +28,6 @@ from shared.errors import RunError
 from shared.layout import init_weights
 from shared.taps import tap_names
 from shared.text.tokenizers import Tokenizer, build_tokenizer
-
-TOP = 10
-"""The number of next tokens to list."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def main(options: Options) -> int:
     show_tokens(lesson, [show_token(tokenizer, token) for token in ids.tolist()], ids)
     show_values(lesson, config, trace)
     lesson.heading("The next token")
-    lesson.show(next_token_table(tokenizer, next_tokens(model, ids, SampleConfig()), TOP))
+    lesson.show(next_token_table(tokenizer, next_tokens(model, ids, SampleConfig()), 10))
     lesson.look(
         f"the probabilities: guessing would give every token 1/V = {1 / config.vocab_size:.4f}. "
         "The last row of probs is all that writing needs: one token is drawn from it, put after "
@@ -126,10 +124,7 @@ def show_values(lesson: Lesson, config: GPTConfig, trace: Mapping[str, np.ndarra
 
 def kind_of(tap: str) -> str:
     """A tap's name without the number of its block: "attn.q" for "h.3.attn.q", "h" for "h.3"."""
-    if not tap.startswith("h."):
-        return tap
-    _, _, part = tap.removeprefix("h.").partition(".")
-    return part or "h"
+    return re.sub(r"^h\.\d+\.?", "", tap) or "h"
 
 
 def tap_sentences(config: GPTConfig) -> dict[str, str]:

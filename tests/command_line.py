@@ -41,6 +41,12 @@ def error_of(capsys, status: int) -> str:
     return shown.err
 
 
+def cells_of(shown: str) -> list[list[str]]:
+    """The cells of a printed table, row by row, without its head."""
+    rows = [line.split("│")[1:-1] for line in shown.splitlines() if line.startswith("│")]
+    return [[cell.strip() for cell in row] for row in rows]
+
+
 SHORTER = {
     "lessons.compare": shlex.split(
         "--preset classroom --steps 2 --max-new-tokens 5 --dataset text.txt"
@@ -62,8 +68,19 @@ def write_texts() -> None:
     Path("long.txt").write_text(text * 5)
 
 
-def run_module(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
+def run_main(module: str, options: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
     """python -m MODULE OPTIONS, in this process. Returns the exit status."""
+    monkeypatch.setattr(sys, "argv", [module, *options])
+    package = hasattr(sys.modules.get(module), "__path__")
+    started = f"{module}.__main__" if package else module
+    monkeypatch.delitem(sys.modules, started, raising=False)  # or runpy warns
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module(module, run_name="__main__")
+    return int(end.value.code or 0)
+
+
+def run_module(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    """A command that is shown, made shorter, in this process. Returns the exit status."""
     assert words[:2] == ["python", "-m"], words
     module = words[2]
     options = [*words[3:], *SHORTER.get(module, [])]
@@ -73,13 +90,7 @@ def run_module(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
         monkeypatch.setattr(bench, "BACKENDS", ["numpy"])
         monkeypatch.setattr(bench, "in_process", lambda: here)
         return bench.main(options)
-    monkeypatch.setattr(sys, "argv", [module, *options])
-    package = hasattr(sys.modules.get(module), "__path__")
-    started = f"{module}.__main__" if package else module
-    monkeypatch.delitem(sys.modules, started, raising=False)  # or runpy warns
-    with pytest.raises(SystemExit) as end:
-        runpy.run_module(module, run_name="__main__")
-    return int(end.value.code or 0)
+    return run_main(module, options, monkeypatch)
 
 
 def nox_sessions(words: list[str]) -> tuple[list[str], list[str]]:

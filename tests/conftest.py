@@ -1,5 +1,6 @@
 """Fixtures of the tests of the command lines."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,23 +18,17 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def outside_nox() -> Iterator[None]:
-    """Hints name the commands for a user's own shell, even if nox runs these tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("NOX_CURRENT_SESSION", raising=False)
-        yield
-
-
-@pytest.fixture(autouse=True, scope="session")
-def no_pictures() -> Iterator[None]:
-    """Drawing loss.png is most of the time of a small training. runs/test_progress.py draws it, and
+def surroundings() -> Iterator[None]:
+    """Hints name the commands for a user's own shell, even if nox runs these tests. No loss.png is
+    drawn, which is most of the time of a small training: runs/test_progress.py draws it, and
     trainings in processes of their own do, which test_cli.py looks at."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("NOX_CURRENT_SESSION", raising=False)
         patch.setattr("shared.runs.plots.plot_losses", lambda *_, **__: None)
         yield
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def empty_directory(tmp_path, monkeypatch) -> None:
     """Run the test in a temporary directory, so that default paths do not find the user's files."""
     monkeypatch.chdir(tmp_path)
@@ -57,23 +52,10 @@ def trained(tmp_path_factory) -> Path:
     return directory / "run"
 
 
-TINY = """
-[model]
-block_size = 8
-n_layer = 1
-n_head = 2
-n_embd = 8
-[train]
-batch_size = 4
-learning_rate = 1e-2
-min_lr = 1e-3
-"""
-
-
 @pytest.fixture
 def tiny(tmp_path, monkeypatch) -> list[str]:
     """The options of a lesson that trains: a preset of a tiny model, and a text."""
-    (tmp_path / "tiny.toml").write_text(TINY)
+    shutil.copy(Path(__file__).with_name("tiny.toml"), tmp_path)
     (tmp_path / "text.txt").write_text(TEXT[:970])  # windows all alike: JAX compiles for each shape
     monkeypatch.setattr("shared.config.PRESETS", tmp_path)
     return ["--preset", "tiny", "--dataset", str(tmp_path / "text.txt")]

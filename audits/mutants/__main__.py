@@ -16,7 +16,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 from audits.mutants.catalogue import CATALOGUE, find
 from audits.mutants.finders import remember
 from audits.mutants.judging import Task, Verdict, judge_all
-from audits.mutants.mutant import HEALTHY, Mutant
+from audits.mutants.mutant import HEALTHY
 from audits.mutants.report import fingerprint, told, write_report
 from lessons.command import command
 from shared.protocol import BACKENDS
@@ -47,7 +47,12 @@ def main(options: Options) -> int:
     backends = options.backend or BACKENDS
     processes, console = max(1, options.processes), Console(highlight=False, soft_wrap=True)
     judged_sources = fingerprint()  # before judging: later edits are not judged
-    wanted = tasks(mutants if options.first else [*mutants, HEALTHY], backends)
+    wanted: list[Task] = [
+        (mutant, backend)
+        for backend in sorted(backends, key=lambda each: each != "jax")  # the slowest first
+        for mutant in (mutants if options.first else [*mutants, HEALTHY])
+        if backend in mutant.edits
+    ]
     verdicts = []
     for verdict in judge_all(wanted, processes, options.first):
         verdicts.append(verdict)
@@ -75,12 +80,6 @@ def main(options: Options) -> int:
     if not options.first:
         console.print(told(judged))
     return 1 if any(troubles.values()) else 0
-
-
-def tasks(mutants: Sequence[Mutant], backends: Sequence[str]) -> list[Task]:
-    """Every mutant in every backend that has it, the slowest backend first."""
-    order = sorted(backends, key=lambda backend: backend != "jax")
-    return [(mutant, backend) for backend in order for mutant in mutants if backend in mutant.edits]
 
 
 def idle_checks(verdicts: Sequence[Verdict]) -> list[str]:

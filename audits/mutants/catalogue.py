@@ -24,7 +24,6 @@ from audits.mutants.mutant import CHAPTERS, Edit, Edits, Mutant, Source
 from audits.mutants.plant import MutantError
 from shared.protocol import BACKENDS
 
-ENTRIES = Path(__file__).with_name("entries")
 GROUPS = {"everywhere": BACKENDS, "eager": ("numpy", "torch")}
 """Names for several backends: all, and those that do not compile."""
 Rows = Sequence[Sequence[Any]]
@@ -40,7 +39,8 @@ class Theme:
 
 
 def read(name: str) -> dict[str, Any]:
-    return tomllib.loads((ENTRIES / f"{name}.toml").read_text(encoding="utf-8"))
+    path = Path(__file__).with_name("entries") / f"{name}.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 SEEN = {

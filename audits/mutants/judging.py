@@ -20,20 +20,9 @@ from unittest.mock import patch
 import pytest
 
 from audits.contained import work_off
+from audits.mutants import mutant as kinds
 from audits.mutants.finders import finders
-from audits.mutants.mutant import (
-    ADAPTER,
-    DECODING,
-    DROPPING,
-    FORWARD,
-    HEALTHY,
-    LIFE,
-    LONG_TEXTS,
-    OPTIMIZER,
-    PROCESSES,
-    SHAPES,
-    Mutant,
-)
+from audits.mutants.mutant import HEALTHY, OF_THEMES, Mutant
 from audits.mutants.plant import plant
 from conformance.cases import FAR, LONG, TEETH
 from conformance.conftest import QUICK, RECORDER
@@ -51,13 +40,6 @@ SETTINGS = {"gpt2-float64", "original-float64", "erf-float64", "nanogpt-float64"
 SETTINGS |= {f"{case.name}-float64" for case in (FAR, LONG)}
 SINGLE = {f"{name}-float32" for name in ("gpt2", "original", *(case.name for case in TEETH))}
 """Show bugs in float32: common errors, and digits lost by a bad algorithm."""
-
-OF_THEMES = (*FORWARD, *OPTIMIZER, *DECODING, "test_input_validation", "test_inputs", "test_life")
-"""Chapters that test one kind of mutant. Other kinds skip them: a wrong LayerNorm changes every
-optimizer step and every text, which tests neither of them and takes most of the time."""
-
-SECONDS_PER_TEST = 10.0
-"""Time limit for a mutant that writes without end. CPU time, so a busy machine does not matter."""
 
 
 @dataclass
@@ -130,7 +112,7 @@ class Watcher:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Any:
-        with time_limit(SECONDS_PER_TEST):
+        with time_limit(10.0):  # a mutant may write without end
             return (yield)
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo) -> None:
@@ -175,7 +157,7 @@ def check_of(item: pytest.Item) -> str:
 
 @contextlib.contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raises `TimeoutError` in the block when its time is up. (In the main thread only.)"""
+    """Raises `TimeoutError` in the block when its CPU time is up. (In the main thread only.)"""
 
     def stop(signum: int, frame: FrameType | None) -> None:
         raise TimeoutError(f"no end after {seconds:g} s")
@@ -209,7 +191,7 @@ def run_suite(watcher: Watcher, *backends: str) -> None:
 def wanted(mutant: Mutant, backend: str) -> Wanted:
     """The checks to run on a mutant, and their settings."""
     chapters, sick = mutant.chapters, mutant.name != HEALTHY.name
-    if chapters in (DROPPING, PROCESSES):  # the only case with dropout
+    if chapters in (kinds.DROPPING, kinds.PROCESSES):  # the only case with dropout
         return lambda check, setting: check.startswith(chapters) and setting == "dropout-float64"
 
     def without_other_themes(check: str, setting: str) -> bool:
@@ -217,8 +199,9 @@ def wanted(mutant: Mutant, backend: str) -> Wanted:
             return False  # tests of shared/, where no bugs are planted; tests in separate processes
         if sick and check.startswith(OF_THEMES) and not check.startswith(chapters):
             return False
-        if check.startswith("test_training.py") and (chapters, backend) != (OPTIMIZER, "numpy"):
-            return False  # hundreds of steps, although one step shows the bug
+        many_steps = check.startswith("test_training.py")  # hundreds, although one shows the bug
+        if many_steps and (chapters, backend) != (kinds.OPTIMIZER, "numpy"):
+            return False
         return setting in {"", *SETTINGS, *SINGLE}
 
     def a_part(check: str, setting: str) -> bool:
@@ -230,7 +213,7 @@ def wanted(mutant: Mutant, backend: str) -> Wanted:
         many = compiled(chapters) or repeated  # many evaluations: one configuration is enough
         if check.endswith("digits_are_kept"):  # of a size that shows a bad algorithm
             return setting in SINGLE
-        if chapters in (LIFE, LONG_TEXTS, SHAPES):
+        if chapters in (kinds.LIFE, kinds.LONG_TEXTS, kinds.SHAPES):
             return setting in {"gpt2-float64", "original-float64", f"{LONG.name}-float64", ""}
         usual = {"", *SETTINGS, "gpt2-float32"} - {"nanogpt-float64", f"{LONG.name}-float64"}
         return setting in ({"", "gpt2-float64"} if many else usual)
@@ -241,7 +224,7 @@ def wanted(mutant: Mutant, backend: str) -> Wanted:
 def compiled(chapters: tuple[str, ...]) -> bool:
     """Whether JAX compiles these checks: many calls of one function are worth it. The forward pass
     alone is called once for each shape."""
-    return chapters == ADAPTER or "test_forward" not in chapters
+    return chapters == kinds.ADAPTER or "test_forward" not in chapters
 
 
 @contextlib.contextmanager
@@ -318,9 +301,6 @@ def judge(
 Task = tuple[Mutant, str]
 """A mutant, and the name of a backend."""
 
-SECONDS_PER_MUTANT = 120.0
-"""After this time its process is killed, and the mutant counts as killed."""
-
 ENVIRONMENT = {  # of the processes
     # On matrices this small, threads only wait for each other.
     **{"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"},
@@ -332,14 +312,14 @@ ENVIRONMENT = {  # of the processes
 def judge_all(tasks: list[Task], processes: int = 2, first: bool = False) -> Iterator[Verdict]:
     """The verdicts, as they come; if `first`, with only the first check that fails.
 
-    A mutant that hangs or crashes its process counts as killed.
+    A mutant that hangs for two minutes or crashes its process counts as killed.
     """
     with (
         tempfile.TemporaryDirectory(prefix="mutants-") as directory,
         patch.dict(os.environ, ENVIRONMENT),
     ):
         work = partial(judge_task, Path(directory), first)
-        for (mutant, backend), found in work_off(work, tasks, SECONDS_PER_MUTANT, processes):
+        for (mutant, backend), found in work_off(work, tasks, 120.0, processes):
             if isinstance(found, str):
                 found = Verdict(mutant.name, backend, {"process": found})
             yield found

@@ -18,11 +18,8 @@ class MutantError(UserError):
 
 
 def mutate(mutant: Mutant, backend: str) -> dict[str, str]:
-    """The sources of a backend with the bug in them, by file name.
-
-    Raises:
-        MutantError: a text to be replaced does not occur as often as it should.
-    """
+    """The sources of a backend with the bug in them, by file name. Raises `MutantError` if a text
+    to be replaced does not occur as often as it should."""
     files = sorted((IMPLS / backend).glob("*.py"))
     sources = {path.name: path.read_text(encoding="utf-8") for path in files}
     for edit in mutant.edits[backend]:

@@ -44,11 +44,7 @@ def fingerprint() -> str:
 
 def write_report(current: str, verdicts: Sequence[Verdict]) -> None:
     """Write build/mutants.json. Verdicts of earlier runs on the same sources are kept, so that
-    judging one mutant does not discard all others.
-
-    Raises:
-        RunError: it cannot be written.
-    """
+    judging one mutant does not discard all others. Raises `RunError` if it cannot be written."""
     known = read_report()
     kept = known.verdicts if known is not None and known.fingerprint == current else []
     merged = {(v.mutant, v.backend): v for v in [*kept, *verdicts]}

@@ -50,9 +50,7 @@ def main(options: Options) -> int:
     mutant = find(options.name)
     backend = check_backend(options.backend or next(iter(mutant.edits)))
     if backend not in mutant.edits:
-        raise MutantError(
-            f"{mutant.name} is planted in {', '.join(mutant.edits)}, not in {backend}"
-        )
+        raise MutantError(f"{mutant.name} is in {', '.join(mutant.edits)}, not in {backend}")
     print_bug(console, mutant, backend)
     healthy = tuple(name for name in BACKENDS if name != backend)
     Console(stderr=True).print(f"the suite judges it beside {' and '.join(healthy)} …")
@@ -63,7 +61,6 @@ def main(options: Options) -> int:
 
 
 def listing() -> Table:
-    """The catalogue."""
     table = Table(box=None, pad_edge=False)
     for heading in ("bug", "backends", "the mistake"):
         table.add_column(heading, no_wrap=heading != "the mistake")

@@ -9,17 +9,13 @@ from threadpoolctl import threadpool_limits
 # Before it is imported: an oracle reads local files and never the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-from audits.oracles.verdict import ERRORS, LIMIT, Verdict
+from audits.oracles.verdict import ERRORS, LIMIT
 from shared.protocol import BACKENDS, Backend, load_backend
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--backend",
-        action="append",
-        metavar="NAME",
-        help="a backend to judge, by name or import path; repeatable (default: numpy torch jax)",
-    )
+    about = "a backend to judge, by name or import path; repeatable (default: numpy torch jax)"
+    parser.addoption("--backend", action="append", metavar="NAME", help=about)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -39,11 +35,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def backend(backend_name: str) -> Backend:
     """The backend under test. One that cannot be loaded is an error, never a skip."""
     return load_backend(backend_name)
-
-
-@pytest.fixture
-def verdict(backend_name: str) -> Verdict:
-    return Verdict(backend_name)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -20,17 +20,6 @@ MODULES = {
 """Our taps in a block, and the modules that they are seen at."""
 
 
-class Masked(nn.Module):
-    """In the place of an nn.Dropout, for one shape."""
-
-    def __init__(self, mask: Tensor, keep: float) -> None:
-        super().__init__()
-        self.factors = mask.double() / keep
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.factors
-
-
 class HuggingFace:
     """The model in a local directory, in float64. Names and layouts are the canonical ones."""
 
@@ -67,15 +56,12 @@ class HuggingFace:
         return mean_loss_and_grads(logits, targets, self.parameters)
 
     def drop(self, masks: dict[str, np.ndarray], keep: float, patch: pytest.MonkeyPatch) -> None:
-        """Have these masks where they have dropout, whose modules are called as ours are. That of
-        the attention is a function, which is called once in every layer."""
-        modules = {name: Masked(torch.from_numpy(mask), keep) for name, mask in masks.items()}
-        for name, module in modules.items():
-            parent, _, child = f"transformer.{name}".rpartition(".")
-            assert isinstance(getattr(self.model.get_submodule(parent), child), nn.Dropout)
-            setattr(self.model.get_submodule(parent), child, module)
-        attention = iter([modules[name] for name in masks if name.endswith("attn_dropout")])
-        patch.setattr(nn.functional, "dropout", lambda x, **_: next(attention)(x))
+        """Have these masks where they have dropout, whose modules are called as ours are, and in
+        the same order."""
+        modules = self.model.transformer.named_modules()
+        assert list(masks) == [name for name, each in modules if isinstance(each, nn.Dropout)]
+        factors = (torch.from_numpy(mask).double() / keep for mask in masks.values())
+        patch.setattr(nn.functional, "dropout", lambda x, *_, **__: x * next(factors))
 
     @torch.no_grad()
     def trace(self, tokens: np.ndarray) -> dict[str, np.ndarray]:

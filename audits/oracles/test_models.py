@@ -9,9 +9,9 @@ import pytest
 
 from audits.oracles.hugging_face import HuggingFace
 from audits.oracles.torch_layers import Stack
-from audits.oracles.verdict import Verdict
+from audits.oracles.verdict import agrees, all_agree
 from conformance.cases import BASE, CASES, Case, random_batch, random_weights
-from shared.config import TrainConfig
+from shared.config import GPTConfig, TrainConfig
 from shared.dropout import dropout_masks, keep_share
 from shared.protocol import Backend, Model
 from shared.taps import tap_names
@@ -24,68 +24,56 @@ GPT2 = [
     Case("large", replace(BASE, activation="relu"), large=1.0),
 ]
 """The configurations that Hugging Face's GPT-2 has: pre-norm with learned positions."""
-BY_HUGGING_FACE = [
-    pytest.param((HuggingFace, case), id=f"transformers-{case.name}") for case in GPT2
-]
-BY_TORCH = [pytest.param((Stack, case), id=f"torch-{case.name}") for case in CASES]
+PAIRS = [*((HuggingFace, case) for case in GPT2), *((Stack, case) for case in CASES)]
 
 
-@pytest.fixture(scope="module", params=[*BY_HUGGING_FACE, *BY_TORCH])
-def judged(request: pytest.FixtureRequest) -> tuple[Any, Case]:
-    """The class of the model to compare with, and the case."""
-    return request.param
+Models = tuple[Model, Any, GPTConfig]
+"""Ours, the one to compare it with, and their configuration."""
 
 
-@pytest.fixture(scope="module")
-def case(judged: tuple[Any, Case]) -> Case:
-    return judged[1]
+@pytest.fixture(scope="module", params=PAIRS, ids=lambda pair: f"{pair[0].source}-{pair[1].name}")
+def models(request: Any, backend: Backend, tmp_path_factory: pytest.TempPathFactory) -> Models:
+    kind, case = request.param
+    given = case.config, random_weights(case)
+    theirs = Stack(*given) if kind is Stack else kind.of(*given, tmp_path_factory.mktemp(case.name))
+    return backend.build(*given, dtype="float64"), theirs, case.config
 
 
-@pytest.fixture(scope="module")
-def theirs(judged: tuple[Any, Case], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    kind, case = judged
-    if kind is Stack:
-        return Stack(case.config, random_weights(case))
-    return HuggingFace.of(case.config, random_weights(case), tmp_path_factory.mktemp(case.name))
-
-
-@pytest.fixture(scope="module")
-def ours(case: Case, backend: Backend) -> Model:
-    return backend.build(case.config, random_weights(case), dtype="float64")
-
-
-def test_taps(ours: Model, theirs: Any, case: Case, verdict: Verdict) -> None:
+def test_taps(models: Models, backend_name: str) -> None:
     """All intermediate values that can be seen, in the order of the data flow. Hugging Face's never
     materializes the scores; the weights, their softmax, are compared."""
-    tokens = random_batch(case.config)[0]
+    ours, theirs, config = models
+    tokens = random_batch(config)[0]
     found, truth = ours.trace(tokens), theirs.trace(tokens)
     if isinstance(theirs, HuggingFace):
-        assert set(truth) == {tap for tap in tap_names(case.config) if not tap.endswith("scores")}
-    for name in tap_names(case.config):
+        assert set(truth) == {tap for tap in tap_names(config) if not tap.endswith("scores")}
+    for name in tap_names(config):
         if name in truth:
-            verdict.agrees("taps", found[name], truth[name], theirs.source, f"tap {name}")
+            agrees(backend_name, "taps", found[name], truth[name], theirs.source, f"tap {name}")
 
 
-def test_logits(ours: Model, theirs: Any, case: Case, verdict: Verdict) -> None:
+def test_logits(models: Models, backend_name: str) -> None:
     """The fast path, for a full window and for a short one."""
-    tokens = random_batch(case.config)[0]
+    ours, theirs, config = models
+    tokens = random_batch(config)[0]
     for T in (1, 4, tokens.shape[1]):
         truth = theirs.logits(tokens[:, :T])
-        verdict.agrees("logits", ours.logits(tokens[:, :T]), truth, theirs.source)
+        agrees(backend_name, "logits", ours.logits(tokens[:, :T]), truth, theirs.source)
 
 
-def test_loss_and_gradients(ours: Model, theirs: Any, case: Case, verdict: Verdict) -> None:
+def test_loss_and_gradients(models: Models, backend_name: str) -> None:
     """The loss, and the gradient of every parameter under its canonical name."""
-    batch = random_batch(case.config)
+    ours, theirs, config = models
+    batch = random_batch(config)
     loss, grads = ours.loss_and_grads(*batch)
     true_loss, true_grads = theirs.loss_and_grads(*batch)
-    verdict.agrees("loss", loss, true_loss, theirs.source)
-    verdict.agrees("loss", ours.loss(*batch), true_loss, theirs.source)
-    verdict.all_agree("gradients", grads, true_grads, theirs.source)
+    agrees(backend_name, "loss", loss, true_loss, theirs.source)
+    agrees(backend_name, "loss", ours.loss(*batch), true_loss, theirs.source)
+    all_agree(backend_name, "gradients", grads, true_grads, theirs.source)
 
 
 def test_dropout(
-    backend: Backend, tmp_path: Path, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
+    backend: Backend, tmp_path: Path, backend_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their GPT-2 with our masks at its four sites, against a step that moves the weights by the
     gradient."""
@@ -101,6 +89,6 @@ def test_dropout(
     masks = dropout_masks(case.config, train.seed, 0, *batch[0].shape)
     theirs.drop(masks, keep_share(case.config.dropout), monkeypatch)
     true_loss, true_grads = theirs.loss_and_grads(*batch)
-    verdict.agrees("loss", loss, true_loss, theirs.source, "loss with dropout")
+    agrees(backend_name, "loss", loss, true_loss, theirs.source, "loss with dropout")
     grads = {key: weights[key] - value for key, value in after.items()}
-    verdict.all_agree("gradients", grads, true_grads, theirs.source)
+    all_agree(backend_name, "gradients", grads, true_grads, theirs.source)

@@ -18,14 +18,11 @@ LossAndGrads = tuple[float, dict[str, np.ndarray]]
 
 ACTIVATIONS = {"gelu_tanh": nn.GELU(approximate="tanh"), "gelu_erf": nn.GELU(), "relu": nn.ReLU()}
 PARTS = {
-    "ln_1": "norm1.",
-    "attn.c_attn": "self_attn.in_proj_",
-    "attn.c_proj": "self_attn.out_proj.",
-    "ln_2": "norm2.",
-    "mlp.c_fc": "linear1.",
-    "mlp.c_proj": "linear2.",
+    **{"wte": "transformer.wte", "wpe": "transformer.wpe.weight", "layers": "transformer.h"},
+    **{"norm1": "ln_1", "self_attn.in_proj_": "attn.c_attn.", "self_attn.out_proj": "attn.c_proj"},
+    **{"norm2": "ln_2", "linear1": "mlp.c_fc", "linear2": "mlp.c_proj", "ln_f": "transformer.ln_f"},
 }
-"""Our names and torch's. Its linears are (out, in), GPT-2's (in, out)."""
+"""Parts of torch's names, and ours. Its linears are (out, in), GPT-2's (in, out)."""
 
 
 def positions(config: GPTConfig) -> Tensor:
@@ -60,26 +57,21 @@ class Stack(nn.Module):
         if config.tie_weights:
             self.lm_head.weight = self.wte.weight
         self.double()
-        self.by_canonical_name = self._canonical_parameters(config)
+        self.by_canonical_name = self._canonical_parameters()
         assert set(self.by_canonical_name) == set(weights)
         with torch.no_grad():
             for name, parameter in self.by_canonical_name.items():
                 parameter.copy_(torch.from_numpy(swap_layout(name, weights[name])))
 
-    def _canonical_parameters(self, config: GPTConfig) -> dict[str, nn.Parameter]:
+    def _canonical_parameters(self) -> dict[str, nn.Parameter]:
         """The trained parameters; a tied one only once, as wte."""
-        names = {
-            "wte.weight": "transformer.wte.weight",
-            "wpe": "transformer.wpe.weight",
-            "ln_f.weight": "transformer.ln_f.weight",
-            "ln_f.bias": "transformer.ln_f.bias",
-            "lm_head.weight": "lm_head.weight",
-        }
-        for i in range(config.n_layer):
-            for ours, theirs in PARTS.items():
-                for kind in ("weight", "bias"):
-                    names[f"layers.{i}.{theirs}{kind}"] = f"transformer.h.{i}.{ours}.{kind}"
-        return {names[path]: p for path, p in self.named_parameters() if p.requires_grad}
+        found = {}
+        for name, parameter in self.named_parameters():
+            for theirs, ours in PARTS.items():
+                name = name.replace(theirs, ours)
+            if parameter.requires_grad:
+                found[name] = parameter
+        return found
 
     def taps(self, tokens: Tensor) -> dict[str, Tensor]:
         """The embedding, the output of every block, and the logits."""

@@ -1,7 +1,6 @@
 """Compares the values of a backend with those of an outside program, and records the errors."""
 
 from collections import defaultdict
-from dataclasses import dataclass
 
 from conformance.compare import Value
 from conformance.limits import limit_of
@@ -16,21 +15,18 @@ ERRORS: dict[tuple[str, str], float] = defaultdict(float)
 """The largest error so far, by check and backend."""
 
 
-@dataclass
-class Verdict:
-    """Judges one backend, and records the largest error of every check."""
+def agrees(
+    backend: str, check: str, found: Value, truth: Value, source: str, what: str = ""
+) -> None:
+    """Raises `Disagreement` unless `found`, of the backend, is `truth`, of `source`."""
+    error = check_truth(backend, found, truth, LIMIT, what or check, source)
+    key = (f"{source}: {check}", backend)
+    ERRORS[key] = max(error, ERRORS[key])
 
-    backend: str
 
-    def agrees(self, check: str, found: Value, truth: Value, source: str, what: str = "") -> None:
-        """Raises `Disagreement` unless `found`, of the backend, is `truth`, of `source`."""
-        error = check_truth(self.backend, found, truth, LIMIT, what or check, source)
-        key = (f"{source}: {check}", self.backend)
-        ERRORS[key] = max(error, ERRORS[key])
-
-    def all_agree(self, check: str, found: Tensors, truth: Tensors, source: str) -> None:
-        """Check that the names are equal and every tensor agrees, in the order of `truth`."""
-        odd = sorted(set(found) ^ set(truth))
-        assert not odd, f"{check}: {self.backend} lacks or invents {', '.join(odd)}"
-        for name, value in truth.items():
-            self.agrees(check, found[name], value, source, f"{check} of {name}")
+def all_agree(backend: str, check: str, found: Tensors, truth: Tensors, source: str) -> None:
+    """Check that the names are equal and every tensor agrees, in the order of `truth`."""
+    odd = sorted(set(found) ^ set(truth))
+    assert not odd, f"{check}: {backend} lacks or invents {', '.join(odd)}"
+    for name, value in truth.items():
+        agrees(backend, check, found[name], value, source, f"{check} of {name}")

@@ -26,8 +26,6 @@ from shared.commands.terminal import escape_controls
 PROGRAM = "python -m audits.reliability"
 Part = Literal["kills", "corruptions", "hostile"]
 KINDS = ("lost", "outside", "traceback")
-MOST_SHOWN = 10
-"""Faults to show."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def main(options: Options) -> int:
     print(f"{tried:,} tried in {perf_counter() - began:.0f} s: {lost or 'nothing'} lost")
     if options.update_readme:
         update_readme(README, "reliability", table)
-    for part, each in sorted(faults, key=lambda fault: len(fault[1].case))[:MOST_SHOWN]:
+    for part, each in sorted(faults, key=lambda fault: len(fault[1].case))[:10]:
         again = f"{PROGRAM} --only {part} --seed {seed} --case {shlex.quote(each.case)}"
         print(escape_controls(f"\n{each.row}: {each.how}\nagain: {again}"))
     return 1 if lost else 0

@@ -47,7 +47,6 @@ TEXTS: dict[str, Callable[[int], str]] = {
     "spaces": lambda n: "a" + " " * (n - 2) + "b",
     "emoji": lambda n: "👩🏽\u200d🚀 " * (n // 20),
 }
-MEGABYTES = 4
 FACTOR = {"char": 3, "byte": 3, "word": 8, "bpe": 8}
 """Memory allowed, in sizes of the text, above 300 MB."""
 
@@ -142,8 +141,7 @@ def draw_rows(rng: Random) -> list[str]:
 def odd_metrics(number: int, rng: Random, directory: Path) -> str:
     """Rows that no training wrote: read as finite numbers, or refused in one line."""
     file = directory / "metrics.jsonl"
-    lines = draw_rows(rng)
-    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    file.write_text("".join(f"{line}\n" for line in draw_rows(rng)), encoding="utf-8")
     try:
         rows = read_metrics(file)
     except UserError as error:
@@ -161,7 +159,7 @@ def odd_text(number: int, rng: Random, directory: Path) -> str:
     """A text of a kind that takes a careless program all memory, or time without end."""
     (name, make), kind = list(TEXTS.items())[number // 4], TOKENIZERS[number % 4]
     text = directory / "text.txt"
-    text.write_text(make(MEGABYTES * 2**20), encoding="utf-8", newline="")
+    text.write_text(make(4 * 2**20), encoding="utf-8", newline="")
     how, peak = run_alone(encode, str(text), kind)
     used, size = (peak or 0) / 2**20, text.stat().st_size / 2**20
     if used > 300 + FACTOR[kind] * size:

@@ -57,25 +57,7 @@ ENVIRONMENT = {
 KILLS_OF_A_CASE = 10
 TURNS = ("numpy", "torch", "numpy", "jax", "numpy")
 """NumPy starts in a second, the others take several."""
-MOST_SECONDS = 0.15
-"""From the first line of a training to a kill: a save takes 0.04 s."""
-HALF = ("--target-loss", "3.46")
-"""Stops a training after step 6."""
-
-PAGE = 4
-MOST_PAGES = 40
-"""Free pages of 4 KiB on the disk that will be full. A checkpoint takes eight; the run still has
-three to save, and a picture to draw, which takes twenty."""
-ON_A_SMALL_DISK = """
-run=$1 aside=$2
-cp -a "$run" "$aside" && mount -t tmpfs tmpfs "$run" && cp -a "$aside/." "$run" || exit 99
-used=$(df -k --output=used "$run" | tail -1)
-mount -o remount,size=$((used + $3))k tmpfs "$run" || exit 99
-shift 3; "$@"; status=$?
-rm -r "$aside" && cp -a "$run" "$aside" && exit $status
-"""
-"""Runs a command while a small file system is mounted on the run's directory. Arguments: that
-directory, one for a copy, the free KiB, and the command."""
+ON_A_SMALL_DISK = str(Path(__file__).with_name("on_a_small_disk.sh"))
 FULL = "full"
 
 
@@ -120,8 +102,7 @@ def try_kills(kills: int, seed: int, processes: int, case: str | None) -> list[R
             say(f"{case}: {len(results)} trained, the last one {results[-1].how}")
             return results
 
-        tried = pool.map(try_one, cases.keys(), cases.values())
-        return list(chain.from_iterable(tried))
+        return list(chain.from_iterable(pool.map(try_one, cases.keys(), cases.values())))
 
 
 def plan(kills: int) -> dict[str, int]:
@@ -161,7 +142,7 @@ def kill_and_resume(kills: int, rng: Random, unbroken: Unbroken, run: Path) -> I
     while kills or run.exists():
         options = ["--resume"] if newest_checkpoint(run) is not None else ["--overwrite"]
         unfinished = kills and saved < STEPS - INTERVAL
-        kill = rng.uniform(0, MOST_SECONDS) if unfinished else None
+        kill = rng.uniform(0, 0.15) if unfinished else None  # a save takes 0.04 s
         ended = train(unbroken, run, *(options if run.exists() else []), kill=kill)
         if ended.returncode == 0:
             check_finished(run, unbroken)
@@ -179,10 +160,12 @@ def kill_and_resume(kills: int, rng: Random, unbroken: Unbroken, run: Path) -> I
 
 def fill_disk(rng: Random, unbroken: Unbroken, run: Path) -> Iterator[str]:
     """Let the disk of a resumed training be full. Yields how it ended, if all is well."""
-    train(unbroken, run, *HALF)
+    train(unbroken, run, "--target-loss", "3.46")  # stops after step 6
     saved = check_state(run, unbroken, least=-1)
-    aside, free = run.with_name("aside"), str(PAGE * rng.randint(0, MOST_PAGES))
-    disk = ["unshare", "-rm", "sh", "-c", ON_A_SMALL_DISK, "sh", str(run), str(aside), free]
+    # Pages of 4 KiB. A checkpoint takes eight; the run still has three to save, and a picture to
+    # draw, which takes twenty.
+    aside, free = run.with_name("aside"), str(4 * rng.randint(0, 40))
+    disk = ["unshare", "-rm", "sh", ON_A_SMALL_DISK, str(run), str(aside), free]
     ended = train(unbroken, run, "--resume", inside=disk)
     if ended.returncode or "loss.png was not drawn" not in ended.stderr:  # the disk was just enough
         check_explained(ended, str(run), "No space left on device")

@@ -13,16 +13,8 @@ from typing import Annotated, Literal
 from tyro.conf import UseAppendAction, arg
 
 from audits.readme import README, update_readme
-from audits.results.record import (
-    MARGIN,
-    RESULTS,
-    Result,
-    add,
-    chosen,
-    find,
-    read_results,
-    write_results,
-)
+from audits.results import record
+from audits.results.record import Result
 from audits.results.table import markdown
 from audits.results.training import train_preset
 from lessons.alone import run_alone
@@ -31,9 +23,6 @@ from shared.commands.terminal import end_of_checks, say
 from shared.config import preset_names
 from shared.protocol import BACKENDS
 from shared.text.datasets import load_dataset
-
-RUNS = Path("runs") / "results"
-"""Where the trained models stay, so that you can sample from them."""
 
 
 @dataclass(frozen=True)
@@ -51,20 +40,20 @@ class Options:
 @command
 def main(options: Options) -> int:
     """Train as the options ask. Returns the exit status."""
-    presets = chosen(options.preset)
+    presets = record.chosen(options.preset)
     backends = [name for name in BACKENDS if not options.backend or name in options.backend]
     dataset = load_dataset(options.dataset)
     end_of_checks()
     say(f"data: {dataset.note}")
-    results = read_results(RESULTS)
+    results = record.read_results(record.RESULTS)
     wanted = []
     for preset in dict.fromkeys(presets):
         for backend in backends:
-            result = find(results, preset, backend, dataset.name)
+            result = record.find(results, preset, backend, dataset.name)
             if result is None:
                 result = _train(preset, backend, dataset.name)
-                results = add(results, result)
-                write_results(results, RESULTS)
+                results = record.add(results, result)
+                record.write_results(results, record.RESULTS)
             else:
                 say(f"{preset}, {backend}: trained before, from the same sources")
             wanted.append(result)
@@ -73,14 +62,15 @@ def main(options: Options) -> int:
     print(markdown(wanted), end="")
     weak = [f"{result.preset} in {result.backend}" for result in wanted if not result.good]
     if weak:
-        than = f"than the bigram (over {MARGIN:.0%} of its loss)"
+        than = f"than the bigram (over {record.MARGIN:.0%} of its loss)"
         say(f"not clearly better {than}: {', '.join(weak)}")
     return 1 if weak else 0
 
 
 def _train(preset: str, backend: str, dataset: str) -> Result:
     say(f"\n{preset}, {backend}")
-    return run_alone(train_preset, preset, backend, dataset, RUNS / f"{preset}-{backend}")
+    run = Path("runs", "results", f"{preset}-{backend}")  # stays, so that you can sample from it
+    return run_alone(train_preset, preset, backend, dataset, run)
 
 
 if __name__ == "__main__":

@@ -93,7 +93,6 @@ def add(results: Iterable[Result], new: Result) -> list[Result]:
 
 def find(results: Iterable[Result], preset: str, backend: str, dataset: str) -> Result | None:
     """The result of a training from the current sources, if there is one."""
-    for result in results:
-        if (result.preset, result.backend, result.dataset) == (preset, backend, dataset):
-            return result if result.sources == fingerprint(backend) else None
-    return None
+    wanted = (preset, backend, dataset, fingerprint(backend))
+    found = (r for r in results if (r.preset, r.backend, r.dataset, r.sources) == wanted)
+    return next(found, None)

@@ -19,7 +19,6 @@ per token: compare a loss with the bigram's beside it, which was counted on the 
 presets only the bits per byte can be compared, and not those of words: `<unk>` stands for many
 words and is easy to predict. The seconds are those of the whole command.
 """
-AND_MORE = "The same on {dataset}:\n"
 
 HEADINGS = (
     *("preset", "bigram", "loss", "floor", "bits per byte"),
@@ -31,7 +30,7 @@ def markdown(results: Sequence[Result]) -> str:
     """The text between the markers: an introduction, and a table for every dataset."""
     parts: list[str] = []
     for dataset, of_dataset in groupby(results, key=lambda result: result.dataset):
-        introduction = AND_MORE if parts else INTRODUCTION
+        introduction = "The same on {dataset}:\n" if parts else INTRODUCTION
         parts.append(introduction.format(dataset=dataset, backends=" / ".join(NAMES.values())))
         lines = [f"| {' | '.join(HEADINGS)} |", "|---" * len(HEADINGS) + "|"]
         for _, of_preset in groupby(of_dataset, key=lambda result: result.preset):
@@ -41,7 +40,6 @@ def markdown(results: Sequence[Result]) -> str:
 
 
 def _cells(results: Sequence[Result]) -> list[str]:
-    """The row of one preset."""
     first = results[0]
     of = {result.backend: result for result in results}
 

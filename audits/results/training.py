@@ -17,7 +17,6 @@ from shared.runs.metrics import read_metrics
 from shared.text.datasets import encode_dataset, load_dataset
 from shared.text.tokenizers import Tokenizer
 
-PROMPT = "\n"
 SAMPLING = SampleConfig(max_new_tokens=200, temperature=0.8, seed=1)
 LONGEST = 60
 """Characters of a sample's first line."""
@@ -65,6 +64,6 @@ def train_preset(preset: str, backend: str, dataset: str, run: Path) -> Result:
 
 def first_line(model: Model, tokenizer: Tokenizer) -> str:
     """The first non-empty line of a text written after a newline; a long line is cut."""
-    text = tokenizer.decode(model.generate(tokenizer.encode(PROMPT), SAMPLING))
+    text = tokenizer.decode(model.generate(tokenizer.encode("\n"), SAMPLING))
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"

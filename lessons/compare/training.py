@@ -47,11 +47,8 @@ class Report:
 
 
 def train_backend(backend: str, task: Task) -> Report:
-    """Train `backend` on `task`. Needs the machine to itself: see `lessons.alone`.
-
-    Raises:
-        UserError: the backend cannot be loaded, or its loss is no longer finite.
-    """
+    """Train `backend` on `task`. Needs the machine to itself: see `lessons.alone`. Raises
+    `UserError` if the backend cannot be loaded, or its loss is no longer finite."""
     config, train = task.config, task.train
     loaded = load_backend(backend)
     model = loaded.build(config, task.weights, dtype=precisions(loaded)[0])

@@ -89,8 +89,11 @@ def main(options: Options) -> int:
         say(f"{name} is writing …")
         reports[name] = run_alone(write, name, directory, config, prompt, sampling, end)
     out.print(measured(reports))
-    for names, tokens in distinct(reports):
-        text = tokenizer.decode(tokens) if directory else f" … then the tokens {tokens}"
+    by_text: dict[tuple[int, ...], list[str]] = {}  # in float32, rounding may part them
+    for name, report in reports.items():
+        by_text.setdefault(tuple(report.tokens), []).append(name)
+    for tokens, names in by_text.items():
+        text = tokenizer.decode(tokens) if directory else f" … then the tokens {[*tokens]}"
         out.print(f"\n--- {', '.join(names)}")
         out.print(escape_controls(options.prompt + text), markup=False, soft_wrap=True)
     return 0
@@ -154,14 +157,6 @@ def measured(reports: Mapping[str, Report]) -> Table:
 def number(value: float, digits: int) -> str:
     """A measured value; a dash for NaN, where there was nothing to measure."""
     return "–" if math.isnan(value) else f"{value:.{digits}f}"
-
-
-def distinct(reports: Mapping[str, Report]) -> list[tuple[list[str], list[int]]]:
-    """The texts, each with the backends that wrote it. (In float32, rounding may part them.)"""
-    by_text: dict[tuple[int, ...], list[str]] = {}
-    for name, report in reports.items():
-        by_text.setdefault(tuple(report.tokens), []).append(name)
-    return [(names, list(tokens)) for tokens, names in by_text.items()]
 
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ from lessons.ladder.verdict import BROKEN, OPEN, RIGHT, WRONG, Verdict, judge, r
 from shared.errors import BackendError
 from shared.sources import ROOT
 
-WIDTH = 80
 MARKS = {
     RIGHT: ("✓", "green", "exact"),
     OPEN: ("→", "bold yellow", "next"),
@@ -52,18 +51,15 @@ def main(options: Options) -> int:
     if not folder.is_dir():
         raise BackendError(f"there is no folder {solution!r}: cp -r impls/exercise {solution}")
     verdicts = list(climb(folder))
-    terminal = Console(highlight=False)
-    console = Console(highlight=False, width=min(WIDTH, terminal.width))
+    console = Console(highlight=False)
+    console.width = min(80, console.width)
     show(console, RUNGS, verdicts, solution)
     return int(verdicts[-1].state != RIGHT)
 
 
 def climb(folder: Path) -> Iterator[Verdict]:
-    """The verdicts on the solution in a folder, up to the first rung that is not right.
-
-    Raises:
-        BackendError: it holds no solution.
-    """
+    """The verdicts on the solution in a folder, up to the first rung that is not right. Raises
+    `BackendError` if it holds no solution."""
     top = ROOT if folder.is_relative_to(ROOT) else folder.parent
     if str(top) not in sys.path:
         sys.path.insert(0, str(top))
@@ -80,9 +76,6 @@ def climb(folder: Path) -> Iterator[Verdict]:
         yield verdict
         if verdict.state != RIGHT:
             return
-
-
-# On the screen
 
 
 def show(console: Console, rungs: list[Rung], verdicts: list[Verdict], name: str) -> None:

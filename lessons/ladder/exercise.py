@@ -16,7 +16,6 @@ from shared.sources import ROOT
 FOLDER = ROOT / "impls" / "exercise"
 """Where the reader writes. Git does not track it."""
 
-SOURCE = ROOT / "impls" / "numpy"
 FILES = [
     *("nn", "dropout", "model", "optim", "cache", "generate"),
     *("parallel", "step", "trace", "backend"),
@@ -42,10 +41,7 @@ INIT: str = TABLE["init"]["__init__.py"]
 
 def write_exercise(folder: Path, gaps: Collection[str] = GAPS) -> None:
     """Make `folder`, whole or not at all. What is not among `gaps` is as in the NumPy backend.
-
-    Raises:
-        RunError: it cannot be written, or something is there already.
-    """
+    Raises `RunError` if it cannot be written, or something is there already."""
     shutil.rmtree(folder / "__pycache__", ignore_errors=True)  # removing the files leaves it
     with (
         explained("write the exercise to", folder),
@@ -62,7 +58,7 @@ def write_exercise(folder: Path, gaps: Collection[str] = GAPS) -> None:
 
 def exercise(file: str, gaps: Collection[str]) -> str:
     """The text of one file of the exercise."""
-    text = (SOURCE / file).read_text(encoding="utf-8")
+    text = (ROOT / "impls" / "numpy" / file).read_text(encoding="utf-8")
     lines = text.splitlines()
     for name, function in reversed(list(functions(ast.parse(text)))):  # line numbers stay
         if (key := f"{file} {name}") in gaps:

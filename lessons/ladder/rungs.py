@@ -1,7 +1,7 @@
 """The rungs, from the embedding to the last token of a text."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,8 +54,7 @@ def read_hints(text: str) -> Iterator[tuple[tuple[str, str], Hint]]:
 HINTS = dict(read_hints(Path(__file__).with_name("hints.md").read_text(encoding="utf-8")))
 
 
-@dataclass(frozen=True)
-class Rung:
+class Rung(NamedTuple):
     """One step: some values that must equal the reference's."""
 
     section: str

@@ -31,8 +31,6 @@ PARTS = {
 }
 """Patterns of the functions and operations of each part. In a path, the last match decides."""
 REST = "the rest"
-VOCAB_SIZE = 65
-"""The characters of tinyshakespeare."""
 STEPS, WARM_UP = 20, 3
 
 
@@ -72,7 +70,7 @@ def profile_all(preset_name: str, names: Sequence[str] = ALL) -> dict[str, Profi
 def measure(name: str, preset_name: str) -> Profile:
     """Profile a backend in this process, which should be fresh."""
     preset = load_preset(preset_name)
-    config = GPTConfig(**(preset.model | {"vocab_size": VOCAB_SIZE}))
+    config = GPTConfig(**(preset.model | {"vocab_size": 65}))  # tinyshakespeare's characters
     weights = init_weights(config, 0)
     trainer = load_backend(name).build(config, weights).trainer(preset.train)
     ids = np.random.default_rng(0).integers(config.vocab_size, size=100_000)

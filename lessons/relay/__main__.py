@@ -81,9 +81,6 @@ def main(options: Options) -> int:
     return 0 if agrees else 1
 
 
-# Training
-
-
 def run_all(
     out: Path, legs: Sequence[Leg], options: Options
 ) -> tuple[list[Snapshot], dict[str, list[Snapshot]]]:
@@ -126,9 +123,6 @@ def training_options(legs: Sequence[Leg], options: Options) -> list[str]:
 def largest(judged: Iterable[Mapping[str, Difference]]) -> Difference:
     """The largest difference of all legs, to any backend."""
     return max(found for row in judged for found in row.values())
-
-
-# Showing
 
 
 def render(

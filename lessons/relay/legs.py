@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,8 +20,7 @@ from shared.runs.progress import ProgressDisplay
 from shared.runs.stopping import StopRequest
 
 
-@dataclass(frozen=True)
-class Leg:
+class Leg(NamedTuple):
     """One backend's part of the relay."""
 
     backend: str
@@ -41,8 +39,7 @@ class Difference(NamedTuple):
     """The tensor."""
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """A run after one of its steps."""
 
     tensors: dict[str, np.ndarray]
@@ -63,11 +60,8 @@ class StopAfter(ProgressDisplay):
 
 
 def divide(order: Sequence[str], steps: int) -> list[Leg]:
-    """Legs of equal length; the last one also gets the remainder.
-
-    Raises:
-        UsageError: fewer than two legs, or more legs than steps.
-    """
+    """Legs of equal length; the last one also gets the remainder. Raises `UsageError` for fewer
+    than two legs, or more legs than steps."""
     if len(order) < 2:
         raise UsageError("a relay needs two backends or more, such as --order torch jax")
     if steps < len(order):

@@ -8,7 +8,7 @@ from audits import bench
 from shared.config import GPTConfig, TrainConfig
 from shared.layout import init_weights
 from shared.protocol import load_backend
-from tests.command_line import run_module
+from tests.command_line import cells_of, run_module
 
 PEER = """
 import torch
@@ -29,8 +29,8 @@ def test_a_peer_takes_its_turns(tmp_path, monkeypatch, capsys) -> None:
     command = ["python", "-m", "audits.bench", "--against", f"nanogpt={tmp_path}"]
     assert run_module(command, monkeypatch) == 0
     monkeypatch.delitem(sys.modules, "model")
-    rows = [line.split("│") for line in capsys.readouterr().out.splitlines() if "│" in line]
-    assert [name for row in rows if (name := row[1].strip())] == ["numpy", "nanogpt"]
+    rows = cells_of(capsys.readouterr().out)
+    assert [row[0] for row in rows if row[0]] == ["numpy", "nanogpt"]
     assert "nanogpt_work" in bench.WORK["step"].__qualname__, "the peer was the last to be set up"
 
 

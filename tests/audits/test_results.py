@@ -1,7 +1,6 @@
 """The results: the README's table is the measured one, and nothing is measured twice or lost."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -20,9 +19,6 @@ RESULT = Result(
 )
 
 
-# What is committed
-
-
 def test_the_table_in_the_readme_is_that_of_the_results_and_all_beat_the_bigram() -> None:
     results = read_results(RESULTS)
     assert results
@@ -36,9 +32,6 @@ def test_the_table_in_the_readme_is_that_of_the_results_and_all_beat_the_bigram(
         assert result.backend in BACKENDS
         assert result.dataset in ("tinyshakespeare", "playlets")
         assert result.floor is None or result.floor < result.val_loss
-
-
-# The table
 
 
 def test_a_backend_that_was_not_measured_has_a_dash() -> None:
@@ -65,9 +58,6 @@ def test_a_sample_can_say_nothing_in_markdown(text: str, shown: str) -> None:
     assert escape_markdown(text) == shown
 
 
-# What is kept
-
-
 def test_results_are_in_order_and_replaced() -> None:
     results: list[Result] = []
     for preset in ("original", "gpt2", "classroom"):
@@ -80,11 +70,8 @@ def test_results_are_in_order_and_replaced() -> None:
     assert again[0].val_loss == 1.5
 
 
-# The command
-
-
 @pytest.fixture
-def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+def trained(tmp_path, monkeypatch) -> list[tuple[str, str]]:
     """The command with a temporary store and README; trainings only record their names."""
     trained: list[tuple[str, str]] = []
 
@@ -95,7 +82,7 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, 
 
     (tmp_path / "README.md").write_text(f"before\n{BEGIN}old\n{END}after\n")
     monkeypatch.setattr(program, "_train", train)
-    monkeypatch.setattr(program, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr("audits.results.record.RESULTS", tmp_path / "results.json")
     monkeypatch.setattr(program, "README", tmp_path / "README.md")
     return trained
 
@@ -145,23 +132,21 @@ def test_what_was_finished_before_a_stop_is_kept(trained, tmp_path, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr(program, "_train", stop_in_jax)
         assert results_of("--preset", "gpt2") == 130
-    rows = read_results(tmp_path / "results.json")
-    assert [row.backend for row in rows] == ["numpy", "torch"]
+    assert [row.backend for row in read_results(tmp_path / "results.json")] == ["numpy", "torch"]
     trained.clear()
     assert results_of("--preset", "gpt2") == 0
     assert trained == [("gpt2", "jax")]
 
 
 def test_a_preset_that_is_hardly_better_than_the_bigram_fails(trained, monkeypatch, capsys) -> None:
-    bad = replace(RESULT, preset="gpt2", val_loss=2.4)
-    monkeypatch.setattr(program, "_train", lambda *_: bad)
+    monkeypatch.setattr(program, "_train", lambda *_: replace(RESULT, preset="gpt2", val_loss=2.4))
     assert results_of("--preset", "gpt2", "--backend", "numpy") == 1
     assert "not clearly better than the bigram (over 95% of its loss): gpt2 in numpy\n" in (
         capsys.readouterr().err
     )
 
 
-def test_a_readme_without_markers_is_left_alone(trained: list, tmp_path: Path, capsys) -> None:
+def test_a_readme_without_markers_is_left_alone(trained, tmp_path, capsys) -> None:
     (tmp_path / "README.md").write_text("nothing here\n")
     assert results_of("--preset", "gpt2") == 2
     assert "has no <!-- results: begin -->" in capsys.readouterr().err

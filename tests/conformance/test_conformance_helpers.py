@@ -38,9 +38,6 @@ def altered(at: tuple[int, ...], value: float) -> np.ndarray:
     return array
 
 
-# Comparisons
-
-
 @pytest.mark.parametrize(
     ("values", "message", "culprits"),
     [
@@ -90,9 +87,6 @@ def test_relative_errors(a: list[float], b: list[float], error: float) -> None:
     assert relative_error(np.array(a), np.array(b)) == pytest.approx(error, rel=0, nan_ok=True)
 
 
-# Backends at fault
-
-
 @pytest.mark.parametrize(
     ("names", "wrong", "outlier"),
     [("abc", "b", "b"), ("abc", "ab", None), ("ab", "b", None), ("abcd", "a", "a")],
@@ -117,8 +111,6 @@ def test_the_message_says_who_where_and_how_much() -> None:
         compare({"a": ONE, "b": ONE + 1}, 1e-10, "float64")
     assert raised.value.culprits == ()
 
-
-# Comparisons with float64 results
 
 TRUTH = np.linspace(1.0, 2.0, 6).reshape(2, 3)
 TRUTHS = {"a": TRUTH, "b": TRUTH, "c": TRUTH * 3}  # one is wrong: the median is not
@@ -150,8 +142,6 @@ def test_what_is_too_far_from_the_truth(a: float, b: float, message: str, culpri
         with_errors(a, b)
     assert raised.value.culprits == tuple(culprits)
 
-
-# Known values
 
 KNOWN = np.array([1.0, -2.0, 0.0])
 

@@ -1,7 +1,6 @@
 """The judge of the conformance suite, its ledger, the table, and the recorder."""
 
 import math
-from dataclasses import dataclass
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +18,7 @@ from conformance.recorder import Recorder
 from conformance.reporting.table import render_table
 from shared.config import GPTConfig
 from shared.layout import tensor_shapes
+from shared.protocol import TrainState
 from shared.taps import tap_names
 from tests.conformance.test_conformance_helpers import ONE, three
 
@@ -33,14 +33,9 @@ def judge(ledger: Ledger) -> Judge:
     return Judge(ledger, "gpt2", "float64")
 
 
-class Tracing:
+def tracing(config: GPTConfig, trace: dict[str, np.ndarray]) -> Any:
     """A model that has only a trace."""
-
-    def __init__(self, config: GPTConfig, trace: dict[str, np.ndarray]) -> None:
-        self.config, self.values = config, trace
-
-    def trace(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
-        return self.values
+    return SimpleNamespace(config=config, trace=lambda tokens: trace)
 
 
 def test_a_failure_is_charged_to_the_one_who_stands_alone(judge: Judge, ledger: Ledger) -> None:
@@ -70,8 +65,8 @@ def test_the_first_tap_that_departs_is_named(judge: Judge, norm: Any) -> None:
     names = tap_names(config)
     for before, first in pairwise(names):
         bad = {tap: ONE + (names.index(tap) >= names.index(first)) for tap in names}
-        models = {key: Tracing(config, dict.fromkeys(names, ONE)) for key in "ab"}
-        models["c"] = Tracing(config, bad)
+        models = {key: tracing(config, dict.fromkeys(names, ONE)) for key in "ab"}
+        models["c"] = tracing(config, bad)
         with pytest.raises(Disagreement, match="c stands alone") as raised:
             judge.taps_agree(models, ONE)
         assert raised.value.at == first
@@ -83,7 +78,7 @@ def test_the_first_tap_that_departs_is_named(judge: Judge, norm: Any) -> None:
 
 def test_the_last_gradient_that_is_right_is_named(judge: Judge) -> None:
     right = {key: np.ones(shape) for key, shape in tensor_shapes(BASE).items()}
-    models = {key: Tracing(BASE, {}) for key in "abc"}
+    models = {key: tracing(BASE, {}) for key in "abc"}
     order = backward_order(BASE)
     for before, first in pairwise(order):
         wrong = {
@@ -96,9 +91,6 @@ def test_the_last_gradient_that_is_right_is_named(judge: Judge) -> None:
     for bad in ({}, right | {"more": ONE}, right | {order[0]: right[order[0]].T}):
         with pytest.raises(Disagreement, match=r"^gradients .* b "):
             judge.tensors_agree("gradients", {"a": right, "b": bad, "c": right}, models)
-
-
-# The table
 
 
 def test_the_table_shows_failures_and_what_is_not_offered(judge: Judge, ledger: Ledger) -> None:
@@ -114,32 +106,20 @@ def test_the_table_shows_failures_and_what_is_not_offered(judge: Judge, ledger: 
     assert columns[6][1:] == ["✗", "✓"]
 
 
-# Bit for bit
-
-
-@dataclass
-class Two:
-    step: int
-    found: dict[str, Any]
-
-
 @pytest.mark.parametrize(
     ("changed", "path"),
     [
-        (Two(1, {"a": ONE, "b": ONE + 1e-12}), "found.b"),
-        (Two(2, {"a": ONE, "b": ONE}), "step"),
-        (Two(1, {"a": ONE, "b": ONE.astype(np.float32)}), "found.b"),
-        (Two(1, {"a": ONE, "b": ONE[:1]}), "found.b"),
+        (TrainState(1, {"a": ONE, "b": ONE + 1e-12}, {}), "weights.b"),
+        (TrainState(2, {"a": ONE, "b": ONE}, {}), "step"),
+        (TrainState(1, {"a": ONE, "b": ONE.astype(np.float32)}, {}), "weights.b"),
+        (TrainState(1, {"a": ONE, "b": ONE[:1]}, {}), "weights.b"),
     ],
 )
-def test_what_differs_is_named(judge: Judge, changed: Two, path: str) -> None:
-    before = Two(1, {"a": ONE, "b": ONE})
+def test_what_differs_is_named(judge: Judge, changed: TrainState, path: str) -> None:
+    before = TrainState(1, {"a": ONE, "b": ONE}, {})
     judge.same("resume", "numpy", before, before, "the state")
     with pytest.raises(Disagreement, match=f"numpy fails\n  the state: {path}:"):
         judge.same("resume", "numpy", before, changed, "the state")
-
-
-# Other processes, and what has not run
 
 
 def item(name: str, check: str) -> Any:

@@ -3,35 +3,24 @@
 import os
 import re
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
-
-import pytest
 
 from tests.command_line import ROOT, run_python
 from tests.guests import write_guests
 
-Fuzz = Callable[..., subprocess.CompletedProcess[str]]
+
+def fuzz(there: Path, guest: str, seed: int, minutes: float) -> subprocess.CompletedProcess[str]:
+    """NumPy against a guest, in a separate process and directory."""
+    write_guests(there)
+    options = ["--seed", seed, "--minutes", minutes, "--backend", "numpy", "--backend", guest]
+    path = os.pathsep.join([str(ROOT), str(there)])
+    environment = os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    return run_python("-m", "conformance.fuzz", *options, cwd=there, env=environment, timeout=240)
 
 
-@pytest.fixture
-def fuzz(tmp_path: Path) -> Fuzz:
-    """Runs NumPy against a guest, in a separate process and directory."""
-    write_guests(tmp_path)
-    path = os.pathsep.join([str(ROOT), str(tmp_path)])
-
-    def run(guest: str, seed: int, minutes: float) -> subprocess.CompletedProcess[str]:
-        options = ["--seed", str(seed), "--minutes", str(minutes), "--backend", "numpy"]
-        words = ["-m", "conformance.fuzz", *options, "--backend", guest]
-        environment = os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-        return run_python(*words, cwd=tmp_path, env=environment, timeout=240)
-
-    return run
-
-
-def test_a_bug_that_only_a_sequence_of_calls_shows(fuzz: Fuzz) -> None:
-    done = fuzz("guest.forgetful", seed=5, minutes=3)  # to shorten it: 10 s, if nothing else runs
+def test_a_bug_that_only_a_sequence_of_calls_shows(tmp_path: Path) -> None:
+    done = fuzz(tmp_path, "guest.forgetful", seed=5, minutes=3)  # shortening it alone takes 10 s
     assert done.returncode == 1, done.stderr
     first, *_, last = done.stdout.splitlines()
     assert first == "guest.forgetful: step 1 after load_state of 0"
@@ -45,9 +34,9 @@ def test_a_bug_that_only_a_sequence_of_calls_shows(fuzz: Fuzz) -> None:
     assert last.endswith(f"again: nox -s fuzz -- {again}")
 
 
-def test_the_healthy_agree_until_time_is_over(fuzz: Fuzz, tmp_path: Path) -> None:
+def test_the_healthy_agree_until_time_is_over(tmp_path: Path) -> None:
     began = monotonic()
-    done = fuzz("guest.healthy", seed=3, minutes=0.08)
+    done = fuzz(tmp_path, "guest.healthy", seed=3, minutes=0.08)
     assert done.returncode == 0, done.stdout + done.stderr
     assert monotonic() - began > 4
     tried = re.fullmatch(
@@ -60,7 +49,8 @@ def test_the_healthy_agree_until_time_is_over(fuzz: Fuzz, tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["guest"], "something was left"
 
 
-def test_the_same_seed_tries_the_same(fuzz: Fuzz) -> None:
-    once, again = (fuzz("guest.raises", seed=4, minutes=1) for _ in range(2))
+def test_the_same_seed_tries_the_same(tmp_path_factory) -> None:
+    places = [tmp_path_factory.mktemp("fuzz") for _ in range(2)]
+    once, again = (fuzz(there, "guest.raises", seed=4, minutes=1) for there in places)
     assert "guest.raises: logits raised RuntimeError: out of order" in once.stdout
     assert once.stdout == again.stdout

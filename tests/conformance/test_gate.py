@@ -10,7 +10,6 @@ import time
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -44,13 +43,7 @@ def house(template: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(template, tmp_path / "house"))
 
 
-def run_gate(house: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    words = ["-m", "conformance.gate", *options]
-    return run_python(*words, cwd=house, env=os.environ | variables, timeout=100)
-
-
 def start(house: Path, *words: str) -> subprocess.Popen[str]:
-    """This Python, of which standard error is read."""
     how = {"cwd": house, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen([sys.executable, *words], **how)
 
@@ -79,7 +72,8 @@ def test_nothing_outside_hides_a_test_that_fails(house: Path) -> None:
     (house / "conftest.py").write_text(DESELECT)
     (house / "deselect.py").write_text(DESELECT)
     outside = {"PYTEST_ADDOPTS": "--collect-only", "PYTEST_PLUGINS": "deselect"}
-    done = run_gate(house, **outside, PYTHONPATH=".", PYTHONOPTIMIZE="1")
+    environment = os.environ | outside | {"PYTHONPATH": ".", "PYTHONOPTIMIZE": "1"}
+    done = run_python("-m", "conformance.gate", cwd=house, env=environment, timeout=100)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "1 failed, 2 passed" in done.stdout
     assert not stamp(house).exists()
@@ -116,9 +110,6 @@ def test_ctrl_c_ends_all_processes_with_one_line(house: Path, number: int) -> No
     assert not stamp(house).exists()
 
 
-# What the report must say
-
-
 REPORT = {
     "fingerprint": "now",
     "collected": 3,
@@ -138,9 +129,7 @@ REPORT = {
         ({"tests": None}, "now", "the suite has not left a report"),
     ],
 )
-def test_only_the_whole_suite_is_a_proof(
-    changes: dict[str, Any], now: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_whole_suite_is_a_proof(changes, now, message, tmp_path, monkeypatch) -> None:
     files = ("test_one.py", "a/test_two.py", "a/data.py", "a/.test_two.py.swp", gate.LARGE[12:])
     for name in files:
         path = tmp_path / "conformance" / name
@@ -176,9 +165,6 @@ def test_no_training_with_other_versions_than_the_suite_runs_with(tmp_path, caps
     assert f"delete the environment that is wrong, {environment} or " in err
 
 
-# When the suite need not run again
-
-
 @pytest.fixture
 def run_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mock:
     """A suite that only counts its runs, in a small repository with a temporary stamp."""
@@ -199,9 +185,7 @@ def run_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mock:
     return run_suite
 
 
-def test_conformance_runs_once_and_is_skipped_with_one_line(
-    run_suite: Mock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_conformance_runs_once_and_is_skipped_with_one_line(run_suite, tmp_path, capsys) -> None:
     assert gate.main([]) == 0
     assert capsys.readouterr() == ("", "")
     (tmp_path / "shared" / "__pycache__").mkdir()

@@ -16,11 +16,10 @@ from conformance.reporting.report import finite, render_page
 from tests.command_line import ROOT, run_python
 from tests.guests import write_guests
 
-SUITE = [
+PART = [
     *(f"conformance/model/test_{name}.py" for name in ("forward", "loss", "gradients", "bigram")),
-    "conformance/decoding/test_decoding.py",
+    *("conformance/decoding/test_decoding.py", "-k", "float64 and gpt2 and not finite"),
 ]
-CHOICE = ["-k", "float64 and gpt2 and not finite"]
 
 
 @dataclass
@@ -49,7 +48,7 @@ class Suite:
         """NumPy and these guests, once."""
         if names not in self.runs:
             guests = [word for name in names for word in ("--backend", f"guest.{name}")]
-            self.runs[names] = self.run(*SUITE, *CHOICE, "--backend", "numpy", *guests)
+            self.runs[names] = self.run(*PART, "--backend", "numpy", *guests)
         return self.runs[names]
 
     def run(self, *arguments: str) -> Run:
@@ -184,8 +183,7 @@ def test_the_report_says_with_what_it_was_made(suite: Suite) -> None:
 
 @pytest.mark.parametrize("guests", [("healthy",), ("healthy", "scaled_twice"), ("absent",)])
 def test_the_page_stands_alone_and_can_be_read(suite: Suite, guests: tuple[str, ...]) -> None:
-    text = suite.judge(*guests).page
-    page = BeautifulSoup(text, "html.parser")
+    page = BeautifulSoup(suite.judge(*guests).page, "html.parser")
     assert not page.find_all(["script", "link", "img", "iframe"])
     assert not page.select("[src], [href]")
     assert page.html["lang"] == "en"

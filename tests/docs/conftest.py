@@ -54,7 +54,6 @@ class Site:
         return str(caught.value)
 
     def page(self, name: str = "index") -> Any:
-        """A page as it was built."""
         return read_page(self.out / f"{name}.html")
 
 

@@ -27,14 +27,6 @@ from tests.docs.conftest import Site, build_quietly, read_page
 DOCS = ROOT / "docs"
 PAGES = sorted((DOCS / "pages").glob("*.md"))
 
-MAY_BE_MISSING = (
-    *("not written yet", "not measured", "older than the sources", "before the sources changed"),
-)
-"""Complaints about missing figures and pages, which are not mistakes."""
-
-
-# The pages
-
 PARTS = {
     "an equation": r"^\$\$$",
     "the three columns": r"^```\{three\} ",
@@ -57,14 +49,12 @@ def test_a_page_has_all_its_parts(page: Path) -> None:
     assert all(len(line) <= 120 for line in text.splitlines())
 
 
-# The site; docs/browser/ opens its pages in a browser
-
-
 def test_the_site_is_whole(tmp_path: Path) -> None:
-    """The real one, with the existing figures; those and the pages to be written may be missing."""
+    """The real one, with the existing figures; those and the pages to be written may be missing.
+    docs/browser/ opens its pages in a browser."""
     out = tmp_path / "site"
-    told = build_quietly(DOCS, out)
-    others = [line for line in told if not any(kind in line for kind in MAY_BE_MISSING)]
+    missing = "not written yet|not measured|older than the sources|before the sources changed"
+    others = [line for line in build_quietly(DOCS, out) if not re.search(missing, line)]
     assert not others, "\n".join(others)
     pages = {path.stem: read_page(path) for path in out.rglob("*.html")}
     assert len(pages) > len(PAGES)
@@ -234,9 +224,6 @@ def test_what_is_missing_or_old_is_told(site: Site) -> None:
     assert told("today", run_of_all(alive)) == "swap_qk in jax survived"
     sick = Verdict("healthy", "jax", {TAPS: "why"}, [])
     assert told("today", [*run_of_all(), sick]) == "healthy in jax fell, though it is healthy"
-
-
-# The picture in README.md
 
 
 def test_the_picture_in_the_readme_shows_the_code_as_it_is() -> None:

@@ -1,7 +1,6 @@
 """The parts of pages that come from code: excerpts, aligned lines, commands and figures."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,7 +18,7 @@ from shared.sources import ROOT, fingerprint
 # Excerpts
 
 
-def text_of(name: str, **options: Any) -> list[str]:
+def text_of(name: str, **options) -> list[str]:
     return [line.text for line in find_excerpt("impls/numpy/model.py", name, **options).lines]
 
 
@@ -62,19 +61,16 @@ def placed(name: str, file: str = "model.py") -> dict[str, list[Unit]]:
     return found
 
 
-NAMES = ("CausalSelfAttention.forward", "GPT.__init__", "MLP", "Block", "cross_entropy")
+FORWARD = "CausalSelfAttention.forward"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [FORWARD, "GPT.__init__", "MLP", "Block", "cross_entropy"])
 def test_every_line_is_shown_once_and_in_order(name: str) -> None:
     for backend, some in placed(name).items():
         lines = [line for unit in some for line in unit.lines]
         assert tuple(lines) == find_excerpt(f"impls/{backend}/model.py", name).lines
         rows = [unit.row for unit in some]
         assert rows == sorted(set(rows)), "two units of a backend in one row"
-
-
-FORWARD = "CausalSelfAttention.forward"
 
 
 @pytest.mark.parametrize(
@@ -118,13 +114,9 @@ def test_lines_stand_for_themselves_and_shapes_in_comments_are_marked() -> None:
     assert '3 × <span class="shape">[B, T, C]</span>' in shaped
 
 
-# Commands
-
-
 @pytest.mark.parametrize(
     "command",
     [
-        "nox -s conformence",
         "nox -s break_ -- swap_qk",
         "nox -s break -- swap_qkv --backend torch",
         "nox -s break -- fused_kernel_without_mask --backend numpy",

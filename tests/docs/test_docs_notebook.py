@@ -1,7 +1,5 @@
 """The notebook: committed without outputs, run by the build, and shown with its output."""
 
-from typing import Any
-
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -23,10 +21,7 @@ def test_the_notebook_is_committed_as_nobody_has_run_it() -> None:
     assert set(committed.metadata) == {"kernelspec", "language_info"}
 
 
-# Running it
-
-
-def run(*sources: str) -> Any:
+def run(*sources: str):
     cells = [new_code_cell(source, id=f"c{i}") for i, source in enumerate(sources)]
     return road.run(new_notebook(cells=cells))
 
@@ -60,8 +55,6 @@ def test_a_cell_that_fails_is_named(source: str, error: type[Exception], said: s
     assert len(str(caught.value).splitlines()) == 1
 
 
-# As a page
-
 PICTURE = {
     "output_type": "display_data",
     "data": {"image/png": "aGVs\nbG8=\n", "text/plain": "<Figure>"},
@@ -72,8 +65,7 @@ TALK = {"output_type": "stream", "name": "stderr", "text": "by the way"}
 CODE = "x = '$1$'  # [B, T]"
 
 
-def notebook_of(*outputs: dict[str, Any]) -> Any:
-    """A notebook of a text and a cell."""
+def notebook_of(*outputs):
     text = new_markdown_cell("# Title\n\nThe area is $x^2$.")
     cell = new_code_cell(CODE, outputs=[nbformat.from_dict(output) for output in outputs])
     return new_notebook(cells=[text, cell])

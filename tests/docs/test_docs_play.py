@@ -63,9 +63,6 @@ def test_the_model_is_trained_once_and_again_if_it_is_gone(tmp_path, monkeypatch
         trained.trained()
 
 
-# The attention explorer
-
-
 def test_the_explorer_shows_the_weights_of_every_backend(model) -> None:
     found = json.loads(json.dumps(attention.measure(), allow_nan=False))
     (checkpoint, tokenizer), (sentence,), (shown,) = model, attention.SENTENCES, found["sentences"]
@@ -94,9 +91,6 @@ def test_differences_are_exact_and_say_who() -> None:
     assert row[1]["largest"] == 0
 
 
-# The typed sample
-
-
 def test_the_typed_text_is_what_generate_gives(model, monkeypatch) -> None:
     sampling = SampleConfig(max_new_tokens=40, temperature=0.7, seed=5)
     monkeypatch.setattr(typed, "SAMPLING", sampling)
@@ -120,9 +114,6 @@ def test_speeds_with_the_cache_and_without_are_told_apart() -> None:
     assert backend["at"] == [0.5, 0.6, 0.7, 0.95, 1.2]
     assert backend["with_cache"] == pytest.approx(10)
     assert backend["without"] == pytest.approx(4)
-
-
-# The model of the page
 
 
 def test_the_page_has_the_weights_and_the_tokens_of_the_model(model) -> None:
@@ -169,9 +160,6 @@ def test_a_bug_that_cannot_be_planted(tmp_path, monkeypatch, name, old, error) -
     monkeypatch.setattr(box, "DOCS", tmp_path)
     with pytest.raises(UserError, match=re.escape(error)):
         box.bugs()
-
-
-# On the page
 
 
 def test_a_plaything_has_its_script_and_its_numbers_on_its_page(site: Site) -> None:

@@ -1,9 +1,6 @@
 """Errors of the build: mistakes, failing commands; with --strict, missing figures."""
 
 import re
-from pathlib import Path
-
-import pytest
 
 from docs.build import main
 from docs.data import Product
@@ -75,7 +72,7 @@ def test_a_command_that_fails_always_fails_the_build(site: Site) -> None:
     assert "device is 'moon'" in wrong
 
 
-def test_only_a_site_is_ever_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_a_site_is_ever_replaced(tmp_path, capsys) -> None:
     (tmp_path / "thesis.txt").write_text("ten years of work")
     assert main(["--out", str(tmp_path)]) == 2
     assert "is not a site" in capsys.readouterr().err

@@ -3,7 +3,6 @@
 import re
 from dataclasses import replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,9 +23,6 @@ from shared.taps import tap_names
 GPT2 = GPTConfig(vocab_size=11, block_size=8, n_layer=2, n_head=2, n_embd=8, tie_weights=True)
 POST = replace(GPT2, n_layer=1, activation="relu", norm="post", position="sinusoidal")
 IDS = np.array([3, 1, 4, 1, 5])
-
-
-# The measurements
 
 
 @pytest.mark.parametrize("config", [GPT2, POST], ids=["pre", "post"])
@@ -59,9 +55,6 @@ def test_what_is_compared_keeps_every_digit() -> None:
     }
 
 
-# The diagram
-
-
 @pytest.mark.parametrize("config", [GPT2, replace(POST, norm="pre", tie_weights=False)], ids=str)
 def test_the_diagram_has_a_button_for_every_tap_and_none_covers_another(config: GPTConfig) -> None:
     names = {tap: f"{tap} of the model" for tap in tap_names(config)}
@@ -75,7 +68,7 @@ def test_the_diagram_has_a_button_for_every_tap_and_none_covers_another(config: 
     assert ("wteᵀ" in words) == config.tie_weights
     assert config.activation in words
 
-    def place(element: Any) -> dict[str, float]:
+    def place(element) -> dict[str, float]:
         return {k: float(v) for k, v in re.findall(r"(\w+):([\d.]+)em", element["style"])}
 
     whole, boxes = place(page.div), [place(box) for box in page.select("button, .part")]
@@ -87,9 +80,6 @@ def test_the_diagram_has_a_button_for_every_tap_and_none_covers_another(config: 
             one[along] + one[size] <= other[along] or other[along] + other[size] <= one[along]
             for along, size in axes
         )
-
-
-# The lines of code
 
 
 COMPUTED = {
@@ -120,9 +110,6 @@ def test_lines_come_with_those_that_they_change() -> None:
     assert texts("numpy", "ln_1") == ["x = x + self.attn(self.ln_1(x), cache)"]
     with pytest.raises(ExcerptError, match="computes 'gate' 0 times"):
         tap_lines("numpy", "mlp.gate")
-
-
-# A step taken apart
 
 
 def test_parts_of_a_step_are_drawn_and_told() -> None:

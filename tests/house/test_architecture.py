@@ -37,9 +37,6 @@ def test_a_backend_reaches_its_own_files_by_relative_imports_only(backend: str) 
         assert not re.search(r"^ *(from|import) impls", path.read_text(), re.MULTILINE), path
 
 
-# Code for reading
-
-
 LIMITS = {"impls/numpy/model.py": 250, "impls/torch/model.py": 190, "impls/jax/model.py": 190}
 
 
@@ -51,9 +48,6 @@ def test_no_file_is_too_long_to_read() -> None:
     }
     assert set(LIMITS) <= set(lengths)
     assert {path: n for path, n in lengths.items() if n > LIMITS.get(path, 400)} == {}
-
-
-# Shapes in annotations, checked at run time
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -4,21 +4,16 @@ import os
 import re
 import shlex
 import tomllib
-from collections.abc import Callable
-from functools import partial
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from shared.checkpoints.checkpoint import save_checkpoint
-from shared.commands.sample import sample_main
-from shared.commands.train import train_main
 from shared.config import GPTConfig
 from shared.layout import init_weights
 from shared.sources import ROOT
 from shared.text.tokenizers import build_tokenizer
-from tests.command_line import SMALL, error_of
+from tests.command_line import SMALL, error_of, run_main
 from tests.guests import GUESTS
 
 TABLE = tomllib.loads(Path(__file__).with_name("bad_input.toml").read_text(encoding="utf-8"))
@@ -30,6 +25,7 @@ CONTENTS = {
     "damaged/metrics.jsonl": b'{"step": "two"}\n',
     "unfinished/metrics.jsonl": b'{"step": 1, "loss": 3.0}\n',
     **{"empty.txt": b"", "letter.txt": b"t", "short.txt": b"It is"},
+    "4097.txt": "".join(map(chr, range(0x4E00, 0x4E00 + 4097))).encode(),
     "odd.txt": ("what light breaks? It is the east: soft!\n" * 60 + "é").encode(),
     **{"gz": b"\x1f\x8b\x08", "zip": b"PK\x03\x04", "xz": b"\xfd7zXZ\x00"},
 }
@@ -57,26 +53,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def main_of(module: str) -> Callable[[list[str]], int]:
-    """What `python -m` calls."""
-    package, backend, name = [*module.split("."), ""][:3]
-    if package == "impls":
-        return partial({"train": train_main, "sample": sample_main}[name], backend)
-    found = import_module(module)
-    return (import_module(f"{module}.__main__") if hasattr(found, "__path__") else found).main
-
-
 @pytest.mark.parametrize(("command", "options", "message"), BAD)
-def test_bad_input_is_one_line(
-    command, options, message, trained, files, tmp_path, monkeypatch, capsys
-):
+def test_bad_input_is_one_line(command, options, message, trained, files, monkeypatch, capsys):
     monkeypatch.syspath_prepend(files)
-    monkeypatch.chdir(tmp_path)
     places = {"TRAINED": trained, "FILES": files, "ROOT": ROOT, "SMALL": shlex.join(SMALL)}
     given = f"{command} {options}"
     for name, place in places.items():
         given = given.replace(name, str(place))
     module, *words = shlex.split(given)
-    said = error_of(capsys, main_of(module)(words))
+    said = error_of(capsys, run_main(module, words, monkeypatch))
     assert re.search(message, said.replace("\n", " ").strip())
     assert not list(Path().iterdir())

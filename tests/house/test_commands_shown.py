@@ -23,12 +23,11 @@ from tests.command_line import SMALL, nox_sessions, run_module, write_texts
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
-RUN_BY_CI = {"conformance", "fuzz", "lint", "tests"}
-"""Sessions that continuous integration runs as they are: this very test is part of them."""
-
-LONG_SESSIONS = {"docs", "release", "oracles", "mutants", "reliability"}
-"""Sessions of many minutes; test_noxfile.py and test_mutants.py try their parts."""
-
+ELSEWHERE = {
+    *("conformance", "fuzz", "lint", "tests", "docs", "release", "oracles", "mutants"),
+    "reliability",
+}
+"""Sessions that continuous integration runs, this very test among them; other tests try parts."""
 
 MODULES = {
     **{"compare": "lessons.compare", "relay": "lessons.relay", "exercise": "lessons.ladder"},
@@ -48,13 +47,11 @@ def readme() -> list[list[str]]:
 
 def test_every_command_of_the_readme_works(tmp_path, monkeypatch, capsys) -> None:
     """Trainings take a few steps of a small model, so that later commands find their runs."""
-    monkeypatch.chdir(tmp_path)
     write_texts()
     small = [*SMALL, "--dataset", "text.txt", "--overwrite"]
     texts: list[str] = []
     monkeypatch.setattr("lessons.ladder.exercise.FOLDER", tmp_path / "my_gpt")
-    first = partial(judge, first=True)  # up to the first check that fails
-    monkeypatch.setattr("audits.mutants.judging.judge", first)
+    monkeypatch.setattr("audits.mutants.judging.judge", partial(judge, first=True))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # of processes that are started
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     for words in readme():
@@ -66,7 +63,7 @@ def test_every_command_of_the_readme_works(tmp_path, monkeypatch, capsys) -> Non
         by_nox = "nox" in " ".join(words)
         sessions, options = nox_sessions(words) if by_nox else ([], words[3:])
         assert existing_sessions() >= set(sessions)
-        modules = [MODULES[each] for each in sessions if each not in RUN_BY_CI | LONG_SESSIONS]
+        modules = [MODULES[each] for each in sessions if each not in ELSEWHERE]
         for module in modules if by_nox else [words[2]]:
             more = small if module.endswith((".train", ".scale")) else []
             written = by_nox and module.endswith(".sample")

@@ -3,7 +3,6 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 from zipfile import ZipFile
 
@@ -11,23 +10,20 @@ import nox.registry
 import pytest
 
 import noxfile
-from audits.results import __main__ as results
 from docs.commands import nox_sessions
-from lessons.compare import __main__ as compare
-from lessons.relay import __main__ as relay
 from shared.commands.terminal import CHECK_ONLY
-from shared.commands.train import train_main
 from shared.protocol import BACKENDS
 from shared.sources import ROOT
+from tests.command_line import run_main
 
-SESSIONS: dict[str, Any] = dict(nox.registry.get())
+SESSIONS = dict(nox.registry.get())
 """The sessions of noxfile.py by name."""
 
 
 def fake_session(tmp_path: Path, *posargs: str) -> Mock:
     """It records its commands and runs none, except that environments are made, empty."""
 
-    def run_install(*command: str, **options: Any) -> None:
+    def run_install(*command: str, **options) -> None:
         if command[2] == "virtualenv":
             Path(command[-1]).mkdir(parents=True, exist_ok=True)
 
@@ -114,30 +110,28 @@ def test_the_quick_check_is_of_files_that_exist(tmp_path: Path) -> None:
     ],
     ids=["whole", "part", "one"],
 )
-def test_a_part_of_the_suite_does_not_count_as_the_suite(
-    tmp_path: Path, given: list[str], run: list[str]
-) -> None:
+def test_a_part_of_the_suite_does_not_count_as_the_suite(tmp_path, given, run) -> None:
     session = fake_session(tmp_path, *given)
     SESSIONS["conformance"](session)
     assert commands(session)[0][1:] == ["-m", *run]
 
 
-COMMANDS = {
-    "train": lambda options: train_main("numpy", ["--out", "run", *options]),
-    "compare": compare.main,
-    "relay": lambda options: relay.main(["--order", "numpy", "numpy", "--out", "run", *options]),
-    "results": results.main,
-}
-
-
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [
+        ("impls.numpy.train", "--out run"),
+        ("lessons.compare", ""),
+        ("lessons.relay", "--order numpy numpy --out run"),
+        ("audits.results", ""),
+    ],
+)
 @pytest.mark.parametrize(("dataset", "status"), [("playlets", 0), ("no-such-text", 2)])
 def test_options_are_checked_without_training(
-    name: str, dataset: str, status: int, empty_directory: None, monkeypatch, capsys
+    module, options, dataset, status, monkeypatch, capsys
 ) -> None:
     monkeypatch.setenv(CHECK_ONLY, "1")
     monkeypatch.setattr("shared.commands.terminal.PATIENCE", 60.0)  # a slow machine says no more
-    assert COMMANDS[name](["--dataset", dataset]) == status
+    assert run_main(module, [*options.split(), "--dataset", dataset], monkeypatch) == status
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("error: ") if status else err == ""

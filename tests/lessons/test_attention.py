@@ -7,13 +7,9 @@ import re
 from pathlib import Path
 
 import numpy as np
-import pytest
-from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from lessons.attention import agreement, draw_attention, lesson, main
-
-pytestmark = pytest.mark.usefixtures("empty_directory")
 
 
 def random_maps(layers: int, heads: int, length: int) -> np.ndarray:
@@ -21,9 +17,6 @@ def random_maps(layers: int, heads: int, length: int) -> np.ndarray:
     weights = np.random.default_rng(0).random((layers, heads, length, length)) + 0.1
     weights *= np.tri(length)
     return weights / weights.sum(-1, keepdims=True)
-
-
-# What is said
 
 
 def test_the_heads_with_habits_are_named() -> None:
@@ -54,10 +47,7 @@ def test_agreement_names_who_is_apart() -> None:
     assert "MORE than rounding" in verdict
 
 
-# The picture
-
-
-def test_every_map_is_where_it_belongs(figures: list[Figure]) -> None:
+def test_every_map_is_where_it_belongs(figures) -> None:
     maps = random_maps(2, 3, 5)
     tokens = ["$a$", "\\n", "␣", "c", "d"]
     draw_attention(Path("x.png"), maps, tokens, "run: $x$")
@@ -77,9 +67,6 @@ def test_every_map_is_where_it_belongs(figures: list[Figure]) -> None:
         assert [label.get_text() for label in labels] == tokens
         assert not any(label.get_parse_math() for label in labels)
     assert figure.get_suptitle() == "run: $x$"
-
-
-# The command
 
 
 def test_all_backends_at_once(capsys, trained) -> None:

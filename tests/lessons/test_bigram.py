@@ -6,13 +6,10 @@ import re
 import numpy as np
 import pytest
 
-from lessons import bigram
 from lessons.bigram import frequencies, log_frequencies, main, mean_loss
 from shared.protocol import load_backend
 from shared.text.tokenizers import build_tokenizer
-from tests.command_line import TEXT, error_of
-
-pytestmark = pytest.mark.usefixtures("empty_directory")
+from tests.command_line import TEXT
 
 LOSS = re.compile(r"(\d\.\d{4})(?: +([+-]\d\.\d{4}))?")
 
@@ -64,13 +61,6 @@ def test_rows_to_check_and_a_text_are_shown(text: str, capsys) -> None:
     assert len(written) == 100
     pairs = {TEXT[i : i + 2] for i in range(len(TEXT))}
     assert all(written[i : i + 2] in pairs for i in range(99))
-
-
-def test_a_table_that_is_too_large_is_refused(text, capsys, monkeypatch) -> None:
-    monkeypatch.setattr(bigram, "LARGEST", 31)  # TEXT has 32 characters
-    message = error_of(capsys, main(["--dataset", text]))
-    assert "32 × 32" in message
-    assert "at most 31" in message
 
 
 def test_bigram_tables() -> None:

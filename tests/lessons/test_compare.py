@@ -3,7 +3,6 @@
 import math
 import os
 import sys
-from collections.abc import Callable
 
 import pytest
 
@@ -16,9 +15,6 @@ from shared.text.tokenizers import build_tokenizer
 from tests.command_line import TEXT
 
 CONFIG = GPTConfig(vocab_size=5, block_size=8, n_layer=2, n_head=2, n_embd=8)
-
-
-# A separate process
 
 
 def test_a_function_runs_in_another_process() -> None:
@@ -38,14 +34,11 @@ def test_peak_memory_is_in_bytes() -> None:
     assert 10 * 2**20 < peak < 2**40
 
 
-# The comparison
-
-
 def test_all_backends_learn_and_write_the_same(tiny, monkeypatch, capsys) -> None:
     """In this process; the commands of README.md start one for every backend."""
     reports: dict[str, Report] = {}
 
-    def train_here(function: Callable[..., Report], backend: str, task: Task) -> Report:
+    def train_here(function, backend: str, task: Task) -> Report:
         reports[backend] = function(backend, task)
         return reports[backend]
 

@@ -11,6 +11,7 @@ from lessons.tokenizers import encode_corpus, lesson
 from shared.errors import TokenizerError
 from shared.text.datasets import Dataset, fit_tokenizer
 from shared.text.tokenizers import TOKENIZERS, Tokenizer
+from tests.command_line import cells_of
 
 TRAIN = "the cat sat, the dog sat. " * 36
 VAL = "the zebra sat: naïve cat. " * 4
@@ -47,9 +48,6 @@ def test_what_is_lost_is_said(fitted: dict[str, Tokenizer]) -> None:
         parts(fitted, "a\udcff")
 
 
-# The corpus
-
-
 def test_the_measures_of_a_corpus_worked_by_hand(fitted: dict[str, Tokenizer]) -> None:
     """VAL is four times 5 words, 5 spaces and 2 marks; zebra, naïve and : were never seen."""
     word = encode_corpus(PETS, fitted["word"])
@@ -70,9 +68,6 @@ def test_the_command_shows_both(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "The text: [b]the cat\n" in out
     assert max(map(cell_len, out.partition("The corpus")[2].splitlines())) <= 80
-    cells = {
-        row[0]: row[1:]
-        for row in (re.split(" *│ *", line)[1:-1] for line in out.splitlines() if "│" in line)
-    }
+    cells = {row[0]: row[1:] for row in cells_of(out)}
     assert cells["unknown words"] == ["none", "none", "40.00 %", "none"]
     assert cells["characters that survive"][:2] == ["all", "all"]

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from matplotlib.figure import Figure
 
 from lessons import curves
 from lessons.curves import Run, draw_curves
@@ -15,13 +14,11 @@ from shared.commands.train import train_main
 from shared.text.datasets import load_dataset
 from tests.command_line import SMALL
 
-pytestmark = pytest.mark.usefixtures("empty_directory")
-
 FIRST = Run("$a$", {0: 4.0, 2: 3.0}, "playlets", load_dataset("playlets").sha256, "char")
 SECOND = replace(FIRST, label="b", losses={0: 4.0, 3: 2.0, 5: 2.5})
 
 
-def test_what_is_drawn_is_what_was_measured(figures: list[Figure]) -> None:
+def test_what_is_drawn_is_what_was_measured(figures) -> None:
     """With the floor of playlets: 132312 nats for the 100,170 bytes of the last tenth."""
     draw_curves(Path("x.png"), [FIRST, SECOND])
     axes = figures[0].axes[0]

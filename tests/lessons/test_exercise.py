@@ -3,7 +3,6 @@
 import re
 import shutil
 import sys
-from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,6 @@ def solution(tmp_path, monkeypatch) -> Path:
     """A directory for a solution, which is unloaded after the test."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.chdir(tmp_path)
     unload()
     yield tmp_path / "my_gpt"
     unload()
@@ -55,7 +53,7 @@ def told(verdict: Verdict) -> str:
     return "\n".join(f"{word}: {what}" for word, what in verdict.found)
 
 
-def assemble(folder: Path, solved: Collection[str] = GAPS) -> None:
+def assemble(folder: Path, solved=GAPS) -> None:
     """An exercise in which some gaps are filled as in the NumPy backend; by default all."""
     write_exercise(folder, [gap for gap in GAPS if gap not in solved])
 
@@ -69,9 +67,6 @@ def change(path: Path, old: str, new: str) -> None:
 
 def test_every_rung_has_a_hint_and_every_hint_a_rung() -> None:
     assert [(rung.section, rung.name) for rung in RUNGS] == list(HINTS)
-
-
-# Progress
 
 
 def test_the_untouched_exercise_is_written_once(solution: Path, monkeypatch, capsys) -> None:
@@ -126,8 +121,6 @@ def test_one_gap_after_the_other_leads_upwards(solution: Path) -> None:
     assert len(set(heights)) > 12
 
 
-# What is wrong, and where
-
 MISTAKES = [
     ("model.py", "q, k, v = np.", "k, q, v = np.", "h.0.attn.q, k, v", "for h.0.attn.k"),
     ("model.py", "] > start", "] > 1 + start", "h.0.attn.weights", "expected 0, at"),
@@ -143,9 +136,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("file", "old", "new", "rung", "message"), MISTAKES)
-def test_a_mistake_is_found_where_it_is(
-    solution: Path, file: str, old: str, new: str, rung: str, message: str
-) -> None:
+def test_a_mistake_is_found_where_it_is(solution, file, old, new, rung, message) -> None:
     assemble(solution)
     change(solution / file, old, new)
     _, last = climb(solution)

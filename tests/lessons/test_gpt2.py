@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import re
+from unittest.mock import Mock
 
 import huggingface_hub
 import pytest
@@ -23,18 +24,6 @@ def directory(tmp_path):
     hub(tmp_path, CONFIG, init_weights(CONFIG, seed=3))
     build_tokenizer("byte", "").save(tmp_path / "tokenizer.json")
     return tmp_path
-
-
-def let_hub_answer(monkeypatch, answer):
-    """Replaces the download."""
-
-    def snapshot_download(name, **options):
-        assert (name, options["revision"]) == (gpt2.HUB, gpt2.REVISION)
-        if isinstance(answer, OSError):
-            raise answer
-        return answer
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
 
 
 def test_all_backends_write_the_same_text(directory, capsys):
@@ -63,16 +52,19 @@ def test_a_text_stops_at_its_end(directory, capsys, ended):
 
 
 def test_without_a_network_the_weights_are_random(monkeypatch, capsys):
-    let_hub_answer(monkeypatch, OSError("no network\nand more"))
+    download = Mock(side_effect=OSError("no network\nand more"))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     monkeypatch.setattr(gpt2, "SHAPE", CONFIG)
     assert gpt2.main(["--prompt", "Hi", "--max-new-tokens", "3", "--backends", "numpy"]) == 0
     out, err = capsys.readouterr()
     assert "cannot be downloaded: no network\nnote: random weights" in err
     assert "--- numpy\nHi … then the tokens [" in out
+    assert download.call_args.args == (gpt2.HUB,)
+    assert download.call_args.kwargs["revision"] == gpt2.REVISION
 
 
 def test_a_download_is_used_if_it_is_gpt2(directory, monkeypatch, capsys):
-    let_hub_answer(monkeypatch, directory)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", Mock(return_value=directory))
     options = ["--prompt", "Hi", "--max-new-tokens", "3", "--backends", "numpy"]
     assert gpt2.main(options) == 2
     assert f"error: {directory / 'model.safetensors'}: expected sha256" in capsys.readouterr().err

@@ -1,6 +1,5 @@
 """The relay agrees with every backend alone, and detects losses in a hand-over."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,10 +11,8 @@ from lessons.relay import legs
 from lessons.relay.legs import Difference, apart, snapshot
 from shared.checkpoints.checkpoint import checkpoint_path, load_checkpoint
 from shared.commands.prepare import Preparation, prepare
-from shared.protocol import BACKENDS, TrainState
+from shared.protocol import BACKENDS
 from shared.runs.metrics import read_metrics
-
-Handover = Callable[[TrainState], TrainState]
 
 
 @pytest.fixture
@@ -38,8 +35,7 @@ def test_the_relay_ends_where_every_backend_alone_ends(here, tmp_path, capsys) -
     for step, backend in ((3, "torch"), (6, "jax"), (10, "numpy")):
         record = load_checkpoint(checkpoint_path(out / "relay", step)).training
         assert (record.step, record.backend, record.dtype) == (step, backend, "float64")
-    rows = read_metrics(out / "relay" / "metrics.jsonl")
-    assert [row.step for row in rows] == list(range(11))
+    assert [row.step for row in read_metrics(out / "relay" / "metrics.jsonl")] == list(range(11))
     end = snapshot(out / "relay", 10).tensors
     assert len(end) == 3 * len(load_checkpoint(checkpoint_path(out / "relay", 10)).weights)
     for backend in BACKENDS:
@@ -63,7 +59,7 @@ def rounded(weight: np.ndarray) -> np.ndarray:
     return weight.astype(np.float32).astype(weight.dtype)
 
 
-FAULTS: dict[str, Handover] = {
+FAULTS = {
     "moments are dropped": lambda s: replace(s, moments=tree.map(np.zeros_like, s.moments)),
     "a step is repeated": lambda s: replace(s, step=s.step - 1),
     "a step is left out": lambda s: replace(s, step=s.step + 1),

@@ -3,14 +3,11 @@
 import re
 
 import numpy as np
-import pytest
 
 from lessons.walk import main, tap_sentences
 from shared.commands.trained import load_trained
 from shared.protocol import BACKENDS, load_backend
 from shared.taps import tap_names
-
-pytestmark = pytest.mark.usefixtures("empty_directory")
 
 
 def walked(capsys, backend, *options) -> str:

@@ -13,8 +13,6 @@ from shared.commands.train import train_main
 from shared.config import PRESETS, GPTConfig, load_preset, preset_names
 from shared.runs.metrics import read_metrics
 
-pytestmark = pytest.mark.usefixtures("empty_directory")
-
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_says_whose_choices_it_is_and_can_be_trained(name: str) -> None:

@@ -22,8 +22,6 @@ from shared.sources import ROOT
 from shared.text.tokenizers import build_tokenizer
 from tests.command_line import SMALL, error_of, run_python, start
 
-pytestmark = pytest.mark.usefixtures("empty_directory")
-
 
 def options_of(*argv: str) -> TrainOptions:
     return parse_train("numpy", argv, lambda run: pytest.fail("no checkpoint is wanted"))[0]

@@ -18,8 +18,6 @@ from shared.protocol import load_backend
 from shared.text.tokenizers import build_tokenizer
 from tests.command_line import TEXT, error_of
 
-pytestmark = pytest.mark.usefixtures("empty_directory")
-
 CONFIG = GPTConfig(271, block_size=16, n_layer=2, n_head=2, n_embd=8, tie_weights=True)
 END = "<|endoftext|>"
 GREEDY = ["--prompt", "ROMEO:", "--temperature", "0", "--max-new-tokens", "9"]
@@ -76,9 +74,7 @@ REASON = "choose another --|is there already|: File exists|: File name too long"
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place[:30])
 @pytest.mark.parametrize("command", ["train", "export"])
-def test_what_is_no_place_for_a_run_or_an_export(
-    gpt2: Path, trained: Path, capsys: pytest.CaptureFixture[str], place: str, command: str
-) -> None:
+def test_what_is_no_place_for_a_run_or_an_export(gpt2, trained, capsys, place, command) -> None:
     """Models and runs, in which it would be lost; a link to nothing; an impossible name."""
     shutil.copytree(trained, "run")
     Path("link").symlink_to("nothing")

@@ -15,9 +15,6 @@ from shared.runs.metrics import read_metrics
 from shared.text.datasets import encode_dataset, load_dataset
 from tests.command_line import SMALL
 
-pytestmark = pytest.mark.usefixtures("empty_directory")
-
-OTHER = "what light breaks? It is the east: soft!\n" * 60
 TUNE = ["--steps", "20", "--batch-size", "4", "--learning-rate", "1e-2", "--warmup-steps", "0"]
 
 
@@ -25,13 +22,11 @@ TUNE = ["--steps", "20", "--batch-size", "4", "--learning-rate", "1e-2", "--warm
 def other(tmp_path: Path) -> str:
     """The path of another text, in characters that the first one has too."""
     path = tmp_path / "other.txt"
-    path.write_text(OTHER)
+    path.write_text("what light breaks? It is the east: soft!\n" * 60)
     return str(path)
 
 
-def test_it_begins_with_the_weights_of_a_run_and_is_resumed(
-    capsys, trained: Path, other: str
-) -> None:
+def test_it_begins_with_the_weights_of_a_run_and_is_resumed(capsys, trained, other) -> None:
     """Step 0 shows the loss of its weights, and training improves on it."""
     before = load_checkpoint(newest_checkpoint(trained))
     options = ["--init-from", str(trained), "--dataset", other, "--out", "tuned", *TUNE]
@@ -57,9 +52,7 @@ def test_it_begins_with_the_weights_of_a_run_and_is_resumed(
     assert (record.step, record.backend, record.init_from) == (24, "numpy", str(trained))
 
 
-def test_model_and_tokenizer_are_the_checkpoints_the_training_is_new(
-    trained: Path, other: str
-) -> None:
+def test_model_and_tokenizer_are_the_checkpoints_the_training_is_new(trained, other) -> None:
     options = ["--init-from", str(trained), "--dataset", other, "--preset", "numpy-course-bpe"]
     options += ["--n-layer", "1", "--block-size", "8", "--tokenizer", "char"]  # as they are
     options += ["--steps", "2", "--seed", "5", "--dtype", "float64", "--dropout", "0.1"]

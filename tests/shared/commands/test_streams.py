@@ -4,7 +4,6 @@ import shlex
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -80,7 +79,6 @@ def test_what_takes_long_is_named(text, monkeypatch, capsys):
             return work(*arguments)
 
         monkeypatch.setattr(prepare, name, slow)
-    monkeypatch.chdir(Path(text).parent)
     assert train_main("numpy", [*SMALL, "--dataset", text, "--out", "run"]) == 0
     shown = capsys.readouterr().err
     named = [f"reading {text} …", "building the char tokenizer …", "encoding 2,280 characters …"]

@@ -42,7 +42,7 @@ def interrupt(backend: str, size: int, number: int, *options: str) -> tuple[set[
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_after_a_kill_and_a_stop_another_number_of_processes_goes_on(backend, empty_directory):
+def test_after_a_kill_and_a_stop_another_number_of_processes_goes_on(backend):
     write_texts()
     data = ["--dataset", "text.txt"]
     assert train_main(backend, ["--out", "whole", *MANY, *data]) == 0

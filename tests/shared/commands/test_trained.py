@@ -2,7 +2,6 @@
 
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,36 +13,29 @@ from shared.commands.sample import sample_main
 from shared.config import GPTConfig
 from shared.protocol import load_backend
 from shared.text.tokenizers import build_tokenizer
-from tests.command_line import TEXT
+from tests.command_line import TEXT, cells_of
 
 QUESTION = "to be, or not to be: that is the question\n"
 TOKENIZER = build_tokenizer("char", QUESTION)
 
 
-def saved(path: Path, **design: object) -> tuple[GPTConfig, dict[str, np.ndarray]]:
+def saved(path, **design) -> tuple[GPTConfig, dict[str, np.ndarray]]:
     config = GPTConfig(TOKENIZER.vocab_size, 8, 2, 2, 8, **design)
     weights = random_weights(Case("saved", config))
     save_checkpoint(path, config, weights, tokenizer=TOKENIZER)
     return config, weights
 
 
-# The table of the next token. test_shared_sampling.py in the suite checks its numbers.
-
-
-def table(out: str) -> list[list[str]]:
-    """The cells of its rows, without the bars."""
-    lines = [line.split("│")[1:-2] for line in out.splitlines() if line.startswith("│")]
-    return [[cell.strip() for cell in line] for line in lines]
-
-
 def test_the_table_is_printed_instead_of_a_text(capsys, trained) -> None:
+    """test_shared_sampling.py in the suite checks its numbers."""
     options = ["--run", str(trained), "--prompt", "ROMEO:", "--seed", "3"]
     assert sample_main("numpy", [*options, "--top", "4"]) == 0
     shown = capsys.readouterr()
     assert shown.err == ""
-    assert [row[0] for row in table(shown.out)] == ["1", "2", "3", "4"]
-    assert len(table(shown.out)[0]) == 4, "nothing was asked for that changes the probabilities"
-    p = [float(row[3]) for row in table(shown.out)]
+    rows = cells_of(shown.out)
+    assert [row[0] for row in rows] == ["1", "2", "3", "4"]
+    assert len(rows[0]) == 5, "nothing was asked for that changes the probabilities"
+    p = [float(row[3]) for row in rows]
     assert p == sorted(p, reverse=True)
     rest = re.search(rf"the other {len(set(TEXT)) - 4} tokens together: (0\.\d{{4}})", shown.out)
     assert rest
@@ -57,14 +49,11 @@ def test_the_table_is_printed_instead_of_a_text(capsys, trained) -> None:
 def test_both_probabilities_are_shown_where_they_differ(capsys, trained) -> None:
     options = ["--run", str(trained), "--top", "5", "--top-k", "2", "--temperature", "0.5"]
     assert sample_main("numpy", options) == 0
-    rows = table(capsys.readouterr().out)
+    rows = cells_of(capsys.readouterr().out)
     p, drawn = ([float(row[column]) for row in rows] for column in (3, 4))
     assert drawn[0] + drawn[1] == pytest.approx(1, abs=2e-4)
     assert drawn[0] / drawn[1] == pytest.approx((p[0] / p[1]) ** 2, rel=0.01)
     assert [row[4] for row in rows[2:]] == ["0", "0", "0"]
-
-
-# The perplexity of a text, against its definition
 
 
 def test_perplexity_is_exp_of_the_mean_loss(tmp_path, capsys) -> None:
@@ -81,9 +70,6 @@ def test_perplexity_is_exp_of_the_mean_loss(tmp_path, capsys) -> None:
         losses += [-math.log(p[i, ids[start + i + 1]]) for i in range(len(window))]
     expected = f"perplexity {math.exp(np.mean(losses)):.4f}: {np.mean(losses):.6f} nats per token"
     assert capsys.readouterr().out.startswith(f"{expected} over {len(QUESTION) - 1} tokens, ")
-
-
-# The same function as a GPT-2, in a directory of its own
 
 
 @pytest.mark.parametrize("tied", [True, False])

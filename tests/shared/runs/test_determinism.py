@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,7 +62,7 @@ for backend in ("numpy", "torch", "jax"):
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory) -> Path:
+def runs(tmp_path_factory):
     """The same trainings by all backends: twice as usual, and once on a simulated other machine,
     with a single CPU (on Linux) of an old type (on x86)."""
     out = tmp_path_factory.mktemp("determinism")
@@ -81,14 +80,10 @@ def runs(tmp_path_factory) -> Path:
     return out
 
 
-def start(out: Path, environment: dict[str, str], *given: str) -> subprocess.Popen[str]:
-    """Start TRAIN in a separate process."""
+def start(out, environment: dict[str, str], *given: str) -> subprocess.Popen[str]:
     out.mkdir()
     command = [sys.executable, "-c", TRAIN, str(out), *given]
     return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
-
-
-# To the bit
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -99,9 +94,6 @@ def test_a_training_repeated_in_another_process_is_the_same_to_the_bit(runs, bac
     assert np.shape(json.loads((first / "losses.json").read_text())) == (5, 2)
 
 
-# Except for rounding
-
-
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_threads_and_processor_change_rounding_alone(runs, backend):
     usual, other = (
@@ -110,9 +102,6 @@ def test_threads_and_processor_change_rounding_alone(runs, backend):
     worst = apart(usual.weights, other.weights)
     print(f"{backend}: {worst.size:.1e} in {worst.where}")
     assert worst.size <= limit_of("AdamW, 20 steps", "float64")
-
-
-# Where rounding is all there is
 
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
@@ -128,9 +117,6 @@ def test_the_key_bias_changes_nothing(norm: str) -> None:
     tokens, targets = batch_of(case)
     np.testing.assert_allclose(other.logits(tokens), model.logits(tokens), rtol=0, atol=1e-12)
     assert np.abs(model.loss_and_grads(tokens, targets)[1][key][keys]).max() < 1e-15
-
-
-# Where texts diverge
 
 
 def borders(model: Model, prompt: np.ndarray) -> np.ndarray:
@@ -167,9 +153,6 @@ def test_texts_part_only_where_a_uniform_falls_between_two_roundings(monkeypatch
         assert drawn <= {token, token + 1}
         parted += len(drawn) == 2
     assert parted > 0
-
-
-# The page
 
 
 def test_every_section_of_the_page_is_a_list_of_claims_that_name_tests():

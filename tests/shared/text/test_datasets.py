@@ -1,8 +1,6 @@
 """The download of tinyshakespeare. conformance/shared/test_shared_data.py pins the text's hash."""
 
 import hashlib
-import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import pooch
@@ -27,7 +25,7 @@ def places(tmp_path, monkeypatch) -> tuple[Path, Path]:
 
 
 @pytest.fixture
-def answer(monkeypatch) -> Callable[[bytes | OSError], None]:
+def answer(monkeypatch):
     """Decides what a download finds."""
 
     def decide(found: bytes | OSError) -> None:
@@ -42,17 +40,14 @@ def answer(monkeypatch) -> Callable[[bytes | OSError], None]:
     return decide
 
 
-def test_a_download_is_kept(places, answer, monkeypatch):
+def test_a_download_is_kept(places, answer, monkeypatch, caplog):
     monkeypatch.setattr(datasets, "TINYSHAKESPEARE_SHA256", DIGEST)
-    logged: list[logging.LogRecord] = []
-    handler = logging.Handler()
-    monkeypatch.setattr(handler, "emit", logged.append)
-    monkeypatch.setattr(pooch.get_logger(), "handlers", [handler])
+    monkeypatch.setattr(pooch.get_logger(), "handlers", [caplog.handler])
     for found in (STAND_IN, OSError("asked again")):
         answer(found)
         assert load_dataset("tinyshakespeare").text == STAND_IN.decode()
     assert [path.name for path in places[1].parent.iterdir()] == ["tinyshakespeare.txt"]
-    assert not logged
+    assert not caplog.records
 
 
 def test_a_download_that_fails_or_has_another_hash_is_not_kept(places, answer):
