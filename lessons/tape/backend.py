@@ -1,4 +1,4 @@
-"""The adapter: the GPT of this lesson behind the protocol of shared/protocol.py. It cannot train."""
+"""The adapter: this GPT behind the protocol of shared/protocol.py, as far as its gradients."""
 
 from collections.abc import Mapping
 
@@ -12,6 +12,7 @@ from shared.protocol import check_dtype, check_tokens, check_weights
 
 name = "tape"
 dtypes = ("float64",)
+Arrays = dict[str, np.ndarray]
 
 
 def build(
@@ -30,31 +31,24 @@ def build(
 
 
 class TapeModel:
-    """`shared.protocol.Model`, as far as a loss and its gradients."""
+    """`shared.protocol.Model`. Every call records anew, from the weights on."""
 
-    def __init__(self, config: GPTConfig, arrays: dict[str, np.ndarray]) -> None:
+    def __init__(self, config: GPTConfig, arrays: Arrays) -> None:
         self.config, self.arrays = config, arrays
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The weights, at the beginning of a new tape."""
-        return {key: Tensor(value) for key, value in self.arrays.items()}
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:
         check_tokens(self.config, tokens)
-        return gpt(self.config, self.tensors(), tokens).data
+        return gpt(self.config, {k: Tensor(v) for k, v in self.arrays.items()}, tokens).data
 
     def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:
-        check_tokens(self.config, tokens, targets)
-        return float(cross_entropy(gpt(self.config, self.tensors(), tokens), targets).data[0])
+        return self.loss_and_grads(tokens, targets)[0]
 
-    def loss_and_grads(
-        self, tokens: np.ndarray, targets: np.ndarray
-    ) -> tuple[float, dict[str, np.ndarray]]:
+    def loss_and_grads(self, tokens: np.ndarray, targets: np.ndarray) -> tuple[float, Arrays]:
         check_tokens(self.config, tokens, targets)
-        weights = self.tensors()
+        weights = {key: Tensor(value) for key, value in self.arrays.items()}
         loss = cross_entropy(gpt(self.config, weights, tokens), targets)
         loss.backward()
         return float(loss.data[0]), {key: weight.grad for key, weight in weights.items()}
 
-    def weights(self) -> dict[str, np.ndarray]:
+    def weights(self) -> Arrays:
         return {key: value.copy() for key, value in self.arrays.items()}
