@@ -203,11 +203,14 @@
       const { letters } = this.tap;
       const [rows, columns] = this.shape.slice(-2);
       const panels = letters.includes("H") ? this.data.config.n_head : 1;
-      this.largest = Math.max(...this.values.map(Math.abs)) || 1;
+      const shares = /weights$|^probs$/.test(this.name);  // from 0 to 1, so that pictures can be compared
+      this.largest = shares ? 1 : Math.max(...this.values.map(Math.abs)) || 1;
       this.picture.dataset.backend = this.backend;
       this.picture.classList.toggle("heads", panels > 1);
       this.picture.replaceChildren(...[...Array(panels).keys()].map((panel) => this.panel(panel, panels, rows, columns)));
-      this.scale.replaceChildren(short(-this.largest), element("span", { class: "colours", "aria-hidden": "true" }), short(this.largest));
+      this.scale.classList.toggle("shares", shares);
+      this.scale.replaceChildren(shares ? "0" : short(-this.largest),
+        element("span", { class: "colours", "aria-hidden": "true" }), shares ? "1" : short(this.largest));
       this.cell.textContent = "Point at the picture, or go to it and use the arrow keys, to read a number.";
       delete this.cell.dataset.value;
     }

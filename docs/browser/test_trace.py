@@ -59,7 +59,8 @@ class Trace(Figure):
     def expect_picture(self, tap: dict[str, Any], values: list[float]) -> None:
         canvases = self.all("canvas")
         assert len(canvases) == (self.data["config"]["n_head"] if "H" in tap["letters"] else 1)
-        largest = max(map(abs, values)) or 1
+        shares = tap["kind"] in ("attn.weights", "probs")
+        largest = 1 if shares else max(map(abs, values)) or 1
         drawn: list[int] = []
         for canvas in canvases:
             size = [canvas.get_property(key) for key in ("height", "width")]
