@@ -21,10 +21,14 @@ def _scale(argv: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(
         "nox -s scale --",
         description="All other options are those of python -m impls.BACKEND.train.",
+        exit_on_error=False,
     )
     parser.add_argument("--backend", choices=LAUNCHERS, default="torch")
     parser.add_argument("--processes", type=int, default=2)
-    options, others = parser.parse_known_args(argv)
+    try:
+        options, others = parser.parse_known_args(argv)
+    except argparse.ArgumentError as error:
+        raise UsageError(str(error)) from None
     if options.processes < 1:
         raise UsageError(f"processes is {options.processes}; it must be 1 or more")
     command = ["-m", f"impls.{options.backend}.train", *others]
