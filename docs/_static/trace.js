@@ -90,7 +90,8 @@
           ? `${wrong.length} of ${this.names.length} values are wrong. It begins at ${wrong[0]}.`
           : "Not one value of this text is wrong: only writing shows it."),
         line("without it, the model goes on", texts[0]), line("with it", texts[1]),
-        element("p", { class: "note" }, texts[0] === texts[1] ? "The text does not show it." : ""));
+        element("p", {}, texts[0] === texts[1] ? "The text does not show it. " : "",
+          "To plant it in the three backends, and see which checks fail: ", element("code", {}, `nox -s break -- ${this.bug}`)));
     }
 
     take(text) {
