@@ -23,7 +23,7 @@ BATCH_SIZE = 3
 BOTH = ("float64", "float32")
 
 base_seed = 0
-"""Set by `--seed`, to judge on other weights and batches than the usual ones."""
+"""Set by `--seed`, to judge on weights and batches other than the usual ones."""
 
 
 @dataclass(frozen=True)

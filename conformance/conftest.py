@@ -71,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
 
 
-@pytest.hookimpl(trylast=True)  # so pytest-xdist's workers import the frameworks meanwhile
+@pytest.hookimpl(trylast=True)  # meanwhile, pytest-xdist's workers import the frameworks
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Load the backends. A backend that cannot be loaded is an error, never a skip."""
     config = session.config

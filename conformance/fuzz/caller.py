@@ -25,7 +25,7 @@ class Models:
 
     each: dict[str, Model]
     drift: float = 0.0
-    """How far apart rounding may have driven the weights so far. If a gradient is truly zero,
+    """How far rounding may have driven the weights apart so far. If a gradient is truly zero,
     backends compute different noise. AdamW divides it by its size plus epsilon, which moves a
     weight by up to rate · rounding / epsilon."""
 

@@ -210,7 +210,7 @@ def test_a_text_goes_on_with_the_new_weights(
     backends: Backends, recorder: Recorder, setting: tuple, judge: Judge
 ) -> None:
     """After a training step between two tokens, the next ones come from the new weights and the
-    cached past, in every backend; once the window has slid, from the new weights alone."""
+    cached past in every backend; once the window has slid, from the new weights alone."""
 
     def write(name: str) -> tuple[list[int], list[np.ndarray]]:
         one = Subject(name, *setting, judge, recorder.panel)

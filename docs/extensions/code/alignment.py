@@ -17,7 +17,7 @@ Key = tuple[str, ...]
 ROOT_KEY: Key = ("the excerpt itself",)
 """The key of the first line: a function may have different names in different backends."""
 FRAME = (ROOT_KEY, ("docstring",))
-"""The keys of what a function has besides its body."""
+"""The keys of the parts of a function outside its body."""
 
 
 @dataclass(eq=False)
