@@ -1,8 +1,8 @@
 """Judge one backend alone: python -m conformance.golden --backend numpy
 
-Compares its float64 results with stored ones, which are NumPy's at a time when all three backends
-agreed. No other framework is needed: `pip install --group numpy` is enough. `--write` replaces
-them, if the three agree; do so only after a change to what the model computes.
+Compares its float64 results with stored ones, which NumPy computed when all three backends agreed.
+No other framework is needed: `pip install --group numpy` is enough. `--write` replaces them, if the
+three agree; do so only after a change to what the model computes.
 """
 
 import math

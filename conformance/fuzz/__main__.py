@@ -39,7 +39,7 @@ class Options:
     """How long to fuzz, and which backends."""
 
     minutes: float = 10.0
-    """Stop after this many. Shortening a failing example may take a few more."""
+    """Stop after this many minutes. Shortening a failing example may take a few more."""
     seed: Annotated[int | None, arg(metavar="INT")] = None
     """The same seed tries the same examples. By default, a new one is chosen and printed."""
     backend: UseAppendAction[tuple[str, ...]] = field(default=())
