@@ -1,8 +1,8 @@
 """Every job of the project: `nox -l` lists them, `nox -s NAME` runs one.
 
-Environments are made on first use, by sessions of their own: `env-all`, with all three frameworks,
-serves conformance, compare and tests alike, for it takes 1.9 GB; and every backend has its own,
-with no more than the packages it claims to need.
+Environments are made on first use, by sessions of their own. Conformance, compare and tests share
+`env-all`, with all three frameworks, because it takes 1.9 GB. Each backend also has its own, with
+only the packages that it claims to need.
 """
 
 import hashlib
@@ -34,32 +34,32 @@ ENVIRONMENTS = {
     "env-jax": ("jax",),
     "lint": ("shared", "lint"),
 }
-"""Name of the environment: the dependency groups of pyproject.toml that it holds."""
+"""For each environment, its dependency groups in pyproject.toml."""
 
 SECONDS_TO_SAVE = 60.0
-"""After Ctrl-C a training saves a checkpoint. nox would kill it after 0.3 s."""
+"""After Ctrl-C, a training saves a checkpoint. nox would kill it after 0.3 s."""
 
 SECONDS_TO_STOP = 10.0
-"""After Ctrl-C the gate ends the processes of the suite."""
+"""After Ctrl-C, the gate ends the processes of the suite."""
 
 CHECK_ONLY = "MINIGPT_CHECK_ONLY"
-"""With this variable a command that trains checks its options, and no more: see end_of_checks."""
+"""With this variable, a command that trains only checks its options: see end_of_checks."""
 
 
 # Environments
 
 
 def requirements(*groups: str) -> list[str]:
-    """What pip is asked for, with the versions that constraints.txt allows."""
+    """What pip is to install, in the versions that constraints.txt allows."""
     return sorted(set(nox.project.dependency_groups(PYPROJECT, *groups)))  # groups overlap
 
 
 def install(session: nox.Session, name: str) -> None:
-    """Make one of ENVIRONMENTS, unless it is there already.
+    """Make one of ENVIRONMENTS, unless it is up to date.
 
-    What was installed is noted in the environment. One made for other requirements or another
-    Python, or only half, is emptied first: what is left over would hide what is missing. The lock,
-    for another nox that is making the same one, is beside it, where it is not emptied.
+    A note in the environment records what was installed. An environment that is incomplete, or made
+    for other requirements or another Python, is emptied first: leftovers would hide what is
+    missing. The lock, in case another nox is making the same one, is beside it, to survive that.
     """
     where = directory(session, name)
     lock = FileLock(where.with_suffix(".lock"))
@@ -101,18 +101,18 @@ def define_environment(name: str) -> None:
 
 
 def directory(session: nox.Session, name: str) -> Path:
-    """Where one of ENVIRONMENTS is."""
+    """The directory of one of ENVIRONMENTS."""
     return (session.cache_dir.parent / name).absolute()
 
 
 def program(session: nox.Session, name: str, command: str) -> str:
-    """A command that one of ENVIRONMENTS has."""
+    """The path of a command in one of ENVIRONMENTS."""
     inside = f"Scripts/{command}.exe" if os.name == "nt" else f"bin/{command}"
     return str(directory(session, name) / inside)
 
 
 def python(session: nox.Session, environment: str) -> str:
-    """The interpreter of the environment "env-" and this."""
+    """The interpreter of `env-{environment}`."""
     return program(session, f"env-{environment}", "python")
 
 
@@ -120,11 +120,11 @@ def python(session: nox.Session, environment: str) -> str:
 
 
 def train_proven(session: nox.Session, environment: str, module: str) -> None:
-    """Run a command that trains. First it only checks its options, then the conformance suite runs,
-    unless nothing has changed since it last passed.
+    """Run a command that trains: first only to check its options; then, after the conformance suite
+    (unless nothing has changed since it last passed), to train.
 
-    A call and not `requires=["conformance"]`: nox passes arguments after `--` to required sessions
-    too, and `-- --steps 50` is meant for the training alone.
+    This is a call, not `requires=["conformance"]`, because nox passes arguments after `--` to
+    required sessions, too, and `-- --steps 50` is meant for the training alone.
     """
     command = python(session, environment), "-m", module, *session.posargs
     session.run(*command, env={CHECK_ONLY: "1"}, stderr=None, log=False)
@@ -142,13 +142,12 @@ def run_gate(session: nox.Session, *options: str, **run: Any) -> None:
 
 def run_module(session: nox.Session, environment: str, module: str) -> None:
     """Run a command with the session's arguments."""
-    # stderr=None: nox would mix it into standard output, which is for a sample's text alone.
+    # stderr=None: nox would mix it into standard output, which must hold only a sample's text.
     session.run(python(session, environment), "-m", module, *session.posargs, stderr=None)
 
 
 def run_pytest(session: nox.Session, environment: str, folder: str, *options: str) -> None:
-    """Run the tests of a folder with the session's arguments. A test that is named is run, and not
-    all the others besides."""
+    """Run a folder's tests with the session's arguments; if these name tests, only those."""
     named = any(argument.startswith(f"{folder}/") for argument in session.posargs)
     tests = *([] if named else [folder]), *options, *session.posargs
     session.run(python(session, environment), "-m", "pytest", *tests)
@@ -182,11 +181,11 @@ for backend in BACKENDS:
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def conformance(session: nox.Session) -> None:
-    """Prove that the three backends are one function. `-- --backend my_package.my_gpt`: yours, too.
+    """Check that the three backends compute the same. `-- --backend my_package.my_gpt`: yours, too.
 
     After `--`: arguments for pytest. The report: build/conformance.html, and .json for programs.
     """
-    if session.posargs:  # a part of the suite proves nothing about the rest: not noted as passed
+    if session.posargs:  # a part of the suite proves nothing about the rest: not recorded as passed
         run_pytest(session, "all", "conformance", "--report", "build")
     else:
         run_gate(session, "--always")
@@ -200,25 +199,25 @@ def oracles(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["env-numpy"])
 def exercise(session: nox.Session) -> None:
-    """How far your own GPT is, and what comes next. `-- --solution my_gpt`: of your copy."""
+    """Show how far your own GPT is, and what comes next. `-- --solution my_gpt`: another folder."""
     run_module(session, "numpy", "lessons.ladder")
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def mutants(session: nox.Session) -> None:
-    """Plant every bug of the catalogue and require that the suite sees it. `-- swap_qk`: one."""
+    """Plant every bug of the catalogue; the suite must find each one. `-- swap_qk`: only this."""
     run_module(session, "all", "audits.mutants")
 
 
 @nox.session(name="break", venv_backend="none", requires=["env-all"])
 def break_(session: nox.Session) -> None:
-    """Plant one bug and show what the suite says: `-- swap_qk --backend torch`, `-- --list`."""
+    """Plant one bug and show which checks fail: `-- swap_qk --backend torch`, `-- --list`."""
     run_module(session, "all", "audits.mutants.show")
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def fuzz(session: nox.Session) -> None:
-    """Call all three in random order and compare, for 10 minutes. `-- --minutes 60`: for longer."""
+    """Make random calls in all three and compare, for 10 minutes. `-- --minutes 60`: longer."""
     run_module(session, "all", "conformance.fuzz")
 
 
@@ -230,39 +229,39 @@ def compare(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def relay(session: nox.Session) -> None:
-    """Pass one training from backend to backend through files; it ends where each ends alone."""
+    """Pass one training from backend to backend through files, and compare it with each alone."""
     train_proven(session, "all", "lessons.relay")
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def scale(session: nox.Session) -> None:
-    """Train in several processes: `-- --backend torch --processes 2`, and options of a training."""
+    """Train in several processes: `-- --backend torch --processes 2`, and any training options."""
     train_proven(session, "all", "shared.commands.scale")
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def results(session: nox.Session) -> None:
-    """Train every preset in every backend: the README's table."""
+    """Train every preset in every backend, for the tables in the README."""
     train_proven(session, "all", "audits.results")
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def reliability(session: nox.Session) -> None:
-    """Try to lose something: kill trainings, damage checkpoints, plant links. `-- --help`: less."""
+    """Try to lose work: kill trainings, damage checkpoints, plant links. `-- --help`: options."""
     run_module(session, "all", "audits.reliability")
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def docs(session: nox.Session) -> None:
-    """Build the lesson as a site, build/site. `-- --open`: show it, `-- --strict`: all of it."""
-    # A suite that fails is no reason to have no site: the pages show it, and --strict minds.
+    """Build the lesson as a site, build/site. `-- --open`: show it; `-- --strict`: refuse gaps."""
+    # If the suite fails, the site is still built: the pages say so, and --strict fails.
     run_gate(session, success_codes=range(6))
     run_module(session, "all", "docs.build")
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def release(session: nox.Session) -> None:
-    """Pack the site, complete, as build/site.zip, which opens anywhere. First: `nox -s mutants`."""
+    """Pack the complete site as build/site.zip, which opens anywhere. First: `nox -s mutants`."""
     run_gate(session)
     session.run(python(session, "all"), "-m", "docs.build", "--strict", *session.posargs)
     shutil.make_archive("build/site", "zip", "build", "site")
@@ -270,9 +269,9 @@ def release(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def browser(session: nox.Session) -> None:
-    """Read the site with a headless Chromium, pictures in build/screenshots. After `--`: pytest's.
+    """Test the site in a headless Chromium; screenshots are in build/screenshots.
 
-    `-- --update-readme`: also retake the picture in README.md.
+    After `--`: arguments for pytest. `-- --update-readme`: also retake the picture in README.md.
     """
     run_pytest(session, "all", "docs/browser")
 
@@ -281,7 +280,7 @@ def browser(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The unit tests, the conformance suite, and every planted bug up to the first check that finds
     it. After `--`: arguments for pytest instead."""
-    # Annotations are checked at every call, which would double the time of the suite.
+    # Only here: checking annotations at every call would double the time of the suite.
     pytest = python(session, "all"), "-m", "pytest", "-p", "tests.runtime_checks"
     # Two at a time: with more threads than cores, most would wait.
     one_thread = {"OMP_NUM_THREADS": "1"}
@@ -303,7 +302,7 @@ def quick(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def lint(session: nox.Session) -> None:
-    """Lint, formatting, types, and who may import whom."""
+    """Lint, formatting, types and import rules."""
     install(session, "lint")
     session.run(program(session, "lint", "ruff"), "check", ".")
     session.run(program(session, "lint", "ruff"), "format", "--check", ".")

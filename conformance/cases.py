@@ -1,4 +1,4 @@
-"""The configurations, weights and batches on which backends are compared: cases.toml, read.
+"""The configurations (cases.toml), weights and batches on which backends are compared.
 
 Every chapter uses the cases of `CASES`. Together they cover every option of GPTConfig,
 and all their sizes differ (B 3, T 11, H 4, D 6, C 24, F 40, V 37), so that no two axes can be
@@ -23,7 +23,7 @@ BATCH_SIZE = 3
 BOTH = ("float64", "float32")
 
 base_seed = 0
-"""Set by `--seed`, to judge on other weights and batches than the usual ones."""
+"""Set by `--seed`, to judge on weights and batches other than the usual ones."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Case:
     large: float = 0.0
     """1: attention scores and logits beyond 709, whose exp overflows even in float64."""
     offset: float = 0.0
-    """Added to the token embeddings: a mean that is much larger than the deviations from it."""
+    """Added to the token embeddings, so that their mean far exceeds the deviations from it."""
     condition: float = 1.0
-    """The factor by which the case magnifies rounding, such as a mean that large."""
+    """The factor by which the case magnifies rounding, as a large mean does."""
     batch_size: int = BATCH_SIZE
     length: int | None = None
     """Tokens per row, T. None: block_size."""
@@ -46,12 +46,12 @@ class Case:
 
 
 SHAPES = [*((B, T) for B in (1, 3, 12) for T in (1, 5, 11)), (33, 5)]
-"""Batch sizes 1, 3 and 12 (the training default) with one token, part of the window and all of it,
+"""Batch sizes 1, 3 and 12 (the training default) with one token, part of the window and all of it;
 and one larger batch."""
 
 
 def of_base(changes: dict[str, Any]) -> GPTConfig:
-    """BASE with these changes, as cases.toml has them."""
+    """BASE with these changes, in the notation of cases.toml."""
     given: dict[str, Any] = {
         name: None if value == "none" else value for name, value in changes.items()
     }
@@ -59,7 +59,7 @@ def of_base(changes: dict[str, Any]) -> GPTConfig:
 
 
 def read_case(name: str, config: dict[str, Any], dtypes: Iterable[str] = (), **fields: Any) -> Case:
-    """A case of cases.toml."""
+    """Build a case from its entry in cases.toml."""
     return Case(name, of_base(config), dtypes=tuple(dtypes) or Case.dtypes, **fields)
 
 
@@ -72,7 +72,7 @@ LONG = SIZES[0]
 
 
 def design(number: int, row: list[Any]) -> Case:
-    """The case of a row of the covering design."""
+    """Build the case of one row of the covering design."""
     *options, B, T, optimizer = row
     config = of_base(dict(zip(OPTIONS, options, strict=False)))  # without the last three
     return Case(f"design-{number}", config, batch_size=B, length=T, optimizer=optimizer)
@@ -88,11 +88,11 @@ PRESETS = [
     Case(f"preset {name}", GPTConfig(**load_preset(name).model | OF_BASE))
     for name in preset_names()
 ]
-"""The architecture of every preset, in the usual sizes: JAX has compiled those already."""
+"""The architecture of every preset, in the usual sizes, for which JAX has already compiled."""
 
 
 def find_case(name: str) -> Case:
-    """The case of that name. Raises `KeyError` if there is none."""
+    """Find a case by name. Raises `KeyError` if there is none."""
     every = [*CASES, *DESIGN, *SIZES, *TEETH, FAR, *DROPPING, *REAL, *PRESETS]
     return {case.name: case for case in every}[name]
 
@@ -116,7 +116,7 @@ def random_weights(case: Case, seed: int = 0) -> dict[str, np.ndarray]:
             value += 1
         if case.large and name.endswith("c_attn.bias"):
             C = case.config.n_embd
-            value[C : 2 * C] *= 1500 * case.large  # of the keys: shifts all scores of a row alike
+            value[C : 2 * C] *= 1500 * case.large  # key biases shift all scores of a row alike
         if case.large and name == "lm_head.weight":
             value *= 500 * case.large
         if name == "transformer.wte.weight":
@@ -126,7 +126,7 @@ def random_weights(case: Case, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def rounded(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The weights as a float32 model holds them, in float64, to judge its results."""
+    """Round weights to float32, as the model holds them; returns float64, to judge its results."""
     return {key: value.astype(np.float32).astype(np.float64) for key, value in weights.items()}
 
 

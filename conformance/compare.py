@@ -32,7 +32,7 @@ class Errors:
         return alone[0] if len(alone) == 1 else None
 
     def by_backend(self, limit: float) -> dict[str, float]:
-        """The largest error of each backend, without pairs in which the other is the outlier."""
+        """The largest error of each backend, ignoring pairs in which the other is the outlier."""
         outlier = self.outlier(limit)
         return {
             name: max(
@@ -60,14 +60,14 @@ class Disagreement(AssertionError):
         self.culprits = culprits
         """The backends at fault; empty if unknown."""
         self.check = check
-        """The check that failed, if a judge has found it."""
+        """The check that failed, if a judge reported it."""
         self.at = ""
         """The tap or tensor at which backends diverge."""
 
 
 def unfit(value: object, dtype: str | None) -> str | None:
-    """The reason why a result cannot be compared; None for a non-empty array of the promised
-    precision, without NaN or infinity."""
+    """Why a result cannot be compared; None for a non-empty array of the promised precision,
+    without NaN or infinity."""
     if not isinstance(value, np.ndarray):
         return f"a {type(value).__name__} instead of a NumPy array"
     if value.size == 0:
@@ -81,7 +81,7 @@ def unfit(value: object, dtype: str | None) -> str | None:
 
 
 def check_fit(name: str, value: object, dtype: str | None) -> None:
-    """Raises `Disagreement`, naming the backend, for a result that cannot be compared."""
+    """Raises `Disagreement`, naming the backend, if a result cannot be compared."""
     if fault := unfit(value, dtype):
         raise Disagreement(f"{name} gave {fault}", culprits=(name,))
 
@@ -102,7 +102,7 @@ def relative_error(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def farthest(a: np.ndarray, b: np.ndarray) -> tuple[int, ...]:
-    """The entry in which two arrays differ most."""
+    """The index at which two arrays differ most."""
     difference = np.abs(np.asarray(a, np.float64) - np.asarray(b, np.float64))
     at = np.nan_to_num(difference, nan=np.inf).argmax()
     return tuple(map(int, np.unravel_index(at, difference.shape)))
@@ -135,15 +135,15 @@ PEERS = 2.0
 def compare_with_truth(
     values: Tensors, truths: Tensors, floor: float, ceiling: float, dtype: str
 ) -> dict[str, float]:
-    """The error of every backend against the truth: the median of the float64 models. In a
-    precision that only one backend has, those of the others are its judges.
+    """The error of every backend against the truth: the median of the float64 models. A backend
+    that is alone in a precision is judged by the float64 models of the others.
 
-    An error may be at most twice the largest error of the other backends: then the precision causes
-    it, not the algorithm. (FlashAttention's tests use the same rule.) Errors below `floor` always
-    pass; errors above `ceiling` never do.
+    An error may be at most twice the largest error of the other backends: then it comes from the
+    precision, not the algorithm. (FlashAttention's tests use the same rule.) Errors below `floor`
+    always pass; errors above `ceiling` never do.
 
     Raises:
-        Disagreement: as `compare` does; every backend beyond its limit is at fault.
+        Disagreement: as in `compare`; every backend beyond its limit is at fault.
     """
     if len({*values, *truths}) < 2:
         raise Disagreement(ALONE)
@@ -166,7 +166,7 @@ def compare_with_truth(
 
 
 def check_comparable(values: Tensors, dtype: str | None) -> None:
-    """Raises `Disagreement` unless there are comparable results, of one shape."""
+    """Raises `Disagreement` unless the results are comparable and have the same shape."""
     faults = {name: fault for name, value in values.items() if (fault := unfit(value, dtype))}
     if faults:
         gave = "; ".join(f"{name} gave {fault}" for name, fault in faults.items())

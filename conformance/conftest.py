@@ -33,9 +33,9 @@ too: --backend torch@compile, torch@bf16, torch@cuda, jax@nojit. What one does n
 (shared/protocol.py) is reported as not offered."""
 
 
-# Code that JAX compiles here runs a few times, on small arrays: optimizing it took three quarters
-# of the suite's time. test_compiled.py judges a model compiled as in a training. (The flags are
-# those of the tested version: jaxlib aborts the process if it does not know one.)
+# Code that JAX compiles here runs only a few times, on small arrays: optimizing it took three
+# quarters of the suite's time. test_compiled.py judges a model compiled as in training. (The flags
+# are those of the tested version: jaxlib aborts the process on an unknown one.)
 QUICK = (
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
     "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
@@ -71,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
 
 
-@pytest.hookimpl(trylast=True)  # so pytest-xdist's workers import the frameworks meanwhile
+@pytest.hookimpl(trylast=True)  # meanwhile, pytest-xdist's workers import the frameworks
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Load the backends. A backend that cannot be loaded is an error, never a skip."""
     config = session.config
@@ -92,8 +92,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
                 write_report(report_of(recorder, config, exitstatus=1), Path(directory))
             raise pytest.UsageError(f"{name} cannot be judged: {error}") from error
     config.stash[RECORDER] = recorder
-    # Products of 24 × 24: more threads only wait for each other, and the pools of three libraries
-    # for one another. On busy cores that makes the suite many times slower.
+    # The matrices are about 24 × 24: with more threads, the thread pools of three libraries would
+    # mostly wait for each other. On busy cores that makes the suite many times slower.
     limits = threadpool_limits(limits=1)
     config.add_cleanup(limits.restore_original_limits)
 
@@ -130,21 +130,21 @@ def pytest_collection_modifyitems(
     if not config.getoption("--large"):
         items[:] = [item for item in items if not item.get_closest_marker("large")]
     recorder = config.stash.get(RECORDER, None)
-    if recorder:  # bfloat16 is no lack of a backend
+    if recorder:  # no backend has to offer bfloat16: deselect it instead of reporting a gap
         extra = recorder.panel.beyond
         items[:] = [item for item in items if not extra(**parameters_of(item))]
-    for item in items:  # with pytest-xdist: JAX compiles a case in one process only
+    for item in items:  # with pytest-xdist, JAX then compiles each case in only one process
         case = parameters_of(item).get("setting", (None,))[0]
         item.add_marker(pytest.mark.xdist_group(case.name if case else item.path.stem))
     if recorder:
         recorder.collected = len(items)
-    yield  # -k and others deselect; and pytest regroups tests by parameter; sort after that
+    yield  # sort after -k and others deselect, and after pytest regroups tests by parameter
     first = {f"test_{chapter}": place for place, chapter in enumerate(ORDER)}
     items.sort(key=lambda item: first.get(item.path.stem, len(first)))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In a worker of pytest-xdist: send the results."""
+    """In a worker of pytest-xdist, send the results."""
     recorder = session.config.stash.get(RECORDER, None)
     if recorder and hasattr(session.config, "workeroutput"):
         session.config.workeroutput["conformance"] = recorder.found()
@@ -152,7 +152,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Receive them. If a worker died, its results are missing, and its rows do not pass."""
+    """Receive a worker's results. If it died, they are missing, and its rows do not pass."""
     if found := getattr(node, "workeroutput", {}).get("conformance"):
         node.config.stash[RECORDER].merge(found)
 
@@ -169,7 +169,7 @@ def recorder(request: pytest.FixtureRequest) -> Recorder:
 
 @pytest.fixture(autouse=True)
 def not_offered(request: pytest.FixtureRequest, recorder: Recorder) -> set[str]:
-    """The backends that do not claim the capabilities of the test. They are left out; if nothing is
+    """The backends that do not claim a capability of the test. They are left out; if nothing is
     left to compare, the test is skipped, which does not count as passed."""
     needs = {need for mark in request.node.iter_markers("needs") for need in mark.args}
     parameters = parameters_of(request.node)
@@ -212,8 +212,8 @@ def models(backends: Backends, recorder: Recorder, setting: Setting) -> Models:
 
 @pytest.fixture
 def truthful(backends: Backends, recorder: Recorder, setting: Setting) -> Models:
-    """For a lower precision, models of the same weights in float64, to judge the results. Where no
-    backend under test has it, as with bfloat16, they are those of all others."""
+    """For a lower precision, float64 models of the same weights, to judge the results. If no
+    backend under test has float64, as with bfloat16, those of all other backends."""
     case, dtype = setting
     if dtype == "float64":
         return {}
@@ -261,7 +261,7 @@ def pytest_runtest_makereport(
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
 ) -> None:
-    """The table, checks down, backends across; and the reports."""
+    """Print the table, checks down, backends across, and write the reports."""
     recorder = config.stash.get(RECORDER, None)
     if recorder is None:
         return

@@ -1,7 +1,7 @@
-"""The gate before every training: the conformance suite, or the knowledge that it has passed.
+"""The gate before every training: the conformance suite must have passed.
 
-`python -m conformance.gate` runs the suite, unless it has passed with exactly these sources and
-installed versions before. `--always` runs it in any case. With `--environment .nox/env-jax` the
+`python -m conformance.gate` runs the suite, unless it has already passed with exactly these sources
+and installed versions. `--always` runs it regardless. With `--environment .nox/env-jax`, the
 environment that is about to train must have the versions that the suite runs with.
 """
 
@@ -33,22 +33,22 @@ COVERED = (
     *("shared", "impls/numpy", "impls/torch", "impls/jax", "conformance"),
     *("impls/__init__.py", "pyproject.toml", "constraints.txt"),
 )
-"""Files and directories whose change may change the suite's verdict."""
+"""Files and directories that can affect the suite's verdict."""
 
 LARGE = "conformance/model/test_large.py"
 """Runs with --large only."""
 
 VIRTUALENV = {"pip", "setuptools", "wheel"}
-"""Packages that virtualenv chooses the version of. They compute nothing."""
+"""Packages whose versions virtualenv chooses. They compute nothing."""
 
 
 class NotProven(UserError):
-    """No test has failed, but the suite does not prove what is about to be trained."""
+    """No test has failed, but the run proves nothing about what is to be trained."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the suite if need be. Returns pytest's exit status; 0 if there was no need, 2 if no test
-    has failed and nothing is proven, 130 after Ctrl-C."""
+    """Run the suite if needed. Returns pytest's exit status; 0 if it was not needed, 2 if no test
+    has failed but nothing is proven, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m conformance.gate", description=__doc__)
     parser.add_argument("--always", action="store_true", help="run it even if it has passed")
     parser.add_argument(
@@ -79,7 +79,7 @@ def _pass(always: bool, environment: Path | None) -> int:
 
 @contextmanager
 def one_at_a_time() -> Iterator[None]:
-    """Wait for a run of the suite in another process: what it proves need not be proven again."""
+    """Wait for a run in another process to end: if it passes, this one is not needed."""
     STAMP.parent.mkdir(exist_ok=True)
     lock = FileLock(STAMP.with_suffix(".lock"))
     try:
@@ -92,12 +92,12 @@ def one_at_a_time() -> Iterator[None]:
 
 
 def run_suite() -> int:
-    """Run pytest over the suite. The report, for people and programs, is left in build/."""
-    # Quietly: what a person wants to see before a training is the table.
+    """Run pytest on the suite. Leaves the report, for people and programs, in build/."""
+    # Quietly: before training, only the table is of interest.
     command = [sys.executable, "-m", "pytest", "-q", "conformance", "--report", "build"]
-    # Most of the time JAX compiles, on one core. More than two processes compile the same twice.
+    # Most of the time, JAX compiles on one core. More than two processes would compile code twice.
     command += ["-p", "xdist", "-n", "2", "--dist", "loadgroup"]
-    # Nothing from outside of COVERED decides what is tested: no variable (PYTHONOPTIMIZE removes
+    # Nothing outside COVERED may decide what is tested: no variable (PYTHONOPTIMIZE removes
     # assertions), no other configuration, no conftest.py above the suite, no plugin.
     command += ["-c", "pyproject.toml", "--confcutdir", "conformance"]
     kept = {name: x for name, x in os.environ.items() if not name.startswith("PYTEST_")}
@@ -107,7 +107,7 @@ def run_suite() -> int:
         cwd=ROOT,
         env=kept | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         stdin=subprocess.DEVNULL,
-        # A group of its own: Ctrl-C reaches this process alone, which ends all of them at once.
+        # A separate process group: Ctrl-C reaches only this process, which then ends all others.
         process_group=0 if os.name == "posix" else None,
     )
     try:
@@ -122,10 +122,10 @@ def run_suite() -> int:
 
 
 def require_proof(before: str) -> None:
-    """Require that the run that has just passed ran every test, on these sources.
+    """Require that the run that just passed ran every test, on these sources.
 
     Raises:
-        NotProven: it has not, or the sources have changed meanwhile.
+        NotProven: it did not, or the sources have changed since it began.
     """
     try:
         report = json.loads(REPORT.read_text(encoding="utf-8"))
@@ -147,7 +147,7 @@ def require_same_versions(environment: Path) -> None:
     """Require that an environment has the versions that the suite runs with.
 
     Raises:
-        NotProven: it has another version of something that both have; the message says of what.
+        NotProven: a package that both have differs in version; the message names it.
     """
     places = [*environment.glob("lib/python*/site-packages"), environment / "Lib/site-packages"]
     there = versions_in(list(map(str, places)))
@@ -167,7 +167,7 @@ def require_same_versions(environment: Path) -> None:
 
 
 def versions_in(directories: Sequence[str]) -> dict[str, str]:
-    """The version of every package that is installed in one of these."""
+    """The version of every package installed in these directories."""
     found = importlib.metadata.distributions(path=list(directories))
     return {package.name.lower(): package.version for package in found if package.name}
 
@@ -187,7 +187,7 @@ def installed() -> list[str]:
 def when_passed(current: str) -> str | None:
     """When the suite last passed with the fingerprint `current`; None if it did not.
 
-    A stamp that cannot be read is none: the worst that follows is a run too many.
+    An unreadable stamp counts as none: at worst, the suite runs once too often.
     """
     try:
         stamp = json.loads(STAMP.read_text(encoding="utf-8"))
@@ -197,6 +197,6 @@ def when_passed(current: str) -> str | None:
 
 
 if __name__ == "__main__":
-    for number in {"SIGTERM", "SIGHUP"} & set(dir(signal)):  # then the suite is to end, too
+    for number in {"SIGTERM", "SIGHUP"} & set(dir(signal)):  # these must end the suite, too
         signal.signal(getattr(signal, number), signal.default_int_handler)
     sys.exit(main())

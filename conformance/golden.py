@@ -1,8 +1,8 @@
 """Judge one backend alone: python -m conformance.golden --backend numpy
 
-Its results in float64 are compared with stored ones, those of NumPy at a time when all three
-backends agreed. No other framework is needed: `pip install --group numpy` is enough. `--write`
-stores them again, if the three agree; only a change of what the model computes is a reason to.
+Compares its float64 results with stored ones, which NumPy computed when all three backends agreed.
+No other framework is needed: `pip install --group numpy` is enough. `--write` replaces them, if the
+three agree; do so only after a change to what the model computes.
 """
 
 import math
@@ -30,9 +30,9 @@ CASES = (
     *(find_case("dropout"), find_case("post dropout")),
     Case("erf", replace(BASE, activation="gelu_erf", bias=False, layer_norm_epsilon=0.1)),
 )
-"""Together they have every choice of every part of a model, and dropout."""
+"""Together they cover every option of every part of a model, and dropout."""
 STEPS = TrainConfig(10, 3, accumulate=2, warmup_steps=3, epsilon=1e-4, grad_clip=3.7)
-"""The clip bites in some of the steps."""
+"""Some of the steps are clipped."""
 SAMPLING = SampleConfig(max_new_tokens=30, temperature=0.9, top_k=20, top_p=0.95, seed=3)
 CHECKS = {
     "trace": {"taps"},
@@ -40,7 +40,7 @@ CHECKS = {
     "generate": {"same text"},
     "trainer": {"losses on the way", "norms on the way", "AdamW, 20 steps"},
 }
-"""By what a backend may claim, the checks of limits.toml that need it."""
+"""For each capability, the checks of limits.toml that need it."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class Options:
     backend: str = "numpy"
     """One of the three, or the import path of yours."""
     write: FlagCreatePairsOff[bool] = False
-    """Store the results of the three backends again, if they agree."""
+    """Replace the stored results, if the three backends agree."""
 
 
 def computed(backend: Backend) -> tuple[dict[str, np.ndarray], set[str]]:
-    """What a backend computes, by check, case and name; and the checks that it does not claim."""
+    """A backend's results, by check, case and name; and the checks that it does not claim."""
     found: dict[str, np.ndarray] = {}
     for case in CASES:
 
@@ -71,7 +71,7 @@ def computed(backend: Backend) -> tuple[dict[str, np.ndarray], set[str]]:
         if "grads" not in lacks:
             loss, grads = model.loss_and_grads(tokens, targets)
             add("gradients", {**grads, "loss": np.array([loss])})
-        if "generate" not in lacks:  # from inside the window to beyond it
+        if "generate" not in lacks:  # from inside the window to past it
             text = list(model.generate(tokens[0, :3], SAMPLING))
             add("same text", {"text": np.array(text, np.float64)})
         if "trainer" not in lacks:
@@ -85,7 +85,7 @@ def computed(backend: Backend) -> tuple[dict[str, np.ndarray], set[str]]:
 
 
 def judge(backend: Backend, golden: Mapping[str, np.ndarray]) -> tuple[Table, list[str]]:
-    """The largest error of each check, and what is beyond its limit, missing or too many."""
+    """The largest error of each check, and what is beyond its limit, missing or unexpected."""
     (found, lacks), worst, wrong = computed(backend), dict[str, float](), []
     for name in dict.fromkeys([*golden, *found]):
         check, _, what = name.rpartition(", ")
@@ -121,7 +121,7 @@ def write() -> None:
 
 @command
 def main(options: Options) -> int:
-    """Judge, or write. Returns 1 if the backend differs from what is stored."""
+    """Judge, or write. Returns 1 if the backend differs from the stored results."""
     if options.write:
         write()
         return 0

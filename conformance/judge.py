@@ -21,7 +21,7 @@ Answer = TypeVar("Answer")
 Models = Mapping[str, Model]
 Values = Mapping[str, Value]
 Many = Mapping[str, Tensors]
-"""Of the backends, by name."""
+"""By backend: tensors by name."""
 
 
 class Judge:
@@ -63,7 +63,7 @@ class Judge:
     ) -> None:
         """Check that all backends agree, within the limit of `check`. Values may be floats.
 
-        With `truths`, results of float64 models, each is compared with these instead.
+        With `truths`, the results of float64 models, each is compared with those instead.
 
         Raises:
             Disagreement: with the check, the case, and the result of the comparison.
@@ -156,8 +156,8 @@ class Judge:
     def tensors_agree(
         self, check: str, values: Many, models: Models, what: str = "", truths: Many | None = None
     ) -> None:
-        """Check every tensor of the manifest from the loss backwards: the first that disagrees is
-        where a wrong backward begins."""
+        """Check every tensor of the manifest from the loss backwards: the backward pass goes wrong
+        at the first that disagrees."""
         __tracebackhide__ = True
         config = config_of(models)
         shapes = tensor_shapes(config)
@@ -174,8 +174,8 @@ class Judge:
     def _agree_in_order(
         self, check: str, keys: list[str], values: Many, truths: Many, what: str, *right: str
     ) -> None:
-        """Check that the values of every key agree; the message about the first that do not also
-        names what is still right: all keys up to one, or none."""
+        """Check that the values of every key agree. The message about the first that do not also
+        says up to which key all is well, if any."""
         __tracebackhide__ = True
         before = ""
         for key in keys:
@@ -209,7 +209,7 @@ class Judge:
 
 
 def as_arrays(values: Values) -> dict[str, np.ndarray]:
-    """A float as an array with one number."""
+    """Turn floats into arrays with one number."""
     return {
         name: np.array([value]) if isinstance(value, float) else value
         for name, value in values.items()

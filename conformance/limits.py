@@ -8,11 +8,11 @@ error per entry would mean nothing for entries near zero.
   amplify rounding more have their own limits, with the reason beside them.
 - Elsewhere a limit is eight times the noise, rounded up to one digit. Noise is the largest error
   of correct backends over ten seeds of weights and batches. Eight, because the largest errors of
-  two seeds differ by less than that, and other processors add in other orders.
+  two seeds differ by a smaller factor, and other processors add in other orders.
 
-Two hundred steps of training: in float64 the weights must agree to 1e-8 at the end. The noise is
-that of the key bias, as after twenty steps. In float32 the key biases walk one part in fifty apart,
-and the losses, which do not notice, are compared instead: within eight times their noise, as
+After two hundred steps of training in float64, the weights must agree to 1e-8. The noise is that of
+the key bias, as after twenty steps. In float32 the key biases drift one part in fifty apart, so the
+losses, which they do not affect, are compared instead: within eight times their noise, as
 everywhere.
 
 Every run reports each limit beside its noise, in build/conformance.json and .html.
@@ -39,8 +39,8 @@ MARGIN = 8
 
 FLOOR = {"float64": 12 * 2.0**-52, "float32": 12 * 2.0**-23, "bfloat16": 4 * 2.0**-7}
 """Smaller errors against the float64 result say nothing about the algorithm: twelve units in the
-last place of 1, of bfloat16 four. Measured over four seeds: among correct backends an error that is
-more than twice those of the others reaches 7.6 units of float32, and 2.8 of bfloat16."""
+last place of 1, or four in bfloat16. Over four seeds, the largest error of a correct backend that
+was more than twice those of the others was 7.6 units in float32, and 2.8 in bfloat16."""
 
 WANDERING = {"AdamW, 1 step", "AdamW, 20 steps", "200 steps: losses"}
 """Rows whose float32 errors come from a few entries near zero, which AdamW repeatedly divides by
@@ -57,18 +57,18 @@ def limit_of(check: str, dtype: str) -> float:
 
 
 def has_limit(check: str, dtype: str) -> bool:
-    """Whether the check is one of that precision: AdamW's weights, for one, walk too far apart in
-    bfloat16 for a limit to say anything, and are judged by the losses on the way."""
+    """Whether the check applies in that precision. In bfloat16, for example, AdamW's weights drift
+    too far apart for a limit to mean anything; the losses along the way are judged instead."""
     exact = check in EXACT or (dtype == "float64" and check in FLOAT64)
     return exact or dtype in NOISE.get(check, {})
 
 
 def floor_of(check: str, dtype: str) -> float:
-    """Errors against float64 up to here prove nothing, even if the others are smaller."""
+    """Errors against float64 up to this size prove nothing, even if the others' are smaller."""
     return limit_of(check, dtype) if check in WANDERING else FLOOR[dtype]
 
 
 def one_digit_up(value: float) -> float:
-    """The next number with a single digit that is not zero: 0.00034 becomes 0.0004."""
+    """Round up to one significant digit: 0.00034 becomes 0.0004."""
     unit = 10.0 ** math.floor(math.log10(value))
     return float(f"{math.ceil(value / unit) * unit:.0e}")

@@ -38,7 +38,7 @@ class Locator:
     def begins(
         self, check: str, case: Case, dtype: str, shape: Shape = (None, None)
     ) -> tuple[str, str] | None:
-        """The tap or tensor where it begins (empty if nowhere before the check), and a sentence.
+        """The tap or tensor where it begins (empty if not before the check), and a sentence.
 
         `shape` gives B and T of the batch to compare; None takes the value of the case.
         """

@@ -1,7 +1,7 @@
 """Measure the errors of correct backends: `python -m conformance.noise --seeds 10`.
 
-Runs the suite on other weights and batches, again and again, and prints the largest error of every
-check: the `noise` in conformance/limits.toml, from which the float32 limits follow.
+Runs the suite repeatedly, each time on other weights and batches, and prints the largest error of
+every check: the `noise` in conformance/limits.toml, from which the float32 limits follow.
 """
 
 import argparse
@@ -16,11 +16,11 @@ from conformance.limits import EXACT
 from shared.sources import ROOT
 
 MAGNIFYING = {case.name for case in TEETH if case.condition > 1}
-"""Cases with a reason for larger errors, and so with larger limits."""
+"""Cases that magnify rounding, and so have larger limits."""
 
 
 def main() -> int:
-    """Print the noise as limits.toml has it. Returns 1 if a run failed for another reason."""
+    """Print the noise as limits.toml has it. Returns 1 if a run failed for any other reason."""
     parser = argparse.ArgumentParser(prog="python -m conformance.noise", description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
     noise: dict[str, dict[str, float]] = {}

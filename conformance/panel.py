@@ -13,14 +13,14 @@ from shared.errors import BackendError
 
 
 def judged(named: Sequence[str]) -> list[str]:
-    """The backends to judge if these are named: named built-in backends replace the usual three,
-    and others are added."""
+    """The backends to judge: named built-in backends replace the usual three, and any others are
+    added."""
     built_in = [name for name in protocol.BACKENDS if name in named] or list(protocol.BACKENDS)
     return [*built_in, *dict.fromkeys(name for name in named if name not in protocol.BACKENDS)]
 
 
 def available_modes() -> list[str]:
-    """Every mode and device that this machine has. Those that it lacks are named."""
+    """Every mode and device that this machine supports. Prints those that it lacks."""
     found = []
     for backend in protocol.BACKENDS:
         module = f"impls.{backend}.modes"
@@ -45,7 +45,7 @@ class Panel:
     def model(self, name: str, case: Case, dtype: str, *, truthful: bool = False) -> protocol.Model:
         """A read-only model, shared by all tests with the same arguments.
 
-        Truthful: with the weights as a float32 model holds them.
+        If `truthful`, its weights are those that a float32 model holds.
         """
         key = (name, case.name, dtype, cases.base_seed, truthful)
         if key not in self._models:
@@ -67,15 +67,15 @@ class Panel:
         return self._claims[name]
 
     def more_precisions(self) -> tuple[str, ...]:
-        """Those that only some backends have."""
+        """The precisions that only some backends have."""
         found = [dtype for each in self.backends.values() for dtype in protocol.precisions(each)]
         return tuple(dtype for dtype in dict.fromkeys(found) if dtype not in protocol.PRECISIONS)
 
     def beyond(
         self, setting: tuple[Case, str] | None = None, backend_name: str = "", **rest: object
     ) -> bool:
-        """Whether a test with these parameters is in a precision that not all backends have, and
-        that its own never claimed."""
+        """Whether a test with these parameters is in a precision that only some backends have, and
+        that the tested backend does not claim."""
         if setting is None or setting[1] not in self.more_precisions():
             return False
         lacking = self.lacking((), setting[1], setting[0])
@@ -84,8 +84,8 @@ class Panel:
     def lacking(
         self, needs: Collection[str], dtype: str | None = None, case: Case | None = None
     ) -> set[str]:
-        """The backends that do not claim all of these capabilities, or not the precision, or that
-        are not judged on the case. Raises `BackendError` if there is no such capability."""
+        """The backends that do not claim all of these capabilities or the precision, or that are
+        not judged on the case. Raises `BackendError` if there is no such capability."""
         if unknown := set(needs) - set(protocol.CAPABILITIES):
             raise BackendError(f"there is no capability {', '.join(sorted(unknown))}")
         return {

@@ -53,9 +53,9 @@ class Recorder:
         self.outcomes: Counter[str] = Counter()
         """The number of tests that "passed", "failed", or were "skipped" as not offered."""
         self.collected = 0
-        """How many tests there are, before any were deselected."""
+        """The number of tests before any were deselected."""
         self.fingerprint = ""
-        """Of the sources at the start, if a report is requested."""
+        """Of the sources, at the start, if a report is requested."""
         self.failures: list[Failure] = []
         self.merged = False
         """Whether other processes have sent their results."""
@@ -77,7 +77,7 @@ class Recorder:
         return pickle.dumps((*found, self.collected, self.pending))
 
     def merge(self, found: bytes) -> None:
-        """Add the results of another process. Every process expects all tests and runs a part."""
+        """Add the results of another process. Every process expects all tests but runs a part."""
         ledger, seconds, outcomes, failures, collected, pending = pickle.loads(found)
         self.ledger.merge(ledger)
         for test, value in seconds.items():
@@ -90,7 +90,7 @@ class Recorder:
         self.pending, self.merged = pending, True
 
     def close(self) -> None:
-        """The run has ended: a row that lacks tests has not passed."""
+        """End the run: a row with tests that did not run has not passed."""
         for rows in self.pending.values():
             for check, dtype in rows:
                 self.ledger.row(check, dtype).pending += 1
@@ -114,15 +114,15 @@ class Recorder:
             check = error.check
         elif fills and case:
             check = fills.args[0]
-            for name in fills.args:  # what did not come to be compared has not passed either
-                with suppress(KeyError):  # of a check that has no limit: then that is what failed
+            for name in fills.args:  # what was never compared has not passed either
+                with suppress(KeyError):  # the check has no limit, which is the failure
                     self.ledger.row(name, dtype).fail(blamed or tuple(self.panel.backends))
         begins, sentence = getattr(error, "at", ""), ""
         judged = isinstance(error, Disagreement)
         if check and case and (found := self._begins(check, parameters)):
             if found[0]:
                 begins, sentence = found[0], f"begins earlier:\n{textwrap.indent(found[1], '  ')}"
-            elif judged:  # of an exception it says nothing that all values before agree
+            elif judged:  # that all earlier values agree does not explain an exception
                 sentence = found[1]
         message = str(error) if judged else plain(error)
         if sentence:
@@ -148,8 +148,8 @@ class Recorder:
 
 
 def test_of(item: Any) -> str:
-    """Its id, without the group that pytest-xdist adds to it."""
-    found = re.fullmatch(r"(.*\]|[^@]*)(@.*)?", str(item.nodeid))  # a backend may have an @, too
+    """A test's id, without the group that pytest-xdist appends to it."""
+    found = re.fullmatch(r"(.*\]|[^@]*)(@.*)?", str(item.nodeid))  # a backend may have an @
     return found[1] if found else str(item.nodeid)
 
 

@@ -17,7 +17,7 @@ Backends = dict[str, Backend]
 
 @dataclass(frozen=True)
 class Subject:
-    """Builds models of one backend, always from the same weights, and judges what they give."""
+    """Builds models of one backend, always from the same weights, and judges their results."""
 
     name: str
     case: Case

@@ -83,10 +83,10 @@ def build_site(
         out: replaced when the site is complete; if the build fails, its contents stay.
         strict: whether a missing or old figure fails the build.
         may_run: whether commands on the pages may be run.
-        failures: what is known to be missing, a line each.
+        failures: what is known to be missing, one line each.
 
     Returns:
-        What is missing, a line each.
+        What is missing, one line each.
 
     Raises:
         UserError: a page is wrong, or with `strict` something is missing.
@@ -112,7 +112,7 @@ def build_site(
                 application.build(force_all=True)
         except SphinxError as error:
             raise UserError(f"the site was not built: {error}") from error
-        # A line each, without colours, and with paths relative to the top of the repository
+        # One line each, without colours, and with paths relative to the top of the repository
         told = re.sub(r"\x1b\[[0-9;]*m", "", complaints.getvalue()).replace(f"{DOCS.parent}/", "")
         problems = [*failures, *(line for line in told.splitlines() if line.strip())]
         wrong = [problem for problem in problems if strict or WRONG.search(problem)]

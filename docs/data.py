@@ -47,7 +47,7 @@ class Producer:
     """A short description, for messages."""
     measure: Callable[[], Any]
     """Returns anything that JSON can hold. Raises `UserError` if something it needs is missing,
-    such as a framework, and `ProducerError` if it fails all the same."""
+    such as a framework, and `ProducerError` if it fails for another reason."""
     draw: Callable[[Any], Drawing] | None = None
 
     @property
@@ -68,7 +68,7 @@ class Product:
 
 
 def lack(producer: Producer, product: Product | None) -> list[str]:
-    """What is wrong with a product, in a line, if something is."""
+    """What is wrong with a product, as one line, if anything is."""
     if product is None:
         return [f"not measured: {producer.name} ({producer.what})"]
     return [f"older than the sources: {producer.name}"] if product.stale else []

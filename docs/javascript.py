@@ -28,8 +28,8 @@ SOURCE = Path(__file__).with_name("_static") / "gpt.js"
 
 @cache
 def page() -> Any:
-    """An empty page with the script, in a browser that closes at exit. Raises `UserError`: no
-    Chromium."""
+    """An empty page with the script, in a browser that closes at exit. Raises `UserError` if there
+    is no Chromium."""
     chromium.check_programs()
     driver = chromium.start()
     atexit.register(driver.quit)
@@ -49,7 +49,7 @@ def build(
     dtype: str = "float64",
     device: str = "cpu",
 ) -> "JavaScriptModel":
-    """A model with a copy of `weights`. Raises `UserError` for what does not fit."""
+    """A model with a copy of `weights`. Raises `UserError` if the arguments do not fit."""
     check_weights(config, weights)
     check_dtype(dtype, dtypes)
     if device != "cpu":
@@ -58,7 +58,7 @@ def build(
 
 
 class JavaScriptModel:
-    """`shared.protocol.Model` without gradients and training. A tensor travels as nested lists."""
+    """`shared.protocol.Model` without gradients and training. Passes tensors as nested lists."""
 
     def __init__(self, config: GPTConfig, weights: Mapping[str, np.ndarray]) -> None:
         self.config = config
@@ -67,7 +67,7 @@ class JavaScriptModel:
         self.number = run(new, asdict(config), rows)
 
     def ask(self, script: str, *arguments: Any) -> Any:
-        """What a script returns that calls the model `m`; it has the `arguments` from 1 on."""
+        """Run a script that calls the model `m`; `arguments[1]` is its first argument."""
         return run(f"const m = models[arguments[0]]; {script}", self.number, *arguments)
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from shared.protocol import Model
 
 pytestmark = pytest.mark.needs("generate")
 
-# With a prompt of one token, one that just fits the window, one that is longer, and much longer.
+# With prompts of one token, of the window's length, longer, and much longer.
 CONFIGS = {
     "greedy": (1, SampleConfig(temperature=0.0)),
     "plain": (3, SampleConfig(temperature=1.0, seed=2)),
@@ -56,14 +56,14 @@ def test_text(models: Models, case: Case, judge: Judge, name: str) -> None:
 
 
 @pytest.mark.cases("gpt2", "nanogpt", "original", "erf", "post-erf", LONG.name)
-@pytest.mark.parametrize("end", [60, -5])  # of the prompt: JAX's first cache is for 64 tokens
+@pytest.mark.parametrize("end", [60, -5])  # of the prompt: JAX's first cache holds 64 tokens
 @pytest.mark.needs("decode")
 @pytest.mark.fills("decoded logits", "cached decoding")
 def test_logits_of_every_token(
     models: Models, truthful: Models, case: Case, judge: Judge, end: int
 ) -> None:
     """The logits behind each token, inside the window and past it, equal those of a full forward
-    over the same tokens, also in float32, and those of all backends."""
+    pass over the same tokens, also in float32, and agree among all backends."""
     prompt = random_batch(case.config, seed=7)[0][0, :end]
     config = SampleConfig(temperature=0.0, max_new_tokens=9)
     decoded = judge.each(models, lambda model: list(model.decode(prompt, config)))
@@ -91,8 +91,8 @@ def test_logits_of_every_token(
 @pytest.mark.cases("gpt2", "original")
 @pytest.mark.fills("cached decoding")
 def test_text_continues_itself(subject: Subject) -> None:
-    """The token at position n depends on the seed, n and the text before it, not on the end of the
-    prompt: restarted from its middle, the text continues the same, also across the edge of
+    """The token at position n depends on the seed, n and the text before it, not on where the
+    prompt ends: restarted from its middle, the text continues identically, even across the edge of
     the window."""
     model, prompt = subject.model, random_batch(subject.case.config, seed=8)[0][0, :5]
     config = SampleConfig(temperature=1.5, max_new_tokens=16, seed=6)
@@ -109,7 +109,7 @@ def test_text_continues_itself(subject: Subject) -> None:
 @pytest.mark.cases("gpt2")
 @pytest.mark.fills("cached decoding")
 def test_text_comes_token_by_token(model: Model, batch: tuple) -> None:
-    """`generate` yields each token at once, and nothing for a text of no tokens."""
+    """`generate` yields each token immediately, and nothing if no tokens are requested."""
     prompt = batch[0][0, :2]
     endless, three, none = (
         model.generate(prompt, SampleConfig(max_new_tokens=count)) for count in (10**9, 3, 0)

@@ -28,7 +28,7 @@ pytestmark = [
 ]
 
 NEVER = -1e5
-"""A logit with probability 0 at every temperature of the settings but the hottest."""
+"""A logit with probability 0 at every temperature in the settings except the highest."""
 
 LOGITS = {
     "all equal": [0.0] * V,  # 1/32 each, exactly: so half of them reach exactly 1/2
@@ -60,8 +60,8 @@ def model_of(subject: Subject, logits: list[float]) -> Model:
 
 @pytest.mark.parametrize("name", LOGITS)
 def test_draws(subject: Subject, name: str) -> None:
-    """Six tokens, past the window's end too, for every setting and several seeds, as the definition
-    in conformance/truths/reference.py draws them."""
+    """Six tokens, beyond the window's end, for every setting and several seeds, are those that the
+    definition in conformance/truths/reference.py draws."""
     model = model_of(subject, LOGITS[name])
     logits = np.array(LOGITS[name]).astype(subject.dtype).astype(np.float64)
     for options in SETTINGS:
@@ -75,8 +75,8 @@ def test_draws(subject: Subject, name: str) -> None:
 
 @pytest.mark.parametrize("gap", [1e-9, -1e-9])
 def test_draws_are_in_float64(subject: Subject, gap: float) -> None:
-    """Two tokens, and the edge between them a billionth beside the uniform number: float32 cannot
-    tell on which side it falls. (It has 24 bits, and the logits, near 0, have more.)"""
+    """The edge between two tokens is a billionth from the uniform number: float32, with 24 bits,
+    cannot tell on which side the number falls. (The logits, near 0, are precise enough.)"""
     seed = next(seed for seed in range(10_000) if abs(uniform(seed, 1) - 0.5) < 1e-3)
     edge = uniform(seed, 1) + gap
     logits = [math.log(edge / (1 - edge)), 0.0, *[NEVER] * (V - 2)]
@@ -90,7 +90,7 @@ def test_draws_are_in_float64(subject: Subject, gap: float) -> None:
 @pytest.mark.parametrize("place", [0, 3, 4, 9, 12])
 @pytest.mark.parametrize("bad", [-1, V, 2**40])
 def test_a_bad_id_anywhere_in_a_prompt(subject: Subject, place: int, bad: int) -> None:
-    """Also in the part of a long prompt that no forward pass would see."""
+    """It is refused even in the part of a long prompt that no forward pass would see."""
     prompt = np.zeros(13, dtype=np.int64)
     prompt[place] = bad
     with pytest.raises(InputError):

@@ -1,6 +1,6 @@
 """Try to make the backends disagree: random calls in random order, for some minutes.
 
-Exit status 1 if they do, after the shortest sequence of calls that shows it.
+If they do, prints the shortest sequence of calls that shows it and exits with status 1.
 """
 
 import math
@@ -39,11 +39,11 @@ class Options:
     """How long to fuzz, and which backends."""
 
     minutes: float = 10.0
-    """When to stop. Shortening a failing example may take some minutes more."""
+    """Stop after this many minutes. Shortening a failing example may take a few more."""
     seed: Annotated[int | None, arg(metavar="INT")] = None
-    """The same seed tries the same examples. By default a new one, which is printed."""
+    """The same seed tries the same examples. By default, a new one is chosen and printed."""
     backend: UseAppendAction[tuple[str, ...]] = field(default=())
-    """A backend to try, as in `nox -s conformance`: your own joins the three; repeatable."""
+    """A backend to try, as in `nox -s conformance`: your own joins the three. Repeatable."""
 
     def __post_init__(self) -> None:
         if not 0 < self.minutes < math.inf:
@@ -68,7 +68,7 @@ def main(options: Options) -> int:
     again = f"{PROGRAM} {shlex.join(words)}"
     say(f"trying {', '.join(panel.backends)}: {again}")
     if torch := sys.modules.get("torch"):
-        torch.set_warn_always(True)  # not only once: examples are repeated
+        torch.set_warn_always(True)  # every time: examples are repeated
     with threadpool_limits(limits=1), tempfile.TemporaryDirectory() as directory:
         configuration.set_hypothesis_home_dir(directory)  # not in the current directory
         run, failure = Run(panel, end), None
@@ -84,7 +84,7 @@ def main(options: Options) -> int:
     if failure is None:
         print(f"all agree: {tried}")
         return 0
-    parts = getattr(failure, "exceptions", ())  # if it does not fail every time
+    parts = getattr(failure, "exceptions", ())  # of a group, if it does not fail every time
     calls = "\n".join([*getattr(failure, "__notes__", ()), *map(str, parts)])
     print(f"{failure}\n\nin {setting.dtype} with {setting.config}\n{calls}\n")
     print(f"found after {tried}; again: {again}")
@@ -92,8 +92,8 @@ def main(options: Options) -> int:
 
 
 def failure_in(run: Run, setting: Setting, seed: str) -> Exception | None:
-    """What the shortest failing example in a setting raises, with its calls as notes; None if none
-    fails or time is over. The seed decides about all that they draw."""
+    """The exception of the shortest failing example in a setting, with its calls as notes; None if
+    none fails or time is up. The seed determines everything that is drawn."""
 
     @seeded(seed)
     def machine() -> Machine:
@@ -115,7 +115,7 @@ def failure_in(run: Run, setting: Setting, seed: str) -> Exception | None:
     except Exception as error:
         failure = error
     if jax := sys.modules.get("jax"):
-        jax.clear_caches()  # the next setting does not use code compiled for this one
+        jax.clear_caches()  # the next setting cannot use code compiled for this one
     return failure
 
 

@@ -1,4 +1,4 @@
-"""Calls all backends alike, and checks the properties of every call."""
+"""Makes the same calls in all backends, and checks the properties of every call."""
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -25,9 +25,9 @@ class Models:
 
     each: dict[str, Model]
     drift: float = 0.0
-    """How far apart rounding may have driven the weights so far. If a gradient is truly zero,
-    backends compute different noise. AdamW divides it by itself plus epsilon, which moves a weight
-    by up to rate · rounding / epsilon."""
+    """How far rounding may have driven the weights apart so far. If a gradient is truly zero,
+    backends compute different noise. AdamW divides it by its size plus epsilon, which moves a
+    weight by up to rate · rounding / epsilon."""
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Trainers:
 
 @dataclass
 class States:
-    """The state of each backend's trainer. Backends are only given copies."""
+    """The state of each backend's trainer. Backends only receive copies."""
 
     each: dict[str, TrainState]
     config: TrainConfig
@@ -53,16 +53,16 @@ class States:
 
 
 class TimeIsOver(KeyboardInterrupt):
-    """The exception that ends hypothesis. Any other one counts as a failing example."""
+    """Ends hypothesis. Any other exception would count as a failing example."""
 
 
 @dataclass
 class Run:
-    """What all examples share, and how many there are."""
+    """What all examples share, and how many have run."""
 
     panel: Panel
     end: float
-    """By `monotonic`; shortening a failing example may go past it."""
+    """In the time of `monotonic`; shortening a failing example may take longer."""
     failing: InMemoryExampleDatabase = field(default_factory=InMemoryExampleDatabase)
     batches: int = 0
     examples: int = 0
@@ -74,7 +74,7 @@ class Run:
 
 
 def flat(value: Any, name: str = "") -> Iterator[tuple[str, np.ndarray]]:
-    """The arrays in an answer by dotted names, and its floats as arrays."""
+    """The arrays in an answer by dotted names; floats become arrays."""
     if isinstance(value, np.ndarray):
         yield name, value
     elif isinstance(value, float):
@@ -111,7 +111,7 @@ class Kept:
         return f"<{self.what}>"
 
     def overwrite(self, first: int) -> None:
-        """Every second array: if two share memory, one of those between changes as well."""
+        """Overwrite every second array: if two share memory, one of the others changes as well."""
         for key in list(self.arrays)[first::2]:
             array = self.arrays[key]
             if array.flags.writeable:
@@ -126,7 +126,7 @@ class Kept:
 
 
 class Caller(RuleBasedStateMachine):
-    """Calls all backends alike, and checks that a call has no side effects."""
+    """Makes the same calls in all backends, and checks that they have no side effects."""
 
     def __init__(self, run: Run, setting: Setting) -> None:
         super().__init__()
@@ -142,9 +142,9 @@ class Caller(RuleBasedStateMachine):
         allowed: tuple[type[Exception], ...] = (),
         **options: Any,
     ) -> dict[str, Any]:
-        """The answer of each backend that claims the method, to its own copy of the arguments. A
-        warning is a failure, and so is an exception, unless it is allowed: then its name is the
-        answer."""
+        """Call each backend that claims the method, with its own copy of the arguments; returns the
+        answers. A warning is a failure, and so is an exception, unless it is allowed: then its name
+        is the answer."""
         self.run.check_time()
         self.run.calls += 1
         self.asked += 1

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from shared.config import Dtype, GPTConfig, SampleConfig, TrainConfig
 
 HEADS = [(1, 6), (2, 3), (3, 4), (4, 6), (1, 7)]
-"""Heads and channels of each. In fewer than six channels LayerNorm makes rounding large."""
+"""Heads, and channels per head. With fewer than six channels, LayerNorm magnifies rounding."""
 BETAS = [(0.9, 0.99), (0.8, 0.95), (0.9, 0.999), (0.0, 0.9)]
-"""β1 < √β2: else m can be large where v is next to nothing, and training explodes."""
+"""β1 < √β2: otherwise m can be large where v is almost zero, and training explodes."""
 EPSILONS: dict[Dtype, list[float]] = {"float64": [1e-8, 1e-5, 1e-3], "float32": [1e-4, 1e-3]}
 """AdamW's, far above the rounding of a gradient."""
 TYPES = ["int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "uint64", ">i4", ">i8"]
@@ -29,7 +29,7 @@ class Setting:
 
 
 def draw_setting(rng: random.Random) -> Setting:
-    """Any small model, with two shapes and two trainings."""
+    """Draw a small model, two batch shapes and two trainings."""
     pick = rng.choice
     dtype: Dtype = pick(["float64", "float64", "float64", "float32"])
     n_head, head_size = pick(HEADS)
@@ -54,7 +54,7 @@ def draw_setting(rng: random.Random) -> Setting:
 
 
 def draw_training(rng: random.Random, dtype: Dtype) -> TrainConfig:
-    """Any training that keeps rounding small. Trainers do not use the other fields."""
+    """Draw a training that keeps rounding small. Trainers do not use the other fields."""
     pick, peak = rng.choice, rng.choice([1e-4, 1e-3, 1e-2])
     beta1, beta2 = pick(BETAS)
     return TrainConfig(

@@ -38,7 +38,7 @@ class Machine(Caller):
         return self.built(states.of(of).weights)
 
     def built(self, weights: dict[str, np.ndarray]) -> Models:
-        """A model has a copy of the weights, rounded to its precision."""
+        """A model holds a copy of the weights, rounded to its precision."""
         config, dtype = self.setting.config, self.setting.dtype
         given = lambda: (config, copy.deepcopy(weights))  # noqa: E731
         each = self.ask("build", self.panel.backends, given, dtype=dtype)
@@ -101,7 +101,7 @@ class Machine(Caller):
 
     @rule(trainers=trainers, states=states, of=drawn.backends)
     def load_state(self, trainers: Trainers, states: States, of: str) -> None:
-        """All backends can load the state of one, whether they have made steps or not."""
+        """All backends can load the state of one, whether or not they have taken steps."""
         if states.config.optimizer != trainers.config.optimizer:
             return
         state = states.of(of)
@@ -121,8 +121,8 @@ class Machine(Caller):
 
     @rule(texts=texts, count=st.integers(1, 4))
     def take(self, texts: dict[str, Iterator], count: int) -> None:
-        """A text continues where it was, even if others were written meanwhile. If the model was
-        trained, it continues with the new weights and the cached keys and values."""
+        """A text continues where it stopped, even if others were written in between. If the model
+        was trained, it continues with the new weights and the cached keys and values."""
         for _ in range(count):
             tokens = self.ask("__next__", texts, allowed=(StopIteration,))
             if len(set(tokens.values())) > 1:

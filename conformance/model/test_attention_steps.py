@@ -20,13 +20,13 @@ pytestmark = [pytest.mark.dtypes("float64"), pytest.mark.fills(CHECK)]
 
 @pytest.fixture
 def capable(backends: Backends, judge: Judge) -> dict[str, AttentionStepsBackend]:
-    """The backends that have the steps."""
+    """The backends that offer the steps."""
     return offering(backends, AttentionStepsBackend, judge)
 
 
 @pytest.fixture
 def one(capable: dict[str, AttentionStepsBackend], subject: Subject) -> AttentionStepsBackend:
-    """The subject, as one of them."""
+    """The subject, if it offers the steps."""
     if subject.name not in capable:
         skip_not_offered(CHECK, subject.judge)
     return capable[subject.name]
@@ -57,7 +57,7 @@ def test_steps(capable: dict[str, AttentionStepsBackend], judge: Judge) -> None:
 
 @pytest.mark.cases("gpt2")
 def test_averages(one: AttentionStepsBackend, subject: Subject) -> None:
-    """Steps 1, 2 and 3 are the mean of the past, which NumPy computes by a cumulative sum."""
+    """Steps 1, 2 and 3 give the mean of the past, here computed by a cumulative sum in NumPy."""
     x = random_x()
     expected = x.cumsum(axis=1) / np.arange(1, T + 1)[:, None]
     found = steps_of(one, x)
@@ -88,7 +88,7 @@ def test_self_attention_is_a_head(one: AttentionStepsBackend, subject: Subject) 
 
 
 def agrees(subject: Subject, what: str, found: np.ndarray, expected: np.ndarray) -> None:
-    """Both are comparable and within the limit; NaN and empty arrays are not."""
+    """Check that both are comparable and within the limit; NaN and empty arrays are not."""
     __tracebackhide__ = True
     for value in (found, expected):
         check_fit(subject.name, value, subject.dtype)

@@ -1,4 +1,4 @@
-"""The baseline: counted exactly, and trained in the same way."""
+"""The bigram: every backend counts it exactly, and trains it in the same way."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ COUNTED = {
 
 @pytest.mark.parametrize(("V", "ids", "pairs"), COUNTED.values(), ids=COUNTED)
 def test_counts(bigrams: Bigrams, V: int, ids: np.ndarray, pairs: dict) -> None:
-    """Every pair is counted, and nothing else, in ids of any integer type."""
+    """Every pair is counted, and nothing else, for ids of any integer type."""
     expected = np.zeros((V, V), dtype=int)
     for pair, count in pairs.items():
         expected[pair] = count

@@ -22,8 +22,8 @@ def test_future_tokens_change_nothing(subject: Subject) -> None:
 
 @pytest.mark.fills("future has no influence")
 def test_past_tokens_are_seen(subject: Subject) -> None:
-    """The opposite mistake, a mask that hides too much: the last position sees every token, and
-    each position sees itself."""
+    """The opposite mistake would be a mask that hides too much: the last position sees every token,
+    and each position sees itself."""
     model, (tokens, _) = subject.model, subject.batch()
     logits = model.logits(tokens)
     for t in range(tokens.shape[1]):
@@ -34,7 +34,7 @@ def test_past_tokens_are_seen(subject: Subject) -> None:
         assert difference[:, -1].max() > 0, f"the last position ignores {t}"
 
 
-# "post-erf" has no row of a table that only one position touches.
+# In "post-erf", no row of an embedding table belongs to a single position.
 @pytest.mark.cases("gpt2", "nanogpt", "original", "erf", "large")
 @pytest.mark.needs("grads")
 @pytest.mark.fills("no gradient from the past")
@@ -44,7 +44,7 @@ def test_no_gradient_flows_back_from_the_past(subject: Subject) -> None:
     model, (tokens, targets) = subject.model, subject.batch()
     V, j = model.config.vocab_size, tokens.shape[1] // 2
     table, row = "transformer.wpe.weight", j
-    if model.config.position == "sinusoidal":  # then by an id that stands at j and nowhere else
+    if model.config.position == "sinusoidal":  # then use an id that occurs only at j
         table, row = "transformer.wte.weight", V - 1
         tokens %= row
         tokens[:, j] = row

@@ -1,8 +1,7 @@
-"""The JAX backend compiled as in a training: with all of XLA's optimizations.
+"""The JAX backend compiled as in training: with all of XLA's optimizations.
 
-The rest of the suite compiles quickly (see conftest.py), and so judges the program without XLA's
-optimizations. Here a separate process compiles without those options. Guest backends may use XLA
-too, and are treated in the same way.
+The rest of the suite turns them off, to compile quickly (see conftest.py). Here a separate process
+compiles without those options. Guest backends may use XLA, too, and are treated in the same way.
 """
 
 import os
@@ -23,7 +22,7 @@ from shared.sources import ROOT
 
 
 def answers(backend: Backend, case: Case, dtype: str) -> dict[str, np.ndarray]:
-    """Logits, and the weights after two steps of SGD, which hold the gradients of both."""
+    """Logits, and the weights after two steps of SGD, which contain the gradients of both."""
     model = backend.build(case.config, rounded(random_weights(case)), dtype=dtype)
     tokens, targets = random_batch(case.config)
     logits, trainer = model.logits(tokens), model.trainer(SGD)
@@ -39,7 +38,7 @@ def answers(backend: Backend, case: Case, dtype: str) -> dict[str, np.ndarray]:
 def test_compiled_as_in_training(
     backends: Backends, models: Models, truthful: Models, case: Case, judge: Judge, tmp_path: Path
 ) -> None:
-    """The results of a separate process in which JAX compiles as in a training."""
+    """Compare the results of a separate process in which JAX compiles as in training."""
     found = {}
     environment = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"}
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)

@@ -21,13 +21,13 @@ def test_gradients(models: Models, truthful: Models, batch: tuple, judge: Judge)
 
 @pytest.mark.fills("repeated")
 def test_gradients_do_not_pile_up(subject: Subject) -> None:
-    """A second call gives the same gradients, not twice as much."""
+    """A second call gives the same gradients, not doubled ones."""
     first = deepcopy(subject.model.loss_and_grads(*subject.batch()))
     again = subject.model.loss_and_grads(*subject.batch())
     subject.same("repeated", first, again, "loss_and_grads")
 
 
-# Not in float32, where h is lost in rounding, nor on "large", whose curvature is.
+# Not in float32, where rounding swallows h, nor on "large", whose curvature is too large for h.
 @pytest.mark.dtypes("float64")
 @pytest.mark.cases("gpt2", "nanogpt", "original", "erf", "post-erf")
 @pytest.mark.fills("finite differences")
@@ -35,9 +35,9 @@ def test_finite_differences(subject: Subject) -> None:
     """The slope of the loss along a random direction in every tensor, measured by two losses a
     small step apart, equals the gradient times the direction. This needs no other backend.
 
-    The two-sided difference is wrong by about h²/6 times the third derivative, and by rounding,
-    about 1e-16/h; both are small for h around 1e-5. At the kink of a ReLU within the step it is
-    wrong for another reason, and a smaller step is right: so the better of two steps counts.
+    The error of the two-sided difference is about h²/6 times the third derivative, plus rounding,
+    about 1e-16/h; both are small for h around 1e-5. If the kink of a ReLU is within the step, it is
+    wrong for another reason, but a smaller step is right: so the better of two steps counts.
     """
     weights, batch = random_weights(subject.case), subject.batch()
     _, grads = subject.build().loss_and_grads(*batch)

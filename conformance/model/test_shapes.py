@@ -1,4 +1,4 @@
-"""Sizes: every batch beside every length, more than small tiles hold, and every pair of options."""
+"""Sizes: every batch size with every length, sizes beyond small tiles, every pair of options."""
 
 import numpy as np
 import pytest
@@ -52,8 +52,8 @@ def test_larger_and_pairs_of_options(
 @pytest.mark.needs("grads")
 @pytest.mark.fills("logits", "gradients", "loss")
 def test_digits_are_kept(models: Models, truthful: Models, case: Case, judge: Judge) -> None:
-    """In float32, where a mean is large, scores are large, or sums are long: only a good algorithm
-    is as exact as the others."""
+    """In float32, if a mean is large, scores are large, or sums are long, only a good algorithm is
+    as exact as the others."""
     tokens, targets = batch_of(case)
     judge.answers_agree("logits", models, truthful, lambda model: model.logits(tokens))
     judge.gradients_agree(models, truthful, tokens, targets)
@@ -92,7 +92,7 @@ def test_a_beginning_does_not_know_of_the_rest(subject: Subject, B: int) -> None
 @pytest.mark.fills("rows alone")
 @pytest.mark.parametrize("B", [12])
 def test_a_batch_is_the_mean_of_its_rows(subject: Subject, B: int) -> None:
-    """Loss and gradients of twelve rows are the mean of those of four times three."""
+    """Loss and gradients of twelve rows are the mean of those of four batches of three."""
     model, (tokens, targets) = subject.model, random_batch(subject.case.config, batch_size=B)
     loss, grads = model.loss_and_grads(tokens, targets)
     parts = [model.loss_and_grads(tokens[i : i + 3], targets[i : i + 3]) for i in (0, 3, 6, 9)]
@@ -105,6 +105,6 @@ def test_a_batch_is_the_mean_of_its_rows(subject: Subject, B: int) -> None:
 
 
 def check_rows(subject: Subject, found: np.ndarray, expected: np.ndarray, what: str) -> None:
-    """Check that both are equal except for rounding, as the order of sums differs."""
+    """Check that both are equal up to rounding: the order of sums differs."""
     error = float(np.abs(found - expected).max() / np.abs(expected).max())
     subject.holds("rows alone", error, what)

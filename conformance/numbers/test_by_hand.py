@@ -1,4 +1,4 @@
-"""A model small enough to compute by hand: it finds a mistake that all three backends share.
+"""A model small enough to compute by hand: it finds mistakes that all three backends share.
 
 One block of pre-norm, one head, ReLU, C = D = F = 2, V = 3, tokens 0 1, targets 1 0. The weights,
 below, are chosen so that every value is a whole number, a fraction or a logarithm.
@@ -39,7 +39,7 @@ ds/dd · 1/2 = 16/125 · 1/2 = 8/125:
     dx_t     μ_t · (1, −1),  μ_0 = κ_0 + 5/3 · 8/125 · (−24 κ_0) = −39/25 κ_0,  μ_1 = κ_1
     dy_t     μ_t · (4, −8)
     dweights of row 1, dy · v: −12 μ_1, 20 μ_1; their mean under the weights is 12 μ_1
-    dscores  of row 1: 1/4 · −24 μ_1 = −6 μ_1 and 3/4 · 8 μ_1 = 6 μ_1; row 0 has nothing to choose
+    dscores  of row 1: 1/4 · −24 μ_1 = −6 μ_1 and 3/4 · 8 μ_1 = 6 μ_1; row 0 has a single key: 0
     dq_1     (−6 μ_1 · 1 + 6 μ_1 · 0)/√2 = −3√2 μ_1
     dk_t     ∓6 μ_1 · (−√2 ln 3)/√2 = ±6 ln 3 μ_1: their sum, the key bias's gradient, is 0
     dv_t     (4, −8) · (μ_0 + μ_1/4), (3, −6) · μ_1
@@ -171,8 +171,8 @@ def test_loss_by_hand(small: Model, backend_name: str) -> None:
 
 @pytest.mark.needs("grads")
 def test_gradients_by_hand(small: Model, backend_name: str) -> None:
-    """Every tensor, from the loss backwards. What is exactly 0 by hand, as the key bias's gradient,
-    may be rounding in a backend: errors are relative to the largest entry of its tensor."""
+    """Every tensor, from the loss backwards. What is exactly 0 by hand, like the key bias's
+    gradient, may be rounding in a backend: errors are relative to its tensor's largest entry."""
     _, grads = small.loss_and_grads(TOKENS, TARGETS)
     expected, limit = gradients(), limit_of("gradients", "float64")
     assert set(grads) == set(expected)

@@ -1,7 +1,7 @@
 """Parts of the model at points where their values are known, and models of other programs.
 
-Backends that share a mistake agree with each other. So these tests compare with the digits of
-conformance/truths/digits.toml: of 50-digit arithmetic, and of other programs.
+Backends that share a mistake agree with each other. So these tests compare with the digits in
+conformance/truths/digits.toml, from 50-digit arithmetic and from other programs.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Build = Callable[[GPTConfig, dict[str, np.ndarray]], Model]
 
 LIMIT = 1e-13
 """A thousand roundings of float64. A value here takes about ten operations, with a measured error
-of 2e-15 at most; the rest is for libraries with a worse tanh and erf."""
+of 2e-15 at most; the rest is for libraries with less accurate tanh and erf."""
 
 
 @pytest.fixture
@@ -39,8 +39,8 @@ ACTIVATIONS: dict[str, dict[str, list[float]]] = DIGITS["activations"]
 
 
 def activation_model(build: Build, activation: str) -> Model:
-    """A model whose first MLP has just POINTS in its hidden layer, for all tokens: its c_fc has
-    weights 0, and its c_proj adds their sum to the first channel."""
+    """A model whose first MLP has exactly POINTS in its hidden layer, for all tokens: its c_fc has
+    weights 0, and its c_proj adds the sum of the layer to the first channel."""
     config = {known.config.activation: known.config for known in KNOWN.values()}[activation]
     assert config.inner_size == len(POINTS)
     weights = formula_weights(config)
@@ -69,8 +69,8 @@ def test_activation(build: Build, backend_name: str, activation: str) -> None:
 @pytest.mark.needs("grads")
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_derivative(build: Build, backend_name: str, activation: str) -> None:
-    """By the chain rule the gradient of a bias of c_fc is f'(x) times that of the first bias of
-    c_proj, for that is where the hidden layer is added up."""
+    """By the chain rule, the gradient of a bias of c_fc is f'(x) times that of the first bias of
+    c_proj, because that is where the hidden layer is summed."""
     _, grads = activation_model(build, activation).loss_and_grads(TOKENS, TARGETS)
     mlp = "transformer.h.0.mlp."
     found = grads[f"{mlp}c_fc.bias"] / grads[f"{mlp}c_proj.bias"][0]
@@ -83,8 +83,8 @@ def test_derivative(build: Build, backend_name: str, activation: str) -> None:
 
 @pytest.mark.needs("trace")
 def test_sinusoids(build: Build, backend_name: str) -> None:
-    """With a token embedding of 0 the first tap is the table. An angle of t is rounded to within
-    t/2^53 by each of the two or three operations it takes, and its sine is wrong by no more."""
+    """With a token embedding of 0, the first tap is the table. Each of the two or three operations
+    on an angle of t rounds it to within t/2^53, and the error of its sine is no larger."""
     config = GPTConfig(
         2, block_size=1024, n_layer=1, n_head=1, n_embd=6, n_inner=1, position="sinusoidal"
     )
@@ -99,7 +99,7 @@ def test_sinusoids(build: Build, backend_name: str) -> None:
 # Whole models
 
 LIMIT_OF_MODELS = 1e-12
-"""Programs and backends differ by 2e-15 at most, in the slope, a sum of some 15,000 products; other
+"""Programs and backends differ by 2e-15 at most, in the slope, a sum of some 15,000 products. Other
 processors and versions may sum in another order."""
 
 each_known = pytest.mark.parametrize("known", KNOWN.values(), ids=KNOWN)
@@ -107,7 +107,7 @@ each_known = pytest.mark.parametrize("known", KNOWN.values(), ids=KNOWN)
 
 @each_known
 def test_logits_as_another_program_has_them(build: Build, backend_name: str, known: Known) -> None:
-    """The first five at the last position of the last row, by the fast path."""
+    """The first five logits at the last position of the last row, by the fast path."""
     logits = build(known.config, formula_weights(known.config)).logits(TOKENS)
     assert logits.shape == (*TOKENS.shape, known.config.vocab_size)
     found, limit = logits[-1, -1, :5], LIMIT_OF_MODELS

@@ -6,7 +6,7 @@ Where the target is the next token, the loss is −ln p(target), and with p = so
 
     dh = (p − one-hot(target)) · b        db = Σ_v (p − one-hot(target))_v h_v
 
-The digits are those of a program in 50-digit arithmetic, which stands beside them in digits.toml.
+The digits come from a program in 50-digit arithmetic, which is listed beside them in digits.toml.
 """
 
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ from shared.protocol import Backend
 pytestmark = pytest.mark.needs("trainer")
 
 LIMIT = 1e-13
-"""A step takes about twenty operations on numbers around 1: 1e-15 of rounding, and 100 times that
-for libraries with a worse exponential."""
+"""A step takes about twenty operations on numbers around 1: 1e-15 of rounding, times 100 for
+libraries with a less accurate exponential."""
 
 SIZES = {"vocab_size": 2, "block_size": 2, "n_layer": 1, "n_head": 1, "n_embd": 1, "n_inner": 2}
-# What rounding leaves of a 0 is divided by the root of epsilon.
+# LayerNorm divides what rounding leaves of a 0 by the root of epsilon.
 CONFIG = GPTConfig(**SIZES, layer_norm_epsilon=1.0)
 TOKENS = np.array([[0, 1]])
 HEAD, BIAS = "lm_head.weight", "transformer.ln_f.bias"
@@ -48,7 +48,7 @@ STEPS: dict[str, list[dict[str, Any]]] = DIGITS["steps"]
 
 def tensors(three: Sequence[float], others: float = 1.0) -> dict[str, np.ndarray]:
     """All tensors: h₀, h₁, b are given, other matrices have entries `others` and other vectors 1.
-    Their gradients are 0, so they show what decays."""
+    The gradients of the others are 0, so they show what decays."""
     shapes = tensor_shapes(CONFIG).items()
     filled = {name: np.full(shape, others if len(shape) == 2 else 1.0) for name, shape in shapes}
     return filled | {HEAD: np.array(three[:2])[:, None], BIAS: np.array(three[2:])}

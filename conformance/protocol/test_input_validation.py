@@ -1,4 +1,4 @@
-"""All backends refuse inputs that they would understand differently."""
+"""All backends refuse inputs that they would interpret differently."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ TEXTS = [pytest.param(method, marks=pytest.mark.needs(method)) for method in ("g
 @pytest.mark.parametrize("tokens", BAD_TOKENS.values(), ids=BAD_TOKENS.keys())
 @pytest.mark.parametrize("method", ["logits", TRACE, *LOSSES])
 def test_bad_tokens(model: Model, method: str, tokens: np.ndarray) -> None:
-    """Out of range, too long, of another shape or type: InputError from every method."""
+    """Out of range, too long, of the wrong shape or type: InputError from every method."""
     with pytest.raises(InputError):
         getattr(model, method)(*[tokens] * (1 if method in ("logits", "trace") else 2))
 
@@ -43,14 +43,14 @@ def test_bad_tokens(model: Model, method: str, tokens: np.ndarray) -> None:
 @pytest.mark.parametrize("targets", BAD_TARGETS)
 @pytest.mark.parametrize("method", LOSSES)
 def test_bad_targets(model: Model, method: str, targets: np.ndarray) -> None:
-    """Targets of another shape, range or type than the tokens. (−100 means nothing here.)"""
+    """Targets of another shape, range or type than the tokens. (−100 has no special meaning.)"""
     with pytest.raises(InputError):
         getattr(model, method)(GOOD, targets)
 
 
 @pytest.mark.needs("trainer")
 def test_bad_batches_to_a_step(subject: Subject) -> None:
-    """The same from `step`, which then changes nothing: state and schedule stay as before."""
+    """`step` refuses them, too, and then changes nothing: state and schedule stay as they were."""
     trainer, healthy = subject.trainer(ADAMW), subject.trainer(ADAMW)
     before = trainer.state()
     bad = [(tokens, tokens) for tokens in BAD_TOKENS.values()]
@@ -74,7 +74,7 @@ def test_bad_prompts(model: Model, method: str, prompt: np.ndarray) -> None:
 
 @pytest.mark.parametrize("dtype_of_ids", ["int8", "uint16", "int32", "int64"])
 def test_all_integer_types(model: Model, dtype_of_ids: str) -> None:
-    """Every integer type is accepted, and gives the same."""
+    """Every integer type is accepted, and gives the same results."""
     np.testing.assert_array_equal(model.logits(GOOD.astype(dtype_of_ids)), model.logits(GOOD))
 
 

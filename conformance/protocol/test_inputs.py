@@ -27,7 +27,7 @@ DRAWN = SampleConfig(temperature=2.0, max_new_tokens=12)
 
 
 def frozen(array: np.ndarray) -> np.ndarray:
-    """Read-only, as an array in a mapped file is."""
+    """Make a read-only copy, like an array in a memory-mapped file."""
     copy = array.copy()
     copy.flags.writeable = False
     return copy
@@ -78,7 +78,7 @@ def test_ids_in_any_layout(subject: Subject, layout: str) -> None:
 @pytest.mark.fills("repeated", "inputs kept")
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_weights_in_any_layout(subject: Subject, layout: str) -> None:
-    """The same of weights, in a mapping that is no dict; the order of names changes no logit."""
+    """The same for weights, in a mapping other than a dict; the order of names changes no logit."""
     given = {key: LAYOUTS[layout](value) for key, value in random_weights(subject.case).items()}
     kept = deepcopy(given)
     expected = answers(subject.build(), *subject.batch())
@@ -210,7 +210,7 @@ OF_TORCH = (
 
 
 def world() -> dict[str, Any]:
-    """Global state of the process. A framework's state only if it is loaded."""
+    """Global state of the process, with that of the frameworks that are loaded."""
     found: dict[str, Any] = {
         "NumPy's error state": np.geterr(),
         "NumPy's print options": np.get_printoptions(),
@@ -232,8 +232,8 @@ def world() -> dict[str, Any]:
 
 @contextmanager
 def unusual() -> Iterator[None]:
-    """Set unusual values, so that code that sets a constant is found as well. Restore afterwards
-    what other tests would notice."""
+    """Set unusual values, so that code that sets a constant is found, too. Afterwards, restore what
+    other tests would notice."""
     torch = sys.modules.get("torch")
     before = torch and (torch.get_default_dtype(), torch.get_num_threads())
     np.random.seed(271828)  # noqa: NPY002
@@ -254,7 +254,7 @@ def unusual() -> Iterator[None]:
 @pytest.mark.parametrize("halfway", [False, True])
 def test_nothing_global_changes(subject: Subject, halfway: bool) -> None:
     """Random states, error and gradient modes, default precisions, threads, the environment:
-    nothing changes, also while a generator waits."""
+    nothing changes, even while a generator is suspended."""
     tokens, targets = subject.batch()
     with unusual():
         before = world()

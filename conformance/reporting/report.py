@@ -78,7 +78,7 @@ def write_report(report: dict[str, Any], directory: Path) -> list[Path]:
 
 
 def finite(value: Any) -> Any:
-    """The same with "inf" for infinity, which JSON has no number for."""
+    """Replace infinity by "inf", because JSON has no number for it."""
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -87,7 +87,7 @@ def finite(value: Any) -> Any:
 
 
 def render_page(report: dict[str, Any]) -> str:
-    """The report as one self-contained page: no script, no font, no picture."""
+    """The report as one self-contained page, without scripts, fonts or pictures."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

@@ -13,7 +13,7 @@ from rich.text import Text
 from conformance.ledger import Ledger, Row
 
 NAME = 9
-"""Characters of a long name in a line of the heading: five backends fit beside each other."""
+"""Characters per line of a long name in the heading, so that five backends fit side by side."""
 
 MARKS = {
     "passed": Text("✓", "green"),
@@ -35,7 +35,7 @@ def render_table(ledger: Ledger, backends: list[str], outcomes: Mapping[str, int
     table.add_column("check", no_wrap=True)
     wide = len(max(backends, key=len, default="")) > NAME
     for name in backends:
-        heading = name.replace("@", "\n@")  # a mode stands below its backend
+        heading = name.replace("@", "\n@")  # a mode goes below its backend
         table.add_column(
             heading, justify="right", overflow="fold", max_width=NAME if wide else None
         )

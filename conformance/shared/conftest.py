@@ -1,4 +1,4 @@
-"""For all tests of shared/."""
+"""Fixtures of all tests of shared/."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ def do_not_wait_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def pictures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What would be drawn."""
+    """Record the arguments of pictures instead of drawing them."""
     drawn: list[Any] = []
     monkeypatch.setattr("shared.runs.plots.plot_losses", lambda *a, **k: drawn.append((a, k)))
     return drawn

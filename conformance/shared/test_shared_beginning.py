@@ -46,7 +46,7 @@ def saved(path: Path, ready: Preparation, step: int = 30, **changes: Any) -> Che
 
 
 def test_a_new_training(text: str) -> None:
-    """New weights of its seed, in its precision; a tokenizer and a vocabulary of its text."""
+    """New weights from its seed, in its precision; a tokenizer and a vocabulary from its text."""
     ready = begin(text)
     assert ready.config == CONFIG
     assert ready.tokenizer.decode(range(9)) == "".join(sorted(set(TEXT)))
@@ -63,7 +63,7 @@ def test_a_new_training(text: str) -> None:
 
 
 def test_a_resumed_training(text: str, tmp_path: Path) -> None:
-    """Everything from the checkpoint; not with another text, fewer steps, or without moments."""
+    """Everything comes from the checkpoint. Another text, fewer steps, or no moments: refused."""
     checkpoint = saved(tmp_path / "c", begin(text))
     ready = begin(text, checkpoint, resume=True)
     expected = TrainState(30, checkpoint.weights, checkpoint.moments)
@@ -108,7 +108,7 @@ def test_a_resumed_command_line(text: str, tmp_path: Path) -> None:
 
 
 def test_fine_tuning(text: str, tmp_path: Path) -> None:
-    """Weights, model and tokenizer of the checkpoint, a new optimizer, and a text it can write."""
+    """Weights, model and tokenizer from the checkpoint; a new optimizer; a text it can encode."""
     checkpoint = saved(tmp_path / "c", begin(text))
     Path(text).write_text("not\n" * 30)
     ready = begin(text, checkpoint, init_from=tmp_path / "c")

@@ -31,7 +31,7 @@ def test_defaults() -> None:
     assert (BASE.head_size, BASE.inner_size, replace(BASE, n_inner=None).inner_size) == (6, 40, 96)
 
 
-# By field: what just is allowed, and what just is not.
+# For each field, values that are just allowed, and values that are just not.
 WHOLE = ([1, LARGEST], [0, -1, 1.0, True, None, "1"])
 FROM_ZERO = ([0, LARGEST], [-1, LARGEST + 1, 1.0, True, None])
 POSITIVE = ([5e-324, 1e-3, 1], [0.0, -1e-3, NAN, INF, True, None, "1"])

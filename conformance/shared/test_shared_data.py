@@ -22,7 +22,7 @@ from shared.text.tokenizers import build_tokenizer
     ("length", "split"), [(1, 0), (9, 8), (10, 9), (19, 17), (1_115_394, 1_003_854)]
 )
 def test_nine_tenths_are_for_training(tmp_path: Path, length: int, split: int) -> None:
-    """By position, in characters and not in bytes: here each takes two."""
+    """Split by position, in characters, not in bytes: here each takes two."""
     text = "".join(chr(0xC0 + i % 59) for i in range(length))
     path = tmp_path / "text"
     path.write_bytes(text.encode())
@@ -35,7 +35,7 @@ def test_nine_tenths_are_for_training(tmp_path: Path, length: int, split: int) -
 
 
 def test_a_file_is_taken_as_it_stands(tmp_path: Path) -> None:
-    """All line ends and spaces; but a byte order mark at the start is not text."""
+    """Line ends and spaces are kept; but a byte order mark at the start is not text."""
     path = tmp_path / "text"
     path.write_bytes(b"\xef\xbb\xbf \r\nb\r\xef\xbb\xbf\n\n")
     assert load_dataset(str(path)).text == " \r\nb\r\ufeff\n\n"
@@ -60,7 +60,7 @@ def test_a_file_is_taken_as_it_stands(tmp_path: Path) -> None:
 def test_tinyshakespeare_is_known_by_its_hash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the user's cache or in the data directory, which comes first."""
+    """It is in the data directory, which comes first, or in the user's cache."""
     digest = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
     assert digest == datasets.TINYSHAKESPEARE_SHA256
     assert datasets.TINYSHAKESPEARE_URL == (
@@ -108,7 +108,7 @@ def of(text: str, floor: float | None = None) -> Dataset:
 
 
 def test_what_a_tokenizer_is_made_of() -> None:
-    """Characters of the whole text; words and merges of the part for training alone."""
+    """Characters from the whole text; words and merges from the part for training alone."""
     dataset = of("low " * 20 + "new wet")
     assert dataset.parts[1] == "w new wet"
     assert fit_tokenizer(dataset, "char").vocab_size == len(set("low new wet"))
@@ -119,7 +119,7 @@ def test_what_a_tokenizer_is_made_of() -> None:
     assert len(pieces.encode(" new")) > 1
 
 
-# The last tenth is 18 characters long: nine of three bytes in turn with nine of two.
+# The last tenth is 18 characters long: nine of three bytes alternating with nine of two.
 EURO = "€é" * 90
 ENCODED = [
     # text, floor, tokenizer; ids of the last tenth, bytes after the first token, floor per token
@@ -135,7 +135,7 @@ ENCODED = [
 def test_encoding(
     text: str, nats: float | None, kind: str, val: list[int], size: int, floor: float | None
 ) -> None:
-    """Both parts, apart; bytes and floor are of the tokens predicted: all but the first."""
+    """Both parts, separately; bytes and floor are of the predicted tokens: all but the first."""
     data = encode_dataset(of(text, nats), build_tokenizer(kind, text), 8)
     assert (data.val.tolist(), data.train.tolist()) == (val, val * 9)
     assert (data.val_bytes, data.val_targets) == (size, len(val) - 1)
@@ -144,8 +144,8 @@ def test_encoding(
 
 
 def test_what_a_tokenizer_does_not_know() -> None:
-    """With <unk> in it a text is easier to predict: no floor. A character has its line and column,
-    counted from the beginning of the whole text."""
+    """A text with <unk> is easier to predict, so it has no floor. An unknown character is reported
+    with its line and column, counted from the beginning of the whole text."""
     data = encode_dataset(of("a b " * 30, 9.0), build_tokenizer("word", "a"), 5)
     assert (data.floor, data.val.tolist()) == (None, [1, 0, 0, 0] * 3)
     with pytest.raises(TokenizerError, match="line 10, column 1"):
@@ -165,7 +165,7 @@ def test_both_parts_must_hold_a_window_and_a_target(train: int, val: int, part: 
 
 @pytest.mark.parametrize("seed", [0, 1, 1337, 2**63 - 1])
 def test_batches(seed: int) -> None:
-    """A pure function of seed and step: the windows that the batches' stream draws, as int64."""
+    """A pure function of seed and step: the windows drawn by the stream of batches, as int64."""
     ids = (np.arange(1000) ** 2 % 251).astype(np.uint8)
     for step, batch_size, block_size in ((0, 3, 11), (1, 3, 11), (2**40, 5, 64), (7, 1, 999)):
         sizes = {"batch_size": batch_size, "block_size": block_size, "seed": seed, "step": step}
@@ -215,7 +215,7 @@ def test_some_validation_windows(most: int) -> None:
 
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 100])
 def test_evaluate(batch_size: int) -> None:
-    """The mean over all targets alike, though the last batch and the last window are short."""
+    """All targets count equally in the mean, although the last batch and window are short."""
     ids = np.arange(78) ** 2 % 83
 
     def loss(tokens: np.ndarray, targets: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""The masks of dropout: which bits they come from, and that nothing in them goes together."""
+"""The masks of dropout: which bits they come from, and that they are uncorrelated."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from shared.dropout import dropout_masks, keep_share
 
 LARGE = replace(BASE, block_size=64, n_embd=64, dropout=0.3)
 SIGMAS = 5
-"""A wrong alarm in two million numbers that are looked at; there are fifty."""
+"""One false alarm in two million tests of a number; there are fifty."""
 
 
 def masks(config: GPTConfig = LARGE, seed: int = 1, step: int = 7) -> dict[str, np.ndarray]:
@@ -26,9 +26,9 @@ def deviation(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def test_masks_are_philox() -> None:
-    """Sixteen bits a number, four numbers a word, the lowest first; a number is kept if its bits
-    are not below the share that is dropped. Each site has its own part of the generator. A row does
-    not depend on how many follow it."""
+    """Sixteen bits per number, four numbers per word, the lowest first; a number is kept if its
+    bits are not below the share that is dropped. Each site has its own part of the generator. A row
+    does not depend on how many follow it."""
     few = dropout_masks(LARGE, 1, 7, 3, LARGE.block_size)
     assert all(np.array_equal(few[name], mask[:3]) for name, mask in masks().items())
     config = replace(BASE, dropout=0.2)
@@ -52,7 +52,7 @@ def test_sites_are_those_of_gpt2() -> None:
 
 @pytest.mark.parametrize("dropout", [1e-4, 0.1, 0.3, 0.5, 0.9, 0.9999999])
 def test_the_share_that_is_kept(dropout: float) -> None:
-    """As many as `keep_share` says, by which what is kept is divided: the mean stays."""
+    """It is `keep_share`, by which kept values are divided, so the mean does not change."""
     keep = keep_share(dropout)
     assert keep > 0
     assert abs(keep - (1 - dropout)) <= 2**-17 or keep == 2**-16
@@ -62,7 +62,7 @@ def test_the_share_that_is_kept(dropout: float) -> None:
 
 
 def test_neighbours_do_not_go_together() -> None:
-    """Along every axis: rows of the batch, heads, positions, channels."""
+    """No correlation along any axis: rows of the batch, heads, positions, channels."""
     for name, mask in masks().items():
         for axis in range(mask.ndim):
             for lag in (1, 2):
@@ -73,7 +73,7 @@ def test_neighbours_do_not_go_together() -> None:
 
 
 def test_sites_layers_steps_and_seeds_do_not_go_together() -> None:
-    """Those of one shape are compared, each with each."""
+    """All pairs of masks of one shape are compared."""
     every = [masks(), masks(step=8), masks(seed=2), masks(seed=7, step=1)]
     flat = [mask for one in every for mask in one.values() if mask.shape[1:] == (64, 64)]
     assert len(flat) == 4 * 5

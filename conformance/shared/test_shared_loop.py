@@ -36,7 +36,7 @@ VAL = {0: 4.0, 1: 3.5, 2: 3.0, 3: 1.0, 4: 2.0, 5: 2.5, 6: 2.75}
 
 
 class Scripted:
-    """A model and its trainer in one: weights count the steps, losses are `VAL`'s."""
+    """A model and its trainer in one: its weights count the steps, its losses come from `VAL`."""
 
     config = BASE
 
@@ -67,7 +67,7 @@ class Scripted:
 
 
 class Shown(ProgressDisplay):
-    """Records its calls, and does something at a step."""
+    """Records its calls, and calls `act` at a step."""
 
     def __init__(self, step: int = -1, act: Callable[[], object] | None = None) -> None:
         self.rows: list[Metrics] = []
@@ -103,8 +103,8 @@ def saved(path: Path) -> list[int]:
 def test_rows_and_checkpoints(
     tmp_path: Path, pictures: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A row for every step and one before; evaluated at every second step, saved at every third,
-    both at the last. The same rows are logged, shown, returned and drawn."""
+    """A row for every step and one before the first; evaluated at every second step, saved at every
+    third, both at the last. The same rows are logged, shown, returned and drawn."""
     shown, config = Shown(), replace(CONFIG, steps=5)
     monkeypatch.setattr("time.perf_counter", itertools.count(7).__next__)  # a step takes a second
     result = run(tmp_path, config=config, display=shown)
@@ -137,8 +137,8 @@ STOPS = {
 
 @pytest.mark.parametrize(("limits", "asked", "last", "reason"), STOPS.values(), ids=STOPS)
 def test_stops(tmp_path: Path, limits: RunLimits, asked: int, last: int, reason: str) -> None:
-    """The step that reaches a limit, or is asked to stop, is finished, saved, and the last; at the
-    end of the training it has not stopped."""
+    """The step that reaches a limit, or is asked to stop, is finished and saved, and is the last. A
+    training that reaches its end was not stopped."""
     stop = StopRequest()
     result = run(tmp_path, limits=limits, stop=stop, display=Shown(asked, stop.ask))
     assert (result.stopped, result.last.step) == (last < 6, last)
@@ -182,7 +182,7 @@ SICK["weight"] = (math.nan, 6)
 
 @pytest.mark.parametrize("what", SICK)
 def test_what_is_not_finite_ends_a_training(tmp_path: Path, what: str) -> None:
-    """With an error that names its step, no row of it, and no checkpoint after it."""
+    """The error names the step; there is no row of it, and no checkpoint after it."""
     value, step = SICK[what]
     good = tmp_path / "checkpoints" / "000003" if step > 3 else "none was saved yet"
     message = rf"step {step}: .*{what}.*(nan|inf).*\nLast good checkpoint: {good}$"
@@ -194,7 +194,7 @@ def test_what_is_not_finite_ends_a_training(tmp_path: Path, what: str) -> None:
 
 
 def test_a_run_is_replaced_by_one_that_has_saved(tmp_path: Path) -> None:
-    """Only on request, by one writer at a time; until then the old run stays."""
+    """Only on request, by one writer at a time; until the new run has saved, the old one stays."""
     path, short = tmp_path / "deep" / "run", replace(CONFIG, steps=4)
     run(path)
     before = (path / "metrics.jsonl").read_bytes()
@@ -230,7 +230,7 @@ def test_what_is_no_part_of_a_run_is_not_deleted(tmp_path: Path, stranger: str) 
 
 
 def test_metrics_are_written_and_read(tmp_path: Path) -> None:
-    """Every number to the bit; a line that was cut short is no line."""
+    """Every number is exact to the bit; a truncated line is ignored."""
     path = tmp_path / "metrics.jsonl"
     assert read_metrics(path) == []
     with pytest.raises(RunError, match="No such file"):

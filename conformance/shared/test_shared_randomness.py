@@ -44,7 +44,7 @@ def test_streams_are_numbered() -> None:
 
 
 def test_nothing_else_matters() -> None:
-    """They neither use nor change the global generators, nor depend on earlier calls."""
+    """They neither use nor change the global generators, and do not depend on earlier calls."""
     before = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
     first = [uniform(3, position) for position in range(5)]
     assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # noqa: NPY002

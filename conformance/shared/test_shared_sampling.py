@@ -39,7 +39,7 @@ def test_distribution(sampling: dict[str, float], expected: list[float]) -> None
 
 
 def test_distribution_of_equals() -> None:
-    """The lower id counts as the more likely, also among more than a quick sort keeps in order."""
+    """The lower id ranks as more likely, even among too many for an unstable sort to keep order."""
     assert distribution(np.zeros(99), SampleConfig(temperature=0.0)).tolist() == [1] + [0] * 98
     often = distribution(np.tile([0.0, 9.0], 99), SampleConfig(top_k=132))  # 99 odd ids, 33 even
     assert np.flatnonzero(often[::2]).tolist() == list(range(33))
@@ -48,7 +48,7 @@ def test_distribution_of_equals() -> None:
 
 @pytest.mark.parametrize("length", [1, 3, 4, 5])
 def test_next_tokens(length: int) -> None:
-    """The model sees the last three tokens; u is that of the position after the prompt."""
+    """The model sees the last three tokens; u belongs to the position after the prompt."""
     seen = []
 
     def logits(tokens: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from shared.schedule import learning_rate
 # warm-up, which rise by fifths. √½ is cos(π/4), 0.98078… is cos(π/16).
 ROOT_HALF, COS_16TH = 0.7071067811865476, 0.9807852804032304
 COSINE = {
-    **{0: 0.2, 1: 0.4, 3: 0.8, 4: 1.0},  # step 0 has some, too: no update is wasted
+    **{0: 0.2, 1: 0.4, 3: 0.8, 4: 1.0},  # not 0 at step 0: no update is wasted
     **{5: 0.6 + 0.4 * COS_16TH, 8: 0.6 + 0.4 * ROOT_HALF, 12: 0.6},
     **{16: 0.6 - 0.4 * ROOT_HALF, 19: 0.6 - 0.4 * COS_16TH, 20: 0.2, 21: 0.2},
     **{52: 0.2, 10**6: 0.2},  # a cosine that continued would peak again at 52

@@ -30,7 +30,7 @@ WORD = r"[\w\u0301]+|\s|[^\w\s]"
 
 
 def definition(kind: str, text: str, ids_of: str) -> list[int]:
-    """The ids of `ids_of` by a tokenizer that is made of `text`; of all kinds but bpe."""
+    """The ids of `ids_of` by a tokenizer made from `text`, for all kinds except bpe."""
     if kind == "byte":
         return list(ids_of.encode())
     if kind == "char":
@@ -63,8 +63,8 @@ def test_ids(kind: str, of: str, size: int | None, text: str, ids: list[int]) ->
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_round_trip(kind: str, tmp_path: Path) -> None:
-    """Text comes back as it was, also through tokenizer.json; special spellings are text. The ids
-    can have a smaller type."""
+    """Text comes back unchanged, also through tokenizer.json; spellings of special tokens are text.
+    The ids can have a smaller type."""
     tokenizer = build_tokenizer(kind, TRICKY)
     tokenizer.save(tmp_path / "tokenizer.json")
     loaded = Tokenizer.load(tmp_path / "tokenizer.json")
@@ -102,7 +102,7 @@ def test_a_file_like_gpt2s() -> None:
 
 
 def added(**flags: object) -> dict[str, Any]:
-    """A token that is added to a vocabulary of three."""
+    """A token added to a vocabulary of three."""
     names = ("single_word", "lstrip", "rstrip", "normalized", "special")
     return {"added_tokens": [{"id": 3, "content": "q", **dict.fromkeys(names, False), **flags}]}
 
@@ -126,7 +126,7 @@ UNFIT: list[tuple[str, str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("kind", "part", "changes"), UNFIT, ids=str)
 def test_files_that_would_change_a_text(kind: str, part: str, changes: dict[str, Any]) -> None:
-    """Or lose some of it."""
+    """Files that would change a text, or lose some of it, are refused."""
     table = json.loads(build_tokenizer(kind, "a ab abc" if kind != "char" else "abc").to_json())
     Tokenizer.from_json(json.dumps(table))
     (table[part] if part else table).update(changes)

@@ -61,7 +61,7 @@ def new_model(backend: Backend, setting: Setting) -> Model:
 
 
 def validate(backend: Backend, setting: Setting, weights: dict[str, np.ndarray]) -> float:
-    """By a model that has never seen a trainer."""
+    """Validate by a new model, which no trainer has touched."""
     model = backend.build(setting.config, weights, dtype=setting.dtype)
     tokens, targets = DATA.val[:-1].reshape(2, 3, 11), DATA.val[1:].reshape(2, 3, 11)
     return (model.loss(tokens[0], targets[0]) + model.loss(tokens[1], targets[1])) / 2
@@ -87,7 +87,7 @@ def plain_loop(backend: Backend, setting: Setting) -> tuple[list[Metrics], dict[
 
 
 def go_on(path: Path, checkpoint: Path, backend: Backend, setting: Setting) -> TrainingResult:
-    """As after a restart of the program: everything from the files."""
+    """Resume as after a restart of the program: everything comes from the files."""
     saved = load_checkpoint(checkpoint)
     model = backend.build(saved.config, saved.weights, dtype=saved.dtype)
     start = TrainState(saved.training.step, saved.weights, saved.moments)
@@ -109,7 +109,7 @@ def compare_rows(path: Path, expected: list[Metrics]) -> None:
 
 
 def compare_checkpoint(path: Path, state: TrainState) -> None:
-    """It holds this state, and its step."""
+    """Check that the checkpoint holds this state and its step."""
     found = load_checkpoint(path)
     assert set(found.moments) == set(state.moments)
     pairs = {"weights": (found.weights, state.weights)}
@@ -152,7 +152,7 @@ def test_training(
     compare_rows(broken, rows)
     for file in result.checkpoint.iterdir():
         assert (finished.checkpoint / file.name).read_bytes() == file.read_bytes(), file.name
-    # As after a kill at the end of the run: rows past the checkpoint are done again, not twice.
+    # As after a kill at the end of the run: rows past the checkpoint are replaced, not repeated.
     again = go_on(whole, whole / "checkpoints" / "000004", backend, setting)
     compare_rows(whole, rows)
     compare_checkpoint(again.checkpoint, states[8])

@@ -1,1 +1,1 @@
-"""Trainers: optimizer steps, long trainings, resuming, and the life of its objects."""
+"""Training: optimizer steps, long runs, resuming, and the life of models and trainers."""

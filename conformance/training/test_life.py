@@ -39,7 +39,7 @@ def steps(subject: Subject, trainer: Trainer, first: int, last: int) -> list[obj
 
 
 def everything(model: Model, subject: Subject) -> dict[str, object]:
-    """All outputs of a model for one batch and one prompt. Cheap: these shapes are compiled."""
+    """All outputs of a model for one batch and one prompt, in shapes that are already compiled."""
     tokens, targets = subject.batch(5)
     return {
         "weights": model.weights(),
@@ -51,7 +51,7 @@ def everything(model: Model, subject: Subject) -> dict[str, object]:
     }
 
 
-# A trainer and its model are one.
+# A trainer and its model share one state.
 
 
 @pytest.mark.cases("gpt2", "original", "dropout")
@@ -59,7 +59,7 @@ def everything(model: Model, subject: Subject) -> dict[str, object]:
 @pytest.mark.fills("trained model")
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_the_model_is_the_trained_one(subject: Subject, optimizer: str) -> None:
-    """After three steps the model gives the results of a new one with the same state: it validates
+    """After three steps, the model gives the results of a new one with the same state: it validates
     and samples with the new weights, even if it was used before."""
     model = subject.build()
     everything(model, subject)
@@ -88,7 +88,7 @@ def test_only_training_drops(subject: Subject) -> None:
 @pytest.mark.fills("resume")
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_state_before_the_first_step(subject: Subject, optimizer: str) -> None:
-    """It has the model's weights and zero moments, and loading it changes nothing."""
+    """A new state has the model's weights and zero moments, and loading it changes nothing."""
     given = random_weights(subject.case)
     weights = {key: value.astype(subject.weight_dtype) for key, value in given.items()}
     zeros = {key: np.zeros_like(value) for key, value in weights.items()}
@@ -109,7 +109,7 @@ def test_state_before_the_first_step(subject: Subject, optimizer: str) -> None:
 @pytest.mark.fills("resume", "results kept", "inputs kept")
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_resuming_is_going_on(subject: Subject, optimizer: str) -> None:
-    """At step 1 and step 3: a new trainer, and one that was used before, continue from the state
+    """At steps 1 and 3, a new trainer and one that was used before continue from the state exactly
     like the trainer that it came from. Loading does not change the state, and later edits of its
     arrays have no effect."""
     config = OPTIMIZERS[optimizer]
@@ -147,7 +147,7 @@ def test_resuming_is_going_on(subject: Subject, optimizer: str) -> None:
 @pytest.mark.dtypes("float64")
 @pytest.mark.fills("resume")
 def test_a_second_trainer_begins_anew(subject: Subject) -> None:
-    """On a model that was trained already: from its weights, at step 0, with no memory."""
+    """On a trained model, a second trainer starts from its weights, at step 0, without moments."""
     model = subject.build()
     steps(subject, model.trainer(ADAMW), 0, 2)
     again = subject.build(model.weights()).trainer(ADAMW)
@@ -164,8 +164,8 @@ def test_a_second_trainer_begins_anew(subject: Subject) -> None:
 @pytest.mark.needs("grads", "generate")
 @pytest.mark.fills("interleaved")
 def test_two_of_each_know_nothing_of_each_other(subject: Subject) -> None:
-    """Two models with other weights, their trainers and generators, used in turns, give what each
-    gives alone."""
+    """Two models with different weights, their trainers and generators, give the same results in
+    turns as each alone."""
 
     def life(seed: int, first: int) -> Iterator[object]:
         model = subject.build(random_weights(subject.case, seed))
@@ -210,7 +210,7 @@ def test_a_text_goes_on_with_the_new_weights(
     backends: Backends, recorder: Recorder, setting: tuple, judge: Judge
 ) -> None:
     """After a training step between two tokens, the next ones come from the new weights and the
-    cached past, in every backend; once the window has slid, from the new weights alone."""
+    cached past in every backend; once the window has slid, from the new weights alone."""
 
     def write(name: str) -> tuple[list[int], list[np.ndarray]]:
         one = Subject(name, *setting, judge, recorder.panel)
@@ -242,8 +242,8 @@ def test_a_text_goes_on_with_the_new_weights(
 @pytest.mark.needs("grads", "generate", "trace")
 @pytest.mark.fills("repeated", "results kept")
 def test_again_and_later(subject: Subject) -> None:
-    """A second call gives the same bits, after any calls in between. Returned arrays do not change
-    while the model is used and trained, and the caller may overwrite them."""
+    """A second call gives the same bits, whatever was called in between. Returned arrays do not
+    change while the model is used and trained, and the caller may overwrite them."""
     model, tokens = subject.build(), subject.batch()[0]
 
     def answers() -> dict[str, object]:

@@ -21,7 +21,7 @@ from shared.schedule import learning_rate
 
 pytestmark = pytest.mark.needs("trainer")
 
-# A warm-up and a decay within twenty steps, and a limit that clips in the first steps only: in the
+# A warm-up and a decay within twenty steps, and a limit that clips only the first steps: in the
 # others, the gradient must not change.
 ADAMW = TrainConfig(
     steps=20, warmup_steps=3, learning_rate=1e-2, min_lr=1e-3, weight_decay=0.1, grad_clip=2.0
@@ -38,9 +38,9 @@ Results, States = dict[str, StepResult], dict[str, TrainState]
 def run(
     backend: Backend, case: Case, dtype: str, config: TrainConfig, *, truthful: bool = False
 ) -> Run:
-    """Twenty steps from the random weights, a batch each; the states after 1 and 20.
+    """Take twenty steps from the random weights, each on its own batch; the states after 1 and 20.
 
-    Truthful: from the weights as a float32 model holds them.
+    If `truthful`, from the weights that a float32 model holds.
     """
     weights = random_weights(case)
     given = rounded(weights) if truthful else weights
@@ -144,7 +144,7 @@ def test_a_batch_in_parts_gives_the_step_of_the_whole(subject: Subject, parts: i
 def test_a_step_far_on(
     backends: Backends, models: Models, case: Case, judge: Judge, step: int
 ) -> None:
-    """One step of AdamW after many: bias corrections that fade, a schedule that is over."""
+    """One step of AdamW after many: the bias corrections have faded, and the schedule is over."""
     rng = randomness.generator(step, randomness.WEIGHTS)
     weights = random_weights(case)
     m, v = (
@@ -181,7 +181,7 @@ def a_step_agrees(backends: Backends, case: Case, config: TrainConfig, judge: Ju
 
 def results_agree(results: Results, when: str, judge: Judge, truths: Results | None = None) -> None:
     """The loss and the norm of the gradient of one step. They have separate limits: in float32,
-    weights drift where the loss is flat, and these do not."""
+    weights drift where the loss is flat, but these do not."""
     for check, quantity in zip(WAY, ("loss", "grad_norm"), strict=True):
         values = {key: float(getattr(result, quantity)) for key, result in results.items()}
         true = {key: float(getattr(result, quantity)) for key, result in (truths or {}).items()}
@@ -226,8 +226,8 @@ def comparable(state: TrainState, case: Case, dtype: str) -> TrainState:
 def test_state_goes_from_backend_to_backend(
     backends: Backends, models: Models, subject: Subject, judge: Judge
 ) -> None:
-    """Five steps here, then five in every backend from this one's state: all end at the same place.
-    (test_life.py judges that a backend continues its own state as if it had not stopped.)"""
+    """Five steps in one backend, then five in every backend from its state: all end at the same
+    place. (test_life.py judges that a backend continues its own state as if it had not stopped.)"""
     if judge.not_offered and len(backends) < 2:
         skip_not_offered("relay", judge)
 

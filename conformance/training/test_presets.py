@@ -1,8 +1,8 @@
-"""Every preset: its architecture and its optimizer are the same in all backends.
+"""Every preset: all backends agree on its architecture and on its optimizer.
 
 The cases of conformance/cases.py contain every option somewhere; a preset is one combination of
-options, and its optimizer has its own constants. Both are compared on a small model. Most of the
-time is JAX compiling: so presets that share an optimizer are one check.
+options, and its optimizer has its own constants. Both are compared on a small model. Presets that
+share an optimizer share its check, because JAX's compiling takes most of the time.
 """
 
 from dataclasses import replace
@@ -29,7 +29,7 @@ def of_case(name: str) -> dict[str, object]:
 
 
 def one_for_each_optimizer() -> list[str]:
-    """Cases. Without the constants of test_training.py: two hundred steps have judged these."""
+    """A case for each set of constants, except that of test_training.py, judged there already."""
     first = {tuple(of_case(case.name).values()): case.name for case in reversed(PRESETS)}
     first.pop(tuple(constants(CONFIG).values()), None)
     return list(first.values())
@@ -52,11 +52,11 @@ def test_gradients_of_presets(models: Models, batch: tuple, judge: Judge) -> Non
 @pytest.mark.cases(*one_for_each_optimizer())
 @pytest.mark.needs("trainer")
 def test_a_step_of_presets(backends: Backends, case: Case, judge: Judge) -> None:
-    """One step, on one block: loss and norm of the gradient, the weights and the moments after.
+    """One step on one block: its loss and gradient norm, and the weights and moments after it.
 
     The learning rate is small because AdamW divides noise by noise plus ε where a gradient is truly
-    zero, that of the key bias; one preset has an ε of 1e-9, and a step of 1e-2 would show it
-    (3e-10).
+    zero, as that of the key bias is. One preset has an ε of 1e-9, and a step of 1e-2 would show an
+    error of 3e-10.
     """
     rate = {"learning_rate": 1e-4, "schedule": "constant", "warmup_steps": 0}
     one_block = replace(case, config=replace(case.config, n_layer=1))

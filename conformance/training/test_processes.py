@@ -1,6 +1,6 @@
-"""Two processes, each with its rows of every batch, train as one does.
+"""Several processes, each with its rows of every batch, train as one does.
 
-They are started as in a training, by mpiexec or with the variables that torchrun sets.
+They are started as in training, by mpiexec or with the variables that torchrun sets.
 """
 
 import os
@@ -24,13 +24,13 @@ from shared.sources import ROOT
 CONFIG = TrainConfig(
     steps=50, batch_size=5, accumulate=2, warmup_steps=5, learning_rate=5e-4, grad_clip=2.0
 )
-"""Five rows, which neither two nor three divide, in micro-batches; and a clip that bites."""
+"""Five rows, which neither two nor three divide, in micro-batches; and some steps are clipped."""
 PATIENCE = 100.0
-"""Seconds until processes that wait for each other are ended."""
+"""Seconds until processes that wait for each other are stopped."""
 
 
 def trajectory(backend: Backend, case: Case) -> dict[str, np.ndarray]:
-    """Losses and norms on the way, and the state at its end."""
+    """Losses and norms along the way, and the state at the end."""
     model = backend.build(case.config, random_weights(case), dtype="float64")
     trainer = model.trainer(CONFIG)
     batches = [random_batch(case.config, step, CONFIG.batch_size) for step in range(CONFIG.steps)]
@@ -58,7 +58,7 @@ def test_many_processes_train_as_one(subject: Subject, size: int, tmp_path: Path
         if subject.name not in BACKENDS and not isinstance(subject.backend, ParallelBackend):
             raise BackendError("no parallel.py")
         running = start(subject.backend.name, size, command, env=environment, cwd=ROOT)
-    except BackendError as error:  # of a package that is not installed, too
+    except BackendError as error:  # also if a package is not installed
         judge.not_offered |= {subject.name}
         judge.row("many processes")
         pytest.skip(f"{subject.name}: many processes not offered: {error}")

@@ -21,8 +21,8 @@ Run = tuple[list[StepResult], TrainState]
 
 
 def batch_of_a_language(config: GPTConfig, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens and targets [12, T] of a language that can be learned: after an id comes, nine times
-    out of ten, the one that a fixed permutation gives it."""
+    """Tokens and targets [12, T] of a language that can be learned: nine times out of ten, a fixed
+    permutation gives the next id."""
     seed = 1000 * cases.base_seed
     follows = randomness.generator(seed, randomness.BATCHES, STEPS).permutation(config.vocab_size)
     rng = randomness.generator(seed, randomness.BATCHES, step)
@@ -54,8 +54,8 @@ def test_training(
     cached_runs: dict[tuple[str, ...], Run], backends: Backends, models: Models, truthful: Models,
     case: Case, dtype: str, judge: Judge, recorder: Recorder,
 ) -> None:  # fmt: skip
-    """AdamW with clipping, warm-up and cosine: every loss on the way, and in float64 every weight
-    at the end. In float32 weights wander where the loss is flat: there the losses are compared."""
+    """AdamW with clipping, warm-up and cosine: the loss of every step, and in float64 every weight
+    at the end. In float32, weights drift where the loss is flat: only losses are compared."""
 
     def run(name: str, dtype: str) -> Run:
         key = case.name, name, dtype
@@ -69,7 +69,7 @@ def test_training(
         losses = {name: float(results[step].loss) for name, (results, _) in runs.items()}
         truths = {name: float(results[step].loss) for name, (results, _) in true.items()}
         judge.agree("200 steps: losses", losses, f"loss at step {step}", truths)
-    enough = 0.6 if case.config.dropout else 0.5  # what is dropped is missing in the losses too
+    enough = 0.6 if case.config.dropout else 0.5  # dropout raises the training losses
     for name, (results, _) in runs.items():
         assert results[-1].loss < enough * results[0].loss, f"{name} has learned nothing"
     if dtype == "float64":

@@ -1,1 +1,1 @@
-"""The references of the suite that are not other backends."""
+"""The references of the suite besides other backends."""

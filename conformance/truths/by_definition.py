@@ -24,7 +24,7 @@ def same_bits(found: object, expected: np.ndarray, what: str) -> None:
 
 
 def same_tensors(found: Tensors, expected: Tensors, what: str = "") -> None:
-    """The same names in the same order, and the same bits under each."""
+    """Check that the names, their order, and the bits under each are the same."""
     __tracebackhide__ = True
     assert list(found) == list(expected), f"{what}: other names, or in another order"
     for name, value in expected.items():
@@ -37,7 +37,7 @@ def philox(seed: int, stream: int, position: int, count: int) -> list[float]:
 
 
 def philox_words(seed: int, stream: int, position: int, part: int, count: int) -> list[int]:
-    """Words of 64 bits from Philox-4x64-10 (Salmon et al. 2011, §3.3), in whole numbers.
+    """Words of 64 bits from Philox-4x64-10 (Salmon et al. 2011, §3.3), in integer arithmetic.
 
     The key is (seed, stream). The counter has four words: NumPy counts in the first, from 1;
     `position` is the third, `part` the last.
@@ -64,15 +64,15 @@ def windows(
     ids: np.ndarray, batch_size: int, block_size: int, seed: int, step: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The batch of a step: windows at random positions, and the same shifted by one token."""
-    last = len(ids) - block_size - 1  # one token more must follow, the last target
+    last = len(ids) - block_size - 1  # one more token must follow: the last target
     starts = dice(seed, BATCHES, step).integers(0, last, size=batch_size, endpoint=True)
     tokens = np.array([ids[start : start + block_size] for start in starts])
     targets = np.array([ids[start + 1 : start + 1 + block_size] for start in starts])
     return tokens, targets
 
 
-# Names and shapes in the sizes of cases.BASE: V 37, T 11, C 24, F 40. The letters: only with b
-# biases, l learned positions, p pre-norm, u an untied head.
+# Names and shapes in the sizes of cases.BASE: V 37, T 11, C 24, F 40. A letter marks a tensor that
+# only models with that option have: b biases, l learned positions, p pre-norm, u an untied head.
 MANIFEST = Path(__file__).with_name("manifest.txt").read_text(encoding="utf-8")
 
 

@@ -1,15 +1,15 @@
 """Models whose weights are given by a formula, and their results in outside programs.
 
-The digits, in digits.toml, are those of float64 arithmetic in programs that share no line with the
+The digits, in digits.toml, come from float64 arithmetic in programs that share no line with the
 backends:
 
-- "gpt2", "erf": GPT2LMHeadModel of Hugging Face's transformers 5.23.0 (torch 2.13.0), by way of a
+- "gpt2", "erf": GPT2LMHeadModel of Hugging Face's transformers 5.23.0 (torch 2.13.0), through a
   checkpoint and the functions of audits/oracles/hugging_face.py.
-- "original": torch.nn.TransformerEncoderLayer of torch 2.13.0, as put together in
+- "original": torch.nn.TransformerEncoderLayer of torch 2.13.0, as assembled in
   audits/oracles/torch_layers.py.
 
 `audits/oracles/test_known_models.py` recomputes them. The configurations are those of
-conformance/cases.py, which JAX has compiled already.
+conformance/cases.py, for which JAX has already compiled.
 """
 
 import tomllib
@@ -36,7 +36,7 @@ class Known:
     loss: float
     """Of TOKENS and TARGETS."""
     logits: list[float]
-    """Of TOKENS, at the last position of the last row: the first five."""
+    """Of TOKENS: the first five at the last position of the last row."""
     slope: float
     """The derivative of the loss in a direction: the sum of all gradients, with a factor for every
     entry."""
@@ -48,9 +48,9 @@ KNOWN = {name: Known(find_case(name).config, **digits) for name, digits in DIGIT
 
 
 def formula_weights(config: GPTConfig) -> dict[str, np.ndarray]:
-    """sin(1), sin(4), sin(9), … over all tensors in the order of the manifest: of the squares,
-    because with sin(1), sin(2), … all matrices have rank 2. A gain is 1 plus half of it, and a
-    matrix of a block is divided by √(inputs), so that no softmax is all on one key."""
+    """sin(1), sin(4), sin(9), … over all tensors in the order of the manifest. (sin(1), sin(2), …
+    would give every matrix rank 2.) A gain is 1 plus half of that, and a matrix of a block is
+    divided by √(inputs), so that no softmax puts all its weight on one key."""
     weights = over_all_entries(config, np.sin)
     for name, value in weights.items():
         if value.ndim == 1 and name.endswith(".weight"):

@@ -12,8 +12,8 @@ from shared.randomness import uniform
 def draw(logits: np.ndarray, u: float, config: SampleConfig) -> int:
     """The token that u in [0, 1) falls on, one token at a time.
 
-    Likely tokens first, equals by id: the first top_k stay; of these, renormalised, the fewest
-    whose probabilities reach top_p. Then the interval [0, 1) is laid out in the order of the ids.
+    Rank the tokens by probability, equals by id, and keep the first top_k; of these, renormalised,
+    keep the fewest whose probabilities reach top_p. Then divide [0, 1) in the order of the ids.
     """
     scores = [float(score) for score in logits]
     ranked = sorted(range(len(scores)), key=lambda token: (-scores[token], token))

@@ -14,7 +14,7 @@ def check_truth(
     perhaps as a list.
 
     Raises:
-        Disagreement: it is more, or either side is empty, not finite, or of another shape or
+        Disagreement: it is larger, or either side is empty, not finite, or of another shape or
             precision than the other. The message gives the entry with the largest error.
     """
     if isinstance(found, float):

@@ -107,7 +107,7 @@
           + "Shades show the square root of the weight, so that small ones are visible."));
     }
 
-    // Another head, or another backend: the same places, other weights.
+    // Another head, or another backend: the same layout, other weights.
     paint() {
       const { layer, head } = this.chosen;
       const { backend } = this;

@@ -1,4 +1,4 @@
-// The GPT a fourth time, in plain JavaScript, so that the pages can run it. It computes in float64.
+// A fourth GPT, in plain JavaScript, so that the pages can run it. It computes in float64.
 // Read it beside impls/numpy/model.py and impls/numpy/generate.py: the same parts, in the same order.
 // Shapes: T tokens, S keys seen, C channels, H heads, D = C/H, F inner size, V vocabulary. There is
 // one sequence and no batch; a matrix is an array of rows.
@@ -114,7 +114,7 @@ window.makeGPT = () => {
     return x;
   }
 
-  // The tensors whose names begin so, without that beginning.
+  // The tensors whose names begin with `prefix`, which is removed.
   function inside(weights, prefix) {
     const found = Object.entries(weights).filter(([name]) => name.startsWith(prefix));
     return Object.fromEntries(found.map(([name, value]) => [name.slice(prefix.length), value]));
@@ -197,7 +197,7 @@ window.makeGPT = () => {
     }
   }
 
-  // The probabilities that a token is drawn from, in the order of the ids. No top_k or top_p: all.
+  // The probabilities that a token is drawn from, in the order of the ids. top_k and top_p are optional.
   function distribution(logits, { temperature, top_k, top_p }) {
     const largest = Math.max(...logits);
     if (temperature === 0) {
@@ -229,7 +229,7 @@ window.makeGPT = () => {
     return cdf.findIndex((edge) => edge > u * total);
   }
 
-  // The number with which the token at `position` of a sample is drawn: NumPy's Philox 4×64-10
+  // The uniform number that draws the token at `position` of a sample: NumPy's Philox 4×64-10
   // (Salmon et al. 2011), keyed by the seed and the stream of samples.
   function uniform(seed, position) {
     const word = (value) => BigInt.asUintN(64, value);

@@ -1,5 +1,5 @@
 // The trained model of this site, run in the reader's browser: gpt.js with the weights of model.js.
-// Figures use window.live, which is null if the model was not measured. And here is one of them: a
+// Figures use window.live, which is null if the model was not measured. One figure is in this file: the
 // box in which the model writes.
 window.live = (() => {
   "use strict";
@@ -36,7 +36,7 @@ window.live = (() => {
     return { ids: known.map((character) => vocabulary.indexOf(character)), unknown };
   }
 
-  // What is to be said of a text: what was left out of it, or that nothing is left.
+  // A note on a text: what was left out of it, or that nothing is left.
   function complaint({ ids, unknown }) {
     if (unknown.length) return `The model has never seen ${unknown.map((character) => `“${character}”`).join(", ")}: left out.`;
     return ids.length ? "" : "Type something.";
@@ -109,7 +109,7 @@ window.live = (() => {
       this.go();
     }
 
-    // Write for the time of a frame, and go on in the next one.
+    // Write for the duration of a frame, and continue in the next one.
     go() {
       const began = performance.now();
       let next = { done: false };

@@ -12,7 +12,7 @@
   const sum = (values) => values.reduce((a, b) => a + b, 0);
   const four = (p) => (p === 0 ? "0" : p.toFixed(4));
 
-  // Ids, the most likely first; the lower id of equals, because sorting is stable.
+  // Ids, the most likely first; of equals, the lower id first, because sorting is stable.
   const ranks = (p) => [...p.keys()].sort((a, b) => p[b] - p[a]);
 
   function cumulated(values) {
@@ -26,7 +26,7 @@
     return cdf.findIndex((edge) => edge > u * cdf.at(-1));
   }
 
-  // For a shell.
+  // Quoted for a shell.
   const quoted = (text) => (/["$`\\!]/.test(text) ? `'${text.replaceAll("'", "'\\''")}'` : `"${text}"`);
 
   function entropy(p) {

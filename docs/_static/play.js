@@ -27,7 +27,7 @@ window.play = (() => {
     return element("label", { class: "control" }, element("span", {}, label), select);
   }
 
-  // A label with a box for text in it, which changes as one types.
+  // A label with a text box in it, which reports every change.
   function field(label, name, value, changed, attributes = { rows: 1 }) {
     const input = element("textarea", { name, spellcheck: "false", ...attributes }, value);
     input.addEventListener("input", () => changed(input.value));

@@ -1,5 +1,5 @@
 // The trace: choose a value in the diagram, with the arrow keys or by "before" and "next", to see
-// its shape, its numbers as a picture, what each backend computed, and the code that does it.
+// its shape, its numbers as a picture, what each backend computed, and the code that computes it.
 // A picture has a pixel for every number: orange above 0, blue below, stronger for larger values.
 // The browser computes the values, too: of the same text, of the reader's own, and with a bug planted.
 (() => {
@@ -47,7 +47,7 @@
 
     get tap() { return this.data.taps[this.name]; }
 
-    // What this browser computed of the value.
+    // What this browser computed for the value.
     get here() { return live && this.computed[this.name]; }
 
     get shape() { return this.text === null ? this.tap.shape : this.here.shape; }
@@ -74,7 +74,7 @@
       if (wrong.length) this.name = wrong[0];
     }
 
-    // What the bug is, where it begins, and what it makes of the text.
+    // What the bug is, where it begins, and how the written text changes.
     tellBug(ids, wrong) {
       this.verdict.hidden = !this.bug;
       if (!this.bug) return;

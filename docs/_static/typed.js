@@ -22,7 +22,7 @@
       this.show(Infinity);
     }
 
-    // Show the text as it was after this many seconds. Returns whether that is all of it.
+    // Show the text as it was after this many seconds. Returns whether it is complete.
     show(seconds) {
       let count = this.at.findIndex((at) => at > seconds);
       if (count < 0) count = this.text.length;

@@ -24,7 +24,7 @@ ARGUMENTS = (
     "--disable-gpu",
     "--disable-dev-shm-usage",  # /dev/shm is small in containers
     "--force-color-profile=srgb",
-    "--host-resolver-rules=MAP * ~NOTFOUND",  # even if a page wanted to
+    "--host-resolver-rules=MAP * ~NOTFOUND",  # no page can reach another machine
     *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),  # root needs it
 )
 TALLEST = 12_000
@@ -42,12 +42,12 @@ def built_site() -> Path:
 
 
 def find_browser() -> str:
-    """The name of the program on this system; "" if there is none."""
+    """The browser's path on this system; "" if there is none."""
     return next((path for name in BROWSERS if (path := shutil.which(name))), "")
 
 
 def check_programs() -> None:
-    """Raises `UserError`, naming what is missing and how to get it."""
+    """Raises `UserError`, which names what is missing and how to get it."""
     for program, found in {"Chromium": find_browser(), DRIVER: shutil.which(DRIVER)}.items():
         if not found:
             how = "install Chromium and its driver (Debian: apt install chromium chromium-driver)"
@@ -55,7 +55,7 @@ def check_programs() -> None:
 
 
 def check_what_is_needed() -> None:
-    """The same for the programs and the site."""
+    """Check the programs and the site."""
     check_programs()
     if not (built_site() / "index.html").is_file():
         raise UserError(f"there is no site in {built_site()}: build it with nox -s docs")

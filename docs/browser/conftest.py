@@ -22,7 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Say what is missing, before every test does."""
+    """Report what is missing once, instead of in every test."""
     try:
         chromium.check_what_is_needed()
     except UserError as error:

@@ -23,7 +23,7 @@ def press(driver: Chrome, *keys: str) -> None:
 
 
 def point_at(driver: Chrome, element: WebElement, x: int = 0, y: int = 0) -> None:
-    """Move the mouse to the middle of an element, or so far from it."""
+    """Move the mouse to the middle of an element, or to an offset from it."""
     driver.execute_script(INTO_VIEW, element)
     ActionChains(driver).move_to_element_with_offset(element, x, y).perform()
 
@@ -56,7 +56,7 @@ class Figure:
         self.data = self.numbers()
 
     def numbers(self) -> Any:
-        """What the build has measured."""
+        """What the build measured."""
         return json.loads(text_of(self.driver.find_element(By.ID, f"data-{self.name}")))
 
     def find(self, selector: str) -> WebElement:
@@ -79,7 +79,7 @@ class Figure:
             Select(self.find(f"select[name={name}]")).select_by_value(str(value))
 
     def press(self, *keys: str, start: str = "") -> None:
-        """Press keys, beginning at the element `start` if it is given."""
+        """Press keys, with the focus on the element `start` if it is given."""
         if start:
             self.run("arguments[0].focus()", self.find(start))
         press(self.driver, *keys)

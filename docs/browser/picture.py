@@ -1,6 +1,6 @@
 """The picture in README.md: one function in three columns, photographed from the site.
 
-A text chunk of the PNG holds a fingerprint of the code in the picture, so that a test can find out
+A text chunk of the PNG holds a fingerprint of the code in the picture, so that a test can tell
 whether the code has changed since.
 """
 
@@ -18,13 +18,13 @@ PICTURE = ROOT / "docs" / "three-columns.png"
 PAGE = "pages/09-loss"
 SHOWN = "cross_entropy"
 COLOURS = 128
-"""Colours of the picture. More do not look different, and make the file larger."""
+"""Colours of the picture. More would look the same and make the file larger."""
 CHUNK = "minigpt-excerpt"
 """The name of the text chunk."""
 
 
 def fingerprint() -> str:
-    """A hash of the code in the columns, from the current sources, and of its places."""
+    """A hash of the code in the columns and of its places, from the current sources."""
     columns = []
     for name in BACKENDS:
         shown = find_excerpt(f"impls/{name}/model.py", SHOWN, docstring=False)
@@ -42,6 +42,6 @@ def save(screenshot: bytes) -> None:
 
 
 def fingerprint_in_picture() -> str | None:
-    """Of the code when the picture was taken."""
+    """The fingerprint of the code when the picture was taken."""
     with Image.open(PICTURE) as picture:
         return picture.info.get(CHUNK)

@@ -1,4 +1,4 @@
-// The row of every line of the columns, and where on the page it stands.
+// The row of every line of the columns, and its height on the page.
 return [...document.querySelectorAll(".three:has(.unit)")].map((three) =>
   [...three.querySelectorAll(".unit")].map((unit) =>
   [unit.style.getPropertyValue("--row"), unit.getBoundingClientRect().top]))

@@ -1,5 +1,5 @@
-"""The trained model in the browser: it computes and writes what NumPy does, with any text; and the
-bugs that a reader plants."""
+"""The trained model in the browser computes and writes what NumPy does, for any text; and the bugs
+that a reader plants."""
 
 import json
 from collections.abc import Callable
@@ -56,7 +56,7 @@ def test_the_box_writes_while_one_looks(box: Box) -> None:
 
 @pytest.mark.parametrize("temperature", [0, 1.5])
 def test_the_box_writes_what_numpy_writes(box: Box, temperature: float) -> None:
-    """Past the window, too."""
+    """Also past the window."""
     chromium.emulate(box.driver, {"prefers-reduced-motion": "reduce"})  # all at once
     model, encode, vocabulary = model_of(box.driver)
     box.run(TYPE, box.find("input[name=temperature]"), temperature)

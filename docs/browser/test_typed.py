@@ -23,7 +23,7 @@ class Typists(Figure):
         self.whole = [backend["text"] for backend in self.backends]
 
     def press_button(self) -> str:
-        """Returns what it says then."""
+        """Returns its new label."""
         self.click("button")
         return self.find("button").text
 
@@ -32,7 +32,7 @@ class Typists(Figure):
         return [text_of(span) for span in self.all(".written")]
 
     def expect_what_was_there(self) -> None:
-        """Check that what was written at the time shown by the stopped page is visible."""
+        """Check that the text visible is what was written by the time at which the page stopped."""
         now = float(self.place.get_attribute("data-elapsed"))
         parts = [backend["text"][: bisect_right(backend["at"], now)] for backend in self.backends]
         assert self.written() == parts
@@ -62,7 +62,7 @@ def test_characters_appear_when_they_were_there(typists: Typists) -> None:
     assert all(first)
     assert first != typists.whole
     time.sleep(0.2)
-    assert typists.written() == first  # it stands still
+    assert typists.written() == first  # the text has stopped
     typists.press_button()
     time.sleep(0.5)
     typists.press_button()

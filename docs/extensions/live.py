@@ -1,6 +1,6 @@
 """`{live} NAME`: an interactive figure whose numbers the browser computes, by the trained model.
 
-docs/_static/NAME.js fills it; live.js runs the model with gpt.js. Without a name it is a box in
+docs/_static/NAME.js fills it; live.js runs the model with gpt.js. Without a name, it is a box in
 which the model writes.
 """
 

@@ -52,7 +52,7 @@ def visit(self: HTML5Translator, node: nodes.math | nodes.math_block) -> None:
 def write_font(app: Sphinx, error: Exception | None) -> None:
     """Put STIX Two Math, reduced to CHARACTERS, beside the pages. Called when they are written."""
     if error is None:
-        # Located, not imported, which takes a second: only its font is needed.
+        # Located, not imported: importing takes a second, and only the font is needed.
         whole = distribution("ziamath").locate_file("ziamath/fonts/STIXTwoMath-Regular.ttf")
         options = subset.Options(layout_features=["*"], notdef_outline=True, flavor="woff")
         subsetter = subset.Subsetter(options)

@@ -41,7 +41,7 @@ class NotebookParser(MystParser):
                 parts.append(cell["source"])
             else:
                 parts.append(_block("python", "cell", cell["source"]))
-                # Outputs that Jupyter saved are unchecked.
+                # Without a product, these are the outputs that Jupyter saved, which are unchecked.
                 parts += _shown(cell["outputs"]) if product else []
         super().parse("\n\n".join(parts) + "\n", document)
 

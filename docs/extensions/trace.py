@@ -1,5 +1,5 @@
-"""`{trace} trace`: the architecture; docs/_static/trace.js shows the values in it, and here are the
-lines of a backend that compute them, found by the names of their taps."""
+"""`{trace} trace`: the architecture, whose values docs/_static/trace.js shows, and the lines of
+each backend that compute them, found by the names of their taps."""
 
 import ast
 import html
@@ -15,7 +15,7 @@ from docs.extensions.figures import Play
 from shared.config import GPTConfig
 
 MODULES = {"fc": "c_fc", "act": "activation", "h": "block"}
-"""Modules with other names than their taps."""
+"""Modules whose names differ from those of their taps."""
 
 
 class Trace(Play):

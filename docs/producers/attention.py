@@ -22,7 +22,7 @@ SENTENCES = (
     '"Roho tos wovosev lumo!"',
     "Enter Eve and Finn.",
 )
-"""In the manner of the text that the model was trained on, each within its window."""
+"""In the style of the text that the model was trained on, each within its window."""
 DTYPE: Final = "float64"
 
 

@@ -43,7 +43,7 @@ def measure() -> dict[str, Any]:
 
 @in_page_colors
 def draw(data: dict[str, Any]) -> Drawing:
-    """Above the losses, below their largest difference."""
+    """Draw the losses, and below them their largest difference."""
     losses = data["losses"]
     apart = np.ptp(list(losses.values()), axis=0)
     steps = np.arange(1, data["steps"] + 1)

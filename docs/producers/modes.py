@@ -17,14 +17,14 @@ from shared.errors import BackendError
 
 STEPS = 200
 TIMED = {"torch": 60, "torch@compile": 60, "jax@nojit": 2, "jax": 60}
-"""Steps to measure after the first. Those of the third are slow."""
+"""Steps to measure after the first. Those of jax@nojit are slow."""
 HALF = {"torch@bf16": "--", "jax@bf16": "-"}
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}
-"""PyTorch gets one core, and no cache to compile into."""
+"""PyTorch gets one core, and no cache of compiled code."""
 
 
 def one_block(steps: int) -> Task:
-    """The task of the other pictures for one block, validated on a single batch: compiling for
+    """The task of the other pictures with one block, validated on a single batch: compiling for
     other shapes takes seconds."""
     task = small_task(steps, n_layer=1)
     tokens = task.train.batch_size * task.config.block_size + 1
@@ -32,7 +32,7 @@ def one_block(steps: int) -> Task:
 
 
 def measure_steps() -> dict[str, dict[str, float]]:
-    """The first step, and the median of the others in ms, in each mode there is."""
+    """The first step, and the median of the others in ms, in each available mode."""
     found = {}
     with patch.dict(os.environ, ENVIRONMENT):
         for name, steps in TIMED.items():
@@ -50,7 +50,7 @@ def measure_losses() -> dict[str, list[float]]:
 
 @in_page_colors
 def draw_steps(data: dict[str, dict[str, float]]) -> Drawing:
-    """Bars on logarithmic axes: the first step, which compiles, and all others."""
+    """Draw bars on logarithmic axes: the first step, which compiles, and all others."""
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     titles = {"first": "the first step (seconds)", "step": "a later step (ms)"}
     for axes, (key, title) in zip(figure.subplots(2, 1, sharey=True), titles.items(), strict=True):
@@ -67,7 +67,7 @@ def draw_steps(data: dict[str, dict[str, float]]) -> Drawing:
 
 @in_page_colors
 def draw_losses(data: dict[str, list[float]]) -> Drawing:
-    """Above the losses, below how far those in bfloat16 are from those in float32."""
+    """Draw the losses, and below them how far those in bfloat16 are from those in float32."""
     figure, exact = Figure(figsize=(7.5, 5.5), layout="constrained"), data["torch"]
     above, below = figure.subplots(2, 1, sharex=True)
     above.plot(exact, color=INK, lw=3, label="torch, float32")

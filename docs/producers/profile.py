@@ -14,7 +14,7 @@ COLORS = (
     *("#4477aa", "#66ccee", "#228833", "#ccbb44", "#aa3377", "#882255", "#ee6677", "#dd8833"),
     "#aaaaaa",
 )
-"""Of the parts and the rest: mostly Paul Tol's, which most colour-blind readers can tell apart."""
+"""Of the parts and the rest: mostly Paul Tol's, which most colour-blind readers can distinguish."""
 
 
 def profile_step() -> dict[str, Any]:
@@ -24,7 +24,7 @@ def profile_step() -> dict[str, Any]:
 
 @in_page_colors
 def draw(data: dict[str, Any]) -> Drawing:
-    """A bar for each backend, divided into the parts of a GPT."""
+    """Draw a bar for each backend, divided into the parts of a GPT."""
     figure = Figure(figsize=(7.5, 4.0), layout="constrained")
     axes = figure.subplots()
     names = list(data)

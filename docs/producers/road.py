@@ -13,7 +13,7 @@ from shared.sources import ROOT
 
 NOTEBOOK = ROOT / "docs" / "road.ipynb"
 SECONDS = 60
-"""The time limit of a cell. All of them together take a quarter of a minute."""
+"""The time limit of a cell. All cells together take fifteen seconds."""
 
 
 def measure() -> dict[str, Any]:

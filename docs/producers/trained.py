@@ -46,7 +46,7 @@ def measure() -> str:
 def train(options: list[str]) -> int:
     """Train as `python -m impls.numpy.train` does, on one core. Returns the exit status.
 
-    For products this small, a second core gains next to nothing. If another program uses that core,
+    For products this small, a second core gains almost nothing. If another program uses that core,
     the threads wait for each other, and training takes ten times as long.
     """
     with threadpool_limits(1):

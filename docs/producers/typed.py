@@ -15,9 +15,9 @@ from shared.protocol import BACKENDS, load_backend
 PROMPT = "Enter Ann.\nAnn:"
 SAMPLING = SampleConfig(max_new_tokens=180, temperature=0.7, seed=9)
 REPEATS = 5
-"""How often the text is written. The first time, a backend may compile."""
+"""How many times the text is written. The first time, a backend may compile."""
 SECONDS = 18
-"""How long the slowest takes on the page."""
+"""How long the slowest backend takes on the page."""
 
 
 def measure() -> dict[str, Any]:
@@ -50,7 +50,7 @@ def write(backend: str, checkpoint: Checkpoint, prompt: Ids) -> tuple[list[int],
 
 
 def describe(seconds: list[float], cached: int) -> dict[str, Any]:
-    """When each token was there, and tokens per second, from the time of each token.
+    """When each token appeared, and tokens per second, from the time of each token.
 
     The `cached` tokens after the first cost one position each, because they fit in the window. Each
     later token costs a full forward.

@@ -24,13 +24,13 @@ TOKENIZER = build_tokenizer("char", "".join(map(chr, range(0xC0, 0xC0 + 37))))
 
 
 def draw(config: GPTConfig, dtype: str = "float32", seed: int = 0) -> Tensors:
-    """Weights or moments of a model, none of them special."""
+    """Draw weights or moments of a model, without special values."""
     rng, shapes = np.random.default_rng(seed), tensor_shapes(config)
     return {name: rng.standard_normal(shape).astype(dtype) for name, shape in shapes.items()}
 
 
 def record(dtype: Any = "float32", train: TrainConfig = ADAMW, **changes: Any) -> TrainingRecord:
-    """With a value in every field."""
+    """A record with a value in every field."""
     values: dict[str, Any] = {
         **{"step": 2**63 - 1, "seed": train.seed, "train": train, "dtype": dtype},
         **{"dataset": "a text", "dataset_sha256": "0123456789abcdef" * 4, "tokenizer": "char"},
@@ -41,7 +41,7 @@ def record(dtype: Any = "float32", train: TrainConfig = ADAMW, **changes: Any) -
 
 
 def save(path: Path, config: GPTConfig = BASE, dtype: str = "float32", **changes: Any) -> Path:
-    """All that a checkpoint can hold: m is drawn with seed 1, v with seed 2."""
+    """Save everything that a checkpoint can hold: m is drawn with seed 1, v with seed 2."""
     parts: dict[str, Any] = {
         "weights": draw(config, dtype),
         "tokenizer": TOKENIZER,
@@ -55,7 +55,7 @@ def save(path: Path, config: GPTConfig = BASE, dtype: str = "float32", **changes
 def hub(
     path: Path, config: GPTConfig, tensors: Tensors, metadata: Any = None, **changes: object
 ) -> Path:
-    """As on the hub, without hashes: sizes only, not the settings that all GPT-2 models share."""
+    """Save as on the hub, without hashes: sizes only, not the settings all GPT-2 models share."""
     sizes = {"vocab_size": config.vocab_size, "n_positions": config.block_size}
     sizes |= {"n_layer": config.n_layer, "n_head": config.n_head, "n_embd": config.n_embd}
     path.mkdir(exist_ok=True)

@@ -1,7 +1,7 @@
 """Checkpoints (shared/checkpoints/): a checkpoint is loaded as it was saved.
 
 The files are also read by the safetensors library and `json`, and must have the names, layouts and
-hashes of older checkpoints, so that a program that passes can read those too.
+hashes of older checkpoints, so that a program that passes can read those, too.
 """
 
 import json
@@ -23,7 +23,7 @@ from conformance.truths.by_definition import manifest, same_tensors
 from shared.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from shared.config import GPTConfig
 
-# No field has its default, nor in samples.py, so that none can be lost unnoticed.
+# No field has its default, here or in samples.py, so that none can be lost unnoticed.
 ORIGINAL = GPTConfig(37, 11, 1, 3, 24, 40, "relu", "post", "sinusoidal", False, True, 3e-4, 0.2)
 CONFIGS = {
     "base": BASE,
@@ -65,7 +65,7 @@ def test_round_trip(tmp_path: Path, config: GPTConfig, dtype: str) -> None:
 
 
 def test_parts_that_may_be_absent(tmp_path: Path) -> None:
-    """SGD has no moments, which differs from moments that were not kept; and so on."""
+    """Having no moments, as with SGD, differs from moments that were not kept; and so on."""
     of_sgd = record(train=SGD, val_loss=None)
     at_first = record(init_from=None, init_from_sha256=None, step=0)
     cases = (("sgd", of_sgd, {}), ("sgd, not kept", of_sgd, None), ("not kept", at_first, None))
@@ -150,8 +150,8 @@ KINDS: list[tuple[dict[str, Any], Any, str]] = [
 
 
 def test_json_on_disk(tmp_path: Path) -> None:
-    """config.json and training.json, key by key. Only what GPT-2's own program can compute is
-    called GPT-2."""
+    """config.json and training.json, key by key. Only models that GPT-2's own program can compute
+    are called GPT-2."""
     c = save(tmp_path / "c", ORIGINAL, "float64")
     assert json.loads((c / "config.json").read_text()) == CONFIG_JSON
     expected = json.dumps(asdict(record("float64")), indent=2, sort_keys=True) + "\n"

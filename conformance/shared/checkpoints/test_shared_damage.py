@@ -81,7 +81,7 @@ REFUSED_TO_SAVE: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize(("message", "parts"), REFUSED_TO_SAVE.values(), ids=REFUSED_TO_SAVE)
 def test_not_saved(c: Path, message: str, parts: dict[str, Any]) -> None:
-    """Refuses what is not a state of this model; an existing checkpoint does not change."""
+    """What is not a state of this model is refused; an existing checkpoint does not change."""
     with pytest.raises(CheckpointError, match=re.escape(message)):
         save(c, **parts)
     same_tensors(load_checkpoint(c).weights, GOOD)
@@ -103,7 +103,7 @@ def test_a_save_replaces_a_checkpoint_and_nothing_else(c: Path) -> None:
 
 
 def flip(path: Path, at: int) -> None:
-    """One bit of one byte."""
+    """Flip one bit of one byte."""
     data = bytearray(path.read_bytes())
     data[at] ^= 1
     path.write_bytes(data)
@@ -117,7 +117,7 @@ def edit(path: Path, **changes: object) -> None:
 
 
 def rewrite(path: Path, change: Callable[[Tensors], object], **metadata: str) -> None:
-    """Other tensors under the hashes of the old ones."""
+    """Store other tensors under the hashes of the old ones."""
     tensors = load_file(path)
     with safe_open(path, "np") as file:
         metadata = file.metadata() | metadata
@@ -142,7 +142,7 @@ def from_other(name: str) -> Callable[[Path], object]:
     return lambda c: shutil.copy(c.parent / "other" / name, c)
 
 
-# By what the message says: a change of config.json.
+# For each message, the change of config.json that causes it.
 CONFIGS_REFUSED: dict[str, dict[str, object]] = {
     "config.json: n_embd 24 is not divisible by n_head 5": {"n_head": 5},
     "the key n_layer is missing": {"n_layer": None},
@@ -189,7 +189,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
 
 @pytest.mark.parametrize(("message", "damage"), DAMAGE.values(), ids=DAMAGE)
 def test_not_loaded(c: Path, message: str, damage: Callable[[Path], object]) -> None:
-    """Refuses any change since saving, in one short line."""
+    """Any change since saving is refused, in one short line."""
     load_checkpoint(c)
     damage(c)
     with pytest.raises(CheckpointError, match=re.escape(message)) as caught:
@@ -201,7 +201,7 @@ def test_not_loaded(c: Path, message: str, damage: Callable[[Path], object]) -> 
 
 
 def test_without_its_moments_a_checkpoint_is_a_model(c: Path) -> None:
-    """They are two thirds of its size, and only resuming needs them."""
+    """Moments are two thirds of its size, and only resuming needs them."""
     whole = load_checkpoint(c)
     (c / OPTIMIZER).unlink()
     slim = load_checkpoint(c)
@@ -210,7 +210,7 @@ def test_without_its_moments_a_checkpoint_is_a_model(c: Path) -> None:
 
 
 def test_what_cannot_be_read_is_not_saved(c: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkpoint is read before it takes the place of another, which stays if it cannot be."""
+    """A checkpoint is read back before it replaces another, which stays if the reading fails."""
     before = {file.name: file.read_bytes() for file in c.iterdir()}
     monkeypatch.setattr(TrainingRecord, "to_json", lambda self: b'{"step": 10000000000000000000}')
     with pytest.raises(CheckpointError, match="does not fit into 64 bits"):
@@ -227,7 +227,7 @@ def test_a_file_of_another_checkpoint_is_not_taken_in(c: Path) -> None:
         load_checkpoint(c)
 
 
-# Other readers take the last of two keys, NaN, or 2^63 as a float.
+# Other readers accept a key that occurs twice, NaN, or 2^63 as a float.
 JSON_REFUSED = [
     ("not valid JSON", b"\xef\xbb\xbf{}"),
     ("expected a JSON object", b"[1]"),
@@ -247,7 +247,7 @@ RECORDS_REFUSED: list[dict[str, Any]] = [
 
 
 def test_json_and_records_that_nothing_wrote(tmp_path: Path) -> None:
-    """Neither is taken for something similar."""
+    """They are refused, not taken for something similar."""
     file = tmp_path / "training.json"
     for message, data in JSON_REFUSED:
         with pytest.raises(CheckpointError, match=f"{file}: .*{re.escape(message)}"):

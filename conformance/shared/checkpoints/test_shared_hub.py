@@ -73,7 +73,7 @@ def test_gpt2_from_the_hub(tmp_path: Path, prefix: str) -> None:
 
 
 def in_several(path: Path, tensors: Tensors) -> Path:
-    """As on the hub, in three files with an index."""
+    """Save in three files with an index, as on the hub."""
     hub(path, TIED, tensors)
     (path / MODEL).unlink()
     places = {}
@@ -90,7 +90,7 @@ def in_several(path: Path, tensors: Tensors) -> Path:
 @pytest.mark.parametrize("several", [False, True])
 @pytest.mark.parametrize("half", [np.float16, bfloat16])
 def test_half_precision_is_widened(tmp_path: Path, half: type, several: bool) -> None:
-    """Every value of either is one of float32."""
+    """float32 can represent every value of either type."""
     stored = {name: value.astype(half) for name, value in draw(TIED).items()}
     path = tmp_path / "half"
     loaded = load_checkpoint(in_several(path, stored) if several else hub(path, TIED, stored))
@@ -128,7 +128,7 @@ def test_weights_in_several_files(tmp_path: Path) -> None:
 
 
 def test_a_snapshot_in_the_cache_of_the_hub(tmp_path: Path) -> None:
-    """Its files are links to blobs of the same repository, and to nothing else."""
+    """Its files may be links to blobs of the same repository, and to nothing else."""
     stored = hub(tmp_path / "stored", TIED, draw(TIED))
     for folder, readable in (("blobs", True), ("elsewhere", False)):
         repository = tmp_path / f"models--{folder}"
@@ -200,7 +200,7 @@ def test_a_checkpoint_of_ours_that_another_program_saved(tmp_path: Path) -> None
 
 
 def test_the_newest_checkpoint(tmp_path: Path) -> None:
-    """The highest step as a number, whole, and in its place; leftovers of a crash do not count."""
+    """The highest step number whose checkpoint is complete; leftovers of a crash do not count."""
     assert checkpoint_path("runs/x", 500) == Path("runs/x/checkpoints/000500")
     assert checkpoint_path("runs/x", 12_345_678) == Path("runs/x/checkpoints/12345678")
     assert newest_checkpoint(tmp_path) is None
@@ -227,8 +227,8 @@ def test_the_newest_checkpoint(tmp_path: Path) -> None:
 
 
 def test_gpt2_s_own_tokenizer_json(tmp_path: Path) -> None:
-    """It is older than most: the kind of its model is not named, merges are strings, the token that
-    ends a text is added, and there is a post-processor, which changes no ids."""
+    """It is older than most: it does not name the type of its model, merges are strings, the token
+    that ends a text is an added one, and there is a post-processor, which changes no ids."""
     bpe = build_tokenizer("bpe", "low lower lowest", 258)
     table = json.loads(bpe.to_json())
     model = table["model"]

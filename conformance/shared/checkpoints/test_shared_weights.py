@@ -49,7 +49,7 @@ def test_tensor_shapes(config: GPTConfig) -> None:
 
 @pytest.mark.parametrize(("config", "count"), COUNTS)
 def test_parameter_counts(config: GPTConfig, count: int) -> None:
-    """Of models whose size is known."""
+    """The sizes of known models."""
     assert sum(map(math.prod, tensor_shapes(config).values())) == count
 
 
@@ -77,7 +77,7 @@ def test_initial_weights(config: GPTConfig) -> None:
 
 
 def test_some_initial_weights_are_these() -> None:
-    """All 308 of the smallest model, to the bit."""
+    """All 308 weights of the smallest model, to the bit."""
     weights = init_weights(GPTConfig(5, 4, 1, 1, 4), 1337, "float64")
     assert sum(value.size for value in weights.values()) == 308
     assert weights["transformer.wte.weight"][0, 0] == pytest.approx(-0.0036365729882824626)

@@ -17,7 +17,7 @@ Key = tuple[str, ...]
 ROOT_KEY: Key = ("the excerpt itself",)
 """The key of the first line: a function may have different names in different backends."""
 FRAME = (ROOT_KEY, ("docstring",))
-"""The keys of what a function has besides its body."""
+"""The keys of the parts of a function outside its body."""
 
 
 @dataclass(eq=False)
@@ -55,7 +55,7 @@ def place(backends: Sequence[Sequence[Unit]]) -> int:
     """Align the units of the backends as rows of one table. Returns the number of rows.
 
     If a backend needs one statement for it all (torch calls a library where the others compute),
-    that statement is beside the first of theirs, and linked with all of them.
+    that statement is placed beside the first of theirs, and linked with all of them.
     """
     bodies = [[unit for unit in some if unit.key not in FRAME] for some in backends]
     alone = [body[0] for body in bodies if len(body) == 1 < max(map(len, bodies))]
@@ -84,7 +84,7 @@ def _merge(table: list[list[Unit]], own: list[Unit]) -> list[list[Unit]]:
 
 
 def _keys_by_line(excerpt: Excerpt) -> dict[int, Key]:
-    """The first line that is shown of every statement, and of every `else`, with its key."""
+    """The first visible line of every statement, and of every `else`, with its key."""
     statements = [part for part in ast.walk(excerpt.node) if isinstance(part, ast.stmt)]
     keys = {first_line(statement): _key(statement) for statement in statements}
     for line in excerpt.lines:

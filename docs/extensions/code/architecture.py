@@ -1,4 +1,4 @@
-"""The architecture as a picture that is drawn from a model's config: every named value is a button.
+"""The architecture as a picture, drawn from a model's config: every named value is a button.
 
 All sizes are in em, so the picture scales with its text. The residual stream runs down on the left;
 branches leave it to the right and are added to it again.
@@ -12,10 +12,10 @@ from shared.config import GPTConfig
 ROW, HEIGHT = 2.5, 1.7
 """From one box to the next, and the height of a box."""
 STREAM, STREAM_WIDTH = 2.7, 4.6
-"""The middle of the stream, and the width of the boxes on it."""
+"""The centre of the stream, and the width of the boxes on it."""
 BRANCH, BRANCH_WIDTH = 6.2, 5.6
 MIDDLE = BRANCH + BRANCH_WIDTH / 2
-"""Where the boxes on the branch begin, how wide they are, and their middle."""
+"""Where the boxes on the branch begin, their width, and their centre."""
 HEADS, HEAD_WIDTH = (6.2, 9.2, 12.2), 2.6
 """Where q, k and v begin."""
 WORDS = 15.3
@@ -130,7 +130,7 @@ class Architecture:
     ) -> None:
         """A box beside the stream, which passes it by.
 
-        Arrows lead to it from the boxes above with these middles; without any, from the stream.
+        Arrows lead to it from the boxes above with these centres; without any, from the stream.
         If its value `joins` the stream, it is added there.
         """
         middle = self.y + HEIGHT / 2

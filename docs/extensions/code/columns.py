@@ -28,7 +28,7 @@ class Three(SiteDirective):
 
     `:file:` defaults to model.py. `:numpy:`, `:torch:` and `:jax:` give a backend's own name for
     it, or several, or "nothing" (then the content says why); `:numpy-file:` and so on its own file.
-    `:with:` names what is shown of NumPy alone, below.
+    `:with:` names code of NumPy alone, which is shown below.
     """
 
     option_spec: ClassVar = {
@@ -62,7 +62,7 @@ class Three(SiteDirective):
         return [*shown, *(one_pane(excerpt, BY_HAND, excerpt.place) for excerpt in below)]
 
     def excerpts(self, backend: str, names: str) -> list[Excerpt]:
-        """The definitions of these names, one after another; none if there is nothing."""
+        """The definitions of these names, in order; none for "nothing"."""
         file = self.options.get(f"{backend}-file", self.options.get("file", "model.py"))
         docstring = "no-docstring" not in self.options
         return [

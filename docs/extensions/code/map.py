@@ -1,6 +1,6 @@
 """`{map}`: the architecture; its boxes lead to the pages that explain them.
 
-The content stands beside it. A small one is on each of these pages, with its own boxes marked.
+The directive's content goes beside it. Each of these pages has a small map, with its boxes marked.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from docs.extensions.directive import SiteDirective, raw
 from shared.config import GPTConfig
 
 MODEL = GPTConfig(vocab_size=65, n_layer=1, tie_weights=True)
-"""The default preset's, with one block for all."""
+"""The default preset's model, with one block standing for all."""
 PAGES = {
     "embed": "01-data-and-tokenizers",
     "h.0.ln_1": "05-layernorm-and-residuals",
@@ -28,15 +28,15 @@ PAGES = {
     "logits": "09-loss",
     "probs": "13-sampling-and-the-kv-cache",
 }
-"""The page about a value."""
+"""For each value, the page about it."""
 
 
 class Map(Architecture):
     """The architecture with links.
 
     Args:
-        address: of a page.
-        here: the page on which it is.
+        address: gives the address of a page.
+        here: the page that shows the map.
     """
 
     frame = 'role="navigation" aria-label="the parts of the model, and their pages"'
@@ -52,7 +52,7 @@ class Map(Architecture):
 
 
 class ModelMap(SiteDirective):
-    """The picture, and what stands beside it."""
+    """The map, with the directive's content beside it."""
 
     optional_arguments = 0
 

@@ -1,4 +1,4 @@
-"""Code as HTML, coloured by Pygments, and three panes of it: side by side, or else behind tabs.
+"""Code as HTML, coloured by Pygments, and three panes of it: side by side, or behind tabs.
 
 Without JavaScript all three are shown; on a narrow screen, one below the other.
 """
@@ -48,7 +48,7 @@ def pane_head(title: str, place: str, *, copy: bool = True) -> str:
 
 
 def highlighted_lines(lines: Sequence[str]) -> list[str]:
-    """Each line of Python as an element: all that is in it is closed on its line."""
+    """Each line of Python as an element, in which every inner element is closed."""
     lexer = PythonLexer(stripnl=False)
     text = highlight("\n".join(lines) + "\n", lexer, HtmlFormatter(nowrap=True))
     marked = _COMMENT.sub(lambda comment: _SHAPE.sub(_MARKED, comment[0]), text)
