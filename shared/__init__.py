@@ -1,4 +1,4 @@
-"""What every backend agrees on: configuration, data, weights on disk, the training loop.
+"""What all backends share: configuration, data, weights on disk, the training loop.
 
 Nothing in this package imports a framework or a backend; `shared.protocol.load_backend` reaches
 backends by name, at run time.

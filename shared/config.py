@@ -1,8 +1,8 @@
 """The configurations, and the presets that fill them.
 
-`GPTConfig` says what the function is, `TrainConfig` how its weights are found, `SampleConfig`
-how text is drawn from it, `RunLimits` when to stop. All are frozen and check themselves: an
-impossible configuration cannot be built.
+`GPTConfig` defines the model, `TrainConfig` how it is trained, `SampleConfig` how text is drawn
+from it, and `RunLimits` when to stop. All are frozen and check themselves: an impossible
+configuration cannot be built.
 """
 
 import functools
@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from shared.errors import ConfigError
 
-# Types of fields, which `check_fields` checks; a message says what a value must be.
+# The types that `check_fields` checks; its messages quote the descriptions.
 LARGEST = sys.float_info.max
 Count = Annotated[
     int, Meta(ge=1, le=2**63 - 1, description="a whole number, 1 or more (below 2^63)")
@@ -43,8 +43,8 @@ DEFAULT_PRESET = "nanogpt-cpu"
 
 
 def weight_dtype(dtype: str) -> str:
-    """The type that the weights have: float32 where bfloat16 is only computed in (mixed precision,
-    Micikevicius et al. 2018: an update is often too small to change a weight of 8 bits)."""
+    """The dtype of the weights: with bfloat16 it is still float32 (mixed precision, Micikevicius et
+    al. 2018), because an update is often too small to change a weight of 8 bits."""
     return "float32" if dtype == "bfloat16" else dtype
 
 
@@ -52,7 +52,7 @@ def weight_dtype(dtype: str) -> str:
 class GPTConfig:
     """The architecture: a decoder-only Transformer (Radford et al. 2019, §2.3).
 
-    Raises `ConfigError` for a combination that no model can have.
+    Raises `ConfigError` for an impossible combination.
     """
 
     vocab_size: Count
@@ -74,9 +74,9 @@ class GPTConfig:
     position: Position = "learned"
     """A trained table of positions (GPT-2) or fixed sines and cosines (Vaswani et al. 2017)."""
     bias: bool = True
-    """Whether linears and LayerNorms have biases."""
+    """Whether linear layers and LayerNorms have biases."""
     tie_weights: bool = False
-    """Whether lm_head is the token embedding itself."""
+    """Whether lm_head shares the weights of the token embedding."""
     layer_norm_epsilon: Positive = 1e-5
     """Added to the variance inside LayerNorm's square root."""
     dropout: BelowOne = 0.0
@@ -121,9 +121,9 @@ class TrainConfig:
     learning_rate: Positive = 1e-3
     """The peak learning rate."""
     min_lr: NotNegative = 1e-4
-    """Where the cosine schedule ends."""
+    """The learning rate at the end of the cosine schedule."""
     schedule: Schedule = "cosine"
-    """After the warm-up: down a half cosine to min_lr, or constant."""
+    """After the warm-up: half a cosine down to min_lr, or constant."""
     warmup_steps: Natural = 100
     """Steps of linear warm-up."""
     beta1: BelowOne = 0.9
@@ -133,7 +133,7 @@ class TrainConfig:
     epsilon: Positive = 1e-8
     """AdamW: added to the root of the second moment, outside the root."""
     weight_decay: NotNegative = 0.1
-    """AdamW: decoupled decay, times the learning rate; on tensors of two or more dimensions."""
+    """AdamW: decoupled decay, times the learning rate; for tensors of two or more dimensions."""
     grad_clip: NotNegative = 1.0
     """Largest global norm of the gradient. 0: no clipping."""
     eval_interval: Count = 250
@@ -141,10 +141,10 @@ class TrainConfig:
     checkpoint_interval: Count = 500
     """Steps between checkpoints. The last step always writes one."""
     seed: Natural = 1337
-    """Decides the initial weights and the order of the batches."""
+    """Determines the initial weights and the batches."""
     accumulate: Count = 1
-    """Micro-batches per step: the batch is split into this many, and their gradients are
-    accumulated. The same step in less memory; if they do not divide batch_size, sizes differ."""
+    """Micro-batches per step, whose gradients are accumulated: the same step in less memory. If the
+    number does not divide batch_size, their sizes differ."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -162,7 +162,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class SampleConfig:
-    """How to draw text. Raises `ConfigError` for a value outside its range."""
+    """How to sample text. Raises `ConfigError` for a value outside its range."""
 
     max_new_tokens: Natural = 300
     """Tokens to write after the prompt."""
@@ -173,7 +173,7 @@ class SampleConfig:
     top_p: Share | None = None
     """Keep the fewest tokens whose probabilities reach p (Holtzman et al. 2020). None: all."""
     seed: Natural = 1
-    """The token at position n is drawn with a uniform that depends on (seed, n) alone."""
+    """The token at position n is drawn with a random number that depends on (seed, n) alone."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -186,8 +186,8 @@ class SampleConfig:
 
 @dataclass(frozen=True)
 class RunLimits:
-    """When a run ends before its last step, what it measures, and what it keeps. None of it changes
-    the weights.
+    """When a run stops early, what it measures, and what it keeps. None of this changes the
+    weights.
 
     Raises `ConfigError` for a value outside its range.
     """
@@ -195,12 +195,12 @@ class RunLimits:
     max_seconds: Positive | None = None
     """Stop after this many seconds and save; --resume continues. None: no limit."""
     target_loss: Positive | None = None
-    """Stop once the validation loss is so low, in nats per token, and save. None: never."""
+    """Stop and save once the validation loss is this low, in nats per token. None: never."""
     keep_checkpoints: Count | None = None
     """Keep the N newest checkpoints and the best. None: all."""
     eval_windows: Count | None = None
-    """Validate on N windows, spread over the validation split, instead of on all of it: a large
-    model takes minutes for that. None: all."""
+    """Validate on N windows, spread over the validation split, instead of all of it, which takes a
+    large model minutes. None: all."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -217,7 +217,7 @@ class Preset:
 
 
 def preset_names() -> list[str]:
-    """The presets that can be asked for, in alphabetical order."""
+    """The available presets, in alphabetical order."""
     return sorted(path.stem for path in PRESETS.glob("*.toml"))
 
 
@@ -244,12 +244,12 @@ def _types(config: Any) -> dict[str, Any]:
 
 
 def check_fields(config: Any) -> None:
-    """Raise `ConfigError` for the first field of a dataclass whose value is not of its type."""
+    """Raise `ConfigError` for the first field whose value does not match its type."""
     for name, kind in _types(config.__class__).items():
         value = getattr(config, name)
-        try:  # one of NumPy's floats is a float, to Python but not to msgspec
+        try:  # NumPy's float64 is a float to Python, but not to msgspec
             msgspec.convert(float(value) if isinstance(value, float) else value, kind)
-        except (msgspec.ValidationError, UnicodeEncodeError):  # half of a surrogate pair
+        except (msgspec.ValidationError, UnicodeEncodeError):  # a lone surrogate
             raise ConfigError(f"{name} is {value!r}; it must be {_described(kind)}") from None
 
 

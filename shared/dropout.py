@@ -1,8 +1,8 @@
-"""Which numbers dropout sets to zero (Srivastava et al. 2014), at the four sites of GPT-2.
+"""Which values dropout sets to zero (Srivastava et al. 2014), at the four sites of GPT-2.
 
-Each framework has a random generator of its own. These masks are the same for every backend, so
-that trainings with dropout can be compared, and a pure function of seed and step, so that a resumed
-run continues exactly.
+Each framework has its own random generator. These masks are the same for every backend, so that
+training with dropout can be compared, and a pure function of seed and step, so that a resumed run
+continues exactly.
 """
 
 from math import prod
@@ -14,27 +14,27 @@ from shared.config import GPTConfig
 from shared.randomness import DROPOUT, generator
 
 RESOLUTION = 1 << 16
-"""16 random bits decide about a number, so the probability is a multiple of 1 / 65,536."""
+"""16 random bits decide about each value, so the probability is a multiple of 1 / 65,536."""
 
 
 def keep_share(dropout: float) -> float:
-    """The share of the numbers that is kept on average. What is kept is divided by it."""
+    """The share of the values kept on average; the kept values are divided by it."""
     return 1 - _dropped(dropout) / RESOLUTION
 
 
 def dropout_masks(
     config: GPTConfig, seed: int, step: int, batch_size: int, length: int
 ) -> dict[str, Bool[np.ndarray, "..."]]:
-    """What is kept at every site in one training step, by the name of the site's module.
+    """What to keep at every site in one training step, by the name of the site's module.
 
-    The first axis is the batch. Without dropout there is no mask.
+    The first axis is the batch. Without dropout there are no masks.
     """
     if not (dropped := _dropped(config.dropout)):
         return {}
     B, T, C, H = batch_size, length, config.n_embd, config.n_head
     sites: dict[str, tuple[int, ...]] = {"drop": (B, T, C)}  # embeddings
     for i in range(config.n_layer):
-        sites[f"h.{i}.attn.attn_dropout"] = (B, H, T, T)  # the attention's weights
+        sites[f"h.{i}.attn.attn_dropout"] = (B, H, T, T)  # attention weights
         sites[f"h.{i}.attn.resid_dropout"] = (B, T, C)  # what is added to the residual stream
         sites[f"h.{i}.mlp.dropout"] = (B, T, C)
     masks = {}
@@ -46,5 +46,5 @@ def dropout_masks(
 
 
 def _dropped(dropout: float) -> int:
-    """How many of the `RESOLUTION` values of 16 bits mean zero. Never all of them."""
+    """How many of the `RESOLUTION` 16-bit values mean zero: never all of them."""
     return min(round(dropout * RESOLUTION), RESOLUTION - 1)

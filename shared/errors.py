@@ -1,20 +1,20 @@
-"""The one kind of error that a command line shows without a traceback."""
+"""The errors that commands show without a traceback."""
 
 
 class UserError(Exception):
-    """Something the user gave cannot be used.
+    """Something that the user supplied is unusable.
 
-    The message is the whole explanation, in one or two lines: what was found, what was expected,
-    and where it helps, what to do. Command lines print it and exit with status 2.
+    The message explains it fully in one or two lines: what was found, what was expected and, where
+    it helps, what to do. Commands print it and exit with status 2.
     """
 
 
 class ConfigError(UserError, ValueError):
-    """A configuration that no model or training run can have."""
+    """An impossible configuration of a model or training run."""
 
 
 class InputError(UserError, ValueError):
-    """Tokens that a model cannot take: wrong type, wrong shape, or ids out of range."""
+    """Arrays that a model cannot accept: wrong type, wrong shape, or ids out of range."""
 
 
 class TokenizerError(UserError):
@@ -26,7 +26,7 @@ class DatasetError(UserError):
 
 
 class CheckpointError(UserError):
-    """A checkpoint that is missing, incomplete, damaged, or not what it says it is."""
+    """A checkpoint that is missing, incomplete, damaged, or not what it claims to be."""
 
 
 class RunError(UserError):

@@ -1,4 +1,4 @@
-"""Writing files so that a crash leaves the old one or the new one, and errors in one line."""
+"""Replace files so that a crash leaves the old or the new one; explain errors in one line."""
 
 import errno
 import os
@@ -16,9 +16,9 @@ from shared.errors import RunError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file beside `path`, which takes the place of `path` once it is whole.
+    """Open a new file beside `path` that replaces `path` once it is complete.
 
-    Its name is random and it is created exclusively, so no symbolic link that waits there is
+    Its name is random and it is created exclusively, so no symbolic link planted there is
     followed; one at `path` itself is replaced.
     """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
@@ -33,18 +33,18 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def user_cache() -> Path:
-    """Where the user's system keeps what can be made or downloaded again."""
+    """The user's cache directory, for what can be made or downloaded again."""
     return platformdirs.user_cache_path("minigpt")
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Replace a file by `text` in UTF-8, whole or not at all."""
+    """Replace a file with `text` in UTF-8, completely or not at all."""
     with replacing(path) as file:
         file.write(text.encode())
 
 
 def check_regular(path: Path) -> None:
-    """Raise `OSError` for a pipe (it would block its reader), a device, a directory or nothing."""
+    """Raise `OSError` unless this is a regular file. (Reading a pipe would block.)"""
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, "it is a directory")

@@ -1,6 +1,6 @@
 """The weights of a model: their names, their shapes, and their initial values.
 
-Every backend starts from the same ones.
+Every backend starts from the same values.
 """
 
 import math
@@ -12,11 +12,11 @@ from shared.config import GPTConfig, weight_dtype
 
 
 def tensor_shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
-    """The manifest: every weight of the model by its canonical name, in the order of the data flow.
+    """The manifest: the shape of every weight by canonical name, in the order of the data flow.
 
     Names and layouts are GPT-2's: linears are stored (in, out), except lm_head, which is [V, C]
     like the embedding it may be tied to (and is absent when it is). Biases are absent when
-    `config.bias` is false, `wpe` when positions are sinusoidal, `ln_f` when the norm comes last.
+    `config.bias` is false, `wpe` when positions are sinusoidal, `ln_f` in a post-norm model.
     """
     V, C, F = config.vocab_size, config.n_embd, config.inner_size
     shapes: dict[str, tuple[int, ...]] = {"transformer.wte.weight": (V, C)}
@@ -50,7 +50,7 @@ def init_weights(config: GPTConfig, seed: int, dtype: str = "float32") -> dict[s
     every block) from N(0, 0.02/√(2·n_layer)), so that the sum of all 2·n_layer contributions does
     not grow with depth. Biases are 0 and LayerNorm's gains 1.
 
-    Drawn in float64 and then rounded to `dtype`, so a float32 and a float64 run start together.
+    Drawn in float64 and then rounded to `dtype`, so float32 and float64 runs start alike.
     """
     rng = randomness.generator(seed, randomness.WEIGHTS)
     weights = {}

@@ -1,4 +1,4 @@
-"""Whether a model fits into this machine at all, said before anything is tried."""
+"""Check that a model fits into this machine's memory before anything is tried."""
 
 import os
 
@@ -12,13 +12,13 @@ GIB = 2**30
 
 
 def check_memory(config: GPTConfig, train: TrainConfig, dtype: str) -> None:
-    """Refuse a training that needs more than all of this machine's memory.
+    """Refuse training that needs more memory than this machine has.
 
-    A lower bound is enough to catch a slip of the keyboard: weights, gradients and two moments, and
-    of a batch the values that the backward pass cannot do without.
+    A lower bound is enough to catch a typing mistake: weights, gradients, two moments, and the
+    values of a batch that the backward pass cannot do without.
 
     Raises:
-        ConfigError: with the number of parameters, what is needed and what there is.
+        ConfigError: with the number of parameters, the memory needed and the memory available.
     """
     V, C, F, T = config.vocab_size, config.n_embd, config.inner_size, config.block_size
     positions = -(-train.batch_size // train.accumulate) * T
@@ -34,19 +34,19 @@ def check_memory(config: GPTConfig, train: TrainConfig, dtype: str) -> None:
 
 
 def check_model_memory(config: GPTConfig, dtype: str) -> None:
-    """Refuse a model whose weights alone are more than the memory. Raises `ConfigError`."""
+    """Refuse a model whose weights alone exceed the memory. Raises `ConfigError`."""
     needed = (parameters(config) + sinusoids(config)) * np.dtype(weight_dtype(dtype)).itemsize
     _check(needed, f"a model with n_embd {config.n_embd:,} and block_size {config.block_size:,}")
 
 
 def parameters(config: GPTConfig) -> int:
-    """About how many there are: the matrices, which are nearly all."""
+    """The approximate number of parameters: those of the matrices, which are nearly all."""
     V, C, F = config.vocab_size, config.n_embd, config.inner_size
     return config.n_layer * (4 * C * C + 2 * C * F) + V * C
 
 
 def sinusoids(config: GPTConfig) -> int:
-    """Numbers in the table of fixed positions, which no checkpoint holds."""
+    """The size of the table of fixed positions, which no checkpoint contains."""
     return config.block_size * config.n_embd if config.position == "sinusoidal" else 0
 
 
@@ -60,7 +60,7 @@ def _check(needed: int, what: str) -> None:
 
 
 def physical_memory() -> int | None:
-    """Bytes of memory in this machine; None where the system does not tell."""
+    """This machine's memory in bytes; None if the system does not report it."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows

@@ -1,4 +1,4 @@
-"""Several processes that train one model: what their launchers tell them, and how to start them.
+"""Several processes that train one model: what launchers tell them, and how to start them.
 
 A batch is a function of seed and step, so every process draws all of it and takes its own rows.
 Their gradients, each weighted by its share of the rows, add up to that of the batch: see
@@ -22,35 +22,35 @@ LAUNCHERS = {
     "torch": ("torchrun", "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
     "jax": ("nox -s scale", "JAX_PROCESS_ID", "JAX_NUM_PROCESSES", "JAX_COORDINATOR_ADDRESS"),
 }
-"""By backend, what starts its processes, and the environment variables that it sets for each."""
+"""By backend: what starts its processes, and the environment variables it sets for each."""
 
 
 @dataclass(frozen=True)
 class World:
-    """Which process this is, of how many. The first one, 0, writes files and messages."""
+    """Which process this is, and of how many. Process 0 writes files and messages."""
 
     rank: int = 0
     size: int = 1
     most: Callable[..., tuple[float, ...]] = lambda *numbers: numbers
-    """The largest of what each process gives, for each number: so all decide alike."""
+    """The maximum of each number over all processes, so that all decide alike."""
 
 
 @runtime_checkable
 class ParallelBackend(Protocol):
-    """What a backend offers besides, if it can train in several processes."""
+    """A backend that can also train in several processes."""
 
     parallel: Any
     """A module with the functions `join`, `most` and `leave` of impls/numpy/parallel.py."""
 
 
 def find_world(backend: str) -> World:
-    """Which process of a backend this is, by the environment; one of one if nothing is set.
+    """Find in the environment which process of a backend this is; by default, the only one.
 
     Raises:
         ConfigError: only some of the variables are set, they contradict each other, or they are
             another backend's.
     """
-    backend, _, _ = backend.partition("@")  # those of a mode are started alike
+    backend, _, _ = backend.partition("@")  # its modes are started alike
     if backend not in LAUNCHERS:
         return World()
     launcher, *names = LAUNCHERS[backend]
@@ -81,7 +81,7 @@ def find_world(backend: str) -> World:
 def start(
     backend: str, size: int, command: Sequence[str], **options: Any
 ) -> list[subprocess.Popen[bytes]]:
-    """Start `python COMMAND` in `size` processes on this machine: mpiexec, or all of them.
+    """Start `python COMMAND` in `size` processes on this machine. Returns them, or mpiexec's.
 
     Raises:
         BackendError: mpiexec is not installed.

@@ -1,7 +1,7 @@
-"""The protocol that a backend implements, and how to get one by name.
+"""The protocol that a backend implements, and how to load one by name.
 
 NumPy arrays go in and NumPy arrays come out; names and shapes are those of `shared.layout`. The
-conformance suite, the training loop and the command lines know a backend by this protocol only.
+conformance suite, the training loop and the commands know backends only by this protocol.
 """
 
 import importlib
@@ -19,7 +19,7 @@ from shared.layout import tensor_shapes
 
 BACKENDS = ("numpy", "torch", "jax")
 PRECISIONS: tuple[str, ...] = ("float32", "float64")
-"""Those that every backend has."""
+"""The precisions of a backend that does not declare its `dtypes`."""
 
 CAPABILITIES = {
     "trace": "trace",
@@ -28,7 +28,7 @@ CAPABILITIES = {
     "generate": "generate",
     "decode": "decode",
 }
-"""What a model may leave out, and the method that it then lacks. The built-in ones have it all."""
+"""What a model may leave out, and the method it then lacks. The built-in models have them all."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class StepResult:
 
 @dataclass(frozen=True)
 class TrainState:
-    """Everything that training continues from, in canonical names and layout."""
+    """Everything needed to continue training, in canonical names and layout."""
 
     step: int
     """Updates done so far."""
@@ -67,9 +67,9 @@ class Trainer(Protocol):
 
 @runtime_checkable
 class Model(Protocol):
-    """A GPT with weights. Tokens are integers [B, T], T ≤ block_size; else `InputError`.
+    """A GPT with weights. Tokens are integers [B, T], T ≤ block_size; others raise `InputError`.
 
-    A model of your own may lack the methods of `CAPABILITIES`: see `claimed`.
+    Your own model may lack the methods of `CAPABILITIES`: see `claimed`.
     """
 
     config: GPTConfig
@@ -104,7 +104,7 @@ class Bigram(Protocol):
 
 @runtime_checkable
 class BigramBackend(Protocol):
-    """What a backend offers besides, if it has the baseline."""
+    """A backend that also has the baseline."""
 
     def bigram(
         self, table: Float[np.ndarray, "V V"], config: TrainConfig, dtype: str = "float32"
@@ -116,7 +116,7 @@ class BigramBackend(Protocol):
 
 @runtime_checkable
 class AttentionStepsBackend(Protocol):
-    """What a backend offers besides, if it has the four steps from averaging to self-attention."""
+    """A backend that also has the four steps from averaging to self-attention."""
 
     def attention_steps(
         self,
@@ -124,7 +124,7 @@ class AttentionStepsBackend(Protocol):
         weight: Float[np.ndarray, "C E"],
         bias: Float[np.ndarray, " E"],
     ) -> dict[str, np.ndarray]:
-        """Every value that `shared.taps.step_names` names, in the precision of x.
+        """Every value listed by `shared.taps.step_names`, in the precision of x.
 
         `weight` and `bias` are one head's part of c_attn: queries, keys and values side by side,
         E = 3·D.
@@ -136,10 +136,10 @@ class AttentionStepsBackend(Protocol):
 class Backend(Protocol):
     """A module (or object) that builds models.
 
-    It may say in `capabilities`, a tuple of keys of `CAPABILITIES`, what its models can do. The
-    conformance suite then holds it to that and reports the rest as not offered. One that is not
-    judged in float64 and float32 says so in `dtypes`, such as ("float32",); one that takes long to
-    build in `cases`, the names of those that are enough.
+    It may declare in `capabilities`, a tuple of keys of `CAPABILITIES`, what its models can do. The
+    conformance suite then checks these and reports the rest as not offered. A backend without both
+    float64 and float32 declares its `dtypes`, such as ("float32",); one that is slow to build
+    declares `cases`, the names of the cases to run.
     """
 
     name: str
@@ -155,17 +155,16 @@ class Backend(Protocol):
 
 
 def load_backend(name: str) -> Backend:
-    """The backend called `name`: "numpy", "torch", "jax", "exercise", or anybody's import path.
-    With "@" and a mode or a device behind it, such as "torch@compile", it is that of its module
-    `modes`.
+    """Load a backend: "numpy", "torch", "jax", "exercise", or any import path. A mode or device
+    after "@", as in "torch@compile", comes from the backend's module `modes`.
 
     Raises:
-        BackendError: no such module, its framework is not installed, it is not a backend, or it
-            does not have the mode here.
+        BackendError: no such module, its framework is not installed, it is not a backend, or this
+            machine lacks the mode.
     """
     name, at, mode = name.partition("@")
     if at:
-        load_backend(name)  # whatever it lacks is said first
+        load_backend(name)  # reports first what the backend lacks
         path = f"impls.{name}.modes" if name in BACKENDS else f"{name}.modes"
         if not _exists(path):
             raise BackendError(f"backend {name!r} has no modes, and so no {mode!r}")
@@ -195,15 +194,15 @@ def load_backend(name: str) -> Backend:
 def claimed(backend: Backend, model: Model) -> frozenset[str]:
     """The keys of `CAPABILITIES` that a backend claims.
 
-    Those of its attribute `capabilities`, if it has one, else those whose methods its models have.
-    So a method may simply be left out; and what is claimed but missing is a fault.
+    Those in its attribute `capabilities`, if it has one, otherwise those whose methods its models
+    have. So a method may simply be left out, but what is claimed and missing is an error.
     """
     has = [key for key, method in CAPABILITIES.items() if hasattr(model, method)]
     return frozenset(getattr(backend, "capabilities", has))
 
 
 def precisions(backend: Backend) -> tuple[str, ...]:
-    """The precisions that a backend is judged in: its attribute `dtypes`, or `PRECISIONS`."""
+    """The precisions that a backend is tested in: its attribute `dtypes`, or `PRECISIONS`."""
     return tuple(getattr(backend, "dtypes", PRECISIONS))
 
 
@@ -215,7 +214,7 @@ def _exists(path: str) -> bool:
 
 
 def _import(path: str, name: str) -> Any:
-    """Import a backend's module and say in one line why it cannot be had."""
+    """Import a backend's module, or explain in one line why it is unavailable."""
     if path == "impls.exercise" and not _exists(f"{path}.backend"):
         raise BackendError("impls/exercise is not written yet: `nox -s exercise` writes it")
     if not path or path.startswith(".") or not _exists(path):
@@ -234,7 +233,7 @@ def _import(path: str, name: str) -> Any:
 
 
 def check_weights(config: GPTConfig, weights: Mapping[str, np.ndarray]) -> None:
-    """Let in only the tensors of the manifest, all of them, in their shapes.
+    """Accept exactly the tensors of the manifest, in their shapes.
 
     Raises:
         InputError: naming the first tensor that is missing, unknown or misshapen.
@@ -252,7 +251,7 @@ def check_weights(config: GPTConfig, weights: Mapping[str, np.ndarray]) -> None:
 
 
 def check_state(config: GPTConfig, train: TrainConfig, state: TrainState) -> None:
-    """Let in only a state that a trainer of this model and optimizer can continue from.
+    """Accept only a state that a trainer of this model and optimizer can continue from.
 
     Raises:
         InputError: a tensor is missing, unknown or misshapen, among weights or moments, or the step
@@ -275,15 +274,15 @@ def check_state(config: GPTConfig, train: TrainConfig, state: TrainState) -> Non
 
 
 def check_dtype(dtype: str, known: Sequence[str] = PRECISIONS) -> None:
-    """Raises `ConfigError` for a precision that the backend lacks; every backend has these two."""
+    """Raise `ConfigError` for a precision that the backend lacks."""
     if dtype not in known:
         raise ConfigError(f"dtype is {dtype!r}; it must be one of {', '.join(known)}")
 
 
 def check_tokens(config: GPTConfig, tokens: np.ndarray, targets: np.ndarray | None = None) -> None:
-    """Input validation: every backend accepts only what all backends understand alike.
+    """Input validation: every backend accepts only what all backends treat alike.
 
-    Out-of-range ids, for one, are an error in NumPy and torch, but clamp or become NaN in JAX.
+    Out-of-range ids, for example, are an error in NumPy and torch, but clamped or NaN in JAX.
 
     Raises:
         InputError: not [B, T], not integers, empty, T > block_size, an id outside the vocabulary,

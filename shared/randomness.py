@@ -1,7 +1,7 @@
 """Random numbers that depend on nothing but a seed and a position.
 
-A counter-based generator (Philox; Salmon et al. 2011) gives the n-th number without the n-1
-before it. So batches can be a pure function of (seed, step) and samples of (seed, position): a
+A counter-based generator (Philox; Salmon et al. 2011) gives the n-th number without computing the
+n-1 before it. So batches can be a pure function of (seed, step) and samples of (seed, position): a
 resumed run continues exactly, and the three backends see the same batches and write the same text.
 """
 
@@ -18,7 +18,7 @@ def generator(seed: int, stream: int, position: int = 0, part: int = 0) -> np.ra
         seed: chosen by the user, 0 ≤ seed < 2^63.
         stream: one of the constants of this module.
         position: a step or a token's position, 0 ≤ position < 2^63.
-        part: of what is drawn there, 0 ≤ part < 2^63.
+        part: which of several draws at this position, 0 ≤ part < 2^63.
     """
     # Philox counts in its first 64-bit word; ours are the last two, so neighbours never overlap.
     counter = np.array([0, 0, position, part], dtype=np.uint64)

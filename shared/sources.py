@@ -1,5 +1,5 @@
-"""Where the repository is, and fingerprints of its files: what was made from them is out of date
-when the fingerprint has changed."""
+"""Where the repository is, and fingerprints of its files: when one changes, whatever was made from
+the files is out of date."""
 
 import hashlib
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ ROOT = Path(__file__).resolve().parent.parent
 def fingerprint(sources: Iterable[str], root: Path = ROOT) -> str:
     """A hash of the names and contents of files and directories, given relative to `root`.
 
-    What Python, an editor or a file manager leaves beside the sources is left out.
+    What Python, an editor or a file manager leaves beside the sources is ignored.
 
     Raises:
         FileNotFoundError: one of `sources` does not exist, or is a directory without a file.
-            (Silently left out, its changes would go unnoticed from then on.)
+            (If it were skipped silently, later changes to it would go unnoticed.)
     """
     digest = hashlib.sha256()
     for source in sources:
@@ -42,6 +42,6 @@ def files_of(top: Path) -> list[Path]:
 
 
 def is_left_over(name: str) -> bool:
-    """Whether a file or directory of this name is no source: `__pycache__`, `.model.py.swp`,
-    `model.py~`, `#model.py#`, `.DS_Store`, and the `exercise`, which is its reader's."""
+    """Whether a file or directory of this name is not a source: `__pycache__`, `.model.py.swp`,
+    `model.py~`, `#model.py#`, `.DS_Store`, or `exercise`, which belongs to the reader."""
     return name in ("__pycache__", "exercise") or name.startswith((".", "#")) or name.endswith("~")

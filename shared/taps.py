@@ -1,8 +1,8 @@
-"""Taps: named places in the forward pass where a value can be looked at.
+"""Taps: named points in the forward pass where a value can be observed.
 
 Most are outputs of modules, which impls/NAME/trace.py records in its framework's own way. The rest,
-such as what is computed inside attention, goes through `self.tap("q", q)`, which gives q back. The
-names are the same in every backend; that is what lets a disagreement name the line where it begins.
+such as the values inside attention, pass through `self.tap("q", q)`, which returns q. The names are
+the same in every backend, so a disagreement can be traced to the line where it begins.
 """
 
 from collections.abc import Mapping
@@ -14,20 +14,20 @@ Array = TypeVar("Array")
 
 
 class Tap:
-    """Records values of the module at `path`, or, without a record, does nothing and is false."""
+    """Records values of the module at `path`; without a record, it does nothing and is false."""
 
     def __init__(self, record: dict[str, Any] | None = None, path: str = "") -> None:
         self.record = record
         self.path = path
 
     def __call__(self, name: str, value: Array) -> Array:
-        """Record `value` as PATH.`name` if a trace is wanted, and return it unchanged."""
+        """Record `value` as PATH.`name` during a trace, and return it unchanged."""
         if self.record is not None:
             self.record[f"{self.path}.{name}".strip(".")] = value
         return value
 
     def inside(self, name: str) -> "Tap":
-        """The tap of the part `name` of this module."""
+        """The tap of this module's part `name`."""
         return Tap(self.record, f"{self.path}.{name}".strip(".")) if self else self
 
     def __bool__(self) -> bool:
@@ -38,7 +38,7 @@ NO_TAP = Tap()
 
 
 def collect(config: GPTConfig, record: Mapping[str, Array]) -> dict[str, Array]:
-    """The taps among all that was recorded, under their names and in their order."""
+    """Select the taps from everything recorded, by name and in their order."""
     found = {tap: recorded_as(tap) for tap in tap_names(config)}
     return {tap: record[path] for tap, path in found.items() if path in record}
 
@@ -68,7 +68,7 @@ STEPS = {
     "average_by_softmax": ("scores", "weights", "y"),
     "self_attention": ("q", "k", "v", "scores", "weights", "y"),
 }
-"""The functions of impls/NAME/attention_steps.py, and the values that each of them names.
+"""The functions of impls/NAME/attention_steps.py, and the values that each of them records.
 
 q, k, v and y of self_attention are [B, T, D], its scores (scaled, before the mask) and weights
 [B, T, T]; the others' y is [B, T, C], their scores and weights [T, T].
@@ -76,5 +76,5 @@ q, k, v and y of self_attention are [B, T, D], its scores (scaled, before the ma
 
 
 def step_names() -> list[str]:
-    """All values that `attention_steps` of a backend gives: "average_by_loop.y" and so on."""
+    """All values that `attention_steps` of a backend returns: "average_by_loop.y" and so on."""
     return [f"{step}.{name}" for step, names in STEPS.items() for name in names]

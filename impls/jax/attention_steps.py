@@ -1,6 +1,6 @@
 """From averaging to self-attention in four steps, each a few lines.
 
-`python -m lessons.attention_steps --backend jax` runs them on numbers that can be checked by hand.
+`python -m lessons.attention_steps --backend jax` runs them on numbers you can check by hand.
 Step 4 is one head of `CausalSelfAttention` in model.py: the same lines, without the heads.
 Shapes: B batch, T tokens, C channels of x, D channels of the head, E = 3·D.
 """
@@ -27,16 +27,16 @@ def average_by_loop(x: Float[Array, "B T C"], tap: Tap = NO_TAP) -> Float[Array,
 
 
 def average_by_matrix(x: Float[Array, "B T C"], tap: Tap = NO_TAP) -> Float[Array, "B T C"]:
-    """Step 2: the same as one product, with row t holding the weights of position t's mean."""
+    """Step 2: the same as one matrix product; row t holds the weights of position t's mean."""
     T = x.shape[1]
-    ones = jnp.tril(jnp.ones((T, T), dtype=x.dtype))  # [T, T]; 0 where the future is
+    ones = jnp.tril(jnp.ones((T, T), dtype=x.dtype))  # [T, T]; 0 for the future
     att = tap("weights", ones / ones.sum(axis=1, keepdims=True))  # rows sum to 1
     y = att @ x  # [T, T] @ [B, T, C]
     return tap("y", y)  # [B, T, C]
 
 
 def average_by_softmax(x: Float[Array, "B T C"], tap: Tap = NO_TAP) -> Float[Array, "B T C"]:
-    """Step 3: the same weights out of a masked softmax: equal scores give equal weights."""
+    """Step 3: the same weights from a masked softmax: equal scores give equal weights."""
     T = x.shape[1]
     mask = causal_mask(T, T, 0)  # [T, T]
     scores = tap("scores", jnp.zeros((T, T), dtype=x.dtype))
@@ -49,8 +49,8 @@ def average_by_softmax(x: Float[Array, "B T C"], tap: Tap = NO_TAP) -> Float[Arr
 def self_attention(
     x: Float[Array, "B T C"], c_attn: nnx.Linear, tap: Tap = NO_TAP
 ) -> Float[Array, "B T D"]:
-    """Step 4: the scores come from x itself, by learned queries and keys (Vaswani et al. 2017,
-    §3.2.1). What is averaged are learned values."""
+    """Step 4: the scores come from x itself, through learned queries and keys, and they weight
+    learned values (Vaswani et al. 2017, §3.2.1)."""
     T = x.shape[1]
     q, k, v = jnp.split(c_attn(x), 3, axis=-1)  # 3 × [B, T, D]
     q, k, v = tap("q", q), tap("k", k), tap("v", v)
@@ -65,7 +65,7 @@ def self_attention(
 def attention_steps(
     x: Float[np.ndarray, "B T C"], weight: Float[np.ndarray, "C E"], bias: Float[np.ndarray, " E"]
 ) -> dict[str, np.ndarray]:
-    """Every named value of the four steps, as `shared.protocol.AttentionStepsBackend` says."""
+    """Every named value of the four steps: see `shared.protocol.AttentionStepsBackend`."""
     record: dict[str, Array] = {}
     tap = Tap(record)
     x = jnp.array(x)

@@ -1,4 +1,4 @@
-"""The adapter: the JAX backend behind the protocol of shared/protocol.py."""
+"""The adapter from the JAX backend to the protocol in shared/protocol.py."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -47,7 +47,7 @@ def build(
     dtype: str = "float32",
     device: str = "cpu",
 ) -> "JaxModel":
-    """A model with a copy of `weights`. Raises `UserError` for what does not fit."""
+    """Build a model with a copy of `weights`. Raises `UserError` for unusable arguments."""
     check_weights(config, weights)
     check_dtype(dtype, get_args(Dtype))
     place = find_device(device)
@@ -59,7 +59,7 @@ def find_device(name: str) -> jax.Device:
     """The first device of that kind. Raises `ConfigError` if this machine or this JAX lacks it."""
     try:
         if not name:
-            raise RuntimeError("it has no name")  # jax.devices("") is the default one
+            raise RuntimeError("it has no name")  # jax.devices("") is the default
         return parallel.meet(jax.devices(name))
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
@@ -67,7 +67,7 @@ def find_device(name: str) -> jax.Device:
 
 
 class OneKey(nnx.Rngs):
-    """One key for all layers, for shapes alone. Counting keys would take 0.7 s for GPT-2."""
+    """One key for all layers: only shapes matter, and counting keys takes 0.7 s for GPT-2."""
 
     def params(self) -> jax.Array:
         return jax.random.key(0)
@@ -75,15 +75,15 @@ class OneKey(nnx.Rngs):
 
 @cache
 def abstract_model(config: GPTConfig, dtype: str) -> tuple[nnx.GraphDef, nnx.State]:
-    """The module's structure and the shapes of its weights; their values come from outside.
+    """The module's structure and the shapes of its weights, without their values.
 
-    With bfloat16, mixed precision: weights in float32, and every layer casts them and its input.
+    bfloat16 means mixed precision: weights in float32, and every layer casts them and its input.
     """
     types: Types = {"param_dtype": jnp.dtype(weight_dtype(dtype)), "dtype": jnp.dtype(dtype)}
     return nnx.split(nnx.eval_shape(lambda: GPT(config, types, OneKey())))
 
 
-# nnx has its own names for the arrays of its layers.
+# nnx has different names for the arrays of its layers.
 LEAVES = dict.fromkeys(["kernel", "embedding", "scale"], "weight")
 
 
@@ -100,7 +100,7 @@ def swap_layout(key: str, value: np.ndarray) -> np.ndarray:
 
 
 def to_numpy(state: nnx.State) -> dict[str, np.ndarray]:
-    """Copies by canonical name and in canonical layout."""
+    """Copies by canonical name, in canonical layout."""
     if parallel.sharded:
         state = parallel.gathered(state)
     arrays = {canonical_name(path): leaf[...] for path, leaf in nnx.to_flat_state(state)}
@@ -111,9 +111,9 @@ def to_numpy(state: nnx.State) -> dict[str, np.ndarray]:
 
 
 def from_numpy(like: nnx.State, arrays: Mapping[str, np.ndarray], device: jax.Device) -> nnx.State:
-    """A state with the structure and precisions of `like` and a copy of the values of `arrays`."""
+    """A state with the structure and dtypes of `like` and copies of `arrays` as its values."""
     flat = []
-    for path, leaf in reversed(nnx.to_flat_state(like)):  # wte, the largest, while there is room
+    for path, leaf in reversed(nnx.to_flat_state(like)):  # wte first: it is the largest
         key = canonical_name(path)
         value = np.array(swap_layout(key, arrays[key]), dtype=leaf.dtype, order="C")
         array = jax.device_put(value, parallel.place(value.shape, device))
@@ -123,7 +123,7 @@ def from_numpy(like: nnx.State, arrays: Mapping[str, np.ndarray], device: jax.De
 
 
 def to_array(value: jax.Array) -> np.ndarray:
-    """A copy. NumPy has no bfloat16."""
+    """A copy; bfloat16, which NumPy lacks, becomes float32."""
     return np.array(value, jnp.promote_types(value.dtype, jnp.float32))
 
 
@@ -193,13 +193,13 @@ class JaxTrainer:
     def __init__(self, model: JaxModel, config: TrainConfig) -> None:
         self.model, self.config = model, config
         state = build_optimizer(config, config.learning_rate).init(model.params)
-        # Where a step will put it: bound to no device it would make the second step compile again.
+        # Place the state where a step will put it; otherwise the second step would compile again.
         places = jax.tree.map(lambda leaf: parallel.place(leaf.shape, model.device), state)
         self.optimizer_state = jax.device_put(state, places)
         self.count = 0
 
     def arguments(self, tokens: np.ndarray, targets: np.ndarray, lr: float) -> tuple[Any, ...]:
-        """Of train_step, for the next step."""
+        """The arguments of `train_step` for the next step."""
         model, config = self.model, self.config
         state = model.graphdef, config, model.params, self.optimizer_state
         masks = dropout_masks(model.config, self.config.seed, self.count, *tokens.shape)

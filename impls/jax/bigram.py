@@ -1,6 +1,6 @@
-"""The baseline: guess the next token from the last one alone, with a table of scores.
+"""The baseline: predict the next token from the last one alone, with a table of scores.
 
-`python -m lessons.bigram --backend jax` trains the table; it approaches the table of counts.
+`python -m lessons.bigram --backend jax` trains the table; its loss approaches that of counting.
 """
 
 from functools import partial
@@ -18,7 +18,7 @@ from .optim import build_optimizer
 
 
 class Bigram:
-    """Row a of the table holds the scores of every token after token a: an embedding of size V."""
+    """Row a of the table scores every token that may follow token a: an embedding of size V."""
 
     def __init__(
         self, table: Float[np.ndarray, "V V"], config: TrainConfig, dtype: str = "float32"
@@ -41,7 +41,7 @@ class Bigram:
         return float(loss), np.array(grad)
 
     def step(self, tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]) -> float:
-        """One update; the loss before it."""
+        """Do one update. Returns the loss before it."""
         lr = learning_rate(self.config, self.count)
         ids = widened(tokens, targets)
         self.weight, self.optimizer_state, loss = train_step(
@@ -52,7 +52,7 @@ class Bigram:
 
 
 def widened(*ids: Int[np.ndarray, "B T"]) -> tuple[Int[np.ndarray, "B T"], ...]:
-    """In one integer type: so nothing compiles twice, and V fits, which indexing adds to an id."""
+    """Ids as int32: nothing compiles twice, and V, which indexing adds to an id, fits."""
     return tuple(each.astype(np.int32) for each in ids)
 
 
@@ -82,7 +82,7 @@ def train_step(
 
 
 def count_bigrams(ids: Integer[np.ndarray, " N"], vocab_size: int) -> Int[np.ndarray, "V V"]:
-    """How often token b follows token a, at [a, b]."""
+    """Count how often token b follows token a, at [a, b]."""
     ids = jnp.asarray(ids.astype(np.int64))
     counts = jnp.zeros((vocab_size, vocab_size), jnp.int64).at[ids[:-1], ids[1:]].add(1)
     return np.array(counts)

@@ -1,4 +1,4 @@
-"""The keys and values of the past, which need not be computed again for the next token."""
+"""The KV cache: the keys and values of past tokens, so that each is computed only once."""
 
 from dataclasses import dataclass
 
@@ -15,19 +15,19 @@ from shared.config import GPTConfig
 class KVCache:
     """The keys and values of one block, for up to S positions.
 
-    `extend` assigns new arrays to its own copy: a function under jax.jit gets its arguments as new
-    objects, and hands the cache back (see `forward` in generate.py).
+    Under jax.jit a function receives a fresh object, so `extend` may assign to it; the function
+    then returns the cache (see `forward` in generate.py).
     """
 
     k: Float[Array, "1 H S D"]
     v: Float[Array, "1 H S D"]
-    length: int | Int[Array, ""]  # positions that are filled
+    length: int | Int[Array, ""]  # positions filled so far
 
     def extend(
         self, k: Float[Array, "1 H T D"], v: Float[Array, "1 H T D"]
     ) -> tuple[Float[Array, "1 H S D"], Float[Array, "1 H S D"]]:
-        """Add the keys and values of T more positions. Returns all places, so that the shape stays;
-        the causal mask hides those that aren't filled."""
+        """Append the keys and values of T more positions. Returns all S slots, so that the shape is
+        fixed; the causal mask hides the empty ones."""
         k, v = k.astype(self.k.dtype), v.astype(self.v.dtype)  # bfloat16, in mixed precision
         self.k = lax.dynamic_update_slice_in_dim(self.k, k, self.length, axis=2)
         self.v = lax.dynamic_update_slice_in_dim(self.v, v, self.length, axis=2)
@@ -35,7 +35,7 @@ class KVCache:
         return self.k, self.v
 
     def widen(self, size: int) -> "KVCache":
-        """With room for `size` positions; itself if it has that."""
+        """A cache with room for `size` positions; this one if it is large enough."""
         if size <= self.k.shape[2]:
             return self
         more = ((0, 0), (0, 0), (0, size - self.k.shape[2]), (0, 0))
@@ -43,7 +43,7 @@ class KVCache:
 
 
 def empty_cache(config: GPTConfig, size: int, dtype: jnp.dtype) -> list[KVCache]:
-    """One for every block, with room for `size` positions."""
+    """One empty cache per block, with room for `size` positions."""
     shape = (1, config.n_head, size, config.head_size)
     return [
         KVCache(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype), 0) for _ in range(config.n_layer)

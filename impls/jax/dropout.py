@@ -1,6 +1,6 @@
-"""Dropout: in training, a share of the numbers is set to zero, by masks from outside.
+"""Dropout: training sets a share of the values to zero, by masks that are passed in.
 
-`nnx.Dropout` draws its own, from a generator that no other framework has.
+`nnx.Dropout` draws its own masks, from a generator that no other framework has.
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ from jaxtyping import Array, Bool, Float
 from shared.dropout import keep_share
 
 Masks = Mapping[str, Bool[Array, "B ..."]]
-"""What to keep, by the name of the module."""
+"""What to keep, by module name."""
 NO_MASKS: Masks = {}
 
 
 class Dropout(nnx.Module):
     """Zero where the mask is false; the rest is scaled up, which keeps the mean (Srivastava et al.
-    2014). Without a mask, as in evaluation and sampling, the identity."""
+    2014). Without a mask, as in evaluation and sampling, it is the identity."""
 
     mask: Bool[Array, "*N"] | None = None
 
@@ -29,7 +29,7 @@ class Dropout(nnx.Module):
 
 
 def drop(gpt: nnx.Module, masks: Masks) -> None:
-    """Hand each mask to the module of its name, for good: `nnx.merge` has just made the module."""
+    """Give each mask to the module it names, for good: `nnx.merge` has just made the modules."""
     modules = {".".join(map(str, path)): module for path, module in nnx.iter_modules(gpt)}
     for name, mask in masks.items():
         modules[name].mask = mask

@@ -1,4 +1,4 @@
-"""Writing text: one token at a time, with the keys and values of the past kept in a cache."""
+"""Generate text one token at a time, with the keys and values of the past in a cache."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -35,20 +35,20 @@ def decode(
 ) -> Iterator[tuple[int, Float[Array, " V"]]]:
     """The tokens that follow `prompt`, each with the logits that it was drawn from.
 
-    Inside the window each new token costs one position: the past is in the cache. Once the window
-    is full it slides, every position moves, and nothing cached is right any more: from there on
-    each token costs a full forward over the last block_size tokens.
+    Inside the window, each new token costs one position: the past is in the cache. Once the window
+    is full, it slides: every position changes, so the cache is useless, and each token costs a full
+    forward over the last block_size tokens.
     """
     block_size = model.config.block_size
     tokens = prompt.tolist()
     seen = min(len(tokens), block_size)
     size = room_for(seen, block_size)
     cache = empty_cache(model.config, size, jax.tree.leaves(model.params)[0].dtype)
-    # Compiled code has fixed shapes: a short window is filled up, and what follows the last
-    # token changes nothing before it.
+    # Compiled code has fixed shapes, so a short window is padded; what follows the last token does
+    # not affect it.
     window = np.zeros((1, size), np.int32)
     window[0, :seen] = tokens[-seen:]
-    # `model.params` is read at every token: a step in between donates the old ones and makes new.
+    # Read `model.params` at every token: a training step in between donates the old arrays.
     logits, cache = forward(model.graphdef, model.params, window, cache, only=seen - 1)  # [1, 1, V]
     for position in range(len(prompt), len(prompt) + config.max_new_tokens):
         token = sample_token(logits[0, -1], uniform(config.seed, position), config)
@@ -65,9 +65,9 @@ def decode(
 
 
 def room_for(length: int, block_size: int) -> int:
-    """How many positions a cache has for `length` tokens: 64, 256, 1024 and so on, at most
-    block_size. Attention reads all of them, so fewer are faster; each size is compiled
-    separately, so there are few."""
+    """The size of a cache for `length` tokens: 64, 256, 1024 and so on, at most block_size.
+    Attention reads all of it, so smaller is faster; each size is compiled separately, so there are
+    few."""
     size = 64
     while size < length:
         size *= 4
@@ -83,11 +83,11 @@ def forward(
     start: int | Int[Array, ""] = 0,
     only: int | Int[Array, ""] | None = None,
 ) -> tuple[Float[Array, "B N V"], list[KVCache] | None]:
-    """The logits, of all positions or one, and a new cache: the given one up to `start`, then the
+    """The logits of all positions or one, and a new cache: the given one up to `start`, then the
     new keys and values.
 
-    (Behind `start` may be those of the zeros that fill up the first window.) The old cache is
-    donated: the new one takes its place in memory.
+    (Beyond `start`, it may hold those of the first window's padding.) The old cache is donated: the
+    new one takes its place in memory.
     """
     if cache is not None:
         cache = [replace(past, length=start) for past in cache]
@@ -95,11 +95,11 @@ def forward(
 
 
 def sample_token(logits: Float[Array, " V"], u: float, config: SampleConfig) -> int:
-    """The token that the uniform number u in [0, 1) falls on, by the inverse of the CDF.
+    """Draw a token: invert the CDF at the uniform number u in [0, 1).
 
-    In float64 whatever the model's precision, and the CDF in the order of the ids, so that backends
-    whose logits differ by rounding still choose the same token. Among equal probabilities the
-    lower id counts as the more likely.
+    Always in float64, and with the CDF in the order of the ids, so that backends whose logits
+    differ by rounding still choose the same token. Among equal probabilities, the lower id counts
+    as more likely.
     """
     if config.temperature == 0:
         return int(logits.argmax())
@@ -118,12 +118,12 @@ def inverse_cdf(
 ) -> Int[Array, ""]:
     """The sampling itself, compiled once for all settings."""
     gaps = logits.astype(jnp.float64) - logits.max()
-    # XLA's exp of less than about −1e20 is NaN; e^−10000 is 0 already.
+    # XLA's exp is NaN below about −1e20; e^−10000 is already 0.
     p = jax.nn.softmax(jnp.maximum(gaps / temperature, -1e4))
     order = jnp.argsort(p, descending=True, stable=True)  # most likely first
     ranked = jnp.where(jnp.arange(p.shape[0]) < top_k, p[order], 0)
     ranked = ranked / ranked.sum()
-    before = jnp.cumsum(ranked) - ranked  # the probability of all that are more likely
+    before = jnp.cumsum(ranked) - ranked  # the total probability of all likelier tokens
     ranked = jnp.where(before < top_p, ranked, 0)  # never the first: nothing is before it
     cdf = jnp.cumsum(p.at[order].set(ranked))
     return jnp.searchsorted(cdf, u * cdf[-1], side="right")

@@ -1,7 +1,7 @@
 """The GPT in JAX: flax nnx modules for the parts, jax.grad for the gradients.
 
 Read it beside impls/numpy/model.py and impls/torch/model.py: the same classes, in the same order.
-Shapes: B batch, T tokens, S keys seen (T, or with a cache all its places), C = n_embd,
+Shapes: B batch, T tokens, S keys seen (T, or all slots of the cache), C = n_embd,
 H = n_head, D = C/H, F = inner size, V = vocab_size, N tokens scored (T or 1).
 """
 
@@ -19,7 +19,7 @@ from .cache import KVCache
 from .dropout import Dropout
 from .nn import LayerNorm, Linear, Types
 
-# Without this JAX silently makes float32 of every float64. With it, arrays state their precision.
+# Without this, JAX silently turns float64 into float32. With it, arrays state their precision.
 jax.config.update("jax_enable_x64", True)
 
 ACTIVATIONS = {
@@ -30,7 +30,7 @@ ACTIVATIONS = {
 
 
 def split_heads(x: Float[Array, "B T C"], n_head: int) -> Float[Array, "B H T D"]:
-    """Give every head its own D of the C channels."""
+    """Give each head D of the C channels."""
     B, T, C = x.shape
     return x.reshape(B, T, n_head, C // n_head).swapaxes(1, 2)
 
@@ -42,7 +42,7 @@ def merge_heads(x: Float[Array, "B H T D"]) -> Float[Array, "B T C"]:
 
 
 def causal_mask(T: int, S: int, start: int | Array) -> Bool[Array, "T S"]:
-    """True where key j lies in the future of query i, which stands at position start + i."""
+    """True where key j lies in the future of query i, which is at position start + i."""
     i, j = jnp.arange(T), jnp.arange(S)
     return j[None, :] > start + i[:, None]
 
@@ -143,7 +143,7 @@ class SinusoidalEmbedding(nnx.Module):
 
 
 class GPT(nnx.Module):
-    """Embed, n_layer blocks, and a score for every token of the vocabulary."""
+    """Embed the tokens, apply n_layer blocks, and score every token of the vocabulary."""
 
     tap: Tap = NO_TAP
 
@@ -176,7 +176,7 @@ class GPT(nnx.Module):
         x = self.drop(x)
         for i, block in enumerate(self.h):
             x = block(x, None if cache is None else cache[i])
-        if only is not None:  # writing needs the scores of one position
+        if only is not None:  # generating needs the scores of one position
             x = x[:, only, None]  # [B, 1, C]
         if self.ln_f is not None:
             x = self.ln_f(x)

@@ -1,6 +1,6 @@
-"""JAX in a mode: not compiled, in bfloat16, sharded, or on a device. `load_backend("jax@nojit")`.
+"""Modes of JAX: uncompiled, in bfloat16, sharded, or on a device: `load_backend("jax@nojit")`.
 
-Several are joined by "+": "jax@gpu+bf16".
+Join several with "+": "jax@gpu+bf16".
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,17 +20,17 @@ from . import parallel
 from .backend import JaxModel, build, find_device
 
 MODES = ("nojit", "bf16", "fsdp", "gpu")
-"""What the suite tries with --modes. Every other kind of device is a mode, too."""
+"""What the suite tries with --modes. Any other kind of device is a mode, too."""
 SMOOTH = ("gpt2", "erf", "post-erf", "dropout")
-"""The cases that bfloat16 is judged on, without ReLU: an input near zero that 8 bits round to the
-other side switches a whole gradient on or off."""
+"""The cases that bfloat16 is judged on. None has ReLU: where 8 bits round an input across zero,
+ReLU switches a whole gradient on or off."""
 
 Setting = Callable[[], AbstractContextManager]
 
 
 @dataclass(frozen=True)
 class Mode:
-    """`shared.protocol.Backend`: builds this backend's model, and changes how it is computed."""
+    """A `shared.protocol.Backend` that changes how this backend's model is computed."""
 
     name: str
     device: str | None
@@ -38,7 +38,7 @@ class Mode:
     capabilities: tuple[str, ...]
     dtypes: tuple[str, ...]
     cases: tuple[str, ...] | None
-    """The cases that are enough, where all would take long or say little."""
+    """The cases to run, where running all would take long or say little."""
     parallel: Any
 
     def build(
@@ -54,7 +54,7 @@ class Mode:
 
 
 class Within:
-    """A model or a trainer whose every method runs within a setting of JAX."""
+    """A model or trainer whose methods all run under a setting of JAX."""
 
     def __init__(self, inner: Any, setting: Setting) -> None:
         self.inner, self.setting = inner, setting
@@ -74,7 +74,7 @@ class Within:
         return call
 
     def _each(self, items: Iterator) -> Iterator:
-        """The setting is the caller's again between two items."""
+        """Iterate under the setting; between two items, the caller's applies again."""
         ended = object()
         while True:
             with self.setting():
@@ -102,12 +102,12 @@ def mode(words: str) -> Mode:
     if devices:  # a GPU or TPU would round the inputs of float32 products
         setting = lambda: jax.default_matmul_precision("highest")  # noqa: E731
     cases: tuple[str, ...] | None = None
-    if "nojit" in asked:  # every operation by itself, as Python comes to it: slow
+    if "nojit" in asked:  # every operation runs by itself: slow
         setting, cases = jax.disable_jit, ("gpt2", "dropout")
-    if "bf16" in asked:  # texts must be equal, and so are judged in full precision
+    if "bf16" in asked:  # texts must be equal, so they are judged in full precision
         precisions, capabilities = ("bfloat16",), ("trace", "grads", "trainer")
         cases = SMOOTH
-    if "fsdp" in asked:  # one process computes as ever, but for what training in several needs
+    if "fsdp" in asked:  # matters only for training in several processes
         capabilities, cases = ("trainer",), ("dropout",)
     join = partial(parallel.join, shard="fsdp" in asked)
     processes = SimpleNamespace(join=join, most=parallel.most, leave=parallel.leave)

@@ -1,4 +1,4 @@
-"""Clipping, AdamW and SGD, as chains of optax transformations, every constant stated."""
+"""Clipping, AdamW and SGD, as chains of optax transformations, with every constant stated."""
 
 import jax
 import optax

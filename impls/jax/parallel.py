@@ -1,11 +1,11 @@
-"""Many processes in JAX: one program for all of them, which XLA divides as its arrays are placed.
+"""Many processes in JAX: one program for all, which XLA divides by where its arrays are placed.
 
     JAX_COORDINATOR_ADDRESS=localhost:1234 JAX_NUM_PROCESSES=2 JAX_PROCESS_ID=0 \\
         python -m impls.jax.train --preset classroom
 
-and the same for process 1. The rows of a batch are divided among the devices of a mesh. Weights and
-moments are whole on every device or, sharded, divided too: in JAX that is a matter of where arrays
-are kept. The sums and exchanges that this needs are XLA's to insert.
+and the same for process 1. The rows of a batch are divided among the devices of a mesh. Every
+device keeps all weights and moments or, if they are sharded, a part of each: in JAX that depends
+only on where arrays are placed. XLA inserts the sums and exchanges this needs.
 """
 
 import os
@@ -20,11 +20,11 @@ from jax.sharding import PartitionSpec as P
 mesh: Mesh | None = None
 """All devices of all processes, once this one has joined others."""
 sharded = False
-"""Whether every device keeps a part of each weight and moment, and not all of it."""
+"""Whether every device keeps only a part of each weight and moment."""
 
 
 def join(rank: int, size: int, *, shard: bool = False) -> None:
-    """Meet the other processes, at process 0. `shard`: divide weights and moments among them."""
+    """Join the other processes, at process 0. `shard`: divide weights and moments among them."""
     global sharded
     sharded = shard
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
@@ -33,7 +33,7 @@ def join(rank: int, size: int, *, shard: bool = False) -> None:
 
 
 def meet(devices: Sequence[jax.Device]) -> jax.Device:
-    """The first device; if there are other processes, arrays are kept on all devices instead."""
+    """The first device; if there are other processes, arrays are placed on all devices instead."""
     global mesh
     if jax.distributed.is_initialized():
         mesh = Mesh(devices, "data")
@@ -41,10 +41,10 @@ def meet(devices: Sequence[jax.Device]) -> jax.Device:
 
 
 def place(shape: tuple[int, ...], device: jax.Device | None = None) -> Any:
-    """Where an array of weights, moments or gradients is kept: a device, or a sharding of many.
+    """Where an array of weights, moments or gradients is placed: a device, or a sharding of many.
 
-    With other processes it is on the devices of all, whole on each or, sharded, divided along its
-    first axis that divides evenly (ZeRO, stage 3: Rajbhandari et al. 2020, §5.3).
+    With other processes, it is on the devices of all: whole on each or, if sharded, divided along
+    the first axis that divides evenly (ZeRO, stage 3: Rajbhandari et al. 2020, §5.3).
     """
     if mesh is None:
         return device
@@ -53,15 +53,15 @@ def place(shape: tuple[int, ...], device: jax.Device | None = None) -> Any:
 
 
 def spread(*batch: Any) -> tuple[Any, ...]:
-    """The same arrays, their rows divided among the devices. XLA pads what does not divide evenly,
-    and leaves the padding out of all sums."""
+    """The same arrays, with their rows divided among the devices. XLA pads uneven divisions, and
+    leaves the padding out of all sums."""
     if mesh is None:
         return batch
     return jax.lax.with_sharding_constraint(batch, NamedSharding(mesh, P("data")))
 
 
 def add_up(*sums: Any) -> tuple[Any, ...]:
-    """The same arrays where weights are kept: here XLA adds up what each device has computed."""
+    """The same arrays, placed like the weights: here XLA adds up what each device has computed."""
     if mesh is None:
         return sums
     places = jax.tree.map(lambda array: place(array.shape), sums)
@@ -76,7 +76,7 @@ def gathered(arrays: Any) -> Any:
 
 
 def most(*numbers: float) -> tuple[float, ...]:
-    """The largest of what each process gives, for each number."""
+    """The maximum of each number over all processes."""
     assert mesh is not None
     own = np.tile(np.array(numbers, np.float32), (jax.local_device_count(), 1))
     of_all = jax.make_array_from_process_local_data(NamedSharding(mesh, P("data")), own)
@@ -84,7 +84,7 @@ def most(*numbers: float) -> tuple[float, ...]:
 
 
 def leave(status: int) -> None:
-    """Part from the others; after a failure, without waiting for them."""
+    """Leave the others; after a failure, without waiting for them."""
     if status:
         os._exit(status)
     jax.distributed.shutdown()

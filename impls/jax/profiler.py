@@ -26,11 +26,11 @@ def profile_time(
     targets: Int[np.ndarray, "B T"],
     steps: int,
 ) -> dict[str, float]:
-    """Seconds of a step by the functions, outermost first, that an operation of the compiled
-    program comes from. One that XLA fused from several counts for the last of them.
+    """Seconds per step by the functions, outermost first, that an operation of the compiled program
+    comes from. A fused operation counts towards the last of its functions.
 
-    Operations run side by side on several threads. Each is given its share of the time in which
-    any of them runs.
+    Operations run in parallel on several threads. Each gets its share of the time in which any of
+    them runs.
     """
     origins = _origins(_compile(trainer, tokens, targets).as_text())
     with TemporaryDirectory() as directory:
@@ -60,8 +60,8 @@ def profile_time(
 def activation_bytes(
     trainer: "JaxTrainer", tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]
 ) -> int:
-    """What the compiled step needs beside its arguments and results: activations, and gradients
-    too, in memory that XLA plans ahead and uses several times."""
+    """The memory that the compiled step needs besides its arguments and results: activations and
+    gradients, in buffers that XLA plans ahead and reuses."""
     return _compile(trainer, tokens, targets).memory_analysis().temp_size_in_bytes
 
 
@@ -79,7 +79,7 @@ def _origins(program: str) -> dict[str, str]:
 
     def path(frame: str) -> str:
         place, parent = frames[frame]
-        parent = str(int(parent) - 1)  # 0 is none
+        parent = str(int(parent) - 1)  # 0 means none
         name = functions[locations[place]]
         outer = path(parent) if parent in frames else ""
         return outer if outer.endswith(name) else f"{outer} > {name}"

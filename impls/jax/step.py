@@ -27,7 +27,7 @@ def loss_function(
     tokens, targets, masks = spread(tokens, targets, masks)
     drop(gpt, masks)
     logits = gpt(tokens)
-    wide = jnp.promote_types(logits.dtype, jnp.float32)  # optax would add up in bfloat16
+    wide = jnp.promote_types(logits.dtype, jnp.float32)  # optax would sum in bfloat16
     return cross_entropy(logits.astype(wide), targets)
 
 
@@ -55,7 +55,7 @@ def loss_and_grads(
 
     zeros = optax.tree.zeros_like(params)
     total = jnp.zeros((), jax.tree.leaves(zeros)[0].dtype), zeros
-    size, longer = divmod(len(tokens), accumulate)  # the first ones have a row more
+    size, longer = divmod(len(tokens), accumulate)  # the first ones have one row more
     cut = longer * (size + 1)
     for rows, B in (slice(cut), size + 1), (slice(cut, None), size):
         if len(tokens[rows]):  # jax.lax.scan compiles the body of the loop once
@@ -81,8 +81,8 @@ def train_step(
     """One update. Returns new weights, new moments, the loss before the update, and the norm of the
     gradient before clipping.
 
-    The old weights and moments are donated: the new ones take their place in memory. It takes a
-    split module and uses jax.jit, because nnx.jit walks the module at each call.
+    The old weights and moments are donated: the new ones take their place in memory. The module is
+    split for jax.jit, because nnx.jit would walk it at each call.
     """
     loss, grads = loss_and_grads(params, graphdef, tokens, targets, config.accumulate, masks)
     loss, grads = add_up(loss, grads)

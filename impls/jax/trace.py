@@ -1,4 +1,4 @@
-"""What a forward pass computes on its way: nnx.capture keeps the outputs of all methods."""
+"""The intermediate values of a forward pass: nnx.capture records the outputs of all methods."""
 
 from functools import partial
 
@@ -13,7 +13,7 @@ from shared.taps import Tap, collect
 def trace(
     graphdef: nnx.GraphDef, params: nnx.State, tokens: Int[Array, "B T"]
 ) -> dict[str, Float[Array, "..."]]:
-    """Every tap (shared/taps.py) by its name."""
+    """Every tap (shared/taps.py) by name."""
     gpt = nnx.merge(graphdef, params)
     record: dict[str, Array] = {}
     for path, module in nnx.iter_modules(gpt):

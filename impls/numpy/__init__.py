@@ -1,4 +1,4 @@
-"""The numpy backend: the GPT in NumPy alone, its backward written by hand."""
+"""The numpy backend: the GPT in NumPy alone, with its backward pass written by hand."""
 
 if __name__ == "numpy":  # a copy of this folder may have any other name
     raise ImportError(

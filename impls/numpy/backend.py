@@ -1,4 +1,4 @@
-"""The adapter: the NumPy backend behind the protocol of shared/protocol.py."""
+"""The adapter from the NumPy backend to the protocol in shared/protocol.py."""
 
 from collections.abc import Iterator, Mapping
 
@@ -40,7 +40,7 @@ def build(
     dtype: str = "float32",
     device: str = "cpu",
 ) -> "NumpyModel":
-    """A model with a copy of `weights`. Raises `UserError` for what does not fit."""
+    """Build a model with a copy of `weights`. Raises `UserError` for unusable arguments."""
     check_weights(config, weights)
     check_dtype(dtype)
     if device != "cpu":
@@ -53,7 +53,7 @@ def build(
 
 
 def canonical_parameters(gpt: GPT) -> dict[str, Parameter]:
-    """The parameters by canonical name. NumPy's own layout is the canonical one."""
+    """The parameters by canonical name. NumPy's layout is the canonical one."""
     return {
         "lm_head.weight" if path == "lm_head" else f"transformer.{path}": parameter
         for path, parameter in gpt.named_parameters()
@@ -75,7 +75,7 @@ class NumpyModel:
     def trace(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
         check_tokens(self.config, tokens)
         taps = trace(self.gpt, tokens)
-        return {tap: value.copy() for tap, value in taps.items()}  # some share their memory
+        return {tap: value.copy() for tap, value in taps.items()}  # some share memory
 
     def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:
         check_tokens(self.config, tokens, targets)

@@ -1,4 +1,4 @@
-"""The keys and values of the past, which need not be computed again for the next token."""
+"""The KV cache: the keys and values of past tokens, so that each is computed only once."""
 
 import numpy as np
 from jaxtyping import Float
@@ -12,12 +12,12 @@ class KVCache:
     def __init__(self, config: GPTConfig, dtype: np.dtype) -> None:
         shape = (1, config.n_head, config.block_size, config.head_size)
         self.k, self.v = np.zeros(shape, dtype), np.zeros(shape, dtype)
-        self.length = 0  # positions that are filled
+        self.length = 0  # positions filled so far
 
     def extend(
         self, k: Float[np.ndarray, "1 H T D"], v: Float[np.ndarray, "1 H T D"]
     ) -> tuple[Float[np.ndarray, "1 H S D"], Float[np.ndarray, "1 H S D"]]:
-        """Add the keys and values of T more positions. Returns those of all so far."""
+        """Append the keys and values of T more positions. Returns all so far."""
         start, self.length = self.length, self.length + k.shape[2]
         self.k[:, :, start : self.length] = k
         self.v[:, :, start : self.length] = v
@@ -25,5 +25,5 @@ class KVCache:
 
 
 def empty_cache(config: GPTConfig, dtype: np.dtype) -> list[KVCache]:
-    """One for every block."""
+    """One empty cache per block."""
     return [KVCache(config, dtype) for _ in range(config.n_layer)]

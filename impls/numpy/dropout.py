@@ -1,4 +1,4 @@
-"""Dropout: in training, a share of the numbers is set to zero, by masks from outside."""
+"""Dropout: training sets a share of the values to zero, by masks that are passed in."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,13 +11,13 @@ from shared.dropout import keep_share
 from .nn import Module
 
 Masks = Mapping[str, Bool[np.ndarray, "B ..."]]
-"""What to keep, by the name of the module."""
+"""What to keep, by module name."""
 NO_MASKS: Masks = {}
 
 
 class Dropout(Module):
     """Zero where the mask is false; the rest is scaled up, which keeps the mean (Srivastava et al.
-    2014). Without a mask, as in evaluation and sampling, the identity."""
+    2014). Without a mask, as in evaluation and sampling, it is the identity."""
 
     mask: Bool[np.ndarray, "*N"] | None = None
 
@@ -37,7 +37,7 @@ class Dropout(Module):
 
 @contextmanager
 def dropping(gpt: Module, masks: Masks) -> Iterator[None]:
-    """Hand each mask to the module of its name, for one forward and backward."""
+    """Give each mask to the module it names, for one forward and backward."""
     modules: dict[str, Any] = dict(gpt.named_modules())
     for name, mask in masks.items():
         modules[name].mask = mask
@@ -45,4 +45,4 @@ def dropping(gpt: Module, masks: Masks) -> Iterator[None]:
         yield
     finally:
         for name in masks:
-            del modules[name].mask  # the class's own is None
+            del modules[name].mask  # the class attribute is None

@@ -1,8 +1,8 @@
 """The GPT in NumPy: every forward has its backward directly under it.
 
 Read it beside impls/torch/model.py and impls/jax/model.py: the same classes, in the same order;
-what autograd does there is written out here. `dx` is the gradient of the loss by x.
-Shapes: B batch, T tokens, S keys seen (T, and with a cache those before it too), C = n_embd,
+what autograd does there is written out here. `dx` is the gradient of the loss with respect to x.
+Shapes: B batch, T tokens, S keys seen (T, plus those already in the cache), C = n_embd,
 H = n_head, D = C/H, F = inner size, V = vocab_size, N tokens scored (T or 1).
 """
 
@@ -29,7 +29,7 @@ from .nn import (
 
 
 def split_heads(x: Float[np.ndarray, "B T C"], n_head: int) -> Float[np.ndarray, "B H T D"]:
-    """Give every head its own D of the C channels."""
+    """Give each head D of the C channels."""
     B, T, C = x.shape
     return x.reshape(B, T, n_head, C // n_head).swapaxes(1, 2)
 
@@ -41,7 +41,7 @@ def merge_heads(x: Float[np.ndarray, "B H T D"]) -> Float[np.ndarray, "B T C"]:
 
 
 def causal_mask(T: int, S: int, start: int) -> Bool[np.ndarray, "T S"]:
-    """True where key j lies in the future of query i, which stands at position start + i."""
+    """True where key j lies in the future of query i, which is at position start + i."""
     i, j = np.arange(T), np.arange(S)
     return j[None, :] > start + i[:, None]
 
@@ -132,7 +132,7 @@ class Block(Module):
         return x
 
     def backward(self, dx: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
-        if self.norm == "pre":  # a sum hands its gradient to both of its terms
+        if self.norm == "pre":  # a sum passes its gradient on to both of its terms
             dx = dx + self.ln_2.backward(self.mlp.backward(dx))
             dx = dx + self.ln_1.backward(self.attn.backward(dx))
         else:
@@ -161,7 +161,7 @@ class SinusoidalEmbedding(Module):
 
 
 class GPT(Module):
-    """Embed, n_layer blocks, and a score for every token of the vocabulary."""
+    """Embed the tokens, apply n_layer blocks, and score every token of the vocabulary."""
 
     def __init__(self, config: GPTConfig) -> None:
         self.config = config
@@ -193,7 +193,7 @@ class GPT(Module):
         x = self.drop(x)
         for i, block in enumerate(self.h):
             x = block(x, None if cache is None else cache[i])
-        if only is not None:  # writing needs the scores of one position
+        if only is not None:  # generating needs the scores of one position
             x = x[:, only, None]  # [B, 1, C]
         if self.ln_f is not None:
             x = self.ln_f(x)

@@ -1,8 +1,8 @@
-"""What torch.nn and flax.nnx give the other two backends, as far as the model needs it.
+"""The layers that torch.nn and flax.nnx provide for the other two backends.
 
-Every forward keeps in `self.saved` what its backward will need; every backward takes the gradient
-of the loss by its output, adds to the gradients of its parameters, and returns the gradient by its
-input. Shapes: N = B·T rows, I inputs, O outputs, C channels.
+Every forward keeps in `self.saved` what its backward needs. Every backward takes the gradient of
+the loss with respect to its output, adds to the gradients of its parameters, and returns that with
+respect to its input. Shapes: N = B·T rows, I inputs, O outputs, C channels.
 """
 
 import math
@@ -16,14 +16,14 @@ from shared.taps import NO_TAP, Tap
 
 
 class Parameter:
-    """An array that is trained, and the gradient of the loss by it."""
+    """A trainable array and its gradient."""
 
     def __init__(self, *shape: int) -> None:
         self.value = np.zeros(shape, dtype=np.float32)
         self.grad: Any = None
 
     def add_grad(self, grad: np.ndarray) -> None:
-        """Add: a parameter that is used twice (a tied embedding) receives from both places."""
+        """Accumulate: a parameter that is used twice (a tied embedding) receives two gradients."""
         self.grad = grad if self.grad is None else self.grad + grad
 
 
@@ -50,12 +50,12 @@ class Module:
                     yield from child.walk(f"{path}.")
 
     def named_modules(self) -> Iterator[tuple[str, "Module"]]:
-        """This module, under "", and all below it by their dotted names."""
+        """This module, as "", and all below it, by dotted name."""
         yield "", self
         yield from ((path, child) for path, child in self.walk() if isinstance(child, Module))
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """All parameters below this module by their dotted names, each once."""
+        """All parameters below this module by dotted name, each once."""
         seen: set[int] = set()
         for path, child in self.walk():
             if isinstance(child, Parameter) and id(child) not in seen:
@@ -63,7 +63,7 @@ class Module:
                 yield path, child
 
     def astype(self, dtype: str) -> None:
-        """Turn every parameter and table below this module into `dtype`."""
+        """Convert every parameter and table below this module to `dtype`."""
         for _, parameter in self.named_parameters():
             parameter.value = parameter.value.astype(dtype, copy=False)
         for _, module in self.named_modules():
@@ -95,7 +95,7 @@ class Linear(Module):
 
 
 class Embedding(Module):
-    """Row number `ids` of a table."""
+    """Look up rows of a table by their ids."""
 
     def __init__(self, n_rows: int, n_embd: int) -> None:
         self.weight = Parameter(n_rows, n_embd)
@@ -106,7 +106,7 @@ class Embedding(Module):
 
     def backward(self, dy: Float[np.ndarray, "*N C"]) -> None:
         """Sum the gradients of equal ids. `grad[ids] += dy` would keep one of each and lose the
-        rest; `np.add.at` is right but slow; sorting brings equal ids together."""
+        rest; `np.add.at` is correct but slow; sorting brings equal ids together."""
         ids, dy = self.saved.ravel(), rows(dy)
         order = np.argsort(ids, kind="stable")
         unique, starts = np.unique(ids[order], return_index=True)
@@ -132,7 +132,7 @@ class LayerNorm(Module):
         return y if self.bias is None else y + self.bias.value
 
     def backward(self, dy: Float[np.ndarray, "B T C"]) -> Float[np.ndarray, "B T C"]:
-        x, std = self.saved  # x is normalised already
+        x, std = self.saved  # x is already normalised
         self.weight.add_grad(sum_rows(dy * x))
         if self.bias is not None:
             self.bias.add_grad(sum_rows(dy))
@@ -159,8 +159,8 @@ def mean(x: Float[np.ndarray, "*N C"]) -> Float[np.ndarray, "*N 1"]:
 
 
 def softmax(x: Float[np.ndarray, "*N S"]) -> Float[np.ndarray, "*N S"]:
-    """exp(x) / Σ exp(x) along the last axis. Subtracting the largest x changes nothing but keeps
-    exp from overflowing; −inf becomes exactly 0."""
+    """exp(x) / Σ exp(x) along the last axis. Subtracting the largest x does not change the result,
+    but keeps exp from overflowing; −inf becomes exactly 0."""
     e = np.exp(x - x.max(axis=-1, keepdims=True))
     e /= e.sum(axis=-1, keepdims=True)
     return e
@@ -175,7 +175,7 @@ def softmax_backward(
 
 
 class Activation(Module):
-    """A function applied to every number on its own, and its derivative."""
+    """An elementwise function and its derivative."""
 
     def __init__(self, function: Callable, derivative: Callable) -> None:
         self.function, self.derivative = function, derivative
@@ -193,7 +193,7 @@ class Activation(Module):
 def gelu_tanh(x: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
     """0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks & Gimpel 2016, §2).
 
-    Here and below in place where it can be: a new array of this size costs more than its numbers.
+    In place where possible, here and below: allocating a large array costs more than computing it.
     """
     c = math.sqrt(2 / math.pi)
     # tanh = np.tanh(c * (x + 0.044715 * x**3)); y = 0.5 * x * (1 + tanh)
@@ -226,7 +226,7 @@ def gelu_tanh_derivative(x: np.ndarray, tanh: np.ndarray) -> np.ndarray:
 
 
 def erf(x: np.ndarray) -> np.ndarray:
-    """The error function of every number. NumPy has none, so it borrows Python's."""
+    """The error function, elementwise. NumPy has none, so this calls Python's."""
     return np.array([math.erf(v) for v in x.ravel().tolist()], dtype=x.dtype).reshape(x.shape)
 
 

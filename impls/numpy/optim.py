@@ -11,9 +11,9 @@ Parameters = dict[str, Parameter]
 
 
 def clip_by_global_norm(parameters: Parameters, max_norm: float) -> float:
-    """Scale all gradients by min(1, max_norm / norm): the direction stays (Pascanu et al. 2013).
+    """Scale all gradients by min(1, max_norm / norm), keeping the direction (Pascanu et al. 2013).
 
-    Returns the norm over all gradients before clipping. A max_norm of 0 switches clipping off.
+    Returns the norm over all gradients before clipping. A max_norm of 0 disables clipping.
     """
     grads = [parameter.grad for parameter in parameters.values()]
     # In pieces, added in float64: a float32 sum over millions of squares loses digits.
@@ -77,7 +77,7 @@ class SGD:
         return {}
 
     def load(self, moments: dict[str, dict[str, np.ndarray]], count: int) -> None:
-        """SGD remembers nothing."""
+        """SGD has no state."""
 
 
 def build_optimizer(parameters: Parameters, config: TrainConfig) -> AdamW | SGD:

@@ -1,4 +1,4 @@
-"""Many processes in NumPy: mpi4py adds up the gradients after the backward.
+"""Many processes in NumPy: mpi4py adds up the gradients after the backward pass.
 
 mpiexec -n 2 python -m impls.numpy.train --preset classroom
 """
@@ -16,7 +16,7 @@ MPI: Any = None
 
 
 def join(rank: int, size: int) -> None:
-    """Meet the other processes. mpiexec has told MPI where, and which one this is."""
+    """Join the other processes. mpiexec tells MPI where they are and which one this is."""
     global MPI
     try:
         from mpi4py import MPI
@@ -25,7 +25,7 @@ def join(rank: int, size: int) -> None:
 
 
 def spread(*batch: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The rows of this process. If the batch does not divide evenly, some have a row more."""
+    """This process's rows. If the batch does not divide evenly, some processes have one more."""
     if MPI is None:
         return batch
     world = MPI.COMM_WORLD
@@ -44,13 +44,13 @@ def add_up(parameters: Iterable[Parameter], loss: float) -> float:
 
 
 def most(*numbers: float) -> tuple[float, ...]:
-    """The largest of what each process gives, for each number."""
+    """The maximum of each number over all processes."""
     largest = np.array(numbers)
     MPI.COMM_WORLD.Allreduce(MPI.IN_PLACE, largest, MPI.MAX)
     return tuple(largest.tolist())
 
 
 def leave(status: int) -> None:
-    """Part from the others: at exit, mpi4py waits for them. A failure ends all at once."""
+    """Leave the others. At exit, mpi4py waits for them; a failure ends all at once."""
     if status:
         MPI.COMM_WORLD.Abort(status)

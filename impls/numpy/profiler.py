@@ -17,8 +17,8 @@ def profile_time(
     targets: Int[np.ndarray, "B T"],
     steps: int,
 ) -> dict[str, float]:
-    """Seconds of a step by function, without the functions it calls. What is written in C (a
-    product, a sum, a copy) counts for the function that calls it."""
+    """Seconds per step by function, without the functions it calls. C code (a product, a sum, a
+    copy) counts towards the function that calls it."""
     profiler = cProfile.Profile()
     for _ in range(steps):
         profiler.runcall(trainer.step, tokens, targets)
@@ -34,12 +34,12 @@ def profile_time(
 def activation_bytes(
     trainer: "NumpyTrainer", tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]
 ) -> int:
-    """What the forward pass leaves in memory for the backward pass, the logits included."""
+    """The memory that the forward pass keeps for the backward pass, including the logits."""
     for _, module in trainer.model.gpt.named_modules():
-        module.saved = None  # of the last step
+        module.saved = None  # from the last step
     tracemalloc.start()
     logits = trainer.model.gpt(tokens)
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    del logits  # until here they are kept, too
+    del logits  # kept until here, so that they count
     return kept

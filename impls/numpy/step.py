@@ -16,7 +16,7 @@ def forward_backward(
     accumulate: int = 1,
     masks: Masks = NO_MASKS,
 ) -> float:
-    """The loss; the gradients are left on the parameters.
+    """Compute the loss, and leave the gradients on the parameters.
 
     The batch is split into `accumulate` micro-batches. Their gradients add up to that of the whole
     batch if each is weighted by its share of the rows. `masks`: what dropout keeps.

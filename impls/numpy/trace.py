@@ -1,4 +1,4 @@
-"""What a forward pass computes on its way: while it is traced, every module keeps its output."""
+"""The intermediate values of a forward pass: during a trace, every module records its output."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from .nn import softmax
 
 
 def trace(gpt: GPT, tokens: Int[np.ndarray, "B T"]) -> dict[str, Float[np.ndarray, "..."]]:
-    """Every tap (shared/taps.py) by its name."""
+    """Every tap (shared/taps.py) by name."""
     record: dict[str, np.ndarray] = {}
     with recording(gpt, record):
         record["probs"] = softmax(gpt(tokens))
@@ -21,7 +21,7 @@ def trace(gpt: GPT, tokens: Int[np.ndarray, "B T"]) -> dict[str, Float[np.ndarra
 
 @contextmanager
 def recording(gpt: GPT, record: dict[str, np.ndarray]) -> Iterator[None]:
-    """Put the outputs of all modules into `record`, under their dotted names."""
+    """Put the outputs of all modules into `record`, by dotted name."""
     modules = dict(gpt.named_modules())
     for path, module in modules.items():
         module.tap = Tap(record, path)
@@ -29,4 +29,4 @@ def recording(gpt: GPT, record: dict[str, np.ndarray]) -> Iterator[None]:
         yield
     finally:
         for module in modules.values():
-            del module.tap  # the class's own is silent
+            del module.tap  # the class attribute is NO_TAP

@@ -1,4 +1,4 @@
-"""The adapter: the PyTorch backend behind the protocol of shared/protocol.py."""
+"""The adapter from the PyTorch backend to the protocol in shared/protocol.py."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
@@ -46,7 +46,7 @@ def build(
     dtype: str = "float32",
     device: str = "cpu",
 ) -> "TorchModel":
-    """A model with a copy of `weights`. Raises `UserError` for what does not fit."""
+    """Build a model with a copy of `weights`. Raises `UserError` for unusable arguments."""
     check_weights(config, weights)
     check_dtype(dtype, get_args(Dtype))
     place = find_device(device)
@@ -60,7 +60,7 @@ def build(
 
 
 class NoInitialValues(TorchFunctionMode):
-    """Layers draw no initial values, which take a second for GPT-2 and would not be used."""
+    """Skip the layers' initial values: drawing GPT-2's takes a second, and they are overwritten."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if getattr(func, "__module__", "") != "torch.nn.init":
@@ -73,17 +73,17 @@ def find_device(name: str) -> torch.device:
         device = torch.device(name)
         if device.type == "meta":
             raise RuntimeError("it keeps shapes and no values")
-        if device.type == "cpu" and device.index:  # torch would take any number
+        if device.type == "cpu" and device.index:  # torch accepts any index
             raise RuntimeError("the processor is one device, cpu")
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # torch raises either for a missing device
-        reason = str(error).partition("\n")[0].partition(". ")[0]  # some list all that there is
+        reason = str(error).partition("\n")[0].partition(". ")[0]  # some list every device
         raise ConfigError(f"device {name!r} cannot be used by torch: {reason}") from None
     return device
 
 
 def canonical_parameters(gpt: GPT) -> dict[str, torch.nn.Parameter]:
-    """The parameters by canonical name; named_parameters gives a tied one once, as wte."""
+    """The parameters by canonical name; named_parameters yields a tied one once, as wte."""
     return {
         path if path.startswith("lm_head") else f"transformer.{path}": parameter
         for path, parameter in gpt.named_parameters()
@@ -104,7 +104,7 @@ def to_numpy(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
 
 
 def from_numpy(value: np.ndarray) -> Tensor:
-    """A copy, whatever its memory layout: torch takes no negative strides, no other byte order."""
+    """A copy, in any memory layout: torch rejects negative strides and foreign byte orders."""
     return torch.from_numpy(np.array(value, dtype=value.dtype.newbyteorder("="), order="C"))
 
 
@@ -117,7 +117,7 @@ class TorchModel:
         self.parameters = canonical_parameters(gpt)
 
     def tensor(self, ids: np.ndarray) -> Tensor:
-        """A copy of token ids where the model is; cross-entropy wants int64."""
+        """Copy token ids to the model's device; cross-entropy needs int64."""
         return torch.from_numpy(np.array(ids, np.int64)).to(self.gpt.wte.weight.device)
 
     @torch.inference_mode()
@@ -181,7 +181,7 @@ class TorchTrainer:
         ids = model.tensor(tokens), model.tensor(targets)
         clip, accumulate = self.config.grad_clip, self.config.accumulate
         drawn = dropout_masks(model.config, self.config.seed, self.count, *tokens.shape)
-        weight = model.gpt.wte.weight  # in its type: a product with booleans would convert them
+        weight = model.gpt.wte.weight  # masks get its dtype: products would convert booleans
         masks = {site: torch.from_numpy(mask).to(weight) for site, mask in drawn.items()}
         loss, norm = train_step(self.gpt, self.optimizer, *ids, lr, clip, accumulate, masks)
         self.count += 1

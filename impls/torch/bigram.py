@@ -1,6 +1,6 @@
-"""The baseline: guess the next token from the last one alone, with a table of scores.
+"""The baseline: predict the next token from the last one alone, with a table of scores.
 
-`python -m lessons.bigram --backend torch` trains the table; it approaches the table of counts.
+`python -m lessons.bigram --backend torch` trains the table; its loss approaches that of counting.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from .optim import build_optimizer, clip_by_global_norm, set_learning_rate
 
 
 class Bigram:
-    """Row a of the table holds the scores of every token after token a: an embedding of size V."""
+    """Row a of the table scores every token that may follow token a: an embedding of size V."""
 
     def __init__(
         self, table: Float[np.ndarray, "V V"], config: TrainConfig, dtype: str = "float32"
@@ -46,7 +46,7 @@ class Bigram:
         return cross_entropy(logits, torch.from_numpy(np.array(targets, np.int64)))
 
     def step(self, tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]) -> float:
-        """One update; the loss before it."""
+        """Do one update. Returns the loss before it."""
         loss, _ = self.loss_and_grad(tokens, targets)
         clip_by_global_norm([self.module.weight], self.config.grad_clip)
         set_learning_rate(self.optimizer, learning_rate(self.config, self.count))
@@ -56,7 +56,7 @@ class Bigram:
 
 
 def count_bigrams(ids: Integer[np.ndarray, " N"], vocab_size: int) -> Int[np.ndarray, "V V"]:
-    """How often token b follows token a, at [a, b]."""
+    """Count how often token b follows token a, at [a, b]."""
     ids = torch.from_numpy(np.array(ids, np.int64))
     pairs = ids[:-1] * vocab_size + ids[1:]
     return torch.bincount(pairs, minlength=vocab_size**2).view(vocab_size, vocab_size).numpy()

@@ -1,4 +1,4 @@
-"""The keys and values of the past, which need not be computed again for the next token."""
+"""The KV cache: the keys and values of past tokens, so that each is computed only once."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -12,12 +12,12 @@ class KVCache:
     def __init__(self, config: GPTConfig, like: Tensor) -> None:
         shape = (1, config.n_head, config.block_size, config.head_size)
         self.k, self.v = like.new_zeros(shape), like.new_zeros(shape)
-        self.length = 0  # positions that are filled
+        self.length = 0  # positions filled so far
 
     def extend(
         self, k: Float[Tensor, "1 H T D"], v: Float[Tensor, "1 H T D"]
     ) -> tuple[Float[Tensor, "1 H S D"], Float[Tensor, "1 H S D"]]:
-        """Add the keys and values of T more positions. Returns those of all so far."""
+        """Append the keys and values of T more positions. Returns all so far."""
         start, self.length = self.length, self.length + k.shape[2]
         self.k[:, :, start : self.length] = k
         self.v[:, :, start : self.length] = v
@@ -25,5 +25,5 @@ class KVCache:
 
 
 def empty_cache(config: GPTConfig, like: Tensor) -> list[KVCache]:
-    """One for every block, of the dtype and on the device of `like`."""
+    """One empty cache per block, with the dtype and device of `like`."""
     return [KVCache(config, like) for _ in range(config.n_layer)]

@@ -1,6 +1,6 @@
-"""Dropout: in training, a share of the numbers is set to zero, by masks from outside.
+"""Dropout: training sets a share of the values to zero, by masks that are passed in.
 
-`nn.Dropout` draws its own, from a generator that no other framework has.
+`nn.Dropout` draws its own masks, from a generator that no other framework has.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from shared.dropout import keep_share
 
 Masks = Mapping[str, Float[Tensor, "B ..."]]
-"""What to keep, by the name of the module: 1, else 0."""
+"""By module name: 1 to keep a value, 0 to drop it."""
 NO_MASKS: Masks = {}
 
 
 class Dropout(nn.Module):
     """Zero where the mask is zero; the rest is scaled up, which keeps the mean (Srivastava et al.
-    2014). Without a mask, as in evaluation and sampling, the identity."""
+    2014). Without a mask, as in evaluation and sampling, it is the identity."""
 
     mask: Float[Tensor, "*N"] | None = None
 
@@ -32,11 +32,11 @@ class Dropout(nn.Module):
 
 @contextmanager
 def dropping(gpt: nn.Module, masks: Masks) -> Iterator[None]:
-    """Hand each mask to the module of its name, for one forward."""
+    """Give each mask to the module it names, for one forward."""
     for name, mask in masks.items():
         gpt.get_submodule(name).mask = mask
     try:
         yield
     finally:
         for name in masks:
-            del gpt.get_submodule(name).mask  # the class's own is None
+            del gpt.get_submodule(name).mask  # the class attribute is None

@@ -1,4 +1,4 @@
-"""Writing text: one token at a time, with the keys and values of the past kept in a cache."""
+"""Generate text one token at a time, with the keys and values of the past in a cache."""
 
 from collections.abc import Iterator
 
@@ -23,9 +23,9 @@ def decode(
 ) -> Iterator[tuple[int, Float[Tensor, " V"]]]:
     """The tokens that follow `prompt`, each with the logits that it was drawn from.
 
-    Inside the window each new token costs one position: the past is in the cache. Once the window
-    is full it slides, every position moves, and nothing cached is right any more: from there on
-    each token costs a full forward over the last block_size tokens.
+    Inside the window, each new token costs one position: the past is in the cache. Once the window
+    is full, it slides: every position changes, so the cache is useless, and each token costs a full
+    forward over the last block_size tokens.
     """
     block_size = model.config.block_size
     device = model.wte.weight.device
@@ -46,17 +46,17 @@ def decode(
 def forward(
     model: GPT, tokens: Int[Tensor, "1 T"], cache: list[KVCache] | None = None
 ) -> Float[Tensor, "1 1 V"]:
-    """The last position's scores, without autograd's records, which a generator must not leave
-    switched off."""
+    """Score the last position without autograd. This is a function of its own because inference
+    mode inside a generator would leak to its caller."""
     return model(tokens, cache, only=-1)
 
 
 def sample_token(logits: Float[Tensor, " V"], u: float, config: SampleConfig) -> int:
-    """The token that the uniform number u in [0, 1) falls on, by the inverse of the CDF.
+    """Draw a token: invert the CDF at the uniform number u in [0, 1).
 
-    In float64 whatever the model's precision, and the CDF in the order of the ids, so that backends
-    whose logits differ by rounding still choose the same token. Among equal probabilities the
-    lower id counts as the more likely.
+    Always in float64, and with the CDF in the order of the ids, so that backends whose logits
+    differ by rounding still choose the same token. Among equal probabilities, the lower id counts
+    as more likely.
     """
     if config.temperature == 0:
         return int(logits.argmax())
@@ -66,7 +66,7 @@ def sample_token(logits: Float[Tensor, " V"], u: float, config: SampleConfig) ->
         ranked[config.top_k :] = 0
         ranked /= ranked.sum()
     if config.top_p is not None:
-        before = ranked.cumsum(dim=-1) - ranked  # the probability of all that are more likely
+        before = ranked.cumsum(dim=-1) - ranked  # the total probability of all likelier tokens
         ranked[before >= config.top_p] = 0  # never the first: nothing is before it
     p = torch.empty_like(p).scatter_(0, order, ranked)
     cdf = p.cumsum(dim=-1)

@@ -1,7 +1,7 @@
 """The GPT in PyTorch: nn.Module for the parts, autograd for the gradients.
 
 Read it beside impls/numpy/model.py and impls/jax/model.py: the same classes, in the same order.
-Shapes: B batch, T tokens, S keys seen (T, and with a cache those before it too), C = n_embd,
+Shapes: B batch, T tokens, S keys seen (T, plus those already in the cache), C = n_embd,
 H = n_head, D = C/H, F = inner size, V = vocab_size, N tokens scored (T or 1).
 """
 
@@ -26,7 +26,7 @@ ACTIVATIONS = {
 
 
 def split_heads(x: Float[Tensor, "B T C"], n_head: int) -> Float[Tensor, "B H T D"]:
-    """Give every head its own D of the C channels."""
+    """Give each head D of the C channels."""
     B, T, C = x.shape
     return x.view(B, T, n_head, C // n_head).transpose(1, 2)
 
@@ -38,7 +38,7 @@ def merge_heads(x: Float[Tensor, "B H T D"]) -> Float[Tensor, "B T C"]:
 
 
 def causal_mask(T: int, S: int, start: int, device: torch.device) -> Bool[Tensor, "T S"]:
-    """True where key j lies in the future of query i, which stands at position start + i."""
+    """True where key j lies in the future of query i, which is at position start + i."""
     i, j = torch.arange(T, device=device), torch.arange(S, device=device)
     return j[None, :] > start + i[:, None]
 
@@ -136,7 +136,7 @@ class SinusoidalEmbedding(nn.Module):
 
 
 class GPT(nn.Module):
-    """Embed, n_layer blocks, and a score for every token of the vocabulary."""
+    """Embed the tokens, apply n_layer blocks, and score every token of the vocabulary."""
 
     tap: Tap = NO_TAP
 
@@ -171,7 +171,7 @@ class GPT(nn.Module):
         x = self.drop(x)
         for i, block in enumerate(self.h):
             x = block(x, None if cache is None else cache[i])
-        if only is not None:  # writing needs the scores of one position
+        if only is not None:  # generating needs the scores of one position
             x = x[:, only, None]  # [B, 1, C]
         if self.ln_f is not None:
             x = self.ln_f(x)

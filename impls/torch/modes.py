@@ -1,6 +1,6 @@
-"""PyTorch in a mode: compiled, in bfloat16, or on a device. `load_backend("torch@compile")`.
+"""Modes of PyTorch: compiled, in bfloat16, or on a device, as in `load_backend("torch@compile")`.
 
-Several are joined by "+": "torch@cuda+compile+bf16".
+Join several with "+": "torch@cuda+compile+bf16".
 """
 
 from collections.abc import Mapping
@@ -22,15 +22,15 @@ from .cache import KVCache
 from .model import GPT
 
 MODES = ("compile", "bf16", "cuda", "mps")
-"""What the suite tries with --modes. Every other device of torch is a mode, too."""
+"""What the suite tries with --modes. Any other device of torch is a mode, too."""
 SMOOTH = ("gpt2", "erf", "post-erf", "dropout")
-"""The cases that bfloat16 is judged on, without ReLU: an input near zero that 8 bits round to the
-other side switches a whole gradient on or off."""
+"""The cases that bfloat16 is judged on. None has ReLU: where 8 bits round an input across zero,
+ReLU switches a whole gradient on or off."""
 
 
 @dataclass(frozen=True)
 class Mode:
-    """`shared.protocol.Backend`: builds this backend's model, and changes how it is computed."""
+    """A `shared.protocol.Backend` that changes how this backend's model is computed."""
 
     name: str
     device: str | None
@@ -38,7 +38,7 @@ class Mode:
     capabilities: tuple[str, ...]
     dtypes: tuple[str, ...]
     cases: tuple[str, ...] | None
-    """The cases that are enough, where all would take long or say little."""
+    """The cases to run, where running all would take long or say little."""
     parallel = parallel
 
     def build(
@@ -56,16 +56,16 @@ class Mode:
 
 
 def compile_forward(gpt: GPT) -> None:
-    """From now on the forward pass over a whole batch is one compiled function, and so is its
-    backward pass, which torch.compile derives from it (Ansel et al. 2024).
+    """Compile the forward pass over a whole batch into one function, and the backward pass, which
+    torch.compile derives from it (Ansel et al. 2024), into another.
 
     TorchDynamo records the operations at the first call, AOTAutograd adds those of the backward
     pass, and Inductor writes C++ (or Triton on a GPU) that does several in one loop. Each shape is
-    compiled by itself. What is different at every call runs as written: decoding, whose cache
-    grows, and taps.
+    compiled separately. What differs at every call runs as written: decoding, whose cache grows,
+    and taps.
     """
     as_written = gpt.forward
-    # fullgraph: what cannot be compiled is an error, instead of running as written, unnoticed.
+    # fullgraph: what cannot be compiled is an error, instead of silently running as written.
     compiled = torch.compile(
         gpt.forward, fullgraph=True, dynamic=False, isolate_recompiles=True, recompile_limit=64
     )
@@ -99,10 +99,10 @@ def mode(words: str) -> Mode:
     cases: tuple[str, ...] | None = None
     if "mps" in asked:  # it has no float64
         precisions = ("float32",)
-    if "bf16" in asked:  # texts must be equal, and so are judged in full precision
+    if "bf16" in asked:  # texts must be equal, so they are judged in full precision
         precisions, capabilities = ("bfloat16",), ("trace", "grads", "trainer")
         cases = SMOOTH
-    if "compile" in asked:  # seconds for each model that a test builds
+    if "compile" in asked:  # compiling takes seconds for each model
         capabilities, cases = ("grads", "trainer"), ("gpt2", "dropout")
     place = devices[0] if devices else None
     return Mode(name, place, "compile" in asked, capabilities, precisions, cases)

@@ -1,4 +1,4 @@
-"""Clipping, AdamW and SGD, as torch.optim has them, every constant stated."""
+"""Clipping, AdamW and SGD from torch.optim, with every constant stated."""
 
 import torch
 from torch import Tensor, nn
@@ -7,9 +7,9 @@ from shared.config import TrainConfig
 
 
 def clip_by_global_norm(parameters: list[nn.Parameter], max_norm: float) -> Tensor:
-    """Scale all gradients by min(1, max_norm / norm): the direction stays (Pascanu et al. 2013).
+    """Scale all gradients by min(1, max_norm / norm), keeping the direction (Pascanu et al. 2013).
 
-    Returns the norm over all gradients before clipping. A max_norm of 0 switches clipping off.
+    Returns the norm over all gradients before clipping. A max_norm of 0 disables clipping.
     `clip_grad_norm_` would divide by norm + 1e-6.
     """
     grads = [parameter.grad for parameter in parameters]
@@ -43,6 +43,6 @@ def build_optimizer(
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    """The schedule is ours, so that the three backends share it."""
+    """Set the rate by our own schedule, which the three backends share."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate

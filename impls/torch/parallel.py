@@ -1,4 +1,4 @@
-"""Many processes in PyTorch: DistributedDataParallel adds up gradients while backward runs.
+"""Many processes in PyTorch: DistributedDataParallel adds up gradients during the backward pass.
 
 torchrun --nproc-per-node 2 -m impls.torch.train --preset classroom
 """
@@ -12,14 +12,14 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 def join(rank: int, size: int) -> None:
-    """Meet the other processes. torchrun's variables say where, and which one this is."""
+    """Join the other processes. torchrun's variables say where they are and which one this is."""
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", rank)))  # --device cuda: its own GPU
     dist.init_process_group(rank=rank, world_size=size)  # gloo on CPUs, NCCL on GPUs
 
 
 def spread(*batch: Tensor) -> tuple[Tensor, ...]:
-    """The rows of this process. If the batch does not divide evenly, some have a row more."""
+    """This process's rows. If the batch does not divide evenly, some processes have one more."""
     if not dist.is_initialized():
         return batch
     return tuple(rows.tensor_split(dist.get_world_size())[dist.get_rank()] for rows in batch)
@@ -45,7 +45,7 @@ def add_up(gpt: nn.Module) -> nn.Module:
 
 
 def add_up_bucket(_: None, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
-    """Begin to add up a bucket of gradients; backward goes on meanwhile."""
+    """Start adding up a bucket of gradients; the backward pass continues meanwhile."""
     begun = dist.all_reduce(bucket.buffer(), async_op=True)
     return begun.get_future().then(lambda done: done.value()[0])
 
@@ -58,14 +58,14 @@ def total(loss: Tensor) -> Tensor:
 
 
 def most(*numbers: float) -> tuple[float, ...]:
-    """The largest of what each process gives, for each number."""
+    """The maximum of each number over all processes."""
     largest = torch.tensor(numbers, dtype=torch.float64)
     dist.all_reduce(largest, dist.ReduceOp.MAX)
     return tuple(largest.tolist())
 
 
 def leave(status: int) -> None:
-    """Part from the others; after a failure, without waiting for them."""
+    """Leave the others; after a failure, without waiting for them."""
     if status:
         os._exit(status)
     dist.destroy_process_group()

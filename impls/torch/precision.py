@@ -9,11 +9,11 @@ from .model import GPT
 
 
 def compute_in_bfloat16(gpt: GPT, device: torch.device) -> None:
-    """From now on `gpt` runs under autocast (Micikevicius et al. 2018).
+    """Make `gpt` run under autocast (Micikevicius et al. 2018).
 
     Autocast rounds the inputs of matrix products and attention to bfloat16, which has the range of
     float32 and 8 bits of its 24. It leaves LayerNorm, the residual stream and the loss in float32,
-    and autograd does the same on the way back.
+    and the backward pass does the same.
     """
     forward = gpt.forward
 

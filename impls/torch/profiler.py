@@ -22,21 +22,21 @@ def profile_time(
     targets: Int[np.ndarray, "B T"],
     steps: int,
 ) -> dict[str, float]:
-    """Seconds of a step by operation, without the operations it calls. A compiled model has few:
-    what Inductor compiles is one of them."""
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # it would say when it starts and stops
+    """Seconds per step by operation, without the operations it calls. A compiled model has few:
+    whatever Inductor compiles counts as one."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # no messages at start and stop
     with torch.profiler.profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiler:
         for _ in range(steps):
             trainer.step(tokens, targets)
     seconds = {e.key: e.self_cpu_time_total / 1e6 / steps for e in profiler.key_averages()}
-    # Inductor names what it has compiled by a hash of forty letters.
+    # Inductor names compiled code by a hash of forty letters.
     return {re.sub(r"## Call (\w+ \w{4}).*", r"\1", name): s for name, s in seconds.items()}
 
 
 def activation_bytes(
     trainer: "TorchTrainer", tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"]
 ) -> int:
-    """What autograd keeps for the backward pass, but for the weights themselves."""
+    """The memory that autograd keeps for the backward pass, except for the weights themselves."""
     model = trainer.model
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.gpt.parameters()}
     kept: dict[int, int] = {}
@@ -49,5 +49,5 @@ def activation_bytes(
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         loss = cross_entropy(model.gpt(model.tensor(tokens)), model.tensor(targets))
-    del loss  # until here it keeps the storages alive: no two have the same address
+    del loss  # kept until here, so that no two storages have the same address
     return sum(kept.values())

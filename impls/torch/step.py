@@ -17,7 +17,7 @@ def forward_backward(
     accumulate: int = 1,
     masks: Masks = NO_MASKS,
 ) -> Float[Tensor, ""]:
-    """The loss; the gradients are left on the parameters.
+    """Compute the loss, and leave the gradients on the parameters.
 
     The batch is split into `accumulate` micro-batches. Their gradients add up to that of the whole
     batch if each is weighted by its share of the rows. `masks`: what dropout keeps.
@@ -29,10 +29,10 @@ def forward_backward(
     parts = (tensor.tensor_split(accumulate) for tensor in batch)
     for i, (x, y, *kept) in enumerate(zip(*parts, strict=True), start=1):
         share = len(x) / len(tokens)
-        gpt.require_backward_grad_sync = i == accumulate  # many processes add up once
+        gpt.require_backward_grad_sync = i == accumulate  # processes add up only once
         with dropping(gpt, dict(zip(masks, kept, strict=True))):
             loss = share * cross_entropy(gpt(x), y)
-        loss.backward()  # adds to the gradients that are there, and frees what it came from
+        loss.backward()  # accumulates the gradients, and frees the graph
         losses.append(loss.detach())
     return total(torch.stack(losses).sum())
 

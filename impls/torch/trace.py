@@ -1,4 +1,4 @@
-"""What a forward pass computes on its way: while it is traced, hooks keep the modules' outputs."""
+"""The intermediate values of a forward pass: during a trace, hooks record the modules' outputs."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,7 +15,7 @@ from .model import GPT
 
 @torch.inference_mode()
 def trace(gpt: GPT, tokens: Int[Tensor, "B T"]) -> dict[str, Float[Tensor, "..."]]:
-    """Every tap (shared/taps.py) by its name."""
+    """Every tap (shared/taps.py) by name."""
     record: dict[str, Tensor] = {}
     with recording(gpt, record):
         record["probs"] = torch.softmax(gpt(tokens), dim=-1)
@@ -24,7 +24,7 @@ def trace(gpt: GPT, tokens: Int[Tensor, "B T"]) -> dict[str, Float[Tensor, "..."
 
 @contextmanager
 def recording(gpt: GPT, record: dict[str, Tensor]) -> Iterator[None]:
-    """Put the outputs of all modules into `record`, under their dotted names."""
+    """Put the outputs of all modules into `record`, by dotted name."""
     with ExitStack() as undo:
         for path, module in gpt.named_modules():
             module.tap = Tap(record, path)
@@ -34,5 +34,5 @@ def recording(gpt: GPT, record: dict[str, Tensor]) -> Iterator[None]:
 
 
 def keep(tap: Tap, module: nn.Module, inputs: Any, output: Tensor) -> None:
-    """A forward hook. It returns nothing: what a hook returns takes the place of the output."""
+    """A forward hook. It returns nothing: a hook's return value would replace the output."""
     tap("", output)

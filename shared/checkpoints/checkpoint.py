@@ -3,13 +3,13 @@
     config.json            GPT-2's keys and ours; `dtype`; `format_version`
     model.safetensors      the weights, under GPT-2's names
     tokenizer.json         of the `tokenizers` library
-    tokenizer_config.json  for Transformers, where the model is one that GPT-2 can express
+    tokenizer_config.json  for Transformers, if GPT-2 can express the model
     training.json          step, seed, dataset, TrainConfig, versions
     optimizer.safetensors  the moments, as "m.NAME" and "v.NAME"; only resuming needs them
 
-Hashes in model.safetensors bind all of them together (`shared.checkpoints.parts`), so a checkpoint
-is read as exactly what was saved, or refused. GPT-2's files from the hub have no hashes: they are
-held to the manifest alone.
+Hashes in model.safetensors tie all of them together (`shared.checkpoints.parts`), so a checkpoint
+is read exactly as it was saved, or refused. GPT-2's files from the Hub have no hashes: they are
+checked only against the manifest.
 """
 
 from collections.abc import Mapping
@@ -61,9 +61,9 @@ class Checkpoint:
     tokenizer: Tokenizer | None
     training: TrainingRecord | None
     moments: dict[str, dict[str, np.ndarray]] | None
-    """AdamW: {"m": …, "v": …} by tensor name. SGD: empty. None: one cannot resume from here."""
+    """AdamW: {"m": …, "v": …} by tensor name. SGD: empty. None: it cannot be resumed."""
     stored_as: str | None = None
-    """The type that the weights have in files by others: "float16", widened to `dtype`."""
+    """The dtype of the weights in another program's files, such as "float16", read as `dtype`."""
 
 
 def save_checkpoint(
@@ -75,23 +75,23 @@ def save_checkpoint(
     training: TrainingRecord | None = None,
     moments: Mapping[str, Mapping[str, np.ndarray]] | None = None,
 ) -> None:
-    """Write the checkpoint directory `path`, whole or not at all, in place of one that is there.
+    """Write the checkpoint directory `path`, completely or not at all, replacing an existing one.
 
-    The same state gives the same bytes. The directory that `path` lies in must exist.
+    The same state gives the same bytes. The parent directory of `path` must exist.
 
     Args:
-        path: the directory to make.
+        path: the directory to create.
         config: the architecture.
         weights: by canonical name, exactly those of `tensor_shapes(config)`; all float32 or all
-            float64, which is also what is written.
-        tokenizer: whose ids the model was trained on.
-        training: where in which training this is.
-        moments: the optimizer's state, with which training can go on; needs `training`.
+            float64, and written as such.
+        tokenizer: the one whose ids the model was trained on.
+        training: which training run this is, and at which step.
+        moments: the optimizer's state, for resuming; needs `training`.
 
     Raises:
-        CheckpointError: weights or moments that are not the manifest's or not finite, parts that do
-            not belong together, a directory at `path` that is no checkpoint, or a disk that is
-            full or read-only. What was at `path` is untouched then.
+        CheckpointError: weights or moments that do not match the manifest or are not finite, parts
+            that do not belong together, a directory at `path` that is not a checkpoint, or a disk
+            that is full or read-only. In each case, what was at `path` is left untouched.
     """
     target = _resolved(Path(path))
     dtype = next((array.dtype.name for array in weights.values()), "")
@@ -111,15 +111,15 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a checkpoint directory: ours, or one of GPT-2's from the hub.
+    """Read a checkpoint directory: ours, or a GPT-2 from the Hub.
 
-    From the hub: safetensors, one file or several, with or without "transformer." in the names;
+    From the Hub: safetensors, one file or several, with or without "transformer." in the names;
     half precision is widened to float32, mask buffers and a second copy of a tied lm_head are
     dropped.
 
     Raises:
-        CheckpointError: it is missing, incomplete, damaged, or not what it says it is. The message
-            says which file, which tensor, what was expected and what was found.
+        CheckpointError: it is missing, incomplete, damaged, or not what it claims to be. The
+            message says which file, which tensor, what was expected and what was found.
     """
     directory = Path(path)
     _check_is_checkpoint(directory)
@@ -148,7 +148,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
 def _load_own(
     directory: Path, config: GPTConfig, config_hash: str, header: Header, dtype: str
 ) -> Checkpoint:
-    """A checkpoint of ours: every part that it was saved with, exactly as it was saved."""
+    """One of our own checkpoints: every part that it was saved with, exactly as it was saved."""
     shapes = tensor_shapes(config)
     weights = parts.read_weights(directory / parts.MODEL, header, shapes, dtype)
     hashes = parts.stored_hashes(directory / parts.MODEL, header)
@@ -165,7 +165,7 @@ def _load_own(
     if parts.TRAINING in hashes:
         content = parts.read_part(directory, parts.TRAINING, parts.JSON_LIMIT, hashes)
         training = TrainingRecord.from_json(directory / parts.TRAINING, content)
-    # Without its moments, two thirds of its size, a checkpoint is still a model to sample from.
+    # Without its moments, two thirds of its size, a checkpoint can still be sampled from.
     if parts.OPTIMIZER in hashes and parts.exists(directory, parts.OPTIMIZER):
         kinds = _MOMENTS[training.train.optimizer] if training else ()
         moments = parts.read_moments(directory, kinds, config, dtype, hashes)
@@ -173,7 +173,7 @@ def _load_own(
 
 
 def _load_hub(directory: Path, config: GPTConfig, headers: Mapping[Path, Header]) -> Checkpoint:
-    """Weights, and the tokenizer if one is there; nothing of how they were trained."""
+    """Weights, and the tokenizer if there is one; nothing about the training."""
     weights, stored_as = hub.read_weights(directory, headers, config)
     dtype = next(iter(weights.values())).dtype.name
     tokenizer = read_tokenizer(directory, config.vocab_size)
@@ -181,7 +181,7 @@ def _load_hub(directory: Path, config: GPTConfig, headers: Mapping[Path, Header]
 
 
 def _read_back(directory: Path) -> None:
-    """Read what a reader of this checkpoint looks at before the tensors."""
+    """Read everything that comes before the tensors, as a reader of this checkpoint does."""
     content = read_bytes(directory, parts.CONFIG, parts.JSON_LIMIT)
     table = parse_object(directory / parts.CONFIG, content)
     config = gpt2_format.config_from_json(directory / parts.CONFIG, table)
@@ -233,7 +233,7 @@ def _encode(path: Path, checkpoint: Checkpoint) -> dict[str, bytes]:
 
 
 def _resolved(path: Path) -> Path:
-    """Where a path leads, so that a checkpoint replaces the one behind a symbolic link."""
+    """Resolve a path, so that a checkpoint replaces the one behind a symbolic link."""
     try:
         return path.resolve()
     except (OSError, RuntimeError, ValueError) as error:
@@ -241,7 +241,7 @@ def _resolved(path: Path) -> Path:
 
 
 def _check_is_checkpoint(directory: Path) -> None:
-    """Say what a path is that can be no checkpoint, before anybody misses a file in it."""
+    """Explain why a path cannot be a checkpoint, before a file in it is reported missing."""
     try:
         if not directory.is_dir():
             there = directory.exists()
@@ -259,7 +259,7 @@ def _check_is_checkpoint(directory: Path) -> None:
 
 
 def _check_replaceable(path: Path) -> None:
-    """What a save replaces it removes: only ever a checkpoint, never a directory of the user's."""
+    """Let a save replace, and so remove, only a checkpoint, never the user's own files."""
     if not path.exists():
         return
     if not path.is_dir():
@@ -269,7 +269,7 @@ def _check_replaceable(path: Path) -> None:
 
 
 def _check_parts(path: Path, checkpoint: Checkpoint) -> None:
-    """Refuse parts that are each in order but do not belong together."""
+    """Refuse parts that are each valid but do not belong together."""
 
     def check(name: str, what: str, expected: object, found: object) -> None:
         if found != expected:

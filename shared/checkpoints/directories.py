@@ -1,10 +1,10 @@
-"""Where checkpoints stand in a run, and how one gets there: whole or not at all.
+"""Where a run keeps its checkpoints, and how one is written: completely or not at all.
 
-A directory is written beside its place as `.NAME.tmp-PID-RANDOM`, every file and then the directory
-itself forced to disk, and renamed: a rename either happened or did not. A directory cannot be
-renamed over another, so one that is replaced first steps aside as `.NAME.old-PID-RANDOM` and is
-removed last. A crash between the two renames leaves it aside and whole: `newest_checkpoint` finds
-it there and `clean_leftovers` puts it back.
+A new directory is written beside its place as `.NAME.tmp-PID-RANDOM`; every file and then the
+directory itself is forced to disk, and then it is renamed: a rename happens completely or not at
+all. A directory cannot be renamed over another, so the old one is first moved aside as
+`.NAME.old-PID-RANDOM` and removed last. A crash between the two renames leaves it there, complete:
+`newest_checkpoint` finds it and `clean_leftovers` puts it back.
 """
 
 import os
@@ -18,7 +18,7 @@ from shared.checkpoints import parts
 from shared.checkpoints.untrusted import reason, refuse
 
 REPLACED = ".replaced"
-"""In a run: an earlier one, kept while the run that is to replace it has saved nothing."""
+"""In a run: an earlier run, kept until the one that replaces it has saved something."""
 
 _STEP = re.compile("[0-9]{6,}")
 _LEFTOVER = re.compile(r"\.(?P<name>.+)\.(?P<kind>tmp|old)-[0-9]+-[0-9a-f]+", re.DOTALL)
@@ -32,8 +32,8 @@ def checkpoint_path(run_dir: str | Path, step: int) -> Path:
 def newest_checkpoint(run_dir: str | Path) -> Path | None:
     """The checkpoint of the highest step of a run; None if it has none.
 
-    What was not finished is never taken for one. While a run is being replaced and the new one has
-    saved nothing, it is the old one's.
+    Unfinished checkpoints are ignored. While a run is being replaced and the new one has saved
+    nothing, the old run's checkpoint counts.
 
     Raises:
         CheckpointError: the directory cannot be read.
@@ -50,15 +50,15 @@ def newest_checkpoint(run_dir: str | Path) -> Path | None:
 
 
 def checkpoints_by_step(directory: Path) -> dict[int, Path]:
-    """The checkpoints in RUN/checkpoints that are whole. Raises `OSError`."""
+    """The complete checkpoints in RUN/checkpoints. Raises `OSError`."""
     found = _complete(directory) if directory.is_dir() else {}
     return {int(name): path for name, path in found.items() if _STEP.fullmatch(name)}
 
 
 def clean_leftovers(directory: str | Path) -> None:
-    """Remove what interrupted saves left in RUN/checkpoints, and put back what only stepped aside.
+    """Remove what interrupted saves left in RUN/checkpoints, but put back what was moved aside.
 
-    Only for the one process that may write there: it would remove what another is writing.
+    Only the process that may write there may call this: it would remove what another is writing.
 
     Raises:
         CheckpointError: something cannot be removed.
@@ -73,7 +73,7 @@ def clean_leftovers(directory: str | Path) -> None:
 
 def model_around(path: Path) -> Path | None:
     """The model or run that `path` is or lies in, where nothing else should be written; None if
-    there is none. (Of a run, only checkpoints/ is meant.)"""
+    there is none. (Within a run, only checkpoints/ counts.)"""
     path = path.resolve()
     if parts.exists(path, parts.CONFIG):
         return path
@@ -88,15 +88,15 @@ def model_around(path: Path) -> Path | None:
 def write_directory(
     path: Path, files: Mapping[str, bytes], check: Callable[[Path], object]
 ) -> None:
-    """Make `path` a directory of exactly these files, in place of one that was there.
+    """Write the directory `path` with exactly these files, replacing an existing one.
 
-    Returns when it would survive a power cut. Whatever is raised, Ctrl-C included, what was at
-    `path` before is there still and nothing is left beside it.
+    Returns when it would survive a power cut. After any exception, even Ctrl-C, what was at `path`
+    before is still there and nothing is left beside it.
 
     Args:
-        path: the directory to make.
+        path: the directory to create.
         files: their contents by name.
-        check: reads the new directory before it takes its place, and raises if it cannot.
+        check: reads the new directory before it takes its place, and raises if that fails.
 
     Raises:
         OSError: disk full, read-only, no parent directory.
@@ -115,14 +115,14 @@ def write_directory(
 
 
 def remove_directory(path: Path) -> None:
-    """Remove a checkpoint: at once under its name, then from the disk. Raises `OSError`."""
+    """Remove a checkpoint: first its name, at once, then its files. Raises `OSError`."""
     temporary = _beside(path, "tmp")  # what a crash leaves under this name is cleaned up later
     path.rename(temporary)
     shutil.rmtree(temporary)
 
 
 def _complete(directory: Path) -> dict[str, Path]:
-    """The directories in `directory` that are whole, by the name that each has or is to have."""
+    """The complete directories in `directory`, by the name that each has or should have."""
     in_place, aside = {}, {}
     for entry in sorted(directory.iterdir()):
         leftover = _LEFTOVER.fullmatch(entry.name)
@@ -149,7 +149,7 @@ def _clean(directory: Path) -> None:
 
 
 def _put_in_place(temporary: Path, path: Path) -> None:
-    """Rename, and force the new name to disk before what had it before is removed."""
+    """Rename, and force the new name to disk before the old directory is removed."""
     aside = _beside(path, "old") if path.exists() else None
     try:
         if aside is not None:

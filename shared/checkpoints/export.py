@@ -1,7 +1,7 @@
-"""Any model that GPT-2's program can compute, as a GPT-2: what GPT-2 cannot leave out is filled in.
+"""Convert a model to a GPT-2, if GPT-2 can express it: fill in what GPT-2 requires.
 
 GPT-2 always has biases and a table of positions. A model without biases is one whose biases are 0;
-sinusoidal positions are a table that was never trained. Both are exact.
+sinusoidal positions are a table that was never trained. Both conversions are exact.
 """
 
 from dataclasses import replace
@@ -19,8 +19,8 @@ def as_gpt2(config: GPTConfig, weights: Tensors) -> tuple[GPTConfig, dict[str, n
     name.
 
     Raises:
-        ConfigError: for a post-norm model. GPT-2 normalizes before attention and MLP, and no
-            weights make it do otherwise.
+        ConfigError: for a post-norm model. GPT-2 normalises before attention and MLP, whatever its
+            weights.
     """
     if config.norm == "post":
         raise ConfigError(

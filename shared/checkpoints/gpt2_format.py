@@ -1,7 +1,7 @@
 """Hugging Face's GPT-2: the keys of its config.json and the names in its model.safetensors.
 
-Our own checkpoints use them too. What GPT-2 cannot express stands under keys of our own (`norm`,
-`position`, `bias`), with a `model_type` that no other program takes for GPT-2.
+Our own checkpoints use them too. What GPT-2 cannot express is stored under keys of our own (`norm`,
+`position`, `bias`), with a `model_type` that no other program mistakes for GPT-2.
 """
 
 import re
@@ -16,14 +16,14 @@ from shared.config import GPTConfig
 from shared.errors import ConfigError
 
 _ACTIVATIONS = {"gelu_tanh": "gelu_new", "gelu_erf": "gelu", "relu": "relu"}
-_SAME = {"gelu_pytorch_tanh": "gelu_new", "gelu_fast": "gelu_new"}  # other programs of one function
+_SAME = {"gelu_pytorch_tanh": "gelu_new", "gelu_fast": "gelu_new"}  # the same function
 
 _KEYS = {
     "block_size": "n_positions",
     "activation": "activation_function",
     "tie_weights": "tie_word_embeddings",
 }
-"""GPT-2's keys by our names, where these differ: a message says what stands in the file."""
+"""GPT-2's keys by our names, where these differ; messages use the key in the file."""
 
 # GPT-2 has switches for variants of attention. Our model is the one with these settings.
 _FIXED = {
@@ -33,12 +33,12 @@ _FIXED = {
     "add_cross_attention": False,
 }
 
-# Old files hold the causal mask, a constant, as if it were a weight. `attn.c_attn.bias` is one.
+# Old files store the causal mask, a constant, like a weight. (`attn.c_attn.bias` is a weight.)
 _MASK = re.compile(r"(transformer\.)?h\.[0-9]+\.attn\.(bias|masked_bias)")
 
 
 def is_gpt2(config: GPTConfig) -> bool:
-    """Whether GPT-2's own program computes this model."""
+    """Whether GPT-2's own code can compute this model."""
     return config.norm == "pre" and config.position == "learned" and config.bias
 
 
@@ -59,13 +59,13 @@ def config_to_json(config: GPTConfig) -> dict[str, Any]:
 
 
 def config_from_json(file: Path, table: Mapping[str, Any]) -> GPTConfig:
-    """The configuration that a config.json describes, ours or one from the hub.
+    """The configuration that a config.json describes, ours or one from the Hub.
 
-    Sizes must be there; everything else has GPT-2's default. GPT-2's own dropout, which matters in
-    training only, and keys that say nothing about the function are passed over.
+    Sizes are required; everything else defaults to GPT-2's values. GPT-2's own dropout, which
+    matters only in training, and keys that do not affect the function are ignored.
 
     Raises:
-        CheckpointError: another kind of model, a variant that ours is not, or impossible values.
+        CheckpointError: another kind of model, an unsupported variant, or impossible values.
     """
     kind = table.get("model_type", "gpt2")
     if kind not in ("gpt2", "minigpt"):
@@ -90,11 +90,11 @@ def config_from_json(file: Path, table: Mapping[str, Any]) -> GPTConfig:
 
 
 def canonical_names(file: Path, tensors: Specs, config: GPTConfig) -> dict[str, str]:
-    """The tensors of a file from the hub: canonical name → name in the file, without mask buffers.
+    """The tensors of a file from the Hub: canonical name → name in the file, without mask buffers.
 
     Files written from `GPT2Model` lack the prefix "transformer." that `GPT2LMHeadModel`'s have.
 
-    Raises `CheckpointError` for a name that is there both ways, or a mask that is none.
+    Raises `CheckpointError` for a name that occurs in both forms, or a malformed mask.
     """
     names: dict[str, str] = {}
     for name, spec in tensors.items():

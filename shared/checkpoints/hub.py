@@ -1,8 +1,8 @@
-"""A directory of GPT-2's as others write it: on the hub, or by `save_pretrained`.
+"""A directory of GPT-2's as other programs write it: on the Hub, or by `save_pretrained`.
 
 The weights are in model.safetensors, or in several files that model.safetensors.index.json lists;
 in float64, float32, float16 or bfloat16; with or without "transformer." in their names. There are
-no hashes: the manifest alone says whether all is there.
+no hashes: only the manifest shows whether anything is missing.
 
 Everything here raises `CheckpointError`.
 """
@@ -35,7 +35,7 @@ EMBEDDING, HEAD = "transformer.wte.weight", "lm_head.weight"
 
 @dataclass(frozen=True)
 class Stored:
-    """A tensor, and the file that it is in."""
+    """A tensor and the file that holds it."""
 
     file: Path
     name: str
@@ -65,7 +65,7 @@ def read_headers(directory: Path, n_layer: int) -> dict[Path, Header]:
 def read_weights(
     directory: Path, headers: Mapping[Path, Header], config: GPTConfig
 ) -> tuple[dict[str, np.ndarray], str]:
-    """The weights under their canonical names, in float32 or float64, and the type they had."""
+    """The weights under their canonical names, in float32 or float64, and the dtype they had."""
     stored = dict(_stored(headers, config))
     shapes = tensor_shapes(config)
     has_copy = config.tie_weights and HEAD in stored  # one matrix, stored twice
@@ -75,7 +75,7 @@ def read_weights(
     dtype = "float64" if kind == tensor_files.CODES["float64"] else "float32"
     specs = {tensor.name: tensor.spec.widened() for tensor in stored.values()}
     file = next(iter(headers)) if len(headers) == 1 else directory / parts.INDEX
-    # By the names of the file, which its user knows.
+    # Messages use the names in the file, which its user knows.
     prefixed = any(name.startswith("transformer.") for name in specs)
     names = {n: n if prefixed else n.removeprefix("transformer.") for n in shapes}
     names |= {canonical: tensor.name for canonical, tensor in stored.items()}
@@ -107,8 +107,8 @@ def _stored(headers: Mapping[Path, Header], config: GPTConfig) -> Iterator[tuple
 
 
 def snapshot(repository: Path) -> Path:
-    """The directory that `repository`, one of the Hub's cache, has in snapshots/: the one that
-    refs/main names, or the only one."""
+    """The snapshot of `repository`, a directory of the Hub's cache: the one that refs/main names,
+    or the only one."""
     found = sorted(path for path in (repository / "snapshots").iterdir() if path.is_dir())
     if parts.exists(repository / "refs", "main"):
         content = read_bytes(repository / "refs", "main", limit=256)

@@ -1,6 +1,6 @@
-"""The tokenizer of a directory by others: tokenizer.json, or GPT-2's own vocab.json and merges.txt.
+"""Tokenizers by other programs: tokenizer.json, or GPT-2's own vocab.json and merges.txt.
 
-Beside the latter, added_tokens.json has further tokens. tokenizer_config.json and
+With the latter, added_tokens.json has further tokens. tokenizer_config.json and
 special_tokens_map.json say which ones are special.
 
 Everything here raises `CheckpointError`.
@@ -51,7 +51,7 @@ def read_tokenizer(directory: Path, vocab_size: int) -> Tokenizer | None:
 
 
 def _gpt2_tokenizer(directory: Path, settings: Mapping[str, Any]) -> hf.Tokenizer:
-    """Of GPT-2's own files: an object of ids, and pairs of tokens, one a line, the first first."""
+    """GPT-2's own files: an object of ids, and pairs of tokens to merge, one per line, in order."""
     for name in (VOCABULARY, MERGES):
         if not parts.exists(directory, name):
             both = f"{VOCABULARY} and {MERGES} need each other"
@@ -96,7 +96,7 @@ def _read_table(directory: Path, name: str) -> dict[str, Any]:
     """A JSON object; {} if the file is missing."""
     if not parts.exists(directory, name):
         return {}
-    # Transformers write 10^30 for a length without limit, so integers may be of any size.
+    # Transformers writes 10^30 for an unlimited length, so integers may have any size.
     content = read_bytes(directory, name, parts.TOKENIZER_LIMIT)
     return parse_object(directory / name, content, parse_int=int)
 
@@ -106,6 +106,6 @@ def _read_ids(directory: Path, name: str) -> dict[str, int]:
     for token, index in ids.items():
         if type(index) is not int or not 0 <= index < 2**31:
             refuse(directory / name, f"{show(token)}: expected an id, found {show(index)}")
-    if re.search("[\ud800-\udfff]", "".join(ids)):  # which JSON can spell, and the library cannot
+    if re.search("[\ud800-\udfff]", "".join(ids)):  # JSON can spell these, the library cannot
         refuse(directory / name, "half a surrogate pair is no character")
     return ids

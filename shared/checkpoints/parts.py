@@ -2,7 +2,7 @@
 
 The metadata of model.safetensors carries `files`, a JSON object with the SHA-256 of every other
 file that the checkpoint was saved with, and `sha256`, the hash of the weights and all metadata.
-optimizer.safetensors has its own `sha256`, which is the one that stands for it in `files`.
+optimizer.safetensors has its own `sha256`, which also represents it in `files`.
 
 Everything here raises `CheckpointError`.
 """
@@ -31,10 +31,10 @@ TRAINING = "training.json"
 OPTIMIZER = "optimizer.safetensors"
 TOKENIZER_CONFIG, GENERATION_CONFIG = "tokenizer_config.json", "generation_config.json"
 FOR_TRANSFORMERS = (TOKENIZER_CONFIG, GENERATION_CONFIG)
-"""The second is no longer written, but checkpoints have it."""
+"""The second is no longer written, but older checkpoints have it."""
 FILES = frozenset((CONFIG, MODEL, TOKENIZER, TRAINING, OPTIMIZER, *FOR_TRANSFORMERS))
 INDEX = "model.safetensors.index.json"
-"""Of weights in several files, by others."""
+"""The index of weights that another program has split into several files."""
 WEIGHTS = (MODEL, INDEX, "pytorch_model.bin", "pytorch_model.bin.index.json")
 """A directory with one of these holds a model, whether or not it can be read."""
 
@@ -43,12 +43,12 @@ Hashes = Mapping[str, Any]
 FORMAT_VERSION = 1
 JSON_LIMIT = 64 * 1024
 TOKENIZER_LIMIT = 8 * 1024 * 1024
-"""GPT-2's takes 1.4 to 3.6 MB. The library may need fifty times as much memory as a malicious one
-has bytes, so this is what bounds it."""
+"""GPT-2's takes 1.4 to 3.6 MB. For a malicious file, the library may need fifty times its size in
+memory, which this limit bounds."""
 
 
 def encode_config(config: GPTConfig, dtype: str, tokenizer: Tokenizer | None = None) -> bytes:
-    """config.json. Where texts begin and end stands here, and nowhere else."""
+    """config.json, the only place that says which tokens begin and end a text."""
     table = gpt2_format.config_to_json(config)
     if tokenizer is not None:
         ends = sorted(tokenizer.end_of_text)
@@ -59,8 +59,8 @@ def encode_config(config: GPTConfig, dtype: str, tokenizer: Tokenizer | None = N
 
 
 def encode_tokenizer_config(config: GPTConfig, tokenizer: Tokenizer) -> bytes:
-    """tokenizer_config.json, which only Transformers read: without it they take every GPT-2's
-    tokenizer for a BPE, and add an <|endoftext|> that the model has no embedding for."""
+    """tokenizer_config.json, only for Transformers, which otherwise takes every GPT-2's tokenizer
+    for BPE and adds an <|endoftext|> that the model has no embedding for."""
     special, begin = tokenizer.special_tokens, tokenizer.begin_of_text
     ends = [special[i] for i in sorted(tokenizer.end_of_text) if i in special]
     table = {
@@ -75,7 +75,7 @@ def encode_tokenizer_config(config: GPTConfig, tokenizer: Tokenizer) -> bytes:
 def read_ends(
     directory: Path, table: Mapping[str, Any], config: GPTConfig
 ) -> tuple[int | None, frozenset[int]]:
-    """The token that begins a text, and those that end one: by generation_config.json, or by
+    """The token that begins a text, and those that end one: from generation_config.json, or from
     `table`, that of config.json."""
     both = [table]
     if exists(directory, GENERATION_CONFIG):
@@ -98,14 +98,14 @@ def file_hash(content: bytes) -> str:
 def encode_model(weights: Mapping[str, np.ndarray], hashes: Mapping[str, str]) -> bytes:
     """model.safetensors, with the hashes of the other files in its metadata."""
     metadata = {
-        "format": "pt",  # Hugging Face's from_pretrained wants to know who wrote it
+        "format": "pt",  # required by Hugging Face's from_pretrained
         "files": json.dumps(dict(hashes), sort_keys=True),
     }
     return tensor_files.encode(weights, tensor_files.signed(weights, metadata))
 
 
 def check_version(file: Path, table: Mapping[str, Any]) -> None:
-    """Refuse a config.json of ours of another version than is read here."""
+    """Refuse a config.json of ours in a format version that cannot be read here."""
     version = table.get("format_version", FORMAT_VERSION)
     if type(version) is not int or version < 1:
         refuse(file, f"format_version: expected {FORMAT_VERSION}, found {show(version)}")
@@ -118,13 +118,13 @@ def check_version(file: Path, table: Mapping[str, Any]) -> None:
 
 
 def has_hashes(header: Header) -> bool:
-    """Whether a model file is one of ours, whatever its config.json says: with one of our keys
-    damaged, the other still shows it. What else others write there says nothing."""
+    """Whether a model file is one of ours, whatever its config.json says. If one of our keys is
+    damaged, the other still shows it; what other programs write there does not matter."""
     return not header.metadata.keys().isdisjoint(("files", "sha256"))
 
 
 def stored_hashes(file: Path, header: Header) -> dict[str, Any]:
-    """The hashes of the other files by name, of config.json at least, from the model's header."""
+    """The hashes of the other files (at least config.json) by name, from the model's header."""
     hashes = parse_object(file, header.metadata.get("files", "{}").encode("utf-8", "replace"))
     if CONFIG not in hashes or not hashes.keys() <= FILES - {MODEL}:
         refuse(file, f"the hashes in its header are of the wrong files: {show(sorted(hashes))}")
@@ -132,7 +132,7 @@ def stored_hashes(file: Path, header: Header) -> dict[str, Any]:
 
 
 def check_hash(file: Path, found: str, expected: object) -> None:
-    """Compare the hash of a file, as it was read, with the one that `stored_hashes` has for it."""
+    """Compare the hash of a file as read with the one from `stored_hashes`."""
     if found != expected:
         refuse(
             file,
@@ -149,7 +149,7 @@ def check_dtype(file: Path, dtype: object) -> str:
 
 
 def exists(directory: Path, name: str) -> bool:
-    """Whether there is anything of this name, be it a symbolic link to nothing."""
+    """Whether there is anything of this name, even a symbolic link to nothing."""
     return os.path.lexists(directory / name)
 
 
@@ -161,7 +161,7 @@ def read_part(directory: Path, name: str, limit: int, hashes: Hashes) -> bytes:
 
 
 def read_weights(file: Path, header: Header, shapes: Shapes, dtype: str) -> dict[str, np.ndarray]:
-    """The weights of a checkpoint of ours."""
+    """The weights of one of our checkpoints."""
     tensor_files.check_manifest(file, header.tensors, shapes, dtype)
     weights = tensor_files.read_arrays(file, shapes)
     tensor_files.check_content(file, header, weights)

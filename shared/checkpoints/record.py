@@ -1,4 +1,4 @@
-"""training.json: where in which training a checkpoint was taken."""
+"""training.json: from which training run, and at which step, a checkpoint was taken."""
 
 import json
 from collections.abc import Mapping
@@ -20,17 +20,17 @@ Versions = Annotated[dict[str, str], Meta(description="names and texts")]
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """What a run must know to go on exactly where it stopped, besides the tensors.
+    """What a run needs, besides the tensors, to resume exactly where it stopped.
 
-    Raises `ConfigError` for a value that no training can have had.
+    Raises `ConfigError` for an impossible value.
     """
 
     step: Natural
     """Updates done, below 2^63."""
     seed: Natural
-    """The seed of the run; the same as in `train`, where a reader may not look for it."""
+    """The seed of the run, as in `train`; repeated here, where readers look for it."""
     dataset: Name
-    """The name or the path it was asked for by."""
+    """The requested name or path."""
     dataset_sha256: Sha256
     """Of the text, in hexadecimal."""
     train: TrainConfig
@@ -42,9 +42,9 @@ class TrainingRecord:
     val_loss: Finite | None
     """Nats per token on the validation split, if it was evaluated at this step."""
     versions: Versions
-    """Of Python and of the libraries that took part."""
+    """Of Python and of the libraries involved."""
     init_from: Name | None = None
-    """Fine-tuning: the run or checkpoint that the weights of step 0 are of. None: new weights."""
+    """Fine-tuning: the run or checkpoint that gave the weights of step 0. None: new weights."""
     init_from_sha256: Sha256 | None = None
     """Fine-tuning: the content hash of these weights, in hexadecimal."""
 
@@ -58,7 +58,7 @@ class TrainingRecord:
             raise ConfigError("init_from and init_from_sha256 need each other")
 
     def to_json(self) -> bytes:
-        """Indented JSON with sorted keys: two of them can be compared with `diff`."""
+        """Indented JSON with sorted keys, so that two records can be compared with `diff`."""
         return (json.dumps(asdict(self), indent=2, sort_keys=True) + "\n").encode()
 
     @classmethod
@@ -68,7 +68,7 @@ class TrainingRecord:
         _exact_keys(file, "", table, cls)
         if not isinstance(table["train"], dict):
             refuse(file, f"train: expected a JSON object, found {show(table['train'])}")
-        train: dict[str, Any] = {"accumulate": 1} | table["train"]  # older ones do not say
+        train: dict[str, Any] = {"accumulate": 1} | table["train"]  # older records lack it
         _exact_keys(file, "train: ", train, TrainConfig)
         try:
             return cls(**table | {"train": TrainConfig(**train)})
@@ -77,7 +77,7 @@ class TrainingRecord:
 
 
 _BEFORE_FINE_TUNING: dict[str, Any] = {"init_from": None, "init_from_sha256": None}
-"""What records that were written before there was fine-tuning do not say."""
+"""Keys that records from before fine-tuning lack."""
 
 
 def _exact_keys(file: Path, where: str, table: Mapping[str, Any], cls: Any) -> None:

@@ -1,8 +1,8 @@
-"""safetensors files that are exactly what was expected, or an error that says what is different.
+"""Read and write safetensors files that are exactly what is expected, or say what differs.
 
-The library reads and writes them. What it does not notice is checked here: arrays that are not
-C-contiguous (it writes their memory, not their values), flipped bits, NaN, tensors too many or too
-few, a header whose keys stand twice.
+The library does the reading and writing. What it does not notice is checked here: arrays that are
+not C-contiguous (it writes their memory, not their values), flipped bits, NaN, missing or extra
+tensors, duplicate keys in a header.
 """
 
 import hashlib
@@ -24,10 +24,10 @@ Shapes = Mapping[str, tuple[int, ...]]
 Tensors = Mapping[str, np.ndarray]
 
 CODES = {"float32": "F32", "float64": "F64"}
-"""The dtypes that weights can have, by NumPy's name, and the format's name for them."""
+"""The dtypes that weights can have: NumPy's name, and the format's."""
 
 HALVES = {"F16": "float16", "BF16": "bfloat16"}
-"""The dtypes of files by others that are read as float32, which holds all their values."""
+"""Dtypes in other programs' files that are read as float32, which holds all their values."""
 
 # How long a header may be for each block of a model: at least six tensors of 50 characters, at most
 # 32 (twelve weights, their two moments, GPT-2's mask buffers) of 512.
@@ -41,10 +41,10 @@ class TensorSpec:
     dtype: str
     shape: tuple[int, ...]
     start: int = field(default=0, compare=False)
-    """Where in the file it begins."""
+    """Its offset in the file."""
 
     def widened(self) -> "TensorSpec":
-        """As it is read: half precision as float32."""
+        """The same after reading: half precision becomes float32."""
         return replace(self, dtype="F32") if self.dtype in HALVES else self
 
     def __str__(self) -> str:
@@ -99,9 +99,9 @@ def check_arrays(file: Path, tensors: Tensors, shapes: Shapes, dtype: str) -> No
 
 
 def check_manifest(file: Path, tensors: Specs, shapes: Shapes, dtype: str) -> None:
-    """Compare a file's tensors with those expected: exactly these names, shapes and this dtype.
+    """Compare a file's tensors with those expected: exactly these names and shapes, and this dtype.
 
-    Raises `CheckpointError` that names the first tensor that is missing, too many, or different.
+    Raises `CheckpointError`, which names the first tensor that is missing, extra or different.
     """
     expected = {name: TensorSpec(CODES[dtype], shape) for name, shape in shapes.items()}
     for name in expected:
@@ -120,9 +120,9 @@ def read_header(directory: Path, name: str, n_layer: int, *, empty: bool = False
     Args:
         directory: the checkpoint.
         name: the file in it.
-        n_layer: blocks of the model. A header cannot be much shorter or longer than they need, so a
-            configuration from another world is noticed before anyone counts its tensors.
-        empty: whether the file may hold no tensor at all.
+        n_layer: blocks of the model. A header cannot be much shorter or longer than they need, so
+            an absurd configuration is noticed before its tensors are counted.
+        empty: whether the file may hold no tensors.
 
     Raises:
         CheckpointError: truncated, too long, not a safetensors header, or of an absurd size.
@@ -149,7 +149,7 @@ def read_header(directory: Path, name: str, n_layer: int, *, empty: bool = False
         what = "truncated" if size < expected else "too long"
         refuse(file, f"{what}: expected {expected} bytes, found {size}")
     memory = physical_memory()
-    if memory is not None and size > memory:  # a sparse file may claim anything
+    if memory is not None and size > memory:  # a sparse file may claim any size
         refuse(file, f"{size / GIB:,.0f} GiB of tensors; this machine has {memory / GIB:,.0f} GiB")
     return Header({key: spec for key, (spec, _) in entries.items()}, metadata)
 
@@ -157,14 +157,14 @@ def read_header(directory: Path, name: str, n_layer: int, *, empty: bool = False
 def read_arrays(
     file: Path, names: Iterable[str], halves: Specs | None = None
 ) -> dict[str, np.ndarray]:
-    """The tensors of these names, whose header has been checked; every value is finite.
+    """Read the tensors of these names, whose header has been checked; every value must be finite.
 
     Those in `halves` are widened to float32. Raises `CheckpointError`.
     """
     tensors = {}
     try:
-        # pread: an array is read straight into its place, so the file is in memory once; and a file
-        # that shrinks meanwhile is an error, not a bus error.
+        # pread reads an array straight into its place, so the file is in memory only once; and a
+        # file that shrinks meanwhile raises an exception instead of a bus error.
         with safe_open(file, framework="np", backend="pread") as stored:
             for name in names:
                 half = (halves or {}).get(name)
@@ -187,7 +187,7 @@ def _widen(file: Path, spec: TensorSpec) -> np.ndarray:
 
 
 def _content_hash(tensors: Tensors, metadata: Mapping[str, str]) -> str:
-    """SHA-256, in hexadecimal, over all metadata, and name, dtype, shape and bytes by name."""
+    """SHA-256, in hexadecimal, of the metadata and each tensor's name, dtype, shape and bytes."""
     digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for name in sorted(tensors):
         array = _plain(tensors[name])
@@ -197,7 +197,7 @@ def _content_hash(tensors: Tensors, metadata: Mapping[str, str]) -> str:
 
 
 def _plain(array: np.ndarray) -> np.ndarray:
-    """The same values as the file holds them: row by row without gaps, little-endian."""
+    """The same values in the file's layout: row by row without gaps, little-endian."""
     return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
 
 
@@ -216,7 +216,7 @@ def _metadata(file: Path, table: object) -> dict[str, str]:
 
 
 def _entry(file: Path, name: str, entry: object, data: int) -> tuple[TensorSpec, int]:
-    """One tensor's line in the header, and where its bytes end. The library checks the rest."""
+    """One tensor's entry in the header, and where its bytes end. The library checks the rest."""
     match entry:
         case {
             "dtype": str(dtype),

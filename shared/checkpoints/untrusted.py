@@ -1,6 +1,6 @@
-"""Strict readers for untrusted files: their content cannot crash, hang or fill the memory.
+"""Strict readers for untrusted files: no content can cause a crash, a hang or a full memory.
 
-Everything here raises `CheckpointError`, in one line that names the file, and nothing else.
+Everything here raises only `CheckpointError`, with one line that names the file.
 """
 
 import json
@@ -20,7 +20,7 @@ _repr.maxlevel = 2
 
 
 def show(value: object) -> str:
-    """A value out of a file as a message can show it: short, on one line, no control characters."""
+    """A value from a file, formatted for a message: short, on one line, no control characters."""
     return _repr.repr(value)
 
 
@@ -31,19 +31,19 @@ def refuse(file: Path, problem: object) -> NoReturn:
 
 
 def is_file_name(name: str) -> bool:
-    """Whether a name out of a file can be that of a file here: a path, or a character that no
-    terminal shows, is none."""
+    """Whether a name from a file is a plain file name: not a path, and without characters that no
+    terminal shows."""
     plain = name.isprintable() and len(name) < 256
     return plain and Path(name).name == name and name not in ("", "..")
 
 
 def regular_file(directory: Path, name: str) -> Path:
-    """`directory`/`name`, if it is a regular file that lies inside the directory.
+    """`directory`/`name`, if it is a regular file inside the directory.
 
-    In the cache of the Hugging Face Hub, snapshots/REVISION has links to files of ../../blobs.
+    In the cache of the Hugging Face Hub, snapshots/REVISION has links to files in ../../blobs.
 
     Raises:
-        CheckpointError: it is missing, something else than a file (a pipe would block the reader),
+        CheckpointError: it is missing, not a regular file (a pipe would block the reader),
             or a symbolic link that leads out of the directory.
     """
     path = directory / name
@@ -78,7 +78,7 @@ def read_bytes(directory: Path, name: str, limit: int) -> bytes:
 
 
 def decode(file: Path, data: bytes) -> str:
-    """The text that `data` is in UTF-8. Raises `CheckpointError`."""
+    """Decode `data` as UTF-8. Raises `CheckpointError`."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -90,9 +90,9 @@ def parse_object(
 ) -> dict[str, Any]:
     """The JSON object in `data`, read more strictly than `json.loads` does.
 
-    Python's reader takes the last of two equal keys, NaN, and numbers of any size. Another reader
-    would understand something else, so all three are refused, as is nesting without end; what
-    `parse_int` makes of an integer, it decides itself.
+    Python's reader takes the last of two equal keys, NaN, and numbers of any size. Other readers
+    may understand something else, so all three are refused, as is excessive nesting. `parse_int`
+    replaces the check of integers.
 
     Raises:
         CheckpointError: not UTF-8, not JSON, not an object, or one of the above.
@@ -115,7 +115,7 @@ def parse_object(
 
 
 def reason(error: Exception) -> str:
-    """What the operating system said, without the file name that the message has already."""
+    """The operating system's message, without the file name, which ours already contains."""
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a command line, in one line, and what may have been meant."""
+"""Say in one line what is wrong with a command line, and what may have been meant."""
 
 import contextlib
 import io
@@ -19,20 +19,20 @@ OTHER_NAMES = {
     **{"--max-iters": "--steps", "--epochs": "--steps", "--context-length": "--block-size"},
     **{"--num-layers": "--n-layer", "--num-heads": "--n-head", "--d-model": "--n-embd"},
 }
-"""Options by the names that other programs have for them."""
+"""Options by the names that other programs use for them."""
 TEXTS = ("--prompt", "--text")
-"""Options whose value is no name; what is wrong with an empty one, their commands say."""
+"""Options whose value is not a name; their commands explain what is wrong with an empty one."""
 NARROWEST = 20
-"""Columns of a help text: in fewer, tyro never ends."""
+"""Minimum columns of a help text: with fewer, tyro never returns."""
 
 
 class UsageError(UserError):
-    """A command line that does not say what to do."""
+    """A command line that cannot be carried out."""
 
 
 @contextlib.contextmanager
 def short_complaints(prog: str, argv: Sequence[str] | None) -> Iterator[None]:
-    """What tyro would say in a box, before it exits with status 2, as a `UsageError`."""
+    """Turn tyro's exit with status 2, and the box it prints, into a `UsageError`."""
     words = sys.argv[1:] if argv is None else argv
     _refuse_empty(words)
     complaint = io.StringIO()
@@ -56,7 +56,7 @@ def short_complaints(prog: str, argv: Sequence[str] | None) -> Iterator[None]:
 
 
 def _refuse_empty(words: Sequence[str]) -> None:
-    """An empty value is a variable of the shell that was not set; as a path it would be "."."""
+    """Refuse empty values: they come from unset shell variables, and as a path would mean "."."""
     for before, word in pairwise(["", *words]):
         option = re.sub("^(--.+)=$", r"\1", word) if word else before
         if (not word or option != word) and option not in TEXTS:
@@ -64,7 +64,7 @@ def _refuse_empty(words: Sequence[str]) -> None:
 
 
 def _hint(words: Sequence[str]) -> str:
-    """What may have been meant by words that tyro refused."""
+    """Say what words that tyro refused may have meant."""
     for option, value in pairwise(words):
         if option == "--prompt" and value.startswith("-"):
             meant = shlex.quote(f"--prompt={value}")
@@ -85,7 +85,7 @@ def _without_box(boxed: str) -> str:
     similar = re.findall(r"^--\w[\w-]*", "\n".join(lines), re.MULTILINE)
     if "Perhaps you meant:" in lines and similar:
         message += f". Perhaps you meant {' or '.join(similar)}"
-    # tyro has the choices of an option that may be left out in a set.
+    # tyro keeps the choices of an optional option in a set, which has no order.
     message = re.sub(r"(?<=Expected one of \()[^)]*", _sorted, message)
     return message.removeprefix("Error parsing ")
 

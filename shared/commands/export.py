@@ -1,4 +1,4 @@
-"""Write a trained GPT as a GPT-2, which Hugging Face's Transformers open with AutoModelForCausalLM
+"""Write a trained GPT as a GPT-2, which Hugging Face's Transformers opens with AutoModelForCausalLM
 and AutoTokenizer: `python -m shared.commands.export --run runs/numpy --to DIR`."""
 
 import os
@@ -19,9 +19,9 @@ class ExportOptions:
     """Which model, and where to."""
 
     run: Directory = Path("runs/numpy")
-    """A run, of any backend; its newest checkpoint is taken. Or a checkpoint."""
+    """A run of any backend, whose newest checkpoint is used, or a checkpoint."""
     to: Directory = Path("exported")
-    """The directory to make. What is there already is not replaced."""
+    """The directory to create. An existing one is not replaced."""
 
 
 @command

@@ -1,12 +1,11 @@
 """What comes next, as a table: `python -m impls.NAME.sample --prompt "ROMEO:" --top 10`.
 
 A model does not choose the next token. It gives every token of the vocabulary a probability, and
-sampling draws one: [0, 1) is laid out in intervals as wide as the probabilities, in the order of
-the ids, and a random number u falls on one of them (`sample_token` in impls/NAME/generate.py).
+sampling draws one: [0, 1) is divided into intervals as wide as the probabilities, in the order of
+the ids, and a random number u falls into one of them (`sample_token` in impls/NAME/generate.py).
 
-The arithmetic from the logits on stands here once more, in NumPy and float64: it is shown and not
-drawn from, has to be the same for all backends, and needs every probability where sampling needs
-only the token under u.
+The arithmetic after the logits is repeated here in NumPy and float64, because the table must be the
+same for all backends and needs every probability; sampling needs only the token under u.
 """
 
 from dataclasses import dataclass
@@ -38,7 +37,7 @@ class NextTokens:
     u: float
     """The random number in [0, 1) that the seed gives for this position."""
     token: int
-    """The token that u falls on: what sampling writes."""
+    """The token whose interval u falls into: what sampling writes."""
 
     def interval(self) -> tuple[float, float]:
         """The part of [0, 1) that belongs to `token`."""
@@ -59,9 +58,9 @@ def next_tokens(model: Model, ids: Int[np.ndarray, " T0"], config: SampleConfig)
 def distribution(logits: Float[np.ndarray, " V"], config: SampleConfig) -> Float[np.ndarray, " V"]:
     """The probabilities that the next token is drawn from, in the order of the ids, float64.
 
-    Temperature first; of what that gives, the k most likely; of these, renormalised, the fewest
-    that reach p. Among equals the lower id counts as the more likely. Temperature 0 is the limit:
-    all for the most likely token.
+    Temperature comes first, then top-k, then top-p of what is left, renormalised. Among equals, the
+    lower id counts as more likely. Temperature 0 is the limit: all probability for the most likely
+    token.
     """
     p = np.zeros(len(logits))
     if config.temperature == 0:
@@ -77,7 +76,7 @@ def distribution(logits: Float[np.ndarray, " V"], config: SampleConfig) -> Float
         ranked[config.top_k :] = 0
         ranked /= ranked.sum()
     if config.top_p is not None:
-        before = np.cumsum(ranked) - ranked  # the probability of all that are more likely
+        before = np.cumsum(ranked) - ranked  # the total probability of all likelier tokens
         ranked[before >= config.top_p] = 0
         ranked /= ranked.sum()
     p[order] = ranked
@@ -91,7 +90,7 @@ def entropy(p: Float[np.ndarray, " V"]) -> float:
 
 
 def show_token(tokenizer: Tokenizer, token: int) -> str:
-    """A token as one can see it: a space as ␣, a newline as \\n, half a character as \\xe2."""
+    """A token made visible: a space as ␣, a newline as \\n, half a character as \\xe2."""
     text = tokenizer.piece(token).decode("utf-8", errors="backslashreplace")
     return "".join(SPACE if c == " " else c if c.isprintable() else ascii(c)[1:-1] for c in text)
 

@@ -1,4 +1,4 @@
-"""From options to everything that a training needs, before anything is written."""
+"""Turn options into everything that training needs, before anything is written."""
 
 import importlib.metadata
 import platform
@@ -22,7 +22,7 @@ from shared.text.fine_tuning import refuse_unknown_characters
 from shared.text.tokenizers import Tokenizer
 
 Origin = tuple[str | None, str | None]
-"""Of fine-tuning: where the first weights came from, and their hash."""
+"""For fine-tuning: where the initial weights came from, and their hash."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class Preparation:
     data: TokenData
     record: TrainingRecord
     start: TrainState | None
-    """Where a resumed run goes on. None for a run that begins at step 0."""
+    """Where a resumed run continues. None for a run that begins at step 0."""
 
 
 def prepare(backend: str, options: TrainOptions, checkpoint: Checkpoint | None) -> Preparation:
-    """Read the data and find the weights to begin with: those of `checkpoint`, or new ones.
+    """Read the data and find the weights to start from: those of `checkpoint`, or new ones.
 
     Raises:
-        DatasetError, TokenizerError, ConfigError: what was asked for cannot be had.
-        RunError: the checkpoint cannot be gone on from.
+        DatasetError, TokenizerError, ConfigError: what was requested is unusable.
+        RunError: the checkpoint cannot be resumed or fine-tuned.
     """
     if checkpoint is None:
         return _new(backend, options)
@@ -119,7 +119,7 @@ def _encode(dataset: Dataset, tokenizer: Tokenizer, block_size: int) -> TokenDat
 def _record(
     backend: str, options: TrainOptions, dataset: Dataset, origin: Origin = (None, None)
 ) -> TrainingRecord:
-    """What every checkpoint of this training says of it; step and loss are filled in then."""
+    """The record that every checkpoint of this run stores; step and loss are filled in later."""
     return TrainingRecord(
         step=0,
         seed=options.train.seed,
@@ -137,7 +137,7 @@ def _record(
 
 
 def _versions() -> dict[str, str]:
-    """Of Python and of what may have taken part in the computing, as far as it is installed."""
+    """The versions of Python and of the packages that may have been involved, if installed."""
     found = {"python": platform.python_version()}
     for package in ("numpy", "torch", "jax", "jaxlib", "flax", "optax", "tokenizers"):
         with suppress(importlib.metadata.PackageNotFoundError):

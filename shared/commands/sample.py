@@ -1,6 +1,6 @@
 """The command `sample`, the same for every backend: `python -m impls.NAME.sample`.
 
-It writes text from a prompt, or shows what may come next, or how well a model knows a text.
+It writes text from a prompt, or shows what may come next, or how well a model predicts a text.
 """
 
 import math
@@ -26,7 +26,7 @@ from shared.text.tokenizers import UNKNOWN, Tokenizer
 SEPARATOR = "---"
 """The line between one sample and the next."""
 ROWS = 1
-"""Windows that are evaluated together. The logits of one of GPT-2's take 200 MB."""
+"""Windows that are evaluated together. GPT-2's logits for a single one take 200 MB."""
 
 
 def sample_main(backend: str, argv: Sequence[str] | None = None) -> int:
@@ -54,10 +54,10 @@ def _sample(backend: str, argv: Sequence[str] | None) -> int:
 
 
 def encode_prompt(tokenizer: Tokenizer, prompt: str, block_size: int) -> Int[np.ndarray, " T0"]:
-    """The ids of a prompt, all of them. Notes say what the model cannot see, or does not know.
+    """All ids of a prompt. Prints notes about what the model cannot see or does not know.
 
     Raises:
-        UsageError: there is no token in it.
+        UsageError: it has no tokens.
         TokenizerError: it has a character that the tokenizer does not know.
     """
     try:
@@ -82,8 +82,8 @@ def encode_prompt(tokenizer: Tokenizer, prompt: str, block_size: int) -> Int[np.
 def sample_texts(
     model: Model, tokenizer: Tokenizer, ids: Int[np.ndarray, " T0"], options: SampleOptions
 ) -> Iterator[Iterator[str]]:
-    """The texts after the prompt `ids`, each in pieces as they come, up to a token that ends it.
-    The prompt is not repeated."""
+    """The texts that follow the prompt `ids`, each in pieces as they are generated, up to a token
+    that ends it. The prompt is not repeated."""
     config, ends = options.sampling, () if options.ignore_eos else tokenizer.end_of_text
     for i in range(options.num_samples):
         tokens = model.generate(ids, replace(config, seed=config.seed + i))
@@ -93,8 +93,8 @@ def sample_texts(
 def write_samples(samples: Iterator[Iterator[str]], prompt: str) -> None:
     """Print prompt and text of every sample as it comes, then a newline; `SEPARATOR` between them.
 
-    A terminal is shown control characters in their Python spelling, so that no model can command
-    it; anything else is given exactly what the model wrote.
+    On a terminal, control characters appear in Python's spelling, so that no model can control it;
+    any other output receives exactly what the model wrote.
     """
     out = sys.stdout
     show = terminal.escape_controls if out.isatty() else str
@@ -111,12 +111,12 @@ def write_samples(samples: Iterator[Iterator[str]], prompt: str) -> None:
 def show_perplexity(model: Model, tokenizer: Tokenizer, file: str) -> None:
     """Print the perplexity of a text: exp of the mean loss over all of its tokens but the first.
 
-    The text is cut into windows of block_size, side by side: the first tokens of each window have
-    little to go by, so a model with a longer window has an easier task. A value per token says
-    nothing across tokenizers; bits per byte do.
+    The text is cut into adjacent windows of block_size: the first tokens of each have little
+    context, so a model with a longer window has an easier task. Values per token cannot be compared
+    across tokenizers; bits per byte can.
 
     Raises:
-        DatasetError: the text cannot be had.
+        DatasetError: the text is unavailable.
         TokenizerError: it has a character that the tokenizer does not know.
         UsageError: it has fewer than two tokens.
     """

@@ -13,7 +13,7 @@ from shared.runs.stopping import SIGNALS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Start the processes, pass signals on, and wait. Returns the exit status of one that fails."""
+    """Start the processes, forward signals, and wait. Returns the exit status of one that fails."""
     return run_command(lambda: _scale(argv))
 
 

@@ -1,7 +1,7 @@
 """The terminal: messages, exit statuses, and errors in one line instead of a traceback.
 
 Standard output is for results (sampled text, help); everything else goes to standard error. Exit
-status 0 is success, 2 an error of the user's, 130 a stop by Ctrl-C.
+status 0 is success, 2 a user error, 130 a stop by Ctrl-C.
 """
 
 import io
@@ -18,28 +18,28 @@ from shared.checkpoints.untrusted import reason, show
 from shared.errors import UserError
 
 CHECK_ONLY = "MINIGPT_CHECK_ONLY"
-"""The environment variable by which noxfile.py asks a command that trains whether it could begin:
+"""The environment variable with which noxfile.py asks a training command whether it could start:
 better before the conformance suite, which takes minutes, than after it."""
 
 OK, USER_ERROR = 0, 2
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 128 + signal.SIGPIPE
 PATIENCE = 2.0
-"""Seconds after which a user wants to know what is being done."""
+"""Seconds after which users are told what is being done."""
 
 TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-"""Unicode's classes of characters that turn the direction of writing (UAX #9, table 4)."""
+"""Unicode's classes of characters that change the direction of writing (UAX #9, table 4)."""
 
 
 def run_command(command: Callable[[], int]) -> int:
-    """Run a command; what the user can mend becomes a message without a traceback."""
+    """Run a command; errors the user can fix become messages without a traceback."""
     keep_streams()
     try:
         try:
             status = command()
         except SystemExit as end:  # after --help
             status = int(end.code or OK)
-        sys.stdout.flush()  # here, where a full disk is still a message
+        sys.stdout.flush()  # here, where a full disk can still be reported
         return status
     except UserError as error:
         say(f"error: {error}")
@@ -69,14 +69,14 @@ def _lacks_memory(error: Exception) -> bool:
 
 
 def say(text: str) -> None:
-    """Print a message. Names of files and datasets may be in it, and command no terminal."""
+    """Print a message. File names in it cannot control the terminal."""
     print(escape_controls(text), file=sys.stderr, flush=True)
 
 
 def escape_controls(text: str) -> str:
-    """`text` with its control characters, but for tab and newline, in Python's spelling.
+    """`text` with its control characters, except tab and newline, in Python's spelling.
 
-    So are those that turn the direction of writing: what is shown would not be what is there.
+    So are those that change the direction of writing, which would misrepresent the text.
     """
     return "".join(ascii(c)[1:-1] if _commands(c) else c for c in text)
 
@@ -90,7 +90,7 @@ def _commands(c: str) -> bool:
 
 @contextmanager
 def announced(what: str) -> Iterator[None]:
-    """Name what is being done, if it takes longer than `PATIENCE` seconds."""
+    """Say what is being done if it takes longer than `PATIENCE` seconds."""
     timer = threading.Timer(PATIENCE, say, [f"{what} …"])
     timer.daemon = True
     timer.start()
@@ -101,26 +101,26 @@ def announced(what: str) -> Iterator[None]:
 
 
 def end_of_checks() -> None:
-    """Here a command that trains has checked all that is quickly checked. Ends the process with
-    status 0 if that was all it was started for."""
+    """Called when a training command has made all its quick checks. Exits with status 0 if it was
+    started only for these."""
     if os.environ.get(CHECK_ONLY):
         raise SystemExit(OK)
 
 
 def same_output_everywhere() -> None:
-    """Standard output in UTF-8 whatever the locale, so that texts can be compared."""
+    """Write UTF-8 to standard output whatever the locale, so that texts can be compared."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         if sys.stdout.isatty():
-            sys.stdout.reconfigure(errors="backslashreplace")  # what it cannot show
+            sys.stdout.reconfigure(errors="backslashreplace")  # for what it cannot show
         else:
             sys.stdout.reconfigure(encoding="utf-8", newline="\n")
 
 
-# The three standard streams, whatever the caller closed or cannot read any more
+# The three standard streams, whatever the caller has closed
 
 
 class Messages(io.TextIOWrapper):
-    """Standard error that cannot fail: a terminal that was closed must not end a training."""
+    """Standard error that cannot fail: a closed terminal must not end training."""
 
     def write(self, text: str) -> int:
         try:
@@ -137,11 +137,11 @@ class Messages(io.TextIOWrapper):
 
 
 def keep_streams() -> None:
-    """Have three standard streams, whatever the caller closed, and one for messages that lasts.
+    """Make sure that all three standard streams exist, and that standard error cannot fail.
 
-    The next file to be opened would take the descriptor of a stream that is closed (`2>&-`), and
-    messages would be written into it. What takes it here can only be read: results that have
-    nowhere to go are an error.
+    Otherwise the next file to be opened would take the descriptor of a closed stream (`2>&-`), and
+    messages would be written into it. What takes it here is read-only: results that have nowhere to
+    go are an error.
     """
     while (descriptor := os.open(os.devnull, os.O_RDONLY)) <= 2:
         pass
@@ -155,7 +155,7 @@ def keep_streams() -> None:
 
 
 def flush_or_drop(stream: TextIO) -> None:
-    """Python flushes a stream at exit, and would complain of what it could not write before."""
+    """Flush a stream, or drop it: at exit, Python would complain that it cannot flush it."""
     try:
         stream.flush()
     except OSError:
@@ -163,7 +163,7 @@ def flush_or_drop(stream: TextIO) -> None:
 
 
 def drop(stream: TextIO) -> None:
-    """Send what is left in a stream, and all that follows, to nowhere."""
+    """Discard what is left in a stream, and all that follows."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

@@ -1,4 +1,4 @@
-"""A training in several processes: one of them writes and speaks, and none is left waiting."""
+"""Training in several processes: only one writes and prints, and none is left waiting."""
 
 import io
 import os
@@ -22,10 +22,10 @@ class Together:
 
     world = World()
     joined: Any = None
-    """The backend's parallel.py, once the processes have met."""
+    """The backend's parallel.py, once the processes have joined."""
 
     def run(self, backend: str, command: Callable[[], int]) -> int:
-        """Run the command. If it fails, end at once: Python's exit would wait for the others, and
+        """Run the command. If it fails, end at once: a normal exit would wait for the others, and
         they for this process."""
         try:
             status = run_command(lambda: self._one_speaks(backend, command))
@@ -37,13 +37,13 @@ class Together:
         if self.joined:
             sys.stderr.flush()
             if failed := status not in (OK, INTERRUPTED):
-                time.sleep(1.0 if self.world.rank else 2.0)  # let the others say why they end
+                time.sleep(1.0 if self.world.rank else 2.0)  # let the others report why they end
             self.joined.leave(status if failed else OK)
         return status
 
     def _one_speaks(self, backend: str, command: Callable[[], int]) -> int:
-        """Process 0 writes messages; the others only errors, and only once they have met: what is
-        checked before that, process 0 finds too."""
+        """Process 0 prints messages; the others print only errors, and only once they have joined:
+        process 0 finds all earlier ones, too."""
         self.world = find_world(backend)
         if self.world.rank == 0:
             return command()
@@ -56,7 +56,7 @@ class Together:
             return USER_ERROR
 
     def join(self, backend: Backend) -> World:
-        """Meet the other processes, if there are any. Raises `BackendError` if it cannot."""
+        """Join the other processes, if any. Raises `BackendError` if the backend cannot."""
         if self.world.size > 1 and not os.environ.get(CHECK_ONLY):
             if not isinstance(backend, ParallelBackend):
                 raise BackendError(f"{backend.name} has no parallel.py: it trains in one process")
@@ -72,7 +72,7 @@ class Together:
             try:
                 yield
             except (RuntimeError, ValueError) as error:
-                # The library through which torch and JAX reach the others; mpiexec ends all itself.
+                # gloo connects the processes of torch and JAX; mpiexec itself ends all processes.
                 if not self.joined or "gloo" not in str(error).lower():
                     raise
                 raise RunError(

@@ -69,7 +69,7 @@ def _train(backend: str, argv: Sequence[str] | None, together: Together) -> int:
 
 
 def _beginning(backend: str, asked: RunOptions) -> Checkpoint:
-    """The checkpoint that a training is to begin with. Raises `RunError` if there is none."""
+    """The checkpoint to start training from. Raises `RunError` if there is none."""
     if asked.init_from is not None:
         check_exists(asked.init_from)
         return load_trained(backend, asked.init_from)[0]

@@ -1,4 +1,4 @@
-"""Loading a trained model: the newest checkpoint of a run, or a checkpoint itself."""
+"""Load a trained model: the newest checkpoint of a run, or a checkpoint itself."""
 
 import shlex
 from pathlib import Path
@@ -14,11 +14,11 @@ from shared.text.utf8 import Text
 
 
 def load_trained(backend: str, run: Path) -> tuple[Checkpoint, Tokenizer]:
-    """What `backend` is to go on from: the newest checkpoint of a run, or the one that `run` is.
+    """Load the newest checkpoint of a run, or the checkpoint that `run` itself is.
 
     Raises:
-        RunError: nothing was trained there (the message says how to), or no tokenizer was kept.
-        CheckpointError: what is there is not a checkpoint as it was saved.
+        RunError: nothing was trained there (the message says how to), or there is no tokenizer.
+        CheckpointError: the checkpoint is damaged, or is not one.
         ConfigError: the model is larger than the memory.
     """
     checkpoint = _load_newest(_checkpoint_directory(backend, run))
@@ -33,14 +33,14 @@ def load_trained(backend: str, run: Path) -> tuple[Checkpoint, Tokenizer]:
 
 
 def note_special_tokens(tokenizer: Tokenizer, text: Text, where: str) -> None:
-    """Say so if a text has the spelling of a special token, which other programs read as that."""
+    """Print a note if a text spells out a special token, which other programs would read as one."""
     if found := tokenizer.special_spellings(text):
         say(f"note: {', '.join(map(repr, found))} in {where} is text here, no special token")
 
 
 def check_exists(directory: Path) -> None:
-    """Raise `RunError`, which says how to get a model from the Hub, for a name that is only one
-    there."""
+    """Raise `RunError`, which says how to download a model from the Hub, if there is no such
+    directory."""
     if not directory.exists():
         raise RunError(
             f"there is no directory {directory}; a model on the Hugging Face Hub becomes one with: "
@@ -60,7 +60,7 @@ def newest(run: Path) -> Checkpoint:
 
 
 def _load_newest(path: Path) -> Checkpoint:
-    """A run's newest checkpoint. If it is damaged, the message names the one before it."""
+    """Load a run's newest checkpoint. If it is damaged, the message names the one before it."""
     try:
         return load_checkpoint(path)
     except CheckpointError as error:
@@ -75,7 +75,7 @@ def _load_newest(path: Path) -> Checkpoint:
 
 
 def _checkpoint_directory(backend: str, run: Path) -> Path:
-    """What to load: `run` itself, its newest checkpoint or snapshot; or what a file is in."""
+    """What to load: `run` itself, its newest checkpoint or snapshot; or the directory of a file."""
     if run.is_file() or run.name == "checkpoints":
         run = run.parent
     if any(parts.exists(run, name) for name in (parts.CONFIG, *parts.WEIGHTS)):

@@ -1,7 +1,7 @@
-"""Expected losses: what a preset's validation loss is with other seeds.
+"""Expected losses: the validation loss of a preset with other seeds.
 
 `python -m audits.bands` trains presets with twenty seeds and writes shared/presets/bands.json.
-A training with the same recipe on the same text should end where those did.
+A run with the same recipe on the same text should end where those did.
 """
 
 import functools
@@ -16,14 +16,14 @@ from shared.config import PRESETS, GPTConfig
 BANDS = PRESETS / "bands.json"
 DEVIATIONS = 3.0
 """Half the width of a band, in standard deviations of the seeds' losses. If losses are normally
-distributed, 1 of 116 right trainings is outside the band of twenty seeds (Student's t)."""
+distributed, 1 of 116 correct runs is outside the band of twenty seeds (Student's t)."""
 FREE = ("seed", "accumulate", "eval_interval", "checkpoint_interval")
 """Fields of `TrainConfig` that change a loss by no more than another seed does, or not at all."""
 
 
 @dataclass(frozen=True)
 class Band:
-    """The losses of trainings that differ in their seeds alone."""
+    """The losses of runs that differ only in their seeds."""
 
     preset: str
     dataset: str
@@ -48,15 +48,15 @@ class Band:
         return low <= loss <= high
 
     def verdict(self, step: int, loss: float) -> str:
-        """Where a loss is, and the band: what a training and `lessons.check` say."""
+        """Where a loss is, and the band, as training and `lessons.check` print it."""
         low, high = self.at(step)
         where = "inside" if self.inside(step, loss) else "below" if loss < low else "above"
         return f"{loss:.4f}: {where} the band {low:.4f}–{high:.4f} of {self.seeds} seeds"
 
 
 def recipe_of(config: GPTConfig, record: TrainingRecord) -> dict[str, Any]:
-    """All that decides what the loss will be, except for the seed and the last digits. Resuming may
-    change the number of steps: only the last is known."""
+    """Everything that determines the loss, except for the seed and rounding. Resuming may change
+    the number of steps: only the last is known."""
     text = {"text": record.dataset_sha256, "tokenizer": record.tokenizer}
     every = text | asdict(config) | asdict(record.train)
     return {key: value for key, value in every.items() if key not in FREE}
@@ -64,7 +64,7 @@ def recipe_of(config: GPTConfig, record: TrainingRecord) -> dict[str, Any]:
 
 @functools.cache
 def bands() -> tuple[Band, ...]:
-    """All that were measured. If the file is damaged, none: no training fails for it."""
+    """All measured bands. If the file is damaged, there are none: no run fails because of it."""
     try:
         rows = json.loads(BANDS.read_text(encoding="utf-8"))
         return tuple(
@@ -76,7 +76,7 @@ def bands() -> tuple[Band, ...]:
 
 
 def find_band(config: GPTConfig, record: TrainingRecord) -> Band | None:
-    """The band of this training. None if its recipe or text is no preset's, or it is fine-tuned."""
+    """The band of a run. None if its recipe and text were not measured, or it is fine-tuned."""
     if record.init_from is not None:
         return None
     recipe = recipe_of(config, record)

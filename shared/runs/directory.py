@@ -2,11 +2,11 @@
 
     RUN/metrics.jsonl          one line per step
     RUN/loss.png               the same as a picture
-    RUN/checkpoints/000500/    what one can sample and resume from
+    RUN/checkpoints/000500/    to sample and resume from
     RUN/.lock                  held by the one process that writes
     RUN/.replaced/             an earlier run, until the one that replaces it has saved something
 
-One writer at a time; nothing of an earlier run is lost unless told; nothing else is ever touched.
+One writer at a time; an earlier run is removed only on request; nothing else is ever touched.
 """
 
 import re
@@ -36,17 +36,16 @@ class RunDirectory:
         self.lock = path / ".lock"
 
     def holds_a_run(self) -> bool:
-        """Whether a training has been saved here."""
+        """Whether a run has been saved here."""
         return any(path.exists() for path in (self.metrics, self.checkpoints, self.replaced))
 
     def check_writable_as(self, *, resume: bool = False, overwrite: bool = False) -> None:
-        """Refuse early, before anything slow is done, what `claim` would refuse.
+        """Refuse what `claim` would refuse, before anything slow is done.
 
         Raises:
-            RunError: the path is a file; a symbolic link is in a run's place for its own files; it
-                holds a run and neither `resume` nor `overwrite` says what to do with it; it holds
-                what a run does not and `overwrite` would delete; or it is a model, or a part of
-                one or of another run.
+            RunError: the path is a file; one of the run's own files is a symbolic link; it holds a
+                run and neither `resume` nor `overwrite` is given; `overwrite` would delete files
+                that are not a run's; or it is a model, or a part of one or of another run.
         """
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"{self.path} is a file; a run needs a directory")
@@ -69,13 +68,13 @@ class RunDirectory:
 
     @contextmanager
     def claim(self, *, resume: bool = False, overwrite: bool = False) -> Iterator[None]:
-        """Be the only writer for a while; with `overwrite`, in place of the run that was here.
+        """Be the only writer inside the block; `overwrite` replaces the run that was here.
 
-        It steps aside and is removed at the end. If nothing was saved by then it comes back, after
-        a crash with the next claim: until there is something new, the old is all there is.
+        The old run is moved aside and removed at the end. If nothing new was saved by then, it is
+        put back; after a crash, the next claim does that.
 
         The lock is the operating system's: it ends with the process that holds it, however that
-        ends, so a .lock file that is left over means nothing.
+        ends, so a leftover .lock file means nothing.
 
         Raises:
             RunError: as `check_writable_as`, or the directory is in use or cannot be written.
@@ -89,7 +88,7 @@ class RunDirectory:
             except Timeout:
                 raise RunError(f"{self.path} is in use: another training writes to it") from None
         try:
-            # Again, now that no other process can write: another training may have come in between.
+            # Again, under the lock: another training may have written here in between.
             self.check_writable_as(resume=resume, overwrite=overwrite)
             self._settle()
             if overwrite and not resume:
@@ -100,7 +99,7 @@ class RunDirectory:
                     self._clean()
                 yield
             except BaseException:
-                with suppress(RunError):  # what went wrong first is what matters
+                with suppress(RunError):  # the first error is what matters
                     self._settle()
                 raise
             self._settle()
@@ -108,7 +107,7 @@ class RunDirectory:
             lock.release()
 
     def _refuse_links(self) -> None:
-        """A link in a run from elsewhere could lead what is written here to any file."""
+        """Refuse links: in a run from elsewhere, they could redirect writes to any file."""
         own = [self.metrics, self.plot, self.checkpoints, self.replaced, self.lock]
         for directory in (self.checkpoints, self.replaced, self.replaced / self.checkpoints.name):
             if directory.is_dir():
@@ -130,7 +129,7 @@ class RunDirectory:
     def retire(self, rows: Sequence[Metrics], keep: int) -> None:
         """Remove all checkpoints but the `keep` newest and the one with the lowest validation loss.
 
-        One that goes is renamed first, so that a crash leaves no half of it in its place.
+        Each is renamed first, so that a crash leaves no half of it in its place.
 
         Raises:
             RunError: one cannot be removed.
@@ -145,10 +144,10 @@ class RunDirectory:
                     directories.remove_directory(path)
 
     def _own_files(self) -> list[Path]:
-        """Everything here that a training wrote.
+        """The files here that training wrote.
 
-        Raises `RunError` if checkpoints/ holds anything else: this may not be a run at all, and to
-        delete it would be a loss.
+        Raises `RunError` if checkpoints/ holds anything else: this may not be a run at all, and
+        deleting it could lose data.
         """
         inside = sorted(self.checkpoints.iterdir()) if self.checkpoints.is_dir() else []
         for entry in inside:
@@ -157,7 +156,7 @@ class RunDirectory:
         return [path for path in (self.metrics, self.plot, *inside) if path.exists()]
 
     def _step_aside(self) -> None:
-        """Checkpoints first: while there are any in their place, the run counts as saved."""
+        """Move the run aside, checkpoints first: while any are here, the run counts as saved."""
         own = self._own_files()
         with explained("replace", self.path):
             self.replaced.mkdir()
@@ -166,9 +165,9 @@ class RunDirectory:
                     path.rename(self.replaced / path.name)
 
     def _settle(self) -> None:
-        """End a replacement: the old run goes if the new one has saved, else it comes back.
+        """Finish a replacement: remove the old run if the new one has saved, otherwise put it back.
 
-        It may be interrupted anywhere and begun again: checkpoints come back last.
+        It may be interrupted anywhere and repeated, because checkpoints are put back last.
         """
         if not self.replaced.is_dir():
             return
@@ -184,7 +183,7 @@ class RunDirectory:
 
 
 def _is_checkpoint(entry: Path) -> bool:
-    """Whether this is a directory that `save_checkpoint` made, or had begun to make."""
+    """Whether this is a directory that `save_checkpoint` made or began to make."""
     return (
         re.fullmatch(r"\d{6,}|\..*", entry.name) is not None
         and entry.is_dir()

@@ -1,4 +1,4 @@
-"""The training loop: update, evaluate, log, save, and stop where one can go on."""
+"""The training loop: update, evaluate, log, save, and stop where it can resume."""
 
 import math
 import time
@@ -29,7 +29,7 @@ from shared.text.tokenizers import Tokenizer
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Where a training ended."""
+    """Where a training run ended."""
 
     first: Metrics
     """The row of step 0, before any training."""
@@ -38,13 +38,13 @@ class TrainingResult:
     checkpoint: Path
     """Holds the weights after that step."""
     stopped: bool
-    """It ended before its last step: it was asked to, or a limit was reached."""
+    """It ended before its last step, on request or at a limit."""
     reason: str
     """The limit that was reached; empty if none was."""
     undrawn: str
-    """Why there is no loss.png; empty if there is one. No training fails for its picture."""
+    """Why there is no loss.png; empty if there is one. No run fails because of its plot."""
     band: Band | None
-    """Its losses with other seeds. None if its recipe is no preset's, or it validates on a part."""
+    """The losses of other seeds. None if its recipe was not measured, or it validates on a part."""
 
 
 def evaluate(
@@ -57,7 +57,7 @@ def evaluate(
     """The mean loss over the whole validation split, or over `windows` of its windows, in nats per
     token.
 
-    Every token counts the same: batches are weighted by their size, for the last may be smaller.
+    Every token counts the same: batches are weighted by size, because the last may be smaller.
     """
     total, count, display = 0.0, 0, display or ProgressDisplay()
     size = model.config.block_size
@@ -69,7 +69,7 @@ def evaluate(
     return total / count
 
 
-# A value that is not finite stops the training with its step, once; NumPy need not warn of it too.
+# A value that is not finite stops training with an error; NumPy need not warn about it, too.
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def train(
     model: Model,
@@ -86,24 +86,24 @@ def train(
 ) -> TrainingResult:
     """Train `model` in place, from `start` or its first step to step `record.train.steps`.
 
-    Everything that a step depends on is in the checkpoint or a pure function of the step, so a run
-    that was stopped and goes on ends as if it had never been stopped.
+    Everything that a step depends on is in the checkpoint or a pure function of the step, so a
+    resumed run ends exactly as an uninterrupted one.
 
     Args:
         model: has the weights of `start`, or the initial ones.
-        data: batches are drawn from its training part; it is evaluated on all of the other.
+        data: batches are drawn from its training part; evaluation uses the validation part.
         tokenizer: kept in the checkpoints.
-        record: says what is trained and how. Checkpoints have a copy, with their step and loss.
+        record: what is trained and how. Checkpoints store a copy, with their step and loss.
         run: where metrics.jsonl, checkpoints and loss.png go; the caller has claimed it.
-        start: the state to go on from. Rows of metrics that are past its step are dropped.
-        stop: once it is true, the current step is finished and saved, and the training ends.
-        limits: end so, too, after some time or at some loss; and how many checkpoints to keep.
-        display: is told of every row of metrics.
-        world: the processes that train together. All call this; the first alone writes to `run`.
+        start: the state to resume from. Rows of metrics that are past its step are dropped.
+        stop: once it is true, the current step is finished and saved, and training ends.
+        limits: a time or loss at which training ends likewise; how many checkpoints to keep.
+        display: receives every row of metrics.
+        world: the processes that train together. All call this; only process 0 writes to `run`.
 
     Raises:
         RunError: a loss, a gradient or a weight is not finite, or the run's directory cannot be
-            written. What was saved before is still there, and the message says what that is.
+            written. Earlier checkpoints are still there, and the message names the last.
     """
     config, began = record.train, time.monotonic()
     limits, display = limits or RunLimits(), display or ProgressDisplay()
@@ -127,7 +127,7 @@ def train(
         display.update(row)
 
     def validated(row: Metrics) -> Metrics:
-        """`row` with the validation loss. No larger batches than in training: memory stays."""
+        """`row` with the validation loss. Batches are as large as in training, to bound memory."""
         val_loss = evaluate(model, data.val, config.batch_size, limits.eval_windows, display)
         _check_finite(run, row.step, val_loss=val_loss)
         bits = val_loss / math.log(2) / data.bytes_per_token
@@ -147,7 +147,7 @@ def train(
         reason = limit_reached(limits, row, seconds)
         stopped = (bool(asked) or bool(reason)) and done < config.steps
         due = done % config.checkpoint_interval == 0 or done == config.steps or stopped
-        state = trainer.state() if due else None  # all processes: each may keep a part
+        state = trainer.state() if due else None  # in all processes: each may keep a part
         if state and writes:
             checkpoint = _save(state, model, tokenizer, record, row, run)
             if limits.keep_checkpoints is not None:
@@ -166,7 +166,7 @@ def _update(
     done: int,
     run: RunDirectory,
 ) -> Metrics:
-    """Do the update after `done` updates, and describe it."""
+    """Do the update that follows `done` updates, and return its metrics."""
     config = record.train
     tokens, targets = batch(
         data.train, batch_size=config.batch_size, block_size=block_size, seed=config.seed, step=done
@@ -192,7 +192,7 @@ def _check_finite(run: RunDirectory, step: int, **values: float) -> None:
 
 
 def last_good(run: RunDirectory) -> str:
-    """Which checkpoint a training that fails leaves, in a sentence."""
+    """A sentence that names the checkpoint a failed run leaves."""
     if not run.checkpoints.is_dir():
         return f"{run.checkpoints} is no longer there, and with it the last good checkpoint"
     good = newest_checkpoint(run.path)
@@ -211,11 +211,11 @@ def _save(
 ) -> Path:
     """Write the checkpoint of `row.step`, whole or not at all.
 
-    `save_checkpoint` refuses weights that are not finite: the loss may still have been so where the
-    update that followed it was not.
+    `save_checkpoint` refuses weights that are not finite: the loss may still have been finite
+    before an update that was not.
     """
     path = checkpoint_path(run.path, row.step)
-    sync_metrics(run.metrics)  # a checkpoint promises that the rows up to it are there
+    sync_metrics(run.metrics)  # a checkpoint guarantees that the rows up to it exist
     try:
         save_checkpoint(
             path,
@@ -237,8 +237,8 @@ def _plot(
     record: TrainingRecord,
     band: Band | None,
 ) -> str:
-    """Draw loss.png. Returns why it could not be drawn: matplotlib has configurations of its own,
-    and raises whatever its parts raise."""
+    """Draw loss.png. Returns the reason if that fails: matplotlib reads the user's configuration,
+    and can raise anything."""
     try:
         from shared.runs.plots import plot_losses  # here: matplotlib takes half a second
 

@@ -14,7 +14,7 @@ from shared.files import check_regular, explained, replacing
 
 @dataclass(frozen=True)
 class Metrics:
-    """One line. None where there is nothing to tell: row 0 is the untrained model."""
+    """One line. None where nothing was measured; row 0 is the untrained model."""
 
     step: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
     """Updates done so far."""
@@ -29,7 +29,7 @@ class Metrics:
     grad_norm: float | None = None
     """Global norm of the gradient, before clipping."""
     tokens_per_second: float | None = None
-    """Of this update alone: evaluating and saving are not counted."""
+    """Of this update alone, without evaluating and saving."""
 
 
 _encoder = msgspec.json.Encoder()
@@ -38,9 +38,9 @@ WRONG = (msgspec.MsgspecError, RecursionError)
 
 
 def read_metrics(path: Path) -> list[Metrics]:
-    """The rows of a metrics.jsonl; none where there is no such file.
+    """The rows of a metrics.jsonl; none if there is no such file.
 
-    A last line that was cut short is left out: its writer was killed in the middle of it.
+    A truncated last line is ignored: its writer was killed in the middle of it.
 
     Raises:
         RunError: the file cannot be read, or another line is not a row of metrics.
@@ -49,7 +49,7 @@ def read_metrics(path: Path) -> list[Metrics]:
 
 
 def keep_metrics(path: Path, last_step: int) -> list[Metrics]:
-    """The rows up to `last_step`; all others are removed from the file.
+    """Return the rows up to `last_step`, and remove all others from the file.
 
     Raises:
         RunError: as `read_metrics`, or the file cannot be written.
@@ -63,7 +63,7 @@ def keep_metrics(path: Path, last_step: int) -> list[Metrics]:
 
 
 def _read(path: Path) -> tuple[bytes, bytes]:
-    """The whole lines of the file, and what is left of one that was cut short."""
+    """The complete lines of the file, and the beginning of a truncated one."""
     if not path.exists():
         return b"", b""
     with explained("read", path):
@@ -88,16 +88,16 @@ def _is_row(line: bytes) -> bool:
 
 
 def write_metrics(path: Path, rows: Iterable[Metrics]) -> None:
-    """Replace the whole file. Raises `RunError` where it cannot be written."""
+    """Replace the whole file. Raises `RunError` if it cannot be written."""
     with explained("write", path), replacing(path) as file:
         file.write(_encoder.encode_lines(rows))
 
 
 def append_metrics(path: Path, row: Metrics) -> None:
-    """Add one row, which then outlives this process. Raises `RunError` where it cannot.
+    """Append one row, which then survives this process. Raises `RunError` if that fails.
 
-    The file is opened for each row, 0.02 ms, so that a directory that was removed during the run is
-    noticed at once.
+    The file is opened for each row, which takes 0.02 ms, so that a directory removed during the run
+    is noticed at once.
     """
     with explained("write", path), open(path, "rb+", opener=_no_link) as file:
         file.seek(0, os.SEEK_END)
@@ -105,7 +105,7 @@ def append_metrics(path: Path, row: Metrics) -> None:
 
 
 def sync_metrics(path: Path) -> None:
-    """Make the rows outlive the machine, too: called before a checkpoint that counts on them."""
+    """Force the rows to disk, before a checkpoint that relies on them."""
     with explained("write", path), open(path, "rb+", opener=_no_link) as file:
         os.fsync(file.fileno())
 

@@ -1,4 +1,4 @@
-"""Pictures: loss.png, a run at a glance, and what all pictures have in common."""
+"""Plots: loss.png, which shows a run at a glance, and what all plots have in common."""
 
 import warnings
 from collections.abc import Sequence
@@ -22,15 +22,15 @@ def plot_losses(
     title: str = "",
     band: Band | None = None,
 ) -> None:
-    """Draw training and validation loss over the steps, the floor where it is known, and the band
-    of other seeds where it was measured.
+    """Draw training and validation loss over the steps, the floor if it is known, and the band of
+    other seeds if it was measured.
 
     Args:
         path: the PNG file, replaced as a whole.
         rows: a run's metrics.
         floor: the best possible validation loss, in nats per token.
         title: the title.
-        band: what to expect of the validation loss.
+        band: the validation losses to expect.
 
     Raises:
         RunError: the file cannot be written.
@@ -51,14 +51,14 @@ def plot_losses(
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A figure of its own, in inches, without pyplot: no window, no global state."""
+    """A figure, sized in inches, without pyplot: no window, no global state."""
     figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def save_figure(path: Path, figure: Figure) -> None:
-    """Write a PNG, whole or not at all. Raises `RunError` where it cannot be written."""
+    """Write a PNG, completely or not at all. Raises `RunError` if it cannot be written."""
     with explained("write", path), replacing(path) as file, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # an empty box will do
         figure.savefig(file, format="png")
@@ -69,18 +69,18 @@ def loss_figure(ylabel: str, title: str) -> tuple[Figure, Axes]:
     figure = new_figure(8, 5)
     axes = figure.add_subplot()
     axes.set(xlabel="step", ylabel=ylabel)
-    axes.set_title(title, parse_math=False)  # a file's name may have dollars in it
+    axes.set_title(title, parse_math=False)  # a file name may contain dollar signs
     axes.grid(alpha=0.3)
     return figure, axes
 
 
 def draw_floor(axes: Axes, floor: float, name: str = "floor") -> None:
-    """A line at the best possible validation loss."""
+    """Draw a line at the best possible validation loss."""
     axes.axhline(floor, color="tab:gray", ls="--", label=f"{name} ({floor:.4f})")
 
 
 def draw_band(axes: Axes, band: Band) -> None:
-    """The validation losses to expect."""
+    """Shade the validation losses to expect."""
     steps = sorted(band.val_losses)
     low, high = np.transpose([band.at(step) for step in steps])
     label = f"validation, {band.seeds} other seeds"
@@ -88,7 +88,7 @@ def draw_band(axes: Axes, band: Band) -> None:
 
 
 def save_loss_figure(path: Path, figure: Figure, axes: Axes) -> None:
-    """Add the legend and write the picture. Raises `RunError` where it cannot be written."""
+    """Add the legend and write the plot. Raises `RunError` if it cannot be written."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         for text in axes.legend(handles, labels).get_texts():

@@ -1,4 +1,4 @@
-"""How a training goes, on standard error: a bar on a terminal, plain lines anywhere else."""
+"""Training progress on standard error: a bar on a terminal, plain lines elsewhere."""
 
 import statistics
 import sys
@@ -14,13 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from shared.runs.metrics import Metrics
 
 LINES = 10
-"""How many plain lines there are at least, whether or not anything is evaluated."""
+"""The minimum number of plain lines, whether or not anything is evaluated."""
 PATIENCE, PAUSE = 2.0, 10.0
-"""Seconds of a validation until the first plain line about it, and from each to the next."""
+"""Seconds of a validation before the first plain line about it, and between further ones."""
 
 
 class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
-    """Is told of every row of metrics as it is made. This one shows nothing."""
+    """Receives each row of metrics; this base class shows nothing."""
 
     def update(self, row: Metrics) -> None:
         """Step `row.step` is done."""
@@ -29,11 +29,11 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
         """A validation has read `done` tokens of `total`."""
 
     def __exit__(self, *error: object) -> None:
-        """Leave the terminal as it was found."""
+        """Restore the terminal."""
 
 
 class _RecentSpeed:
-    """Tokens per second, steadier than that of a single step."""
+    """Tokens per second: the median of recent steps, which is steadier than one step's."""
 
     def __init__(self) -> None:
         self._recent: deque[float] = deque(maxlen=50)
@@ -45,7 +45,7 @@ class _RecentSpeed:
 
 
 class PlainLines(ProgressDisplay):
-    """A line for every evaluation, and for every tenth part of the way.
+    """A line for every evaluation, and for every tenth of the steps.
 
     step  500/2000  loss 1.9912  val 2.0134  9,800 tokens/s  0:00:41 left
     """
@@ -122,5 +122,5 @@ class Bar(ProgressDisplay):
 
 
 def progress_display(start: int, steps: int) -> ProgressDisplay:
-    """A bar if standard error is a terminal, else plain lines."""
+    """A bar if standard error is a terminal, otherwise plain lines."""
     return Bar(start, steps) if sys.stderr.isatty() else PlainLines(start, steps)

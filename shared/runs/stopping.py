@@ -1,6 +1,6 @@
-"""Why a training ends before its last step, always where it can go on from later.
+"""Why training ends before its last step, always where it can resume later.
 
-Ctrl-C, SIGTERM and a terminal that is closed are requests; limits are set beforehand.
+Ctrl-C, SIGTERM and a closed terminal are requests; limits are set beforehand.
 """
 
 import os
@@ -44,9 +44,9 @@ def limit_reached(limits: RunLimits, row: Metrics, seconds: float) -> str:
 
 @contextmanager
 def stop_on_signals(announce: bool = True) -> Iterator[StopRequest]:
-    """Inside, a signal only sets the request: the step, or the saving, is finished first.
+    """Inside, a signal only sets the request: the current step or save is finished first.
 
-    So a second Ctrl-C does no harm. SIGQUIT (Ctrl-\\) and SIGKILL still end a training at once.
+    So a second Ctrl-C does no harm. SIGQUIT (Ctrl-\\) and SIGKILL still end training at once.
     """
     request = StopRequest()
 

@@ -1,7 +1,7 @@
 """Texts to train on, and what a model sees of them: ids, batches and validation windows.
 
 A dataset is a name (`DATASETS`) or the path of any UTF-8 text file. The first nine tenths of its
-characters are for training, the rest is for validation.
+characters are for training, the rest for validation.
 """
 
 import hashlib
@@ -41,10 +41,10 @@ class Dataset:
     """A text and where its validation part begins."""
 
     name: str
-    """What it was asked for by; for "auto", the dataset that was chosen."""
+    """The requested name or path; for "auto", the dataset that was chosen."""
     contents: Text = field(repr=False, compare=False)  # sha256 is of it
     split: int
-    """Characters before it are for training, the others for validation."""
+    """Characters before this offset are for training, the others for validation."""
     sha256: str
     """Of the file, or of the UTF-8 bytes of a generated text; hexadecimal."""
     floor_nats: float | None
@@ -54,12 +54,12 @@ class Dataset:
 
     @property
     def text(self) -> str:
-        """All of it. A long one should rather be looked at in `slices(contents)`."""
+        """The whole text. For a long one, prefer `slices(contents)`."""
         return str(self.contents)
 
     @cached_property
     def parts(self) -> tuple[Text, Text]:
-        """What is for training, the first nine tenths, and what is for validation."""
+        """The training part, which is the first nine tenths, and the validation part."""
         if isinstance(self.contents, str):
             return self.contents[: self.split], self.contents[self.split :]
         return self.contents.split(self.split)
@@ -69,8 +69,8 @@ class Dataset:
 class TokenData:
     """A dataset as token ids.
 
-    Training and validation text are encoded apart. The first validation token is never a target,
-    for nothing comes before it: a validation loss is over tokens 1 to len(val) - 1.
+    Training and validation text are encoded separately. The first validation token is never a
+    target, as nothing precedes it: a validation loss is over tokens 1 to len(val) - 1.
     """
 
     train: Integer[np.ndarray, " N"]
@@ -88,7 +88,7 @@ class TokenData:
 
     @property
     def bytes_per_token(self) -> float:
-        """Mean length of a predicted validation token; a loss / (ln 2 · it) is in bits per byte."""
+        """Mean bytes per predicted validation token; loss / (ln 2 · this) is in bits per byte."""
         return self.val_bytes / self.val_targets
 
 
@@ -96,13 +96,13 @@ def load_dataset(name_or_path: str) -> Dataset:
     """Find and read a dataset.
 
     "tinyshakespeare" is looked for in $MINIGPT_DATA_DIR, then in the user's cache, then downloaded;
-    "playlets" is generated; "auto" is tinyshakespeare where it can be had, playlets elsewhere.
-    Anything else is the path of a text file, taken as it stands: newlines are not translated and
-    nothing is stripped but a leading byte order mark, which is the encoding's and not the text's.
+    "playlets" is generated; "auto" is tinyshakespeare if available, otherwise playlets. Anything
+    else is the path of a text file, used unchanged: newlines are not translated, and nothing is
+    stripped except a leading byte order mark, which belongs to the encoding.
 
     Raises:
-        DatasetError: when it is not there, is not what its hash says, cannot be downloaded, is
-            empty or is not UTF-8.
+        DatasetError: it is missing, does not match its hash, cannot be downloaded, is empty or is
+            not UTF-8.
     """
     match name_or_path:
         case "auto":
@@ -118,10 +118,10 @@ def load_dataset(name_or_path: str) -> Dataset:
 
 
 def fit_tokenizer(dataset: Dataset, kind: str, vocab_size: int | None = None) -> Tokenizer:
-    """The tokenizer of `kind` for a dataset.
+    """Build the tokenizer of `kind` for a dataset.
 
-    A char tokenizer has to know every character. Words and merges are learned, and nothing may be
-    learned from the validation text. Raises `TokenizerError` as `build_tokenizer` does.
+    A char tokenizer must know every character of the text. Words and merges are learned, from the
+    training part only. Raises `TokenizerError` as `build_tokenizer` does.
     """
 
     def build() -> Tokenizer:
@@ -136,14 +136,14 @@ def fit_tokenizer(dataset: Dataset, kind: str, vocab_size: int | None = None) ->
 def encode_dataset(dataset: Dataset, tokenizer: Tokenizer, block_size: int) -> TokenData:
     """Encode both parts of a dataset.
 
-    The floor is that of the text, spread over the predicted tokens. (The first token, which is not
+    The floor is the text's, spread over the predicted tokens. (The first token, which is not
     predicted, costs nothing: every scene of the playlets begins with the same word.) It is None if
-    the tokenizer does not know every word of the validation text, for then less is predicted.
+    the tokenizer does not know every word of the validation text, because then less is predicted.
 
     Raises:
-        DatasetError: if a part is shorter than block_size + 1 tokens: one window and its targets.
-        TokenizerError: for a character that the tokenizer cannot encode; its place is that in the
-            whole text.
+        DatasetError: a part is shorter than block_size + 1 tokens: one window and its targets.
+        TokenizerError: the tokenizer cannot encode a character, whose place in the whole text is
+            given.
     """
     train, val = _encode_parts(dataset, tokenizer)
     for part, ids in (("training", train), ("validation", val)):
@@ -186,7 +186,7 @@ def batch(
 ) -> tuple[Int[np.ndarray, "B T"], Int[np.ndarray, "B T"]]:
     """The tokens of a training step, and the tokens that follow them, both int64.
 
-    Windows are drawn uniformly from all N - T there are. A pure function of its arguments: every
+    Windows are drawn uniformly from all N - T. A pure function of its arguments: every
     backend sees the same batches, and a resumed run continues exactly.
     """
     starts = generator(seed, BATCHES, step).integers(len(train_ids) - block_size, size=batch_size)
@@ -197,9 +197,9 @@ def batch(
 def validation_windows(
     val_ids: Integer[np.ndarray, " M"], block_size: int, batch_size: int, most: int | None = None
 ) -> Iterator[tuple[Int[np.ndarray, "b t"], Int[np.ndarray, "b t"]]]:
-    """Windows side by side over the whole validation split: every target exactly once.
+    """Adjacent windows over the whole validation split: every target exactly once.
 
-    Yields tokens and targets [B, T], int64, as long as there are windows of block_size; the last
+    Yields tokens and targets [B, T], int64, as long as there are full windows; the last
     such batch may have fewer rows. The remaining r < T tokens, if any, come last as [1, r].
     With `most`, at most that many windows, evenly spread.
     """
@@ -244,7 +244,7 @@ def _tinyshakespeare() -> Dataset:
 
 
 def _places() -> Iterator[Path]:
-    """Where tinyshakespeare may be; the last is where a download is kept."""
+    """Where tinyshakespeare may be; a download is kept in the last of these."""
     if directory := os.environ.get(DATA_DIR_VARIABLE):
         yield Path(directory) / TINYSHAKESPEARE_FILE
     yield user_cache() / TINYSHAKESPEARE_FILE
@@ -259,7 +259,7 @@ def _download(target: Path, looked: list[Path]) -> None:
 
     pooch.get_logger().setLevel("WARNING")
     try:
-        # It arrives under a temporary name and gets its own only when the hash is right.
+        # It has a temporary name until its hash has been checked.
         pooch.retrieve(
             TINYSHAKESPEARE_URL,
             known_hash=f"sha256:{TINYSHAKESPEARE_SHA256}",
@@ -267,7 +267,7 @@ def _download(target: Path, looked: list[Path]) -> None:
             path=target.parent,
             downloader=fetch,
         )
-    except OSError as error:  # requests' errors are of this kind too
+    except OSError as error:  # requests' errors are OSErrors, too
         raise DatasetError(
             f"tinyshakespeare is not at {' nor at '.join(map(str, looked))}, and downloading it "
             f"from {TINYSHAKESPEARE_URL} failed ({type(error).__name__}); to supply it yourself, "
@@ -295,7 +295,7 @@ def _text_file(path: str) -> Dataset:
 
 
 COMPRESSED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
-"""Formats by the bytes that their files begin with."""
+"""Formats by the first bytes of their files."""
 
 
 def _read(path: Path) -> bytes:

@@ -1,8 +1,8 @@
-"""Fine-tuning: whether a tokenizer that was made for one text can be used on another.
+"""Fine-tuning: whether a tokenizer built for one text can be used on another.
 
-The weights that one starts from know tokens by their ids, so their tokenizer stays as it is. A
-character that it does not know cannot be written at all; a word that it does not know becomes
-"<unk>", and the model is trained to write that.
+The initial weights know tokens by their ids, so their tokenizer is kept as it is. A character it
+does not know cannot be encoded at all; a word it does not know becomes "<unk>", and the model is
+trained to write that.
 """
 
 from itertools import islice
@@ -19,8 +19,7 @@ def refuse_unknown_characters(tokenizer: Tokenizer, dataset: Dataset, source: st
     """Refuse a text with characters that the tokenizer of the weights from `source` cannot encode.
 
     Raises:
-        TokenizerError: with the first few of them, how many there are and how often they stand in
-            the text.
+        TokenizerError: with the first few of them, how many there are and how often they occur.
     """
     unknown = tokenizer.unknown_characters(dataset.contents)
     if not unknown:
@@ -37,7 +36,7 @@ def refuse_unknown_characters(tokenizer: Tokenizer, dataset: Dataset, source: st
 
 
 def note_of_unknown_words(tokenizer: Tokenizer, dataset: Dataset) -> str | None:
-    """A line that says which share of a text's words becomes "<unk>"; None if every one is known.
+    """A line that states what share of a text's words becomes "<unk>"; None if all are known.
 
     A punctuation mark counts as a word, white space does not.
     """

@@ -1,9 +1,9 @@
 """About a megabyte of small scenes whose exact probability is known.
 
-grammar.toml is a probabilistic context-free grammar: writing a scene is a chain of independent
-choices, and since no scene can come about in two ways, the probability of its text is the product
-of theirs. No model can, in expectation, predict the text better than the grammar that wrote it. So
-the mean of -ln p over the validation scenes is the floor of a validation loss.
+grammar.toml is a probabilistic context-free grammar: a scene is a chain of independent choices, and
+since no scene can arise in two ways, the probability of its text is the product of theirs. In
+expectation, no model can predict the text better than the grammar that wrote it. So the mean of -ln
+p over the validation scenes is the floor of a validation loss.
 """
 
 import functools
@@ -19,9 +19,9 @@ from typing import Any
 
 from shared.randomness import PLAYLETS, generator
 
-SEED = 19  # of 0 to 47, the one after which the text can end soonest (see `generate`)
+SEED = 19  # of 0 to 47, the one whose text can end soonest (see `generate`)
 LENGTH = 1_000_000  # characters, at least
-ZIPF_OFFSET = 10  # the word of rank r weighs 1 / (r + 10), r from 1 (Mandelbrot 1953)
+ZIPF_OFFSET = 10  # the word of rank r has weight 1 / (r + 10), r from 1 (Mandelbrot 1953)
 
 GRAMMAR = Path(__file__).with_name("grammar.toml")
 Weights = dict[str, int | float]
@@ -42,14 +42,14 @@ class Playlets:
 
 @dataclass(frozen=True)
 class Slot:
-    """A place in a text that one of the alternatives of `name` fills."""
+    """A placeholder for one of the alternatives of `name`."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Symbol:
-    """The alternatives of one name: how likely each is, and the parts that it is made of."""
+    """The alternatives of one name: the probability of each, and the parts it consists of."""
 
     probabilities: tuple[float, ...]
     bodies: tuple[tuple[str | Slot, ...], ...]
@@ -65,7 +65,7 @@ def generate(seed: int = SEED) -> Playlets:
     """
     written: list[str] = []
     nats: list[float] = []
-    ends = {0: 0}  # offset of a scene's end: how many scenes end by it
+    ends = {0: 0}  # offset of a scene's end: how many scenes precede it
     length = 0
     for scene, cost in scenes(seed):
         written.append(scene)
@@ -79,8 +79,8 @@ def generate(seed: int = SEED) -> Playlets:
 
 
 def scenes(seed: int = SEED) -> Iterator[tuple[str, float]]:
-    """Independent scenes without end, each with an empty line at its end, and -ln of its
-    probability."""
+    """An endless stream of independent scenes, each ending in an empty line, and -ln of their
+    probabilities."""
     grammar = read_grammar()
     cumulative = {
         name: [*itertools.accumulate(symbol.probabilities[:-1]), 1.0]
@@ -90,7 +90,7 @@ def scenes(seed: int = SEED) -> Iterator[tuple[str, float]]:
     while True:
         text: list[str] = []
         probabilities: list[float] = []
-        todo: list[str | Slot] = [Slot("scene")]  # a stack: what comes next is last
+        todo: list[str | Slot] = [Slot("scene")]  # a stack: the next part is last
         while todo:
             part = todo.pop()
             if isinstance(part, str):
@@ -110,7 +110,7 @@ def _uniforms(seed: int) -> Iterator[float]:
 
 @functools.cache
 def read_grammar() -> dict[str, Symbol]:
-    """grammar.toml as one plain context-free grammar, whose start is "scene"."""
+    """grammar.toml as one plain context-free grammar with the start symbol "scene"."""
     table = tomllib.loads(GRAMMAR.read_text(encoding="utf-8"))
     rules: dict[str, Weights] = {
         name: dict.fromkeys(weights.split(), 1) if isinstance(weights, str) else weights
@@ -124,7 +124,7 @@ def read_grammar() -> dict[str, Symbol]:
 
 
 def _word_rules(by_kind: dict[str, str]) -> dict[str, Weights]:
-    """noun.one, noun.many, transitive.one and so on; adjectives have but one form."""
+    """noun.one, noun.many, transitive.one and so on; adjectives have only one form."""
     rules: dict[str, Weights] = {}
     for kind, words in by_kind.items():
         for rank, entry in enumerate(words.split(), start=1):
@@ -140,7 +140,7 @@ def _word_rules(by_kind: dict[str, str]) -> dict[str, Weights]:
 
 
 def _scene_rules(table: dict[str, Any]) -> dict[str, Weights]:
-    """The rules of the scenes once for every member of the company."""
+    """The rules of the scenes, once for every member of the company."""
     rules: dict[str, Weights] = {"scene": {}}
     for a, b in [pair for couple in table["couples"] for pair in (couple, couple[::-1])]:
         roles = {"$A": a, "$B": b, "$HIS": table["pronouns"][a]}
@@ -157,7 +157,7 @@ def _cast(template: str, roles: dict[str, str]) -> str:
 
 
 def _add_capitalised(rules: dict[str, Weights], name: str) -> None:
-    """Add the rule of "^name", and those it needs: its alternatives with a capital letter."""
+    """Add the rule of "^name", and those it needs: the alternatives of name, capitalised."""
     if not name.startswith("^") or name in rules:
         return
     rules[name] = {}

@@ -1,8 +1,8 @@
-"""What a long text was made into, kept on disk: the next start reads it instead of making it again.
+"""A cache on disk for what is made from long texts, so that the next start can read it.
 
-A name has the hash of everything that it was made from, so a text that was changed finds nothing.
-The directory may be deleted at any time. A file that cannot be written is no error: its content is
-made again.
+The name of a file is a hash of everything its content was made from, so a changed text finds
+nothing. The directory may be deleted at any time. A file that cannot be written is no error: its
+content is made again.
 """
 
 import hashlib
@@ -19,16 +19,16 @@ from shared.files import check_regular, replacing, user_cache
 from shared.text.tokenizers import Tokenizer
 
 LONG = 1 << 22
-"""Characters from which a text is worth it: making its tokens takes seconds."""
+"""Texts of this many characters or more are cached: making their tokens takes seconds."""
 
 VERSION = 1
-"""To be raised when a tokenizer or its ids change for the same text."""
+"""Increase this when a tokenizer or its ids change for the same text."""
 
 
 def kept_tokenizer(made_from: list[object], make: Callable[[], Tokenizer]) -> Tokenizer:
-    """The tokenizer that `make` builds, or the one that was kept for `made_from`."""
+    """The cached tokenizer for `made_from`, otherwise the one that `make` builds."""
     file = _file(made_from, "tokenizer.json")
-    with suppress(TokenizerError):  # there is none, or it is damaged
+    with suppress(TokenizerError):  # it is missing or damaged
         return Tokenizer.load(file)
     tokenizer = make()
     with suppress(OSError):
@@ -40,7 +40,7 @@ def kept_tokenizer(made_from: list[object], make: Callable[[], Tokenizer]) -> To
 def kept_ids(
     made_from: list[object], vocab_size: int, make: Callable[[], Integer[np.ndarray, " N"]]
 ) -> Integer[np.ndarray, " N"]:
-    """The ids that `make` returns, or those that were kept, mapped into memory."""
+    """The cached ids for `made_from`, mapped into memory, otherwise those that `make` returns."""
     file = _file(made_from, "npy")
     with suppress(OSError, ValueError, EOFError):
         check_regular(file)

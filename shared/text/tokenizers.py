@@ -1,10 +1,9 @@
 """The four tokenizers: bytes, characters, words, and byte-pair encoding.
 
-All are built from the parts of Hugging Face's `tokenizers` library and saved as its
-tokenizer.json, so that any program which knows the format can read them; GPT-2's own file loads
-too. What the library leaves open is settled here: text that cannot be encoded and ids that mean
-nothing are errors instead of silent losses, and the spelling of a special token in a text, such as
-"<|endoftext|>", is text like any other.
+All are built from the parts of Hugging Face's `tokenizers` library and saved as its tokenizer.json,
+which other programs can read; GPT-2's own file loads too. This module settles what the library
+leaves open: text that cannot be encoded and meaningless ids are errors instead of silent losses,
+and a special token that is spelled out in a text, such as "<|endoftext|>", is ordinary text.
 """
 
 import codecs
@@ -31,20 +30,20 @@ from shared.text.utf8 import Text, characters_of, check_unicode, first_of, place
 TOKENIZERS = ("byte", "char", "word", "bpe")
 
 Spec = dict[str, Any]
-"""Of a tokenizer.json, or a part of one."""
+"""The content of a tokenizer.json, or a part of it."""
 
 UNKNOWN = "<unk>"
 DEFAULT_WORDS = 8000
 DEFAULT_BPE = 1024
 
 CHARACTER = r"[\s\S]"  # "." would not match a newline
-WORD = r"\w+|\s|[^\w\s]"  # no piece can read "<unk>", so that spelling stays text
+WORD = r"\w+|\s|[^\w\s]"  # no piece can be "<unk>", so that spelling stays text
 
 
 def _byte_characters() -> list[str]:
-    """The printable character by which GPT-2 writes each byte (Radford et al. 2019, encoder.py).
+    """The printable character that GPT-2 writes for each byte (Radford et al. 2019, encoder.py).
 
-    Bytes that print as themselves stand for themselves; the others are U+0100 onwards, in order.
+    Printable bytes stand for themselves; the others are U+0100 onwards, in order.
     """
     printable = {*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAC + 1), *range(0xAE, 0xFF + 1)}
     others = iter(range(0x100, 0x200))
@@ -62,8 +61,8 @@ class Tokenizer:
         kind: "byte", "char", "word" or "bpe".
         vocab_size: number of different tokens; the ids are 0 to vocab_size - 1.
         begin_of_text: the token that begins a text, if there is one.
-        end_of_text: tokens after which there is nothing more to write. Only GPT-2's have these two:
-            our texts never end.
+        end_of_text: tokens that end a text. Only GPT-2's tokenizers have these two: our texts never
+            end.
     """
 
     begin_of_text: int | None = None
@@ -76,18 +75,18 @@ class Tokenizer:
         library_tokenizer.encode_special_tokens = True  # encode their spelling as text
         self._library = library_tokenizer
         vocabulary: dict[str, int] = library_tokenizer.get_vocab(with_added_tokens=True)
-        # Before to_str, which takes memory for every id that is missing up to the last.
+        # Before to_str, which allocates memory for every missing id up to the last.
         if sorted(vocabulary.values()) != list(range(len(vocabulary))):
             raise TokenizerError("the ids of this tokenizer are not 0, 1, 2 … without gaps")
         self.kind = _kind(json.loads(library_tokenizer.to_str()), vocabulary)
         self.vocab_size = len(vocabulary)
         self._vocabulary = vocabulary
-        # What each token writes, as bytes: a token of byte or bpe may be part of a character.
+        # The bytes of each token: one of byte or bpe may be only part of a character.
         to_bytes = _spelled_bytes if self.kind in ("byte", "bpe") else str.encode
         self._pieces = [to_bytes(token) for token in sorted(vocabulary, key=vocabulary.__getitem__)]
 
     def encode(self, text: Text, dtype: DTypeLike = np.int64) -> Integer[np.ndarray, " T"]:
-        """The ids of a text, in an integer type that has all of them.
+        """The ids of a text, in an integer type that can hold them all.
 
         Raises `TokenizerError` where `check` does.
         """
@@ -95,7 +94,7 @@ class Tokenizer:
         if self.kind == "byte":
             return np.frombuffer(text.encode(), dtype=np.uint8).astype(dtype, copy=False)
         if self.kind == "char":
-            # By table: the library would take 400 bytes a character, and 20 times as long.
+            # By table: the library takes 400 bytes per character, and 20 times as long.
             ids = np.empty(len(text), dtype)
             for start, part in slices(text):
                 codes = np.frombuffer(part.encode("utf-32-le"), dtype="<u4")
@@ -111,23 +110,23 @@ class Tokenizer:
 
     @cached_property
     def _id_of_code(self) -> Int[np.ndarray, " U"]:
-        """Of "char": the id of every character, by its code point."""
+        """For "char": the id of every character, by code point."""
         ids = np.zeros(1 + max(map(ord, self._vocabulary)), dtype=np.int64)
         ids[[ord(character) for character in self._vocabulary]] = list(self._vocabulary.values())
         return ids
 
     def decode(self, ids: Iterable[SupportsIndex]) -> str:
-        """The text of a sequence of ids; bytes that are no UTF-8 become U+FFFD.
+        """The text of a sequence of ids; bytes that are not UTF-8 become U+FFFD.
 
         Raises `TokenizerError` for an id outside the vocabulary.
         """
         return "".join(self.decode_stream(ids))
 
     def decode_stream(self, ids: Iterable[SupportsIndex]) -> Iterator[str]:
-        """Decode ids as they come: each character as soon as it is complete, never half of one.
+        """Decode ids as they arrive: each character as soon as it is complete, never half of one.
 
-        The parts joined are what `decode` gives. At most three bytes are ever held back: the
-        beginning of a character whose end may still come.
+        Joined, the parts are what `decode` returns. At most three bytes are held back: the
+        beginning of a character whose end may still arrive.
         """
         utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
         for token in ids:
@@ -145,7 +144,7 @@ class Tokenizer:
             raise TokenizerError(f"the char tokenizer does not know {place_of(text, where)}")
 
     def unknown_characters(self, text: Text) -> Counter[str]:
-        """The characters that cannot be encoded, in the order of the text. Of "char" alone."""
+        """The characters that cannot be encoded, in the order of the text. Only "char" has any."""
         if self.kind != "char":
             return Counter()
         unknown = characters_of(text) - self._vocabulary.keys()
@@ -153,7 +152,7 @@ class Tokenizer:
         return Counter(c for part in parts for c in part if c in unknown)
 
     def unknown_words(self, text: Text) -> Counter[str]:
-        """The words that become "<unk>", and how often each. Always empty but for "word"."""
+        """The words that become "<unk>", and how often each. Always empty except for "word"."""
         if self.kind != "word":
             return Counter()
         return Counter(word for word in split_words(text) if word not in self._vocabulary)
@@ -163,7 +162,7 @@ class Tokenizer:
         if not text:
             return 0
         chunk = next(chunks(text, "word" if self.kind == "word" else "bpe"))
-        if self.kind == "word":  # "<unk>" is not as long as what it stands for
+        if self.kind == "word":  # "<unk>" differs in length from what it stands for
             return len(next(split_words(chunk)).encode())
         return len(self.piece(self.encode(chunk)[0]))
 
@@ -174,7 +173,7 @@ class Tokenizer:
         return {i: token.content for i, token in added.items() if token.special}
 
     def special_spellings(self, text: Text) -> list[str]:
-        """The special tokens whose spelling stands in a text, where it is text."""
+        """The special tokens that are spelled out in a text, where they are ordinary text."""
         data, special = text.encode(), self.special_tokens.values()
         return [token for token in special if re.search(re.escape(token.encode()), data)]
 
@@ -184,7 +183,7 @@ class Tokenizer:
 
     @classmethod
     def from_json(cls, text: str) -> "Tokenizer":
-        """Read the contents of a tokenizer.json. Raises `TokenizerError` if it is none of ours."""
+        """Read the contents of a tokenizer.json. Raises `TokenizerError` for any other kind."""
         try:
             model = json.loads(text)["model"]
             if model.get("type", "BPE") == "BPE":  # GPT-2's own file does not say
@@ -193,8 +192,8 @@ class Tokenizer:
         except TokenizerError:
             raise
         except BaseException as error:
-            # The library is Rust. It raises nothing more particular than `Exception`, and should it
-            # panic, that arrives as one which is no `Exception` and has no public name.
+            # The library is written in Rust. It raises plain `Exception`s; a panic arrives as a
+            # `BaseException` that has no public name.
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
             reason = " ".join(str(error).split()) or type(error).__name__
@@ -203,7 +202,7 @@ class Tokenizer:
         return cls(library_tokenizer)
 
     def pad(self, vocab_size: int) -> None:
-        """Have `vocab_size` ids, as a model with a rounded number of them. The new ones write
+        """Extend to `vocab_size` ids, for a model with a rounded number of them. The new ids write
         nothing."""
         self._pieces += [b""] * (vocab_size - self.vocab_size)
         self.vocab_size = vocab_size
@@ -225,7 +224,7 @@ class Tokenizer:
             raise TokenizerError(f"{path}: {error}") from error
 
     def piece(self, token: SupportsIndex) -> bytes:
-        """The bytes that a token writes: of byte and bpe, perhaps only a part of a character."""
+        """The bytes that a token writes; for byte and bpe, perhaps only part of a character."""
         index = operator.index(token)
         if not 0 <= index < self.vocab_size:
             raise TokenizerError(
@@ -235,18 +234,18 @@ class Tokenizer:
 
 
 def build_tokenizer(kind: str, text: Text, vocab_size: int | None = None) -> Tokenizer:
-    """Make the tokenizer of a text. The same arguments always give the same ids.
+    """Build a tokenizer from a text. The same arguments always give the same ids.
 
     Args:
         kind: one of `TOKENIZERS`.
-        text: what the vocabulary is taken from; "byte" does not look at it.
-        vocab_size: the most tokens there may be, for "word" (default 8,000, "<unk>" included) and
-            "bpe" (default 1,024; at least 256, one per byte). A short text may fill fewer. "byte"
-            and "char" have as many as they need, and it can only be that.
+        text: the source of the vocabulary; "byte" ignores it.
+        vocab_size: the maximum number of tokens, for "word" (default 8,000, "<unk>" included) and
+            "bpe" (default 1,024; at least 256, one per byte). A short text may yield fewer. "byte"
+            and "char" have as many as they need, and accept only that number.
 
     Raises:
-        TokenizerError: for a kind or size that cannot be, and for a text with no words or
-            characters, or with halves of surrogate pairs.
+        TokenizerError: an impossible kind or size, or a text with no words or characters, or with
+            lone surrogates.
     """
     if vocab_size is not None and vocab_size >= 2**31:
         raise TokenizerError(f"vocab_size is {vocab_size}; it must be below 2^31")
@@ -274,7 +273,7 @@ def _build_byte(vocab_size: int | None) -> hf.Tokenizer:
 
 
 def byte_level(model: models.BPE, use_regex: bool = True) -> hf.Tokenizer:
-    """A tokenizer of bytes, as GPT-2's; with `use_regex`, no merge crosses from word to word."""
+    """A byte-level tokenizer, like GPT-2's; with `use_regex`, no merge crosses words."""
     tokenizer = hf.Tokenizer(model)
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=use_regex)
     tokenizer.decoder = decoders.ByteLevel()
@@ -311,7 +310,7 @@ def _build_bpe(text: Text, vocab_size: int) -> hf.Tokenizer:
     tokenizer = byte_level(models.BPE())
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
-        initial_alphabet=BYTE_CHARACTERS,  # without it, bytes that the text lacks vanish silently
+        initial_alphabet=BYTE_CHARACTERS,  # without it, bytes the text lacks vanish silently
         show_progress=False,
     )
     interruptible(lambda: tokenizer.train_from_iterator(chunks(text, "bpe"), trainer))
@@ -346,7 +345,7 @@ def _word_level_kind(spec: Spec, splitter: Spec, vocabulary: dict[str, int]) -> 
     if splitter["behavior"] != "Isolated" or splitter["invert"]:  # pieces could vanish
         return None
     pattern = splitter["pattern"].get("Regex")
-    known = spec["model"]["vocab"]  # a token that was added besides is not found in a text
+    known = spec["model"]["vocab"]  # an added token is never found in a text
     if pattern == CHARACTER and all(len(token) == 1 and token in known for token in vocabulary):
         return "char"
     if pattern == WORD and vocabulary.get(UNKNOWN) == 0 and spec["model"]["unk_token"] == UNKNOWN:
@@ -382,7 +381,7 @@ def _spelled_bytes(token: str) -> bytes:
 
 
 def split_words(text: Text) -> Iterator[str]:
-    """The pieces that "word" makes of a text: words, and every space and punctuation mark alone."""
+    """Split a text as "word" does: into words, and single spaces and punctuation marks."""
     split = pre_tokenizers.Split(hf.Regex(WORD), "isolated")
     for chunk in chunks(text, "word"):
         if _is_one_word(chunk):
@@ -392,6 +391,6 @@ def split_words(text: Text) -> Iterator[str]:
 
 
 def _is_one_word(chunk: str) -> bool:
-    """Whether all characters surely match \\w. In a word of a million characters the library would
-    take 85 bytes for each."""
+    """Whether all characters certainly match \\w. In a word of a million characters, the library
+    would take 85 bytes for each."""
     return chunk.isalpha() or (chunk.isascii() and chunk.isalnum())

@@ -11,15 +11,15 @@ import numpy as np
 from shared.errors import TokenizerError
 
 SLICE = 1 << 20
-"""Characters or bytes that are looked at together, so that Ctrl-C need not wait for a long text."""
+"""Characters or bytes that are processed together, so that Ctrl-C need not wait for a long text."""
 FIRST_CONTINUED = -64
-"""As signed numbers, the bytes that continue a character (0b10xxxxxx) are all below this."""
+"""The bytes that continue a character (0b10xxxxxx) are all below this, as signed numbers."""
 
 
 class Utf8:
-    """A text that is kept as bytes. It has what this package needs of a str, and `str` makes one.
+    """A text kept as bytes, with what this package needs of a str's interface; `str` decodes it.
 
-    Offsets and lengths are in characters, as those of a str.
+    Offsets and lengths are in characters, as in a str.
     """
 
     def __init__(self, data: bytes | memoryview) -> None:
@@ -52,7 +52,7 @@ class Utf8:
         return Utf8(self._data[:where]), Utf8(self._data[where:])
 
     def slices(self) -> Iterator[tuple[int, str]]:
-        """As the function `slices`."""
+        """See the function `slices`."""
         decoder, start = codecs.getincrementaldecoder("utf-8")(), 0
         for first in range(0, len(self._data), SLICE):
             part = decoder.decode(self._data[first : first + SLICE])
@@ -72,7 +72,7 @@ def slices(text: Text) -> Iterator[tuple[int, str]]:
 
 
 def check_utf8(data: bytes) -> None:
-    """Raise `UnicodeDecodeError`, with the offset in all of the bytes, if they are no UTF-8."""
+    """Raise `UnicodeDecodeError`, with the offset in all of the bytes, if they are not UTF-8."""
     if data.isascii():
         return
     decoder, first = codecs.getincrementaldecoder("utf-8")(), 0
@@ -95,7 +95,7 @@ def characters_of(text: Text) -> set[str]:
 
 
 def check_unicode(text: Text) -> None:
-    """Raise `TokenizerError` for half a surrogate pair, which Python lets into a text."""
+    """Raise `TokenizerError` for a lone surrogate, which Python allows in a str."""
     if isinstance(text, Utf8):
         return
     if surrogates := {c for c in characters_of(text) if "\ud800" <= c <= "\udfff"}:
@@ -104,7 +104,7 @@ def check_unicode(text: Text) -> None:
 
 
 def first_of(text: Text, characters: set[str]) -> int:
-    """The offset of the first of some characters, which the text has."""
+    """The offset of the first of some characters, one of which the text must have."""
     for start, part in slices(text):
         if found := characters & set(part):
             return start + min(part.index(character) for character in found)
@@ -112,7 +112,7 @@ def first_of(text: Text, characters: set[str]) -> int:
 
 
 def place_of(text: Text, offset: int) -> str:
-    """A character of a text and where it stands: line and column as editors count them."""
+    """A character of a text and its place: line and column as editors count them."""
     text = str(text)
     character = text[offset]
     line = text.count("\n", 0, offset) + 1
