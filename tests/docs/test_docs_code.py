@@ -1,17 +1,16 @@
-"""The parts of pages that come from code: excerpts, aligned lines, commands and figures."""
+"""The parts of pages that come from code: excerpts, aligned lines and figures."""
 
 from pathlib import Path
 
 import pytest
 
 from docs import data
-from docs.commands import check_command
 from docs.data import Producer, ProducerError
 from docs.extensions.code.alignment import Unit, place, units
 from docs.extensions.code.excerpts import find_excerpt
 from docs.extensions.code.panes import highlighted_lines
 from docs.producers.printed import printed
-from shared.errors import BackendError, UserError
+from shared.errors import BackendError
 from shared.protocol import BACKENDS
 from shared.sources import ROOT, fingerprint
 
@@ -112,23 +111,6 @@ def test_lines_stand_for_themselves_and_shapes_in_comments_are_marked() -> None:
     plain, shaped = highlighted_lines(["x = a[B]  # not a shape: [1]", "y = x  # 3 × [B, T, C]"])
     assert "shape" not in plain.replace("not a shape", "")
     assert '3 × <span class="shape">[B, T, C]</span>' in shaped
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "nox -s break_ -- swap_qk",
-        "nox -s break -- swap_qkv --backend torch",
-        "nox -s break -- fused_kernel_without_mask --backend numpy",
-        "nox -s train-torch --steps 5",
-        "python -m lessons.benches",
-        "python -m impls",
-        "rm -r runs",
-    ],
-)
-def test_bad_commands(command: str) -> None:
-    with pytest.raises(UserError):
-        check_command(command)
 
 
 # Producers
