@@ -1,6 +1,8 @@
 """The parts of pages that come from code: excerpts, aligned lines and figures."""
 
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,32 +74,17 @@ def test_every_line_is_shown_once_and_in_order(name: str) -> None:
         assert rows == sorted(set(rows)), "two units of a backend in one row"
 
 
-@pytest.mark.parametrize(
-    ("name", "backend", "text", "counterparts"),
-    [
-        (
-            *(FORWARD, "numpy", "att = np.where(mask"),
-            {"torch": ["att = scores.masked_fill"], "jax": ["att = jnp.wher"]},
-        ),
-        (FORWARD, "torch", ") -> Float", {"numpy": [""], "jax": [""]}),
-        ("MLP", "torch", "def forward", {"jax": ["def __call__"]}),
-        # An array, and the part of it that is assigned
-        ("average_by_loop", "numpy", "y[:, t] = ", {"torch": ["y[:, t] = "], "jax": ["y = y.at"]}),
-        # What only one backend does
-        (FORWARD, "numpy", "self.saved = ", {"torch": [], "jax": []}),
-        # One call, and all that it stands for
-        (
-            *("cross_entropy", "torch", "return functional.cross_entropy"),
-            {"jax": ["return "], "numpy": ["top ", "log_sum ", "chosen ", "return "]},
-        ),
-    ],
-)
-def test_the_same_value_corresponds_however_it_is_computed(
-    name: str, backend: str, text: str, counterparts: dict[str, list[str]]
-) -> None:
-    found = placed(name, "attention_steps.py" if "average" in name else "model.py")
-    (own,) = [unit for unit in found[backend] if text in unit.lines[-1].text]
-    for other, starts in counterparts.items():
+LINES = tomllib.loads(Path(__file__).with_name("corresponding.toml").read_text(encoding="utf-8"))[
+    "line"
+]
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line["of"])
+def test_the_same_value_corresponds_however_it_is_computed(line: dict[str, Any]) -> None:
+    found = placed(line["of"], "attention_steps.py" if "average" in line["of"] else "model.py")
+    (backend,) = line.keys() & set(BACKENDS)
+    (own,) = [unit for unit in found[backend] if line[backend] in unit.lines[-1].text]
+    for other, starts in line["others"].items():
         lines = [
             unit.lines[-1].text.strip() for unit in found[other] if set(unit.links) & set(own.links)
         ]
