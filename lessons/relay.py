@@ -35,15 +35,12 @@ from shared.runs.directory import RunDirectory
 from shared.runs.metrics import read_metrics
 from shared.text.datasets import load_dataset
 
-RELAY = "relay"
-"""The directory of the relay. Those of the runs in one backend have its name."""
-
 LIMIT = limit_of("200 steps: weights", "float64")
 """How far each tensor of the relay may be from that of a run in one backend, all in float64.
 
-Measured by this command on tinyshakespeare: 5.1e-12 after 60 steps, all of it in key biases
-(conformance/limits.py says why). The smallest fault, weights rounded to float32 at a hand-over,
-causes 2.4e-07; moments that are dropped, or a step too many or too few, cause 0.9 and more."""
+Measured by this command on tinyshakespeare: 5.1e-12 after 60 steps, 6.0e-11 after 200, all of it in
+key biases (conformance/limits.py says why). The smallest fault, weights rounded to float32 at a
+hand-over, causes 2.3e-07; moments that are dropped, or a step too many or too few, 0.9 and more."""
 
 
 @dataclass(frozen=True)
@@ -108,11 +105,10 @@ def train_all(directory: Path, options: Options) -> None:
         begun, end = end, options.steps if leg == legs else options.steps // legs * leg
         say(f"leg {leg} of {legs}: {backend}, steps {begun + 1} to {end}")
         given = ["--resume"] if begun else recipe
-        train_alone(backend, [*given, f"--out={directory / RELAY}", f"--steps={end}"])
+        train_alone(backend, [*given, f"--out={directory / 'relay'}", f"--steps={end}"])
     for backend in dict.fromkeys(options.order):
         say(f"beside it: {backend} alone, steps 1 to {options.steps}")
-        where = f"--out={directory / backend}"
-        train_alone(backend, [*recipe, where, f"--steps={options.steps}"])
+        train_alone(backend, [*recipe, f"--out={directory / backend}", f"--steps={options.steps}"])
 
 
 def compare(directory: Path, options: Options) -> Difference:
@@ -129,7 +125,7 @@ def compare(directory: Path, options: Options) -> Difference:
         title="One training handed from backend to backend, and the same in each alone",
         caption="Difference: the largest in weights and moments, relative. 0: the same bits.",
     )
-    relay, loss = end_of(RELAY)
+    relay, loss = end_of("relay")
     table.add_row(escape(", ".join(options.order)), loss, "")
     found = {}
     for backend in dict.fromkeys(options.order):
