@@ -74,12 +74,10 @@ def test_every_line_is_shown_once_and_in_order(name: str) -> None:
         assert rows == sorted(set(rows)), "two units of a backend in one row"
 
 
-LINES = tomllib.loads(Path(__file__).with_name("corresponding.toml").read_text(encoding="utf-8"))[
-    "line"
-]
+LINES = tomllib.loads(Path(__file__).with_name("corresponding.toml").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("line", LINES, ids=lambda line: line["of"])
+@pytest.mark.parametrize("line", LINES["line"], ids=lambda line: line["of"])
 def test_the_same_value_corresponds_however_it_is_computed(line: dict[str, Any]) -> None:
     found = placed(line["of"], "attention_steps.py" if "average" in line["of"] else "model.py")
     (backend,) = line.keys() & set(BACKENDS)
