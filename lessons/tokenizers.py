@@ -4,8 +4,10 @@ First --text as tokens; then what the corpus becomes in each. Standard output is
 """
 
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -18,19 +20,7 @@ from shared.commands.terminal import escape_controls, same_output_everywhere, sa
 from shared.text.datasets import Dataset, encode_dataset, fit_tokenizer, load_dataset
 from shared.text.tokenizers import TOKENIZERS, Tokenizer, split_words
 
-INTRODUCTION = {
-    "byte": "every byte of UTF-8 is its own id; there is nothing to learn",
-    "char": "the characters of the dataset, in the order of Unicode",
-    "word": "the most frequent words of the dataset; any other becomes <unk>",
-    "bpe": "bytes, and the pairs of neighbours that were merged most often",
-}
-EXPLANATION = """\
-A word is a run of letters and digits; the text between them makes tokens, too. Char knows the \
-characters of the whole corpus, word and bpe have learned from the training text alone.
-
-The fewer tokens a text becomes, the more of it fits into a model's window, and the more each of \
-them has to guess. So compare trained models in bits per byte, never in nats per token; and not \
-those of words, because <unk> is easy to guess: the words themselves never are."""
+TEXTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -58,7 +48,7 @@ def main(options: Options) -> int:
         out.print(line, markup=False, soft_wrap=True)
     out.print()
     out.print(measured(corpus))
-    out.print(f"\n{EXPLANATION}", markup=False)
+    out.print(f"\n{TEXTS['explanation']}", markup=False)
     return 0
 
 
@@ -72,7 +62,7 @@ def lesson(tokenizers: Mapping[str, Tokenizer], text: str) -> Iterator[Renderabl
         known = "".join(character for character in text if character not in refused)
         ids = tokenizer.encode(known)
         yield ""
-        yield f"{kind}: {INTRODUCTION[kind]}"
+        yield f"{kind}: {TEXTS[kind]}"
         yield f"{len(ids):,} tokens, out of {tokenizer.vocab_size:,} different ones:"
         pieces = [show_token(tokenizer, token) for token in ids.tolist()]
         yield tokens_over_ids(pieces, ids.tolist())

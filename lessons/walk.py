@@ -21,7 +21,7 @@ from lessons.command import ModelOptions, build_model, command
 from lessons.printing import Lesson, tokens_over_ids
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.commands.next_tokens import SPACE, next_token_table, next_tokens, show_token
-from shared.commands.options import BackendName, UsageError
+from shared.commands.options import BackendName, UsageError, default_run
 from shared.commands.sample import encode_prompt
 from shared.commands.terminal import same_output_everywhere
 from shared.commands.trained import load_trained
@@ -71,12 +71,13 @@ def main(options: Options) -> int:
 
 
 def _trained(options: Options) -> tuple[str, Checkpoint, Tokenizer]:
+    run = options.run or default_run(options.backend)
     try:
-        checkpoint, tokenizer = load_trained(options.backend, options.where)
+        checkpoint, tokenizer = load_trained(options.backend, run)
     except RunError as error:
         raise RunError(f"{error}\nor use fresh weights: --untrained") from None
     steps = f" after {checkpoint.training.step:,} steps" if checkpoint.training else ""
-    return f"the model in {options.where}{steps}", checkpoint, tokenizer
+    return f"the model in {run}{steps}", checkpoint, tokenizer
 
 
 def _untrained(options: Options) -> tuple[str, Checkpoint, Tokenizer]:
