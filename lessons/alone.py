@@ -2,15 +2,18 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from shared.errors import BackendError
+from shared.commands.terminal import OK
+from shared.commands.train import train_main
+from shared.errors import BackendError, RunError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,6 +46,20 @@ def run_alone(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call `function` in a new process, and return what it returns: see `in_process`."""
     with in_process() as call:
         return call(function, *args, **kwargs)
+
+
+def train_alone(backend: str, options: Sequence[str]) -> None:
+    """Train in a new process, as the command line with these options does, but silently. Raises
+    `RunError` with its message if it fails."""
+    run_alone(train_quietly, backend, options)
+
+
+def train_quietly(backend: str, options: Sequence[str]) -> None:
+    """The same in this process."""
+    with redirect_stderr(StringIO()) as said:
+        status = train_main(backend, options)
+    if status != OK:
+        raise RunError(said.getvalue().rpartition("error: ")[2].strip())
 
 
 def peak_memory() -> int | None:

@@ -5,8 +5,11 @@ step 4 a head of the model's attention, conformance/model/test_attention_steps.p
 """
 
 import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -26,6 +29,7 @@ X = np.array([[1, 0], [3, 2], [2, 4], [-2, 2]], dtype=np.float64)  # [T, C]
 QUERIES = np.array([[0, 0.5], [0.5, 0]])  # [C, D]
 KEYS = np.array([[0.5, 0], [0, -0.5]])
 VALUES = np.eye(2)
+TEXTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -58,36 +62,21 @@ def main(options: Options) -> int:
 
 
 def _show_averages(lesson: Lesson, found: Mapping[str, np.ndarray]) -> None:
-    """Steps 1 to 3. All numbers are the backend's; the sentences are about this example."""
+    """Steps 1 to 3. All numbers are the backend's."""
     loop, product, softmax, _ = STEPS
-    x = X[None]
-    lesson.heading(f"1  {loop}")
-    lesson.say("Every position takes the mean of itself and the past, one after the other.")
-    lesson.matrices(x=x, mean_in_channel_0=_sums(X[:, 0]), y=found[f"{loop}.y"])
-    lesson.look("the last row of y: the mean of all four rows of x. The first row is x itself.")
-
-    lesson.heading(f"2  {product}")
-    lesson.say(
-        "The same as one product, weights @ x. The weights are a triangle of ones, each row "
-        "divided by its sum."
-    )
-    lesson.matrices(weights=found[f"{product}.weights"], x=x, y=found[f"{product}.y"])
-    lesson.look("the zeros: row t has them where position t may not look. Every row sums to 1.")
-
-    scores = found[f"{softmax}.scores"]
+    x, scores = X[None], found[f"{softmax}.scores"]
     future = np.triu(np.ones(scores.shape, dtype=bool), k=1)
-    lesson.heading(f"3  {softmax}")
-    lesson.say(
-        "The same weights out of a softmax. Every score is 0, the future is masked with −inf, and "
-        "exp(−inf) is 0."
-    )
-    lesson.matrices(
-        scores=scores,
-        masked=np.where(future, -np.inf, scores),
-        weights=found[f"{softmax}.weights"],
-        y=found[f"{softmax}.y"],
-    )
-    lesson.look("the scores: all are equal, so is every weight. Other scores give another mean.")
+    masked = np.where(future, -np.inf, scores)
+    shown: dict[str, dict[str, Any]] = {
+        loop: {"x": x, "mean_in_channel_0": _sums(X[:, 0])},
+        product: {"weights": found[f"{product}.weights"], "x": x},
+        softmax: {"scores": scores, "masked": masked, "weights": found[f"{softmax}.weights"]},
+    }
+    for number, (step, matrices) in enumerate(shown.items(), start=1):
+        lesson.heading(f"{number}  {step}")
+        lesson.say(TEXTS[step]["say"])
+        lesson.matrices(**matrices, y=found[f"{step}.y"])
+        lesson.look(TEXTS[step]["look"])
     lesson.say("1 = 2 = 3: y is the same in all three.")
 
 

@@ -7,6 +7,7 @@ trained table approaches it, which shows what training does.
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -33,14 +34,7 @@ RECIPE = TrainConfig(
 )
 SAMPLE = 100
 """Characters of text to draw from the counted table."""
-EXPLANATION = """
-Look at the difference on the training text: it shrinks towards 0 and is never
-below. Step by step, training finds the table that counting gives at once, and
-no table is better. The validation text may have pairs that were never seen, so
-every count there is one higher; training may guess such pairs better.
-
-What a GPT, which sees more than one token, has to beat on the validation text:
-"""
+EXPLANATION = Path(__file__).with_suffix(".txt").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)

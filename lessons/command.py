@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import arg
 
 from shared.checkpoints.checkpoint import Checkpoint
-from shared.commands.options import BackendName, DatasetName, Device, default_run
+from shared.commands.options import BackendName, DatasetName, Device
 from shared.commands.options import command as command
 from shared.config import DEFAULT_PRESET, Dtype, preset_names
 from shared.errors import BackendError
@@ -28,10 +28,6 @@ class ModelOptions:
     """Precision to compute in. Default: the checkpoint's."""
     device: Device = "cpu"
     """Device to compute on, by the backend's name for it."""
-
-    @property
-    def where(self) -> Path:
-        return self.run or default_run(self.backend)
 
 
 @dataclass(frozen=True)

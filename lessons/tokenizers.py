@@ -4,8 +4,10 @@ First --text as tokens; then what the corpus becomes in each. Standard output is
 """
 
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -15,22 +17,10 @@ from lessons.printing import table_of_numbers, tokens_over_ids
 from shared.commands.next_tokens import SPACE, show_token
 from shared.commands.options import DatasetName, UsageError
 from shared.commands.terminal import escape_controls, same_output_everywhere, say
-from shared.text.datasets import Dataset, TokenData, encode_dataset, fit_tokenizer, load_dataset
+from shared.text.datasets import Dataset, encode_dataset, fit_tokenizer, load_dataset
 from shared.text.tokenizers import TOKENIZERS, Tokenizer, split_words
 
-INTRODUCTION = {
-    "byte": "every byte of UTF-8 is its own id; there is nothing to learn",
-    "char": "the characters of the dataset, in the order of Unicode",
-    "word": "the most frequent words of the dataset; any other becomes <unk>",
-    "bpe": "bytes, and the pairs of neighbours that were merged most often",
-}
-EXPLANATION = """\
-A word is a run of letters and digits; the text between them makes tokens, too. Char knows the \
-characters of the whole corpus, word and bpe have learned from the training text alone.
-
-The fewer tokens a text becomes, the more of it fits into a model's window, and the more each of \
-them has to guess. So compare trained models in bits per byte, never in nats per token; and not \
-those of words, because <unk> is easy to guess: the words themselves never are."""
+TEXTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -50,7 +40,7 @@ def main(options: Options) -> int:
         raise UsageError("the text is empty: there is nothing to cut into tokens")
     dataset = load_dataset(options.dataset)
     tokenizers = {kind: fit_tokenizer(dataset, kind) for kind in TOKENIZERS}
-    corpus = {kind: encode_corpus(dataset, tokenizers[kind]) for kind in TOKENIZERS}
+    corpus = {kind: column(dataset, tokenizers[kind]) for kind in TOKENIZERS}
     same_output_everywhere()
     say(f"data: {dataset.note}")
     out = Console(highlight=False)
@@ -58,7 +48,7 @@ def main(options: Options) -> int:
         out.print(line, markup=False, soft_wrap=True)
     out.print()
     out.print(measured(corpus))
-    out.print(f"\n{EXPLANATION}", markup=False)
+    out.print(f"\n{TEXTS['explanation']}", markup=False)
     return 0
 
 
@@ -72,7 +62,7 @@ def lesson(tokenizers: Mapping[str, Tokenizer], text: str) -> Iterator[Renderabl
         known = "".join(character for character in text if character not in refused)
         ids = tokenizer.encode(known)
         yield ""
-        yield f"{kind}: {INTRODUCTION[kind]}"
+        yield f"{kind}: {TEXTS[kind]}"
         yield f"{len(ids):,} tokens, out of {tokenizer.vocab_size:,} different ones:"
         pieces = [show_token(tokenizer, token) for token in ids.tolist()]
         yield tokens_over_ids(pieces, ids.tolist())
@@ -88,52 +78,38 @@ def _listed(pieces: Iterable[str]) -> str:
     return " ".join(escape_controls(piece).replace("\n", "\\n") for piece in pieces)
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """A corpus in one tokenizer, and what is lost of the validation text."""
-
-    vocab_size: int
-    data: TokenData
-    words: int
-    """The number of words: runs of letters, digits and underscores."""
-    unknown_words: int
-    """How many of them become "<unk>"."""
-    covered: float
-    """Share of the characters that survive encoding and decoding."""
-
-
-def encode_corpus(dataset: Dataset, tokenizer: Tokenizer) -> Encoded:
-    """Encode a dataset and measure what is lost. Raises as `encode_dataset` does."""
+def column(dataset: Dataset, tokenizer: Tokenizer) -> dict[str, str]:
+    """The measurements of a corpus in one tokenizer, by row of the table: its size, and what is
+    lost of the validation text. Raises as `encode_dataset` does."""
     data, text = encode_dataset(dataset, tokenizer, block_size=1), str(dataset.parts[1])
     known = data.val[data.val != 0] if tokenizer.kind == "word" else data.val  # <unk> has id 0
+    words = sum(map(_is_word, split_words(text)))
     unknown = tokenizer.unknown_words(text).items()
-    return Encoded(
-        vocab_size=tokenizer.vocab_size,
-        data=data,
-        words=sum(map(_is_word, split_words(text))),
-        unknown_words=sum(count for piece, count in unknown if _is_word(piece)),
-        covered=len(tokenizer.decode(known)) / len(text),
-    )
+    lost = sum(count for piece, count in unknown if _is_word(piece))
+    return {
+        "vocabulary": f"{tokenizer.vocab_size:,}",
+        "tokens in the corpus": f"{len(data.train) + len(data.val):,}",
+        "on the validation text:": "",
+        "tokens per word": f"{len(data.val) / words:.2f}" if words else "no words",
+        "bytes per token": f"{data.bytes_per_token:.2f}",
+        "unknown words": _share(lost / max(1, words)),
+        "characters that survive": _share(len(tokenizer.decode(known)) / len(text)),
+    }
 
 
 def _is_word(piece: str) -> bool:
+    """A run of letters, digits and underscores."""
     return any(character.isalnum() or character == "_" for character in piece)
 
 
-def measured(corpus: Mapping[str, Encoded]) -> Table:
+def measured(corpus: Mapping[str, Mapping[str, str]]) -> Table:
     """The measurements, one tokenizer per column."""
     table = table_of_numbers("", *corpus, title="The corpus in four tokenizers")
-    every = corpus.values()
-    table.add_row("vocabulary", *(f"{c.vocab_size:,}" for c in every))
-    tokens = (f"{len(c.data.train) + len(c.data.val):,}" for c in every)
-    table.add_row("tokens in the corpus", *tokens)
-    table.add_section()
-    table.add_row("on the validation text:", *[""] * len(corpus))
-    per_word = (f"{len(c.data.val) / c.words:.2f}" if c.words else "no words" for c in every)
-    table.add_row("tokens per word", *per_word)
-    table.add_row("bytes per token", *(f"{c.data.bytes_per_token:.2f}" for c in every))
-    table.add_row("unknown words", *(_share(c.unknown_words / max(1, c.words)) for c in every))
-    table.add_row("characters that survive", *(_share(c.covered) for c in every))
+    for row in corpus["byte"]:
+        cells = [column[row] for column in corpus.values()]
+        if not any(cells):
+            table.add_section()
+        table.add_row(row, *cells)
     return table
 
 

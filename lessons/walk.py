@@ -6,8 +6,10 @@ the data flow, with shapes, numbers, and a sentence about each of them.
 
 import re
 import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
@@ -19,7 +21,7 @@ from lessons.command import ModelOptions, build_model, command
 from lessons.printing import Lesson, tokens_over_ids
 from shared.checkpoints.checkpoint import Checkpoint
 from shared.commands.next_tokens import SPACE, next_token_table, next_tokens, show_token
-from shared.commands.options import BackendName, UsageError
+from shared.commands.options import BackendName, UsageError, default_run
 from shared.commands.sample import encode_prompt
 from shared.commands.terminal import same_output_everywhere
 from shared.commands.trained import load_trained
@@ -28,6 +30,8 @@ from shared.errors import RunError
 from shared.layout import init_weights
 from shared.taps import tap_names
 from shared.text.tokenizers import Tokenizer, build_tokenizer
+
+SENTENCES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,13 @@ def main(options: Options) -> int:
 
 
 def _trained(options: Options) -> tuple[str, Checkpoint, Tokenizer]:
+    run = options.run or default_run(options.backend)
     try:
-        checkpoint, tokenizer = load_trained(options.backend, options.where)
+        checkpoint, tokenizer = load_trained(options.backend, run)
     except RunError as error:
         raise RunError(f"{error}\nor use fresh weights: --untrained") from None
     steps = f" after {checkpoint.training.step:,} steps" if checkpoint.training else ""
-    return f"the model in {options.where}{steps}", checkpoint, tokenizer
+    return f"the model in {run}{steps}", checkpoint, tokenizer
 
 
 def _untrained(options: Options) -> tuple[str, Checkpoint, Tokenizer]:
@@ -129,39 +134,16 @@ def kind_of(tap: str) -> str:
 
 def tap_sentences(config: GPTConfig) -> dict[str, str]:
     """The explanation of every tap of such a model, by its kind."""
-    where = "its row of wpe" if config.position == "learned" else "sines and cosines of it"
-    passes = "nothing negative" if config.activation == "relu" else "little that is negative"
-    head = "wteᵀ, for the embedding serves twice" if config.tie_weights else "lm_headᵀ"
-    last = "ln_f" if config.norm == "pre" else "The last ln_2"
-    normalised = "every position brought to mean 0 and variance 1, then scaled and shifted as"
-    if config.norm == "pre":
-        of_norm = {
-            "ln_1": f"A copy of the stream, {normalised} learned. Attention reads this.",
-            "ln_2": "A copy of the stream + attn, normalised likewise. The MLP reads this.",
-            "h": "The stream after the block: what came in + attn + mlp.",
-            "ln_f": "The stream, normalised a last time.",
-        }
-    else:
-        of_norm = {
-            "ln_1": f"The stream + attn, {normalised} learned: the stream from here on.",
-            "ln_2": "The stream + mlp, normalised likewise: the stream from here on.",
-            "h": "The stream after the block, which is ln_2.",
-        }
-    return of_norm | {
-        "embed": f"What each token is (its row of wte) plus its position ({where}): the stream.",
-        "attn.q": "Queries: what each position looks for.",
-        "attn.k": "Keys: what each position can be found by.",
-        "attn.v": "Values: what each position gives to those that find it.",
-        "attn.scores": "q · k / √D: how well every query fits every key, before the mask.",
-        "attn.weights": "softmax of the scores, the future masked: rows sum to 1.",
-        "attn.y": "weights @ v: for each position a mean of values, head beside head.",
-        "attn": "y mixed across the heads by c_proj: what attention adds to the stream.",
-        "mlp.fc": "Every position for itself, widened from C to F.",
-        "mlp.act": f"The same through {config.activation}, which lets {passes} pass.",
-        "mlp": "Narrowed to C again: what the MLP adds to the stream.",
-        "logits": f"{last} @ {head}: at every position, a score for each of the V tokens.",
-        "probs": "softmax of the logits: at every position, how likely each token is to be next.",
+    learned, relu = config.position == "learned", config.activation == "relu"
+    words = {
+        "position": "its row of wpe" if learned else "sines and cosines of it",
+        "activation": config.activation,
+        "passes": "nothing negative" if relu else "little that is negative",
+        "last": "ln_f" if config.norm == "pre" else "The last ln_2",
+        "head": "wteᵀ, for the embedding serves twice" if config.tie_weights else "lm_headᵀ",
     }
+    sentences = SENTENCES["all"] | SENTENCES[config.norm]
+    return {tap: sentence.format_map(words) for tap, sentence in sentences.items()}
 
 
 def _three_digits(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Chooses the backends to judge, and prints the largest errors at the end."""
+"""Chooses the backends to judge."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,6 @@ from threadpoolctl import threadpool_limits
 # Before it is imported: an oracle reads local files and never the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-from audits.oracles.verdict import ERRORS, LIMIT
 from shared.protocol import BACKENDS, Backend, load_backend
 
 
@@ -35,13 +34,3 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def backend(backend_name: str) -> Backend:
     """The backend under test. One that cannot be loaded is an error, never a skip."""
     return load_backend(backend_name)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """A line for every check: its largest error by backend."""
-    if not ERRORS:
-        return
-    terminalreporter.section(f"largest relative errors (limit {LIMIT:.0e} in float64)")
-    for check in dict.fromkeys(check for check, _ in ERRORS):
-        values = [f"{name} {e:.1e}" for (key, name), e in ERRORS.items() if key == check]
-        terminalreporter.write_line(f"{check:<55} {'  '.join(values)}")

@@ -1,17 +1,18 @@
-"""The parts of pages that come from code: excerpts, aligned lines, commands and figures."""
+"""The parts of pages that come from code: excerpts, aligned lines and figures."""
 
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from docs import data
-from docs.commands import check_command
 from docs.data import Producer, ProducerError
 from docs.extensions.code.alignment import Unit, place, units
 from docs.extensions.code.excerpts import find_excerpt
 from docs.extensions.code.panes import highlighted_lines
 from docs.producers.printed import printed
-from shared.errors import BackendError, UserError
+from shared.errors import BackendError
 from shared.protocol import BACKENDS
 from shared.sources import ROOT, fingerprint
 
@@ -73,32 +74,15 @@ def test_every_line_is_shown_once_and_in_order(name: str) -> None:
         assert rows == sorted(set(rows)), "two units of a backend in one row"
 
 
-@pytest.mark.parametrize(
-    ("name", "backend", "text", "counterparts"),
-    [
-        (
-            *(FORWARD, "numpy", "att = np.where(mask"),
-            {"torch": ["att = scores.masked_fill"], "jax": ["att = jnp.wher"]},
-        ),
-        (FORWARD, "torch", ") -> Float", {"numpy": [""], "jax": [""]}),
-        ("MLP", "torch", "def forward", {"jax": ["def __call__"]}),
-        # An array, and the part of it that is assigned
-        ("average_by_loop", "numpy", "y[:, t] = ", {"torch": ["y[:, t] = "], "jax": ["y = y.at"]}),
-        # What only one backend does
-        (FORWARD, "numpy", "self.saved = ", {"torch": [], "jax": []}),
-        # One call, and all that it stands for
-        (
-            *("cross_entropy", "torch", "return functional.cross_entropy"),
-            {"jax": ["return "], "numpy": ["top ", "log_sum ", "chosen ", "return "]},
-        ),
-    ],
-)
-def test_the_same_value_corresponds_however_it_is_computed(
-    name: str, backend: str, text: str, counterparts: dict[str, list[str]]
-) -> None:
-    found = placed(name, "attention_steps.py" if "average" in name else "model.py")
-    (own,) = [unit for unit in found[backend] if text in unit.lines[-1].text]
-    for other, starts in counterparts.items():
+LINES = tomllib.loads(Path(__file__).with_name("corresponding.toml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("line", LINES["line"], ids=lambda line: line["of"])
+def test_the_same_value_corresponds_however_it_is_computed(line: dict[str, Any]) -> None:
+    found = placed(line["of"], "attention_steps.py" if "average" in line["of"] else "model.py")
+    (backend,) = line.keys() & set(BACKENDS)
+    (own,) = [unit for unit in found[backend] if line[backend] in unit.lines[-1].text]
+    for other, starts in line["others"].items():
         lines = [
             unit.lines[-1].text.strip() for unit in found[other] if set(unit.links) & set(own.links)
         ]
@@ -112,23 +96,6 @@ def test_lines_stand_for_themselves_and_shapes_in_comments_are_marked() -> None:
     plain, shaped = highlighted_lines(["x = a[B]  # not a shape: [1]", "y = x  # 3 × [B, T, C]"])
     assert "shape" not in plain.replace("not a shape", "")
     assert '3 × <span class="shape">[B, T, C]</span>' in shaped
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "nox -s break_ -- swap_qk",
-        "nox -s break -- swap_qkv --backend torch",
-        "nox -s break -- fused_kernel_without_mask --backend numpy",
-        "nox -s train-torch --steps 5",
-        "python -m lessons.benches",
-        "python -m impls",
-        "rm -r runs",
-    ],
-)
-def test_bad_commands(command: str) -> None:
-    with pytest.raises(UserError):
-        check_command(command)
 
 
 # Producers

@@ -1,6 +1,7 @@
 """Errors of the build: mistakes, failing commands; with --strict, missing figures."""
 
 import re
+from pathlib import Path
 
 from docs.build import main
 from docs.data import Product
@@ -10,19 +11,8 @@ FIGURE = "```{run-figure} losses\n```"
 WALK = "python -m lessons.walk --untrained"
 COMMAND = f"```{{try}} T\n:command: {WALK}\n:shows:\n```"
 
-WRONG = {
-    "```{three} GPT.sideways\n```": "there is no GPT.sideways in impls/numpy/model.py",
-    "```{three} softmax\n:numpy-file: nn.py\n:torch: nothing\n:jax: nothing\n```": "say in the",
-    "```{excerpt} shared/schedule.py tomorrow\n```": "there is no tomorrow in shared/schedule.py",
-    "```{excerpt} shared/schedules.py tomorrow\n```": "there is no file shared/schedules.py",
-    "```{mutant} swap_qkv\n```": "there is no mutant 'swap_qkv'",
-    "```{conformance} logits; vibes\n```": "there is no check 'vibes'",
-    "```{run-figure} horoscope\n```": "there is no producer 'horoscope'",
-    "```{try} T\n:command: nox -s tango\n```": "there is no nox session 'tango'",
-    "```{question}\nWhy?\n```": "put a line of --- before the answer",
-    "```{did-for-you}\n- NumPy: nothing\n```": "a list of three",
-    "$\\nosuchcommand{x}$": "nosuchcommand",
-}
+WRONG = Path(__file__).with_name("wrong.md").read_text(encoding="utf-8")
+"""A page with mistakes, and above each a comment with what is to be said of it."""
 
 MISSING = {
     FIGURE: "not measured: losses",
@@ -36,8 +26,8 @@ MISSING = {
 def test_what_is_wrong_fails_the_build_and_is_named(site: Site) -> None:
     site.build("All is well: $x^2$.")
     before = site.page()
-    lines = site.wrong("\n\n".join(WRONG)).splitlines()[1:]
-    for said in WRONG.values():
+    lines = site.wrong(WRONG).splitlines()[1:]
+    for said in re.findall("^% (.+)$", WRONG, re.MULTILINE):
         (line,) = [line for line in lines if said in line]
         assert re.match(r".*index\.md:\d+: ERROR: ", line), line
     assert site.page() == before

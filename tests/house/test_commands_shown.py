@@ -100,7 +100,7 @@ TOO_LONG = {
     "audits.bands": "hours; test_bands.py runs it on small models",
 }
 
-SENTENCES = {"python -m impls.BACKEND.train --out RUN_PATH GIVEN", "python -m MODULE …"}
+SENTENCES = {"python -m MODULE …"}
 """Text that only looks like a command."""
 
 

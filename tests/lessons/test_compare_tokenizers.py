@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from lessons import tokenizers
-from lessons.tokenizers import encode_corpus, lesson
+from lessons.tokenizers import column, lesson
 from shared.errors import TokenizerError
 from shared.text.datasets import Dataset, fit_tokenizer
 from shared.text.tokenizers import TOKENIZERS, Tokenizer
@@ -50,16 +50,15 @@ def test_what_is_lost_is_said(fitted: dict[str, Tokenizer]) -> None:
 
 def test_the_measures_of_a_corpus_worked_by_hand(fitted: dict[str, Tokenizer]) -> None:
     """VAL is four times 5 words, 5 spaces and 2 marks; zebra, naïve and : were never seen."""
-    word = encode_corpus(PETS, fitted["word"])
-    assert word.words == 20
-    assert len(word.data.val) == 4 * 12
-    assert word.unknown_words == 8
-    assert word.covered == 1 - 4 * len("zebra:naïve") / len(VAL)
-    assert word.data.val_bytes == len(VAL.encode()) - len("the")
-    for kind in ("byte", "char", "bpe"):
-        other = encode_corpus(PETS, fitted[kind])
-        assert (other.words, other.unknown_words) == (20, 0)
-        assert other.covered == 1
+    survive = 1 - 4 * len("zebra:naïve") / len(VAL)
+    measured = {kind: column(PETS, fitted[kind]) for kind in TOKENIZERS}
+    word = measured.pop("word")
+    assert word["tokens per word"] == f"{4 * 12 / 20:.2f}"
+    assert word["unknown words"] == f"{100 * 8 / 20:.2f} %"
+    assert word["characters that survive"] == f"{100 * survive:.2f} %"
+    assert word["bytes per token"] == f"{(len(VAL.encode()) - len('the')) / (4 * 12 - 1):.2f}"
+    for other in measured.values():
+        assert (other["unknown words"], other["characters that survive"]) == ("none", "all")
 
 
 def test_the_command_shows_both(tmp_path, capsys):

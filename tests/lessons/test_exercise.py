@@ -3,6 +3,7 @@
 import re
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -121,21 +122,10 @@ def test_one_gap_after_the_other_leads_upwards(solution: Path) -> None:
     assert len(set(heights)) > 12
 
 
-MISTAKES = [
-    ("model.py", "q, k, v = np.", "k, q, v = np.", "h.0.attn.q, k, v", "for h.0.attn.k"),
-    ("model.py", "] > start", "] > 1 + start", "h.0.attn.weights", "expected 0, at"),
-    ("model.py", "y = kept @ v", "y = (kept @ v)[:, :1]", "h.0.attn.y", "shape [3, 11, 6]"),
-    ("nn.py", "y *= 0.5", "y *= math.nan", "h.0.mlp", "1320 of 1320 entries are NaN or infinite"),
-    ("nn.py", "np.add.reduceat(dy[order], starts, axis=0)", "dy[order][starts]", "wte", "expected"),
-    ("optim.py", "self.count += 1", "self.count = 1", "AdamW, 20 steps", "expected"),
-    ("generate.py", "int(logits.argmax())", "1.0", "greedy", "IndexError"),
-    ("generate.py", ") <= block_size:", ") < 99:", "past the window", "raised"),
-    ("nn.py", "np.exp(x - x.max(axis=-1, keepdims=True))", "np.exp(x)", "large numbers", "NaN"),
-]
-"""Wrong lines in a right solution: file, old, new, where the climb ends, and what is said."""
+MISTAKES = tomllib.loads(Path(__file__).with_name("mistakes.toml").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize(("file", "old", "new", "rung", "message"), MISTAKES)
+@pytest.mark.parametrize(("file", "old", "new", "rung", "message"), MISTAKES["wrong"])
 def test_a_mistake_is_found_where_it_is(solution, file, old, new, rung, message) -> None:
     assemble(solution)
     change(solution / file, old, new)
@@ -144,15 +134,7 @@ def test_a_mistake_is_found_where_it_is(solution, file, old, new, rung, message)
     assert message in told(last)
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new", "message"),
-    [
-        ("nn.py", "y *= 0.5", "y *= undefined", "NameError: name 'undefined' is not defined"),
-        ("model.py", "class GPT(", "x = undefined\n\nclass GPT(", "your files cannot be imported"),
-        ("model.py", "class GPT(", "x = (\n\nclass GPT(", "SyntaxError"),
-        ("model.py", "return (log_sum - chosen).mean()", "raise SystemExit(7)", "SystemExit: 7"),
-    ],
-)
+@pytest.mark.parametrize(("file", "old", "new", "message"), MISTAKES["raising"])
 def test_an_exception_is_shown_with_its_line_and_no_traceback(
     solution: Path, capsys, file: str, old: str, new: str, message: str
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lessons.relay.legs import apart
+from lessons.relay import apart
 from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
 from shared.commands.train import train_main
 from shared.processes import LAUNCHERS, find_world, start

@@ -16,7 +16,7 @@ import pytest
 
 from conformance.cases import BASE, CASES, Case, batch_of, random_batch, random_weights
 from conformance.limits import limit_of
-from lessons.relay.legs import apart
+from lessons.relay import apart
 from shared.checkpoints.checkpoint import load_checkpoint
 from shared.config import SampleConfig
 from shared.protocol import BACKENDS, Model, load_backend

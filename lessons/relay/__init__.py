@@ -1,1 +1,0 @@
-"""One training handed from backend to backend: python -m lessons.relay"""
