@@ -16,7 +16,7 @@ import numpy as np
 
 from docs.browser import chromium
 from shared.config import GPTConfig, SampleConfig
-from shared.errors import ConfigError
+from shared.errors import ConfigError, InputError
 from shared.protocol import check_dtype, check_prompt, check_tokens, check_weights
 
 name = "javascript"
@@ -52,6 +52,8 @@ def build(
     """A model with a copy of `weights`. Raises `UserError` if the arguments do not fit."""
     check_weights(config, weights)
     check_dtype(dtype, dtypes)
+    if not all(np.isfinite(value).all() for value in weights.values()):
+        raise InputError("weights: NaN and infinity do not reach a browser, as JSON has neither")
     if device != "cpu":
         raise ConfigError(f"device is {device!r}; JavaScript has only 'cpu'")
     return JavaScriptModel(config, weights)
@@ -72,9 +74,8 @@ class JavaScriptModel:
 
     def logits(self, tokens: np.ndarray) -> np.ndarray:
         check_tokens(self.config, tokens)
-        return np.array(
-            self.ask("return arguments[1].map((row) => m.forward(row))", tokens.tolist())
-        )
+        script = "return arguments[1].map((row) => m.forward(row))"
+        return np.array(self.ask(script, tokens.tolist()), np.float64)
 
     def trace(self, tokens: np.ndarray) -> dict[str, np.ndarray]:
         check_tokens(self.config, tokens)
@@ -89,7 +90,8 @@ class JavaScriptModel:
     def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:
         check_tokens(self.config, tokens, targets)
         script = "return arguments[1].map((row, i) => m.loss(row, arguments[2][i]))"
-        return float(np.mean(self.ask(script, tokens.tolist(), targets.tolist())))
+        losses = self.ask(script, tokens.tolist(), targets.tolist())
+        return float(np.mean(np.array(losses, np.float64)))
 
     def weights(self) -> dict[str, np.ndarray]:
         found = self.ask("return m.given")

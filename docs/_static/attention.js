@@ -35,11 +35,11 @@
       place.append(
         element("div", { class: "controls" },
           choice("Sentence", "sentence", data.sentences.map(({ tokens }, i) => [i, tokens.join("").replaceAll("␣", " ")]),
-            (value) => { this.own = null; this.chosen.sentence = value; this.rebuild(); }),
+            (value) => { this.chosen.sentence = value; this.forget(); }),
           ...(live ? [field("or your own", "own", "", (text) => this.take(text))] : []),
           choice("Layer", "layer", layers.map((i) => [i, i]), choose("layer")),
           choice("Head", "head", heads.map((i) => [i, i]), choose("head")),
-          choice("Computed by", "backend", Object.entries(window.play.BACKENDS), choose("backend"))),
+          choice("Computed by", "backend", Object.entries(BACKENDS), choose("backend"))),
         this.complaint, this.row, this.said, this.map, this.apart);
       this.token = tokens.length - 1;
       this.rebuild();
@@ -55,10 +55,19 @@
       return this.sentence.weights[this.backend][layer][head];
     }
 
+    // Back from the reader's own sentence to a listed one.
+    forget() {
+      for (const own of this.place.querySelectorAll("textarea")) own.value = "";
+      this.complaint.textContent = "";
+      this.own = null;
+      this.rebuild();
+    }
+
     // The reader's own sentence, as much of it as the window holds.
     take(text) {
       const found = live.encode(text);
-      this.complaint.textContent = text && live.complaint(found);
+      const listed = this.data.sentences[this.chosen.sentence].tokens.join("").replaceAll("␣", " ");
+      this.complaint.textContent = text && live.complaint(found, live.config.block_size, listed);
       const ids = found.ids.slice(0, live.config.block_size);
       const layers = [];
       if (ids.length) {
@@ -113,7 +122,9 @@
       const { backend } = this;
       const { tokens } = this.sentence;
       this.place.className = `play wide attention backend-${backend}`;
-      this.place.querySelector("select[name=backend]").disabled = Boolean(this.own);
+      const menu = this.place.querySelector("select[name=backend]");
+      for (const option of menu.options) option.disabled = (option.value === "javascript") !== Boolean(this.own);
+      menu.value = backend;
       this.squares.forEach((row, t) => row.forEach((square, s) => {
         const weight = this.rows[t][s];
         square.style.fillOpacity = Math.sqrt(weight);

@@ -6,6 +6,7 @@ window.live = (() => {
   const { trained, play, makeGPT } = window;
   if (!trained) return null;
   const { config, vocabulary, shown, bugs } = trained;
+  const NAMED = 10;  // unknown characters
 
   // A tensor as rows of float64.
   function rows({ shape, base64 }) {
@@ -36,10 +37,16 @@ window.live = (() => {
     return { ids: known.map((character) => vocabulary.indexOf(character)), unknown };
   }
 
-  // A note on a text: what was left out of it, or that nothing is left.
-  function complaint({ ids, unknown }) {
-    if (unknown.length) return `The model has never seen ${unknown.map((character) => `“${character}”`).join(", ")}: left out.`;
-    return ids.length ? "" : "Type something.";
+  // A note on a text: what was left out of it, or what is shown if nothing is left.
+  function complaint({ ids, unknown }, most = Infinity, instead = "") {
+    const named = unknown.filter((character) => /[^\p{C}\p{M}]/u.test(character)).slice(0, NAMED).map((character) => `“${character}”`);
+    const others = unknown.length - named.length;
+    if (others) named.push(`${others} other${others > 1 ? "s" : ""}`);
+    return [
+      unknown.length ? `The model has never seen ${named.join(", ")}: left out.` : "",
+      ids.length > most ? `The model sees ${most} characters: the rest is left out.` : "",
+      ids.length ? "" : `Type something.${instead && ` Until then, this is “${instead}”.`}`,
+    ].filter(Boolean).join(" ");
   }
 
   const flat = (value) => (typeof value === "number" ? [value] : Array.from(value).flatMap(flat));
@@ -69,6 +76,7 @@ window.live = (() => {
   if (!live) return;
   const { element, slider, field } = play;
   const LENGTH = 300;
+  const PROMPT = 300;  // characters; the model sees fewer
   const FRAME = 12;  // milliseconds of writing between two pictures
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -97,30 +105,34 @@ window.live = (() => {
 
     begin() {
       const found = live.encode(this.settings.prompt);
+      const ids = found.ids.slice(-PROMPT);
       this.said.textContent = live.complaint(found);
       cancelAnimationFrame(this.frame);
-      if (!found.ids.length) return;
-      this.prompt.textContent = found.ids.map((id) => live.trained.vocabulary[id]).join("");
+      this.prompt.textContent = ids.map((id) => live.trained.vocabulary[id]).join("");
       this.written.textContent = "";
+      this.speed.textContent = "";
+      this.found = "";
+      this.place.dataset.state = "empty";
+      if (!ids.length) return;
       const { temperature, seed } = this.settings;
-      this.text = live.write(found.ids, { max_new_tokens: LENGTH, temperature, seed });
+      this.text = live.write(ids, { max_new_tokens: LENGTH, temperature, seed });
       this.milliseconds = 0;
       this.place.dataset.state = "writing";
       this.go();
     }
 
-    // Write for the duration of a frame, and continue in the next one.
+    // Write for the duration of a frame, and continue in the next one. With reduced motion, the text
+    // is shown when it is complete.
     go() {
       const began = performance.now();
       let next = { done: false };
-      let found = "";
-      while (!next.done && (still.matches || performance.now() - began < FRAME)) {
+      while (!next.done && performance.now() - began < FRAME) {
         next = this.text.next();
-        if (!next.done) found += next.value;
+        if (!next.done) this.found += next.value;
       }
-      this.written.textContent += found;
+      if (next.done || !still.matches) this.written.textContent = this.found;
       this.milliseconds += performance.now() - began;
-      const speed = Math.round(1000 * this.written.textContent.length / this.milliseconds);
+      const speed = Math.round(1000 * this.found.length / this.milliseconds);
       this.speed.textContent = `${speed.toLocaleString("en")} characters per second, computed in this browser.`;
       if (next.done) this.place.dataset.state = "done";
       else this.frame = requestAnimationFrame(() => this.go());

@@ -27,7 +27,10 @@
   }
 
   // Quoted for a shell.
-  const quoted = (text) => (/["$`\\!]/.test(text) ? `'${text.replaceAll("'", "'\\''")}'` : `"${text}"`);
+  const quoted = (text) => {
+    const bare = text.replaceAll("\\", "\\\\").replaceAll("'", "\\'").replaceAll("\n", "\\n");
+    return /["$`\\!\n]/.test(text) ? `$'${bare}'` : `"${text}"`;
+  };
 
   function entropy(p) {
     return sum(p.filter((value) => value > 0).map((value) => -value * Math.log2(value))) + 0;
@@ -48,8 +51,8 @@
       place.classList.add("next-tokens");
       place.append(
         element("div", { class: "controls" },
-          choice("Prompt", "prompt", PROMPTS.map((prompt, i) => [i, prompt]), (i) => this.take(PROMPTS[i])),
-          field("or your own", "own", "", (text) => this.take(text || PROMPTS[0])),
+          choice("Prompt", "prompt", PROMPTS.map((prompt, i) => [i, prompt]), (i) => this.choose(i)),
+          field("or your own", "own", "", (text) => this.take(text)),
           slider("Temperature", "temperature", { min: 0, max: 2, step: 0.05, value: 1 }, set("temperature"),
             (value) => (value === 0 ? "0: greedy" : value.toFixed(2))),
           slider("Top-k", "top-k", { min: 1, max: V, step: 1, value: V }, set("topK"),
@@ -65,14 +68,22 @@
             this.body)),
         this.said, this.strip, this.drawn,
         element("p", { class: "note" }, "The same from the code: ", this.command));
-      this.take(PROMPTS[0]);
+      this.place = place;
+      this.choose(0);
     }
 
-    // Run the model after this prompt.
-    take(prompt) {
-      const found = live.encode(prompt);
-      this.complaint.textContent = live.complaint(found);
-      if (!found.ids.length) return;
+    // A listed prompt.
+    choose(i) {
+      this.place.querySelector("textarea").value = "";
+      this.listed = PROMPTS[i];
+      this.take("");
+    }
+
+    // Run the model after the reader's own prompt, or else the listed one.
+    take(own) {
+      let found = live.encode(own);
+      this.complaint.textContent = own && live.complaint(found, Infinity, this.listed);
+      if (!found.ids.length) found = live.encode(this.listed);
       this.prompt = found.ids.map((id) => live.trained.vocabulary[id]).join("");
       this.logits = [...live.program().model.forward(found.ids.slice(-live.config.block_size)).at(-1)];
       this.position = found.ids.length;
@@ -114,7 +125,7 @@
           + `${edges[token + 1].toFixed(4)}, so “${tokens[token]}” is written.`;
     }
 
-    // The command, in parts that must not wrap.
+    // The command, in parts.
     typed(prompt, { temperature, top_k, top_p }, seed) {
       const options = [["temperature", temperature], ["top-k", top_k], ["top-p", top_p], ["seed", seed], ["top", ROWS]];
       const given = options.filter(([, value]) => value !== null).map(([name, value]) => `--${name} ${value}`);

@@ -5,6 +5,9 @@ window.play = (() => {
 
   const BACKENDS = { numpy: "NumPy", torch: "PyTorch", jax: "JAX" };
 
+  // A browser that comes back to a page must not fill in old values: the figure begins again.
+  const FRESH = { autocomplete: "off" };
+
   function start(name, make) {
     const numbers = document.getElementById(`data-${name}`);
     for (const place of document.querySelectorAll(`[data-play="${name}"]`)) {
@@ -22,21 +25,21 @@ window.play = (() => {
 
   // A label with a <select> in it. `options` are [value, text].
   function choice(label, name, options, changed) {
-    const select = element("select", { name }, ...options.map(([value, text]) => element("option", { value }, text)));
+    const select = element("select", { name, ...FRESH }, ...options.map(([value, text]) => element("option", { value }, text)));
     select.addEventListener("change", () => changed(select.value));
     return element("label", { class: "control" }, element("span", {}, label), select);
   }
 
   // A label with a text box in it, which reports every change.
   function field(label, name, value, changed, attributes = { rows: 1 }) {
-    const input = element("textarea", { name, spellcheck: "false", ...attributes }, value);
+    const input = element("textarea", { name, spellcheck: "false", ...FRESH, ...attributes }, value);
     input.addEventListener("input", () => changed(input.value));
     return element("label", { class: "control field" }, element("span", {}, label), input);
   }
 
   // A label with a slider in it, and its value, formatted by `show`.
   function slider(label, name, range, changed, show) {
-    const input = element("input", { type: "range", name, ...range });
+    const input = element("input", { type: "range", name, ...FRESH, ...range });
     const output = element("output");
     const tell = () => {
       output.textContent = show(input.valueAsNumber);

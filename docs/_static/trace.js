@@ -14,10 +14,12 @@
   const list = (items) => `[${items.join(", ")}]`;
   const short = (value) => value.toPrecision(4).replace("-", "−");
 
-  const WRITTEN = 60;
+  const WRITTEN = 40;
+  const PAUSE = 200;  // milliseconds
+  const line = (title, text) => element("p", {}, `${title}: `, element("code", {}, text));
   const LIMIT = 1e-12;
 
-  // Whether numbers differ by more than rounding, as the suite measures it.
+  // Whether numbers differ by more than rounding, relative to the largest.
   function differs(right, wrong) {
     const largest = right.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     return right.length !== wrong.length || right.some((value, i) => !(Math.abs(value - wrong[i]) <= LIMIT * largest));
@@ -69,34 +71,48 @@
       const right = live.trace(ids);
       this.computed = this.bug ? live.trace(ids, this.bug) : right;
       const wrong = this.names.filter((name) => differs(right[name].values, this.computed[name].values));
-      for (const [name, button] of this.buttons) button.classList.toggle("wrong", wrong.includes(name));
+      for (const [name, button] of this.buttons) {
+        button.classList.toggle("wrong", wrong.includes(name));
+        const label = button.getAttribute("aria-label").replace(", wrong", "");
+        button.setAttribute("aria-label", wrong.includes(name) ? `${label}, wrong` : label);
+      }
       this.tellBug(ids, wrong);
       if (wrong.length) this.name = wrong[0];
     }
 
     // What the bug is, where it begins, and how the written text changes.
     tellBug(ids, wrong) {
+      clearTimeout(this.writing);
       this.verdict.hidden = !this.bug;
+      this.verdict.dataset.begins = wrong[0] || "";
       if (!this.bug) return;
       const { story, edit: [before, after] } = live.bugs[this.bug];
-      const options = { max_new_tokens: WRITTEN, temperature: 0.7, seed: 9 };
-      const texts = ["", this.bug].map((bug) => [...live.write(ids, options, bug)].join(""));
-      const line = (title, text) => element("p", {}, `${title}: `, element("code", {}, text));
-      this.verdict.dataset.begins = wrong[0] || "";
+      this.texts = element("div", {}, element("p", { class: "note" }, "writing …"));
       this.verdict.replaceChildren(
         element("p", {}, element("b", {}, this.bug), `: ${story}.`),
         line("was", before), line("is", after),
-        element("p", {}, wrong.length
-          ? `${wrong.length} of ${this.names.length} values are wrong. It begins at ${wrong[0]}.`
-          : "Not one value of this text is wrong: only writing shows it."),
-        line("without it, the model goes on", texts[0]), line("with it", texts[1]),
-        element("p", {}, texts[0] === texts[1] ? "The text does not show it. " : "",
-          "To plant it in the three backends, and see which checks fail: ", element("code", {}, `nox -s break -- ${this.bug}`)));
+        element("p", { "aria-live": "polite" }, wrong.length
+          ? `${wrong.length} of ${this.names.length} boxes are wrong. The first is ${wrong[0]}.`
+          : "No box is wrong for this text."),
+        this.texts,
+        line("To plant it in the three backends, and see which checks fail", `nox -s break -- ${this.bug}`));
+      this.writing = setTimeout(() => this.tellTexts(ids, wrong, this.bug), PAUSE);  // once the reader pauses
+    }
+
+    // What the model writes after the text, without the bug and with it.
+    tellTexts(ids, wrong, bug) {
+      const options = { max_new_tokens: WRITTEN, temperature: 0.7, seed: 9 };
+      const [right, other] = ["", bug].map((name) => [...live.write(ids, options, name)].join(""));
+      const shown = right === other
+        ? `The model goes on writing the same: this text does not show the bug${wrong.length ? "" : " at all. Take another"}.`
+        : wrong.length ? "" : "Only writing shows the bug.";
+      this.texts.replaceChildren(line("Without it, the model goes on", right), line("With it", other), element("p", {}, shown));
+      this.verdict.dataset.told = bug;
     }
 
     take(text) {
       const found = live.encode(text);
-      this.complaint.textContent = text && live.complaint(found);
+      this.complaint.textContent = live.complaint(found, live.config.block_size, this.data.text);
       const ids = found.ids.slice(0, live.config.block_size);
       this.typed = ids.map((id) => live.trained.vocabulary[id]).join("");
       this.text = ids.length && this.typed !== this.data.text ? ids.map((id) => live.names[id]) : null;
@@ -105,9 +121,10 @@
 
     // Another text or bug.
     renew() {
-      if (this.text !== null || this.bug) this.backend = "javascript";
+      const own = this.text !== null || Boolean(this.bug);  // only the browser has computed that
       const menu = this.place.querySelector("select[name=backend]");
-      for (const option of menu.options) option.disabled = this.text !== null && option.value !== "javascript";
+      if (own || menu.options[0].disabled) this.backend = own ? "javascript" : "numpy";
+      for (const option of menu.options) option.disabled = own && option.value !== "javascript";
       menu.value = this.backend;
       this.compute();
       this.choose(this.name);
@@ -128,9 +145,9 @@
       this.table = element("div", { class: "table-wrapper", tabindex: "0", role: "group", "aria-label": "the value by backend" });
       this.apart = element("p", { class: "apart" });
       this.complaint = element("p", { class: "note", "aria-live": "polite" });
-      this.verdict = element("div", { class: "verdict", "aria-live": "polite" });
+      this.verdict = element("div", { class: "verdict", hidden: "" });
       const own = live ? [element("div", { class: "controls" },
-        field("The text", "own", this.data.text, (text) => this.take(text), { rows: 1, maxlength: live.config.block_size }),
+        field("The text", "own", this.data.text, (text) => this.take(text)),
         choice("Plant a bug", "bug", [["", "none"], ...Object.keys(live.bugs).map((bug) => [bug, bug])], (bug) => { this.bug = bug; this.renew(); })),
         this.complaint, this.verdict] : [];
       const names = Object.entries(live ? BACKENDS : window.play.BACKENDS);

@@ -65,8 +65,8 @@ class Play(FromRun):
     def place(self, product: Product) -> str:
         """The element that the script fills."""
         return (
-            f'<div class="play wide" data-play="{self.argument}"><noscript><p class="missing">Here '
-            f"would be something to play with; it needs JavaScript.</p></noscript></div>"
+            f'<div class="play wide" data-play="{self.argument}"><noscript><p class="missing">'
+            f"There is something to play with here; it needs JavaScript.</p></noscript></div>"
         )
 
 

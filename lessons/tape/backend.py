@@ -41,7 +41,9 @@ class TapeModel:
         return gpt(self.config, {k: Tensor(v) for k, v in self.arrays.items()}, tokens).data
 
     def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:
-        return self.loss_and_grads(tokens, targets)[0]
+        check_tokens(self.config, tokens, targets)
+        weights = {key: Tensor(value) for key, value in self.arrays.items()}
+        return float(cross_entropy(gpt(self.config, weights, tokens), targets).data[0])
 
     def loss_and_grads(self, tokens: np.ndarray, targets: np.ndarray) -> tuple[float, Arrays]:
         check_tokens(self.config, tokens, targets)

@@ -26,8 +26,11 @@ class Tensor:
 
     def backward(self) -> None:
         """Set `grad` of every tensor that this one, a single number, was computed from."""
+        newest_first = sorted(ancestors(self), key=lambda tensor: -tensor.time)
+        for tensor in newest_first:
+            tensor.grad = None
         self.grad = np.ones_like(self.data)
-        for tensor in sorted(ancestors(self), key=lambda tensor: -tensor.time):
+        for tensor in newest_first:
             for source, back in tensor.records:
                 grad = sum_to(back(tensor.grad), source.data.shape)
                 source.grad = grad if source.grad is None else source.grad + grad
@@ -56,7 +59,7 @@ class Tensor:
 
     def __getitem__(self, index: Any) -> "Tensor":
         def back(g: np.ndarray) -> np.ndarray:
-            grad = np.zeros_like(self.data)
+            grad = np.zeros(self.data.shape)
             np.add.at(grad, index, g)  # a row that was taken twice receives both gradients
             return grad
 
@@ -82,7 +85,7 @@ class Tensor:
         return self.each(np.vectorize(math.erf)(self.data), slope)
 
     def sum(self) -> "Tensor":
-        """Over the last axis, which stays, with size 1."""
+        """Sum over the last axis, which stays, with size 1."""
         ones = np.ones_like(self.data)
         return Tensor(self.data.sum(axis=-1, keepdims=True), (self, lambda g: g * ones))
 

@@ -65,7 +65,7 @@ def test_the_site_is_whole(tmp_path: Path) -> None:
     boxes = pages["index"].select(".hero a.tap")
     assert [box["href"] for box in boxes] == [f"pages/{page}.html" for page in map.PAGES.values()]
     assert list(map.PAGES) == tap_names(map.MODEL)
-    here = pages["05-layernorm-and-residuals"].select(".here [aria-current=page]")
+    here = pages["05-layernorm-and-residuals"].select(".where [aria-current=page]")
     assert [box.text for box in here] == ["ln_1", "ln_2"]
     assert 50_000 < (out / "_static" / "STIXTwoMath.woff").stat().st_size < 300_000
 

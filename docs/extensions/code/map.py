@@ -16,7 +16,7 @@ from shared.config import GPTConfig
 MODEL = GPTConfig(vocab_size=65, n_layer=1, tie_weights=True)
 """The default preset's model, with one block standing for all."""
 PAGES = {
-    "embed": "01-data-and-tokenizers",
+    "embed": "08-the-gpt",
     "h.0.ln_1": "05-layernorm-and-residuals",
     **{f"h.0.attn.{name}": "04-heads" for name in "qkv"},
     **{f"h.0.attn.{name}": "03-attention-in-four-steps" for name in ("scores", "weights", "y")},
@@ -73,4 +73,4 @@ def show_where(
     """Add the small map to a page about a part of the model. Called by Sphinx."""
     if pagename in {f"pages/{page}" for page in PAGES.values()}:
         picture = Map(addresses(app, pagename), pagename)
-        context["body"] = f'<div class="here">{picture}</div>{context["body"]}'
+        context["body"] = f'<div class="where">{picture}</div>{context["body"]}'
