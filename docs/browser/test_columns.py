@@ -72,12 +72,17 @@ def test_corresponding_lines_stand_at_one_height(open_page: Open, name: str) -> 
     assert lined_up > 5
 
 
-def test_pointing_at_a_line_lights_its_counterparts_and_nothing_else(open_page: Open) -> None:
-    driver = open_page(PAGE, width=1440)
+@pytest.mark.parametrize("width", [1100, 1440])
+def test_pointing_at_a_line_lights_its_counterparts_and_nothing_else(
+    open_page: Open, width: int
+) -> None:
+    driver = open_page(PAGE, width=width)
     three = first_three(driver)
     lit = 0
     for unit in units(three):
+        before = unit.size, unit.value_of_css_property("margin")
         point_at(driver, unit)
+        assert (unit.size, unit.value_of_css_property("margin")) == before, "no line moves"
         assert three.find_elements(By.CSS_SELECTOR, ".here") == [unit]
         assert three.find_elements(By.CSS_SELECTOR, ".there") == counterparts(three, unit)
         lit += len(counterparts(three, unit))
