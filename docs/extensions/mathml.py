@@ -16,6 +16,7 @@ from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
 
 logger = logging.getLogger(__name__)
+subset.log.setLevel("WARNING")  # furo's styles, when imported, let every logger talk
 
 FONT = "STIXTwoMath.woff"
 
