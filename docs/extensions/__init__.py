@@ -3,7 +3,7 @@
 from sphinx.application import Sphinx
 
 from docs.extensions import boxes, figures, live, mathml, notebook, trace
-from docs.extensions.code import columns, map
+from docs.extensions.code import columns, model_map
 from docs.extensions.proofs import kills, mutant, proof
 
 
@@ -21,12 +21,12 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("play", figures.Play)
     app.add_directive("trace", trace.Trace)
     app.add_directive("live", live.Live)
-    app.add_directive("map", map.ModelMap)
+    app.add_directive("map", model_map.ModelMap)
     app.add_directive("kill-matrix", kills.KillMatrix)
     app.add_source_suffix(".ipynb", "notebook")
     app.add_source_parser(notebook.NotebookParser)
     mathml.setup(app)
     app.connect("html-page-context", figures.add_scripts)
-    app.connect("html-page-context", map.show_where)
+    app.connect("html-page-context", model_map.show_where)
     app.connect("build-finished", live.write_model)
     return {"parallel_read_safe": False}

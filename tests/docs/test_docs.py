@@ -14,7 +14,7 @@ from audits.mutants.catalogue import CATALOGUE
 from audits.mutants.judging import Verdict
 from conformance.limits import ORDER
 from docs.browser import picture
-from docs.extensions.code import map
+from docs.extensions.code import model_map
 from docs.extensions.proofs import proof
 from docs.producers import losses, modes
 from docs.producers.drawing import INK
@@ -62,9 +62,9 @@ def test_the_site_is_whole(tmp_path: Path) -> None:
         ids = [tag["id"] for tag in page.find_all(id=True)]
         assert len(ids) == len(set(ids)), name
     assert len(pages["03-attention-in-four-steps"].select("math")) > 10
-    boxes = pages["index"].select(".hero a.tap")
-    assert [box["href"] for box in boxes] == [f"pages/{page}.html" for page in map.PAGES.values()]
-    assert list(map.PAGES) == tap_names(map.MODEL)
+    links = [box["href"] for box in pages["index"].select(".hero a.tap")]
+    assert links == [f"pages/{page}.html" for page in model_map.PAGES.values()]
+    assert list(model_map.PAGES) == tap_names(model_map.MODEL)
     here = pages["05-layernorm-and-residuals"].select(".where [aria-current=page]")
     assert [box.text for box in here] == ["ln_1", "ln_2"]
     assert 50_000 < (out / "_static" / "STIXTwoMath.woff").stat().st_size < 300_000
