@@ -5,7 +5,6 @@ and installed versions. `--always` runs it regardless. With `--environment .nox/
 environment that is about to train must have the versions that the suite runs with.
 """
 
-import argparse
 import hashlib
 import importlib.metadata
 import json
@@ -22,6 +21,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from shared import sources
+from shared.commands.complaints import Parser
 from shared.commands.terminal import run_command, say
 from shared.errors import UserError
 from shared.files import write_whole
@@ -49,13 +49,12 @@ class NotProven(UserError):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the suite if needed. Returns pytest's exit status; 0 if it was not needed, 2 if no test
     has failed but nothing is proven, 130 after Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="python -m conformance.gate", description=__doc__)
+    parser = Parser(prog="python -m conformance.gate", description=__doc__)
     parser.add_argument("--always", action="store_true", help="run it even if it has passed")
     parser.add_argument(
         "--environment", type=Path, metavar="DIR", help="the virtual environment that will train"
     )
-    options = parser.parse_args(argv)
-    return run_command(lambda: _pass(options.always, options.environment))
+    return run_command(lambda: _pass(**vars(parser.parse_args(argv))))
 
 
 def _pass(always: bool, environment: Path | None) -> int:

@@ -4,7 +4,6 @@ Runs the suite repeatedly, each time on other weights and batches, and prints th
 every check: the `noise` in conformance/limits.toml, from which the float32 limits follow.
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -13,6 +12,8 @@ from pathlib import Path
 
 from conformance.cases import TEETH
 from conformance.limits import EXACT
+from shared.commands.complaints import Parser
+from shared.commands.terminal import run_command
 from shared.sources import ROOT
 
 MAGNIFYING = {case.name for case in TEETH if case.condition > 1}
@@ -21,7 +22,7 @@ MAGNIFYING = {case.name for case in TEETH if case.condition > 1}
 
 def main() -> int:
     """Print the noise as limits.toml has it. Returns 1 if a run failed for any other reason."""
-    parser = argparse.ArgumentParser(prog="python -m conformance.noise", description=__doc__)
+    parser = Parser(prog="python -m conformance.noise", description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
     noise: dict[str, dict[str, float]] = {}
     for seed in range(parser.parse_args().seeds):
@@ -52,4 +53,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_command(main))

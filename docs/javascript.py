@@ -16,8 +16,8 @@ import numpy as np
 
 from docs.browser import chromium
 from shared.config import GPTConfig, SampleConfig
-from shared.errors import ConfigError, InputError
-from shared.protocol import check_dtype, check_prompt, check_tokens, check_weights
+from shared.errors import InputError
+from shared.protocol import check_device, check_dtype, check_prompt, check_tokens, check_weights
 
 name = "javascript"
 dtypes = ("float64",)
@@ -54,8 +54,7 @@ def build(
     check_dtype(dtype, dtypes)
     if not all(np.isfinite(value).all() for value in weights.values()):
         raise InputError("weights: NaN and infinity do not reach a browser, as JSON has neither")
-    if device != "cpu":
-        raise ConfigError(f"device is {device!r}; JavaScript has only 'cpu'")
+    check_device(device)
     return JavaScriptModel(config, weights)
 
 

@@ -40,7 +40,7 @@ LIMIT = limit_of("200 steps: weights", "float64")
 
 Measured by this command on tinyshakespeare: 5.1e-12 after 60 steps, 6.0e-11 after 200, all of it in
 key biases (conformance/limits.py says why). The smallest fault, weights rounded to float32 at a
-hand-over, causes 2.3e-07; moments that are dropped, or a step too many or too few, 0.9 and more."""
+hand-over, causes 2.3e-07; moments that are dropped cause 1.6, a repeated step 1.2."""
 
 
 @dataclass(frozen=True)
@@ -138,8 +138,8 @@ def compare(directory: Path, options: Options) -> Difference:
     console.print(table)
     where = f"{largest.size:.1e} from {backend} alone, in {largest.where}"
     conclusion = (
-        f"The largest difference is {where}. The limit is {LIMIT:.0e}: nobody can tell that this "
-        f"training changed hands."
+        f"The largest difference is {where}. The limit is {LIMIT:.0e}: nothing was lost at a "
+        f"hand-over."
         if largest.size <= LIMIT
         else f"Beyond the limit of {LIMIT:.0e}: {where}. Something is lost at a hand-over, unless "
         f"the backends differ by themselves (`nox -s conformance` would tell) or this recipe makes "

@@ -106,7 +106,7 @@ def measured(corpus: Mapping[str, Mapping[str, str]]) -> Table:
     """The measurements, one tokenizer per column."""
     table = table_of_numbers("", *corpus, title="The corpus in four tokenizers")
     for row in corpus["byte"]:
-        cells = [column[row] for column in corpus.values()]
+        cells = [each[row] for each in corpus.values()]
         if not any(cells):
             table.add_section()
         table.add_row(row, *cells)

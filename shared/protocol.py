@@ -279,6 +279,12 @@ def check_dtype(dtype: str, known: Sequence[str] = PRECISIONS) -> None:
         raise ConfigError(f"dtype is {dtype!r}; it must be one of {', '.join(known)}")
 
 
+def check_device(device: str) -> None:
+    """Raise `ConfigError` for any device but the processor, in a backend that has no other."""
+    if device != "cpu":
+        raise ConfigError(f"device is {device!r}; this backend has only 'cpu'")
+
+
 def check_tokens(config: GPTConfig, tokens: np.ndarray, targets: np.ndarray | None = None) -> None:
     """Input validation: every backend accepts only what all backends treat alike.
 

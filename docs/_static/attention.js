@@ -8,6 +8,7 @@
   const BACKENDS = { ...window.play.BACKENDS, javascript: "this browser" };
   const SVG = "http://www.w3.org/2000/svg";
   const CELL = 10;
+  const textOf = ({ tokens }) => tokens.join("").replaceAll("␣", " ");
 
   function drawn(tag, attributes, ...children) {
     const made = document.createElementNS(SVG, tag);
@@ -34,7 +35,7 @@
       this.row.addEventListener("keydown", (event) => this.move(event));
       place.append(
         element("div", { class: "controls" },
-          choice("Sentence", "sentence", data.sentences.map(({ tokens }, i) => [i, tokens.join("").replaceAll("␣", " ")]),
+          choice("Sentence", "sentence", data.sentences.map((sentence, i) => [i, textOf(sentence)]),
             (value) => { this.chosen.sentence = value; this.forget(); }),
           ...(live ? [field("or your own", "own", "", (text) => this.take(text))] : []),
           choice("Layer", "layer", layers.map((i) => [i, i]), choose("layer")),
@@ -66,7 +67,7 @@
     // The reader's own sentence, as much of it as the window holds.
     take(text) {
       const found = live.encode(text);
-      const listed = this.data.sentences[this.chosen.sentence].tokens.join("").replaceAll("␣", " ");
+      const listed = textOf(this.data.sentences[this.chosen.sentence]);
       this.complaint.textContent = text && live.complaint(found, live.config.block_size, listed);
       const ids = found.ids.slice(0, live.config.block_size);
       const layers = [];

@@ -7,7 +7,7 @@ window.makeGPT = () => {
   "use strict";
 
   const sum = (values) => values.reduce((a, b) => a + b, 0);
-  // Ten times as fast as Float64Array.from(values, change).
+  // Several times as fast as Float64Array.from(values, change).
   const map = (values, change) => { const found = new Float64Array(values.length); for (let i = 0; i < found.length; i++) found[i] = change(values[i], i); return found; };
   const dot = (a, b) => { let total = 0; for (let i = 0; i < a.length; i++) total += a[i] * b[i]; return total; };
   const add = (x, y) => x.map((row, t) => map(row, (value, c) => value + y[t][c]));
@@ -243,6 +243,6 @@ window.makeGPT = () => {
     return Number(a >> 11n) / 2 ** 53;
   }
 
-  return { GPT, distribution, sampleToken, uniform, softmax };
+  return { GPT, distribution, sampleToken, uniform };
 };
 window.gpt = window.makeGPT();

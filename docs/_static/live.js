@@ -1,9 +1,8 @@
 // The trained model of this site, run in the reader's browser: gpt.js with the weights of model.js.
-// Figures use window.live, which is null if the model was not measured. One figure is in this file: the
-// box in which the model writes.
+// Figures use window.live, which is null if the model was not measured.
 window.live = (() => {
   "use strict";
-  const { trained, play, makeGPT } = window;
+  const { trained, makeGPT } = window;
   if (!trained) return null;
   const { config, vocabulary, shown, bugs } = trained;
   const NAMED = 10;  // unknown characters
@@ -37,6 +36,8 @@ window.live = (() => {
     return { ids: known.map((character) => vocabulary.indexOf(character)), unknown };
   }
 
+  const decode = (ids) => ids.map((id) => vocabulary[id]).join("");
+
   // A note on a text: what was left out of it, or what is shown if nothing is left.
   function complaint({ ids, unknown }, most = Infinity, instead = "") {
     const named = unknown.filter((character) => /[^\p{C}\p{M}]/u.test(character)).slice(0, NAMED).map((character) => `“${character}”`);
@@ -67,77 +68,5 @@ window.live = (() => {
     for (const [token] of program(bug).model.decode(ids, options)) yield vocabulary[token];
   }
 
-  return { config, trained, bugs, names: shown, program, encode, complaint, trace, write };
-})();
-
-(() => {
-  "use strict";
-  const { live, play } = window;
-  if (!live) return;
-  const { element, slider, field } = play;
-  const LENGTH = 300;
-  const PROMPT = 300;  // characters; the model sees fewer
-  const FRAME = 12;  // milliseconds of writing between two pictures
-  const still = window.matchMedia("(prefers-reduced-motion: reduce)");
-
-  class Box {
-    constructor(place) {
-      this.place = place;
-      this.settings = { prompt: live.trained.prompt, temperature: 0.7, seed: 9 };
-      const set = (what) => (value) => { this.settings[what] = value; this.begin(); };
-      this.said = element("p", { class: "note", "aria-live": "polite" });
-      this.prompt = element("b");
-      this.written = element("span", { class: "written" });
-      this.speed = element("p", { class: "note" });
-      const again = element("button", { type: "button" }, "Another text");
-      again.addEventListener("click", () => { this.settings.seed += 1; this.begin(); });
-      place.append(
-        element("div", { class: "controls" },
-          field("Begin with", "prompt", this.settings.prompt, set("prompt"), { rows: 2 }),
-          slider("Temperature", "temperature", { min: 0, max: 2, step: 0.05, value: 0.7 }, set("temperature"),
-            (value) => (value === 0 ? "0: greedy" : value.toFixed(2))),
-          again),
-        this.said,
-        element("pre", { tabindex: 0, "aria-label": "what the model writes" }, this.prompt, this.written),
-        this.speed);
-      this.begin();
-    }
-
-    begin() {
-      const found = live.encode(this.settings.prompt);
-      const ids = found.ids.slice(-PROMPT);
-      this.said.textContent = live.complaint(found);
-      cancelAnimationFrame(this.frame);
-      this.prompt.textContent = ids.map((id) => live.trained.vocabulary[id]).join("");
-      this.written.textContent = "";
-      this.speed.textContent = "";
-      this.found = "";
-      this.place.dataset.state = "empty";
-      if (!ids.length) return;
-      const { temperature, seed } = this.settings;
-      this.text = live.write(ids, { max_new_tokens: LENGTH, temperature, seed });
-      this.milliseconds = 0;
-      this.place.dataset.state = "writing";
-      this.go();
-    }
-
-    // Write for the duration of a frame, and continue in the next one. With reduced motion, the text
-    // is shown when it is complete.
-    go() {
-      const began = performance.now();
-      let next = { done: false };
-      while (!next.done && performance.now() - began < FRAME) {
-        next = this.text.next();
-        if (!next.done) this.found += next.value;
-      }
-      if (next.done || !still.matches) this.written.textContent = this.found;
-      this.milliseconds += performance.now() - began;
-      const speed = Math.round(1000 * this.found.length / this.milliseconds);
-      this.speed.textContent = `${speed.toLocaleString("en")} characters per second, computed in this browser.`;
-      if (next.done) this.place.dataset.state = "done";
-      else this.frame = requestAnimationFrame(() => this.go());
-    }
-  }
-
-  play.start("live", (place) => new Box(place));
+  return { config, trained, bugs, names: shown, program, encode, decode, complaint, trace, write };
 })();

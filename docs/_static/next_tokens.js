@@ -4,7 +4,7 @@
   "use strict";
   const { start, element, choice, field, slider } = window.play;
   const { live } = window;
-  const { distribution, uniform } = window.gpt;
+  const { distribution, sampleToken, uniform } = window.gpt;
   // Some allow nearly any next token, some hardly more than one.
   const PROMPTS = ["I love the ", "Ann: By M", "Two stars w", "Scene: the king of ", "Enter "];
   const SEEDS = 20;
@@ -18,12 +18,6 @@
   function cumulated(values) {
     let total = 0;
     return values.map((value) => (total += value));
-  }
-
-  // The token that u falls on: the first one with a cumulative sum above u.
-  function draw(p, u) {
-    const cdf = cumulated(p);
-    return cdf.findIndex((edge) => edge > u * cdf.at(-1));
   }
 
   // Quoted for a shell.
@@ -84,7 +78,7 @@
       let found = live.encode(own);
       this.complaint.textContent = own && live.complaint(found, Infinity, this.listed);
       if (!found.ids.length) found = live.encode(this.listed);
-      this.prompt = found.ids.map((id) => live.trained.vocabulary[id]).join("");
+      this.prompt = live.decode(found.ids);
       this.logits = [...live.program().model.forward(found.ids.slice(-live.config.block_size)).at(-1)];
       this.position = found.ids.length;
       this.paint();
@@ -105,14 +99,14 @@
       const left = p.filter((value) => value > 0).length;
       this.said.textContent = `${left === 1 ? "One token is" : `${left} tokens are`} left to draw from. `
         + `${entropy(p).toFixed(2)} bits are open; ${Math.log2(tokens.length).toFixed(2)} would be a choice among all alike.`;
-      this.lay(p, uniform(seed, this.position), temperature, seed);
+      const u = uniform(seed, this.position);
+      this.lay(p, u, sampleToken(logits, u, config), temperature, seed);
       this.command.replaceChildren(...this.typed(prompt, config, seed));
     }
 
     // The probabilities side by side in the order of the ids, and where u falls.
-    lay(p, u, temperature, seed) {
+    lay(p, u, token, temperature, seed) {
       const tokens = live.names;
-      const token = draw(p, u);
       const parts = [...p.keys()].filter((id) => p[id] > 0).map((id) => element("span",
         { style: `flex-grow: ${p[id]}`, class: id === token ? "hit" : "" }, p[id] > 0.04 ? tokens[id] : ""));
       this.strip.replaceChildren(...parts, element("i", { style: `left: ${100 * u}%` }));

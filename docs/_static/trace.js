@@ -1,7 +1,7 @@
 // The trace: choose a value in the diagram, with the arrow keys or by "before" and "next", to see
 // its shape, its numbers as a picture, what each backend computed, and the code that computes it.
 // A picture has a pixel for every number: orange above 0, blue below, stronger for larger values.
-// The browser computes the values, too: of the same text, of the reader's own, and with a bug planted.
+// The browser computes the values, too: of the same text, of the reader's own, and with a bug (bug.js).
 (() => {
   "use strict";
   const { start, element, choice, field } = window.play;
@@ -14,9 +14,6 @@
   const list = (items) => `[${items.join(", ")}]`;
   const short = (value) => value.toPrecision(4).replace("-", "−");
 
-  const WRITTEN = 40;
-  const PAUSE = 200;  // milliseconds
-  const line = (title, text) => element("p", {}, `${title}: `, element("code", {}, text));
   const LIMIT = 1e-12;
 
   // Whether numbers differ by more than rounding, relative to the largest.
@@ -76,45 +73,15 @@
         const label = button.getAttribute("aria-label").replace(", wrong", "");
         button.setAttribute("aria-label", wrong.includes(name) ? `${label}, wrong` : label);
       }
-      this.tellBug(ids, wrong);
+      this.verdict.tell(this.bug, ids, wrong, this.names.length);
       if (wrong.length) this.name = wrong[0];
-    }
-
-    // What the bug is, where it begins, and how the written text changes.
-    tellBug(ids, wrong) {
-      clearTimeout(this.writing);
-      this.verdict.hidden = !this.bug;
-      this.verdict.dataset.begins = wrong[0] || "";
-      if (!this.bug) return;
-      const { story, edit: [before, after] } = live.bugs[this.bug];
-      this.texts = element("div", {}, element("p", { class: "note" }, "writing …"));
-      this.verdict.replaceChildren(
-        element("p", {}, element("b", {}, this.bug), `: ${story}.`),
-        line("was", before), line("is", after),
-        element("p", { "aria-live": "polite" }, wrong.length
-          ? `${wrong.length} of ${this.names.length} boxes are wrong. The first is ${wrong[0]}.`
-          : "No box is wrong for this text."),
-        this.texts,
-        line("To plant it in the three backends, and see which checks fail", `nox -s break -- ${this.bug}`));
-      this.writing = setTimeout(() => this.tellTexts(ids, wrong, this.bug), PAUSE);  // once the reader pauses
-    }
-
-    // What the model writes after the text, without the bug and with it.
-    tellTexts(ids, wrong, bug) {
-      const options = { max_new_tokens: WRITTEN, temperature: 0.7, seed: 9 };
-      const [right, other] = ["", bug].map((name) => [...live.write(ids, options, name)].join(""));
-      const shown = right === other
-        ? `The model goes on writing the same: this text does not show the bug${wrong.length ? "" : " at all. Take another"}.`
-        : wrong.length ? "" : "Only writing shows the bug.";
-      this.texts.replaceChildren(line("Without it, the model goes on", right), line("With it", other), element("p", {}, shown));
-      this.verdict.dataset.told = bug;
     }
 
     take(text) {
       const found = live.encode(text);
       this.complaint.textContent = live.complaint(found, live.config.block_size, this.data.text);
       const ids = found.ids.slice(0, live.config.block_size);
-      this.typed = ids.map((id) => live.trained.vocabulary[id]).join("");
+      this.typed = live.decode(ids);
       this.text = ids.length && this.typed !== this.data.text ? ids.map((id) => live.names[id]) : null;
       this.renew();
     }
@@ -145,11 +112,11 @@
       this.table = element("div", { class: "table-wrapper", tabindex: "0", role: "group", "aria-label": "the value by backend" });
       this.apart = element("p", { class: "apart" });
       this.complaint = element("p", { class: "note", "aria-live": "polite" });
-      this.verdict = element("div", { class: "verdict", hidden: "" });
+      this.verdict = new window.Verdict();
       const own = live ? [element("div", { class: "controls" },
         field("The text", "own", this.data.text, (text) => this.take(text)),
         choice("Plant a bug", "bug", [["", "none"], ...Object.keys(live.bugs).map((bug) => [bug, bug])], (bug) => { this.bug = bug; this.renew(); })),
-        this.complaint, this.verdict] : [];
+        this.complaint, this.verdict.element] : [];
       const names = Object.entries(live ? BACKENDS : window.play.BACKENDS);
       about.append(
         ...own,

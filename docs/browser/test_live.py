@@ -28,7 +28,7 @@ ROUNDING = {"rtol": 1e-12, "atol": 1e-13}
 class Box(Figure):
     """The box on the first page."""
 
-    name = "live"
+    name = "box"
 
     def write(self, text: str) -> str:
         """What the model writes after a text, once it has ended."""

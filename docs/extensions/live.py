@@ -1,7 +1,6 @@
 """`{live} NAME`: an interactive figure whose numbers the browser computes, by the trained model.
 
-docs/_static/NAME.js fills it; live.js runs the model with gpt.js. Without a name, it is a box in
-which the model writes.
+docs/_static/NAME.js fills it; live.js runs the model with gpt.js.
 """
 
 import json
@@ -25,10 +24,6 @@ MODEL = "model.js"
 
 class Live(Play):
     """The figure. It gets no numbers: the model is in `MODEL`."""
-
-    @property
-    def argument(self) -> str:
-        return super().argument or "live"
 
     def shown(self) -> list[nodes.Node]:
         product, notes = self.product(PRODUCER)

@@ -6,11 +6,13 @@ import html
 import textwrap
 from collections.abc import Iterator
 
+from docutils import nodes
+
 from docs.data import Product
 from docs.extensions.code.architecture import Architecture
 from docs.extensions.code.excerpts import Excerpt, ExcerptError, Line, find_excerpt, taps
 from docs.extensions.code.panes import code_block, highlighted_lines, pane_head
-from docs.extensions.directive import BACKENDS
+from docs.extensions.directive import BACKENDS, raw
 from docs.extensions.figures import Play
 from shared.config import GPTConfig
 
@@ -20,6 +22,9 @@ MODULES = {"fc": "c_fc", "act": "activation", "h": "block"}
 
 class Trace(Play):
     """The numbers of the producer, a diagram of its model, and the code of every kind of value."""
+
+    def of_product(self, product: Product) -> list[nodes.Node]:
+        return [raw("", "bug"), *super().of_product(product)]  # its script comes first
 
     def place(self, product: Product) -> str:
         config = GPTConfig(**product.data["config"])

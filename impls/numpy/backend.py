@@ -6,10 +6,10 @@ import numpy as np
 
 from shared.config import GPTConfig, SampleConfig, TrainConfig
 from shared.dropout import dropout_masks
-from shared.errors import ConfigError
 from shared.protocol import (
     StepResult,
     TrainState,
+    check_device,
     check_dtype,
     check_prompt,
     check_state,
@@ -43,8 +43,7 @@ def build(
     """Build a model with a copy of `weights`. Raises `UserError` for unusable arguments."""
     check_weights(config, weights)
     check_dtype(dtype)
-    if device != "cpu":
-        raise ConfigError(f"device is {device!r}; NumPy has only 'cpu'")
+    check_device(device)
     gpt = GPT(config)
     gpt.astype(dtype)
     for key, parameter in canonical_parameters(gpt).items():

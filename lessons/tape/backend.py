@@ -7,8 +7,7 @@ import numpy as np
 from lessons.tape.gpt import cross_entropy, gpt
 from lessons.tape.tensor import Tensor
 from shared.config import GPTConfig
-from shared.errors import ConfigError
-from shared.protocol import check_dtype, check_tokens, check_weights
+from shared.protocol import check_device, check_dtype, check_tokens, check_weights
 
 name = "tape"
 dtypes = ("float64",)
@@ -25,8 +24,7 @@ def build(
     """A model with a copy of `weights`. Raises `UserError` for what does not fit."""
     check_weights(config, weights)
     check_dtype(dtype, dtypes)
-    if device != "cpu":
-        raise ConfigError(f"device is {device!r}; this lesson has only 'cpu'")
+    check_device(device)
     return TapeModel(config, {key: np.array(value, dtype) for key, value in weights.items()})
 
 

@@ -1,5 +1,6 @@
 """Say in one line what is wrong with a command line, and what may have been meant."""
 
+import argparse
 import contextlib
 import io
 import os
@@ -9,6 +10,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import dropwhile, pairwise, takewhile
+from typing import NoReturn
 
 from rich.text import Text
 
@@ -28,6 +30,13 @@ NARROWEST = 20
 
 class UsageError(UserError):
     """A command line that cannot be carried out."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises `UsageError` where argparse would print its usage and exit."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
 
 
 @contextlib.contextmanager

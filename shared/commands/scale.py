@@ -1,12 +1,11 @@
 """Train in several processes on this machine: nox -s scale -- --backend torch --processes 2"""
 
-import argparse
 import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from shared.commands.complaints import UsageError
+from shared.commands.complaints import Parser, UsageError
 from shared.commands.terminal import run_command, say
 from shared.processes import LAUNCHERS, start
 from shared.runs.stopping import SIGNALS
@@ -18,17 +17,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _scale(argv: Sequence[str] | None) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "nox -s scale --",
         description="All other options are those of python -m impls.BACKEND.train.",
-        exit_on_error=False,
     )
     parser.add_argument("--backend", choices=LAUNCHERS, default="torch")
     parser.add_argument("--processes", type=int, default=2)
-    try:
-        options, others = parser.parse_known_args(argv)
-    except argparse.ArgumentError as error:
-        raise UsageError(str(error)) from None
+    options, others = parser.parse_known_args(argv)
     if options.processes < 1:
         raise UsageError(f"processes is {options.processes}; it must be 1 or more")
     command = ["-m", f"impls.{options.backend}.train", *others]

@@ -132,15 +132,15 @@ def test_the_page_has_the_weights_and_the_tokens_of_the_model(model) -> None:
 def test_a_box_and_the_scripts_that_it_needs(site: Site, monkeypatch) -> None:
     site.figure = Product({"weights": {}})
     monkeypatch.setattr(box, "read", lambda producer: site.figure)
-    assert site.build("```{live}\n```", strict=True) == []
-    names = re.findall(r"_static/(gpt|model|play|live)\.js", str(site.page()))
-    assert names == ["gpt", "model", "play", "live"]
+    assert site.build("```{live} box\n```", strict=True) == []
+    names = re.findall(r"_static/(gpt|model|play|live|box)\.js", str(site.page()))
+    assert names == ["gpt", "model", "play", "live", "box"]
     script = (site.out / "_static" / "model.js").read_text(encoding="utf-8")
     written = json.loads(script.removeprefix("window.trained = ").rstrip(";\n"))
     assert written == {"weights": {}, "bugs": box.bugs()}
     assert written["bugs"]["swap_qk"]["story"].startswith("the fused projection read in the order")
     site.figure = None
-    assert "not measured: live" in site.build("```{live}\n```")[0]
+    assert "not measured: live" in site.build("```{live} box\n```")[0]
     script = (site.out / "_static" / "model.js").read_text(encoding="utf-8")
     assert script == "window.trained = null;\n"
 

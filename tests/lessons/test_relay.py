@@ -28,7 +28,7 @@ def test_the_relay_ends_where_every_backend_alone_ends(here, tmp_path, capsys) -
     out = tmp_path / "out"
     assert relay.main([*here, "--steps", "10", "--out", str(out)]) == 0
     shown = capsys.readouterr()
-    assert "nobody can tell that this training changed hands" in shown.out
+    assert "nothing was lost at a hand-over" in shown.out
     assert [line.split(":")[0] for line in shown.err.splitlines()] == [
         *("data", "leg 1 of 3", "leg 2 of 3", "leg 3 of 3", *["beside it"] * 3),
         f"the runs are in {out}",
