@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from docs.browser import chromium
-from docs.browser.figure import Figure, model_of, text_of
+from docs.browser.figure import ENTER, Figure, model_of, text_of
 from docs.browser.test_attention import Explorer
 from docs.browser.test_next_tokens import Table
 from docs.browser.test_trace import Trace
@@ -19,10 +19,9 @@ from docs.extensions.live import bugs
 from shared.commands.next_tokens import distribution
 from shared.config import SampleConfig
 
-TYPE = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))"
 TEXT = "Two moons want Ann;"
 ROUNDING = {"rtol": 1e-12, "atol": 1e-13}
-"""The suite allows values 1e-12 of the largest."""
+"""Relative, as the suite allows for logits; and next to nothing where a value is 0."""
 
 
 class Box(Figure):
@@ -32,7 +31,7 @@ class Box(Figure):
 
     def write(self, text: str) -> str:
         """What the model writes after a text, once it has ended."""
-        self.run(TYPE, self.find("textarea"), text)
+        self.run(ENTER, self.find("textarea"), text)
         ended = "return arguments[0].dataset.state"
         WebDriverWait(self.driver, 60).until(lambda _: self.run(ended, self.place) == "done")
         return text_of(self.find(".written"))
@@ -49,7 +48,7 @@ def trace(open_page: Callable[..., Chrome]) -> Trace:
 
 
 def test_the_box_writes_bit_by_bit(box: Box) -> None:
-    now = f"{TYPE}; return document.querySelector('.written').textContent"
+    now = f"{ENTER}; return document.querySelector('.written').textContent"
     first = box.run(now, box.find("textarea"), TEXT)
     assert 0 < len(first) < 300
     assert box.write(TEXT).startswith(first)
@@ -69,7 +68,7 @@ def test_the_box_writes_what_numpy_writes(box: Box, temperature: float) -> None:
     """Also past the window."""
     chromium.emulate(box.driver, {"prefers-reduced-motion": "reduce"})  # all at once
     model, encode, vocabulary = model_of(box.driver)
-    box.run(TYPE, box.find("input[name=temperature]"), temperature)
+    box.run(ENTER, box.find("input[name=temperature]"), temperature)
     sampling = SampleConfig(max_new_tokens=300, temperature=temperature, seed=9)
     expected = "".join(vocabulary[token] for token in model.generate(encode(TEXT), sampling))
     assert box.write(TEXT) == expected
@@ -78,17 +77,17 @@ def test_the_box_writes_what_numpy_writes(box: Box, temperature: float) -> None:
 
 
 def test_a_character_that_the_model_does_not_know(box: Box) -> None:
-    box.run(TYPE, box.find("textarea"), "Én¿n")
+    box.run(ENTER, box.find("textarea"), "Én¿n")
     assert box.find(".note").text == "The model has never seen “É”, “¿”: left out."
     assert text_of(box.find("pre b")) == "nn"
-    box.run(TYPE, box.find("textarea"), "")
+    box.run(ENTER, box.find("textarea"), "")
     assert box.find(".note").text == "Type something."
     assert not text_of(box.find("pre"))
 
 
 def test_the_trace_of_the_readers_own_text(trace: Trace) -> None:
     model, encode, _ = model_of(trace.driver)
-    trace.run(TYPE, trace.find("textarea"), TEXT)
+    trace.run(ENTER, trace.find("textarea"), TEXT)
     for tap, expected in model.trace(encode(TEXT)[None]).items():
         trace.choose(tap)
         assert f"= [{', '.join(map(str, expected.shape))}]" in trace.find(".said").text
@@ -98,7 +97,7 @@ def test_the_trace_of_the_readers_own_text(trace: Trace) -> None:
             shown, [expected.min(), expected.max(), expected.mean()], **ROUNDING
         )
         assert trace.find(".picture").get_attribute("data-backend") == "javascript"
-    trace.run(TYPE, trace.find("textarea"), trace.data["text"])
+    trace.run(ENTER, trace.find("textarea"), trace.data["text"])
     trace.select(backend="torch")
     trace.choose("embed")
     trace.expect("embed", "torch")
@@ -132,12 +131,12 @@ def test_a_bug_is_seen_where_it_begins(trace: Trace, bug: str) -> None:
 def test_where_the_heads_look_in_the_readers_own_sentence(open_page: Callable[..., Chrome]) -> None:
     explorer = Explorer(open_page("pages/04-heads"))
     model, encode, _ = model_of(explorer.driver)
-    explorer.run(TYPE, explorer.find("textarea"), TEXT)
+    explorer.run(ENTER, explorer.find("textarea"), TEXT)
     explorer.select(layer=1, head=2)
     weights = model.trace(encode(TEXT)[None])["h.1.attn.weights"][0, 2]
     shown = [float(cell.get_attribute("data-weight")) for cell in explorer.all(".token")]
     np.testing.assert_allclose(shown, weights[-1], **ROUNDING)
-    explorer.run(TYPE, explorer.find("textarea"), "")
+    explorer.run(ENTER, explorer.find("textarea"), "")
     assert len(explorer.all(".token")) == len(explorer.data["sentences"][0]["tokens"])
 
 
@@ -145,7 +144,7 @@ def test_what_may_follow_the_readers_own_prompt(open_page: Callable[..., Chrome]
     table = Table(open_page("pages/13-sampling-and-the-kv-cache"))
     model, encode, _ = model_of(table.driver)
     table.choose(0, config := SampleConfig(temperature=0.5, top_k=5, seed=2))
-    table.run(TYPE, table.find("textarea"), TEXT)
+    table.run(ENTER, table.find("textarea"), TEXT)
     logits = model.logits(encode(TEXT)[None])[0, -1]
     likeliest = np.sort(distribution(logits, config))[::-1]
     np.testing.assert_allclose(table.numbers_of("p")[:5], likeliest[:5], **ROUNDING)

@@ -8,7 +8,7 @@ import pytest
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
-from docs.browser.figure import Figure, model_of, text_of
+from docs.browser.figure import ENTER, Figure, model_of, text_of
 from shared.commands.next_tokens import distribution, entropy
 from shared.commands.options import parse_sample
 from shared.config import SampleConfig
@@ -22,7 +22,6 @@ SETTINGS = [
     SampleConfig(top_k=1, seed=11),
 ]
 ROWS = 12
-SLIDE = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))"
 
 
 class Table(Figure):
@@ -39,7 +38,7 @@ class Table(Figure):
             "seed": config.seed,
         }
         for name, value in values.items():
-            self.run(SLIDE, self.find(f"input[name={name}]"), value)
+            self.run(ENTER, self.find(f"input[name={name}]"), value)
 
     def column(self, what: str) -> list:
         """Of each row: `dataset.p`, its probability, or `children[0].textContent`."""
