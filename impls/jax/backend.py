@@ -10,6 +10,7 @@ import numpy as np
 import optax
 from flax import nnx
 
+from shared.allocator import keep_freed_memory
 from shared.config import Dtype, GPTConfig, SampleConfig, TrainConfig, weight_dtype
 from shared.dropout import dropout_masks
 from shared.errors import ConfigError
@@ -191,6 +192,7 @@ class JaxTrainer:
     """`shared.protocol.Trainer` for the JAX backend."""
 
     def __init__(self, model: JaxModel, config: TrainConfig) -> None:
+        keep_freed_memory()
         self.model, self.config = model, config
         state = build_optimizer(config, config.learning_rate).init(model.params)
         # Place the state where a step will put it; otherwise the second step would compile again.

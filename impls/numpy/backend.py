@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from shared.allocator import keep_freed_memory
 from shared.config import GPTConfig, SampleConfig, TrainConfig
 from shared.dropout import dropout_masks
 from shared.protocol import (
@@ -107,6 +108,7 @@ class NumpyTrainer:
     """`shared.protocol.Trainer` for the NumPy backend."""
 
     def __init__(self, model: NumpyModel, config: TrainConfig) -> None:
+        keep_freed_memory()
         self.model, self.config = model, config
         self.optimizer = build_optimizer(model.parameters, config)
         self.count = 0

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from shared.allocator import keep_freed_memory
 from shared.config import Dtype, GPTConfig, SampleConfig, TrainConfig, weight_dtype
 from shared.dropout import dropout_masks
 from shared.errors import ConfigError
@@ -170,6 +171,7 @@ class TorchTrainer:
     """`shared.protocol.Trainer` for the PyTorch backend."""
 
     def __init__(self, model: TorchModel, config: TrainConfig) -> None:
+        keep_freed_memory()
         self.model, self.config = model, config
         self.gpt = parallel.add_up(model.gpt)
         self.optimizer = build_optimizer(list(model.parameters.values()), config)
