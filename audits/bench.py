@@ -2,23 +2,29 @@
 
 Every backend has its own process. They take turns, so that a machine whose speed drifts is as slow
 for one as for another; a turn is some training steps, and a text with the KV cache until the window
-is full. `--against nanogpt=DIR` lets a checkout of nanoGPT take its turns, too. Run nothing else
-meanwhile.
+is full. `--against nanogpt=DIR` lets a checkout of nanoGPT take its turns, too; its step is eager
+PyTorch, as on a CPU its train.py is. Run nothing else meanwhile.
 """
 
 import contextlib
 import importlib
+import os
+import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
+from threadpoolctl import threadpool_info
+from tyro.conf import FlagCreatePairsOff
 
+from audits.readme import README, update_readme
 from lessons.alone import in_process
 from lessons.command import PresetName, command
 from lessons.printing import table_of_numbers
@@ -45,6 +51,8 @@ class Options:
     """Turns of each backend."""
     against: str | None = None
     """nanogpt=DIR: also measure the model.py of a checkout of nanoGPT, and compare with it."""
+    update_readme: FlagCreatePairsOff[bool] = False
+    """Also write the table into README.md."""
 
 
 Work = dict[str, Callable[[], object]]
@@ -107,8 +115,9 @@ def example(config: GPTConfig, train: TrainConfig) -> tuple[np.ndarray, np.ndarr
 WORK: Work = {}
 
 
-def set_up(subject: str, config: GPTConfig, train: TrainConfig) -> None:
-    """Make ready what is measured, and do it once: it may compile."""
+def set_up(subject: str, config: GPTConfig, train: TrainConfig) -> str:
+    """Make ready what is measured, and do it once: it may compile. Returns the names of the kernels
+    of matrix products, as far as they are known."""
     name, _, directory = subject.partition("=")
     make, of = (nanogpt_work, directory) if directory else (backend_work, name)
     try:
@@ -120,6 +129,8 @@ def set_up(subject: str, config: GPTConfig, train: TrainConfig) -> None:
             raise
         why = f"{type(error).__name__}: {error}"
         raise BackendError(f"{directory}/model.py is not nanoGPT's: {why}") from None
+    names = (pool.get("architecture") for pool in threadpool_info())
+    return ", ".join(filter(None, names))
 
 
 def take_turn() -> Turn:
@@ -142,6 +153,12 @@ def spread(values: Iterable[float], form: str) -> str:
     """Median, lowest and highest."""
     every = sorted(values)
     return f"{statistics.median(every):{form}}\n({every[0]:{form}}–{every[-1]:{form}})"
+
+
+def machine(kernels: str) -> str:
+    """What the results depend on."""
+    packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "torch", "jax"))
+    return f"{os.cpu_count()} CPU cores ({platform.machine()}; OpenBLAS: {kernels}); {packages}"
 
 
 def columns(
@@ -175,11 +192,12 @@ def main(options: Options) -> int:
         raise ConfigError("block_size is 1: there is nothing to write before the window is full")
     subjects = [*BACKENDS, *([options.against] if options.against else [])]
     turns: dict[str, list[Turn]] = {subject: [] for subject in subjects}
+    kernels = {}
     with contextlib.ExitStack() as stack:
         call = {subject: stack.enter_context(in_process()) for subject in turns}
         for subject in turns:
             say(f"preparing {subject} …")
-            call[subject](set_up, subject, config, preset.train)
+            kernels[subject] = call[subject](set_up, subject, config, preset.train)
         for i in range(options.rounds):
             say(f"round {i + 1} of {options.rounds}")
             for subject, its in turns.items():
@@ -190,10 +208,16 @@ def main(options: Options) -> int:
         for subject, its in turns.items()
     }
     title = f"{preset.name}, float32; median (lowest–highest) of {options.rounds} rounds"
-    table = table_of_numbers("", *shown[BACKENDS[0]], title=title)
+    where = machine(kernels["numpy"])
+    table = table_of_numbers("", *shown[BACKENDS[0]], title=title, caption=where)
     for name, cells in shown.items():
         table.add_row(name, *cells.values())
     Console(highlight=False).print(table)
+    if options.update_readme:
+        rows = [["", *shown[BACKENDS[0]]], ["---"] * (1 + len(shown[BACKENDS[0]]))]
+        rows += [[name, *cells.values()] for name, cells in shown.items()]
+        lines = ("| " + " | ".join(row).replace("\n", " ") + " |\n" for row in rows)
+        update_readme(README, "bench", f"{title}. {where}.\n\n{''.join(lines)}")
     return 0
 
 

@@ -53,8 +53,8 @@ def main(options: Options) -> int:
     lesson = Lesson()
     lesson.say(
         f"From averaging to self-attention, computed by {backend}; the code is in "
-        f"impls/{backend}/attention_steps.py. x is one text of T = {X.shape[0]} positions, one "
-        f"per row, with C = {X.shape[1]} channels."
+        f"impls/{backend}/road/attention_steps.py. x is one text of T = {X.shape[0]} positions, "
+        f"one per row, with C = {X.shape[1]} channels."
     )
     _show_averages(lesson, found)
     _show_attention(lesson, found)

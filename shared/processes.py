@@ -2,7 +2,7 @@
 
 A batch is a function of seed and step, so every process draws all of it and takes its own rows.
 Their gradients, each weighted by its share of the rows, add up to that of the batch: see
-impls/NAME/parallel.py.
+impls/NAME/runtime/parallel.py.
 """
 
 import os
@@ -40,7 +40,7 @@ class ParallelBackend(Protocol):
     """A backend that can also train in several processes."""
 
     parallel: Any
-    """A module with the functions `join`, `most` and `leave` of impls/numpy/parallel.py."""
+    """A module with the functions `join`, `most` and `leave` of impls/numpy/runtime/parallel.py."""
 
 
 def find_world(backend: str) -> World:

@@ -1,8 +1,8 @@
 """Taps: named points in the forward pass where a value can be observed.
 
-Most are outputs of modules, which impls/NAME/trace.py records in its framework's own way. The rest,
-such as the values inside attention, pass through `self.tap("q", q)`, which returns q. The names are
-the same in every backend, so a disagreement can be traced to the line where it begins.
+Most are outputs of modules, which impls/NAME/runtime/trace.py records in its framework's own way.
+The rest, such as the values inside attention, pass through `self.tap("q", q)`, which returns q. The
+names are the same in every backend, so a disagreement can be traced to the line where it begins.
 """
 
 from collections.abc import Mapping
@@ -68,7 +68,7 @@ STEPS = {
     "average_by_softmax": ("scores", "weights", "y"),
     "self_attention": ("q", "k", "v", "scores", "weights", "y"),
 }
-"""The functions of impls/NAME/attention_steps.py, and the values that each of them records.
+"""The functions of impls/NAME/road/attention_steps.py, and the values that each of them records.
 
 q, k, v and y of self_attention are [B, T, D], its scores (scaled, before the mask) and weights
 [B, T, T]; the others' y is [B, T, C], their scores and weights [T, T].

@@ -18,10 +18,11 @@ class MutantError(UserError):
 
 
 def mutate(mutant: Mutant, backend: str) -> dict[str, str]:
-    """The sources of a backend with the bug in them, by file name. Raises `MutantError` if a text
-    to be replaced does not occur as often as it should."""
-    files = sorted((IMPLS / backend).glob("*.py"))
-    sources = {path.name: path.read_text(encoding="utf-8") for path in files}
+    """The sources of a backend with the bug in them, by path. Raises `MutantError` if a text to be
+    replaced does not occur as often as it should."""
+    folder = IMPLS / backend
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.py"))}
+    sources = {name: path.read_text(encoding="utf-8") for name, path in files.items()}
     for edit in mutant.edits[backend]:
         found = sources.get(edit.file, "").count(edit.old)
         if found != edit.times:
@@ -36,12 +37,12 @@ def mutate(mutant: Mutant, backend: str) -> dict[str, str]:
 def plant(mutant: Mutant, backend: str, directory: Path) -> str:
     """Write the mutated backend into `directory`; returns the name it is imported by."""
     package = f"{mutant.name}_{backend}"
-    target = directory / package
-    target.mkdir(parents=True)
     for name, source in mutate(mutant, backend).items():
         # The imports within the backend, and the guard in its __init__.py.
         renamed = source.replace(f"impls.{backend}", package)
-        (target / name).write_text(renamed, encoding="utf-8")
+        path = directory / package / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(renamed, encoding="utf-8")
     return package
 
 

@@ -69,7 +69,7 @@ def tap_lines(backend: str, kind: str) -> Excerpt:
         where = "trace"
     else:
         where = f"{'Block' if name in ('ln_1', 'attn', 'ln_2', 'mlp') else 'GPT'}.forward"
-    path = f"impls/{backend}/{'trace' if where == 'trace' else 'model'}.py"
+    path = f"impls/{backend}/{'runtime/trace' if where == 'trace' else 'model'}.py"
     function = find_excerpt(path, where)
     statements = list(_simple(function.node))
     found = [i for i, statement in enumerate(statements) if _computes(statement, name)]

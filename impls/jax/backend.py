@@ -25,16 +25,16 @@ from shared.protocol import (
 )
 from shared.schedule import learning_rate
 from shared.taps import tap_names
-from . import parallel
-from .attention_steps import attention_steps
-from .bigram import Bigram as bigram
-from .bigram import count_bigrams
 from .generate import decode, forward, generate
 from .model import GPT
 from .nn import Types
 from .optim import adam_state, build_optimizer
+from .road.attention_steps import attention_steps
+from .road.bigram import Bigram as bigram
+from .road.bigram import count_bigrams
+from .runtime import parallel
+from .runtime.trace import trace
 from .step import loss_and_grads, loss_function, train_step
-from .trace import trace
 
 __all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name", "parallel"]
 

@@ -16,8 +16,8 @@ import numpy as np
 from shared.config import GPTConfig
 from shared.errors import BackendError, ConfigError
 from shared.protocol import CAPABILITIES, PRECISIONS
-from . import parallel
 from .backend import JaxModel, build, find_device
+from .runtime import parallel
 
 MODES = ("nojit", "bf16", "fsdp", "gpu")
 """What the suite tries with --modes. Any other kind of device is a mode, too."""

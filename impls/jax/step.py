@@ -12,7 +12,7 @@ from shared.config import TrainConfig
 from .dropout import NO_MASKS, Masks, drop
 from .model import cross_entropy
 from .optim import build_optimizer
-from .parallel import add_up, spread
+from .runtime.parallel import add_up, spread
 
 
 def loss_function(

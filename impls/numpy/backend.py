@@ -18,16 +18,16 @@ from shared.protocol import (
     check_weights,
 )
 from shared.schedule import learning_rate
-from . import parallel
-from .attention_steps import attention_steps
-from .bigram import Bigram as bigram
-from .bigram import count_bigrams
 from .generate import decode, generate
 from .model import GPT, cross_entropy
 from .nn import Parameter
 from .optim import build_optimizer
+from .road.attention_steps import attention_steps
+from .road.bigram import Bigram as bigram
+from .road.bigram import count_bigrams
+from .runtime import parallel
+from .runtime.trace import trace
 from .step import forward_backward, train_step
-from .trace import trace
 
 __all__ = ["attention_steps", "bigram", "build", "count_bigrams", "name", "parallel"]
 

@@ -34,7 +34,7 @@ class Module:
     tap: Tap = NO_TAP
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        return self.tap("", self.forward(*args, **options))  # recorded during a trace: see trace.py
+        return self.tap("", self.forward(*args, **options))  # recorded during a trace
 
     def forward(self, *args: Any) -> Any:
         raise NotImplementedError

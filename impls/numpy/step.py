@@ -6,7 +6,7 @@ from jaxtyping import Int
 from .dropout import NO_MASKS, Masks, dropping
 from .model import GPT, cross_entropy, cross_entropy_backward
 from .optim import SGD, AdamW, clip_by_global_norm
-from .parallel import add_up, spread
+from .runtime.parallel import add_up, spread
 
 
 def forward_backward(

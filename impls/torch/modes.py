@@ -16,10 +16,10 @@ from torch._inductor.exc import InvalidCxxCompiler
 from shared.config import GPTConfig
 from shared.errors import BackendError, ConfigError
 from shared.protocol import CAPABILITIES, PRECISIONS
-from . import parallel
 from .backend import TorchModel, build, find_device
 from .cache import KVCache
 from .model import GPT
+from .runtime import parallel
 
 MODES = ("compile", "bf16", "cuda", "mps")
 """What the suite tries with --modes. Any other device of torch is a mode, too."""

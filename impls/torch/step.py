@@ -7,7 +7,7 @@ from torch import Tensor
 from .dropout import NO_MASKS, Masks, dropping
 from .model import GPT, cross_entropy
 from .optim import clip_by_global_norm, set_learning_rate
-from .parallel import spread, total
+from .runtime.parallel import spread, total
 
 
 def forward_backward(

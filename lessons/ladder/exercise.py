@@ -18,7 +18,7 @@ FOLDER = ROOT / "impls" / "exercise"
 
 FILES = [
     *("nn", "dropout", "model", "optim", "cache", "generate"),
-    *("parallel", "step", "trace", "backend"),
+    *("step", "backend", "runtime/__init__", "runtime/parallel", "runtime/trace"),
 ]
 
 # What is missing, by file and function of the NumPy backend.
@@ -42,7 +42,8 @@ INIT: str = TABLE["init"]["__init__.py"]
 def write_exercise(folder: Path, gaps: Collection[str] = GAPS) -> None:
     """Make `folder`, whole or not at all. What is not among `gaps` is as in the NumPy backend.
     Raises `RunError` if it cannot be written, or something is there already."""
-    shutil.rmtree(folder / "__pycache__", ignore_errors=True)  # removing the files leaves it
+    if all(path.suffix == ".pyc" for path in folder.rglob("*") if path.is_file()):
+        shutil.rmtree(folder, ignore_errors=True)  # removing the files leaves those of Python
     with (
         explained("write the exercise to", folder),
         tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary,
@@ -51,8 +52,9 @@ def write_exercise(folder: Path, gaps: Collection[str] = GAPS) -> None:
         made.mkdir()
         (made / "__init__.py").write_text(INIT, encoding="utf-8")
         for name in FILES:
-            text = exercise(f"{name}.py", gaps)
-            (made / f"{name}.py").write_text(text, encoding="utf-8")
+            path = made / f"{name}.py"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(exercise(f"{name}.py", gaps), encoding="utf-8")
         made.rename(folder)  # fails if anything is in `folder`
 
 

@@ -56,7 +56,7 @@ class Subject:
         backend: Any = load_backend(name)
         package = backend.__package__
         self.build = backend.build
-        self.recording = import_module(f"{package}.trace").recording
+        self.recording = import_module(f"{package}.runtime.trace").recording
         self.softmax = import_module(f"{package}.nn").softmax
         self.empty_cache = import_module(f"{package}.cache").empty_cache
         self.trace = cache(self._trace)

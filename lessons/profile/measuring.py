@@ -82,7 +82,7 @@ def measure(name: str, preset_name: str) -> Profile:
         trainer.step(tokens, targets)
         times.append(time.perf_counter() - began)
     step = statistics.median(times[WARM_UP:])
-    profiler = importlib.import_module(f"impls.{name.partition('@')[0]}.profiler")
+    profiler = importlib.import_module(f"impls.{name.partition('@')[0]}.runtime.profiler")
     seconds = profiler.profile_time(trainer, tokens, targets, STEPS)
     parts: dict[str, float] = {}
     for operation, value in seconds.items():

@@ -1,10 +1,12 @@
 """The benchmark measures a peer beside the backends."""
 
 import sys
+from importlib.metadata import version
 
 from torch.utils.flop_counter import FlopCounterMode
 
 from audits import bench
+from audits.readme import markers
 from shared.config import GPTConfig, TrainConfig
 from shared.layout import init_weights
 from shared.protocol import load_backend
@@ -25,12 +27,26 @@ class GPT(torch.nn.Linear):
 
 def test_a_peer_takes_its_turns(tmp_path, monkeypatch, capsys) -> None:
     (tmp_path / "model.py").write_text(PEER)
+    readme = tmp_path / "README.md"
+    readme.write_text("".join(markers("bench")))
+    monkeypatch.setattr(bench, "README", readme)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    command = ["python", "-m", "audits.bench", "--against", f"nanogpt={tmp_path}"]
+    command = [
+        "python",
+        "-m",
+        "audits.bench",
+        "--against",
+        f"nanogpt={tmp_path}",
+        "--update-readme",
+    ]
     assert run_module(command, monkeypatch) == 0
     monkeypatch.delitem(sys.modules, "model")
     rows = cells_of(capsys.readouterr().out)
     assert [row[0] for row in rows if row[0]] == ["numpy", "nanogpt"]
+    table = [line.split(" | ") for line in readme.read_text().splitlines() if "| " in line]
+    assert [row[0] for row in table] == ["| ", "| ---", "| numpy", "| nanogpt"]
+    assert "(1.00–1.00)" in table[-1][-1]
+    assert f"numpy {version('numpy')}" in readme.read_text()
     assert "nanogpt_work" in bench.WORK["step"].__qualname__, "the peer was the last to be set up"
 
 

@@ -13,7 +13,8 @@ from tests.command_line import ROOT, error_of, run_python
 
 ALONE = """
 import sys
-import impls.numpy.train, impls.numpy.sample, impls.numpy.bigram, impls.numpy.attention_steps
+import impls.numpy.train, impls.numpy.sample
+import impls.numpy.road.bigram, impls.numpy.road.attention_steps
 from conformance.golden import main
 status = main([])
 print({"torch", "jax", "jaxlib", "flax", "optax", "pytest"} & {*sys.modules} or "alone")

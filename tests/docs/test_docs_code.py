@@ -29,7 +29,7 @@ def text_of(name: str, **options) -> list[str]:
         ("jax/model.py", "MLP.forward", "def __call__(", "    return self.dropout(self.c_proj(x))"),
         ("numpy/model.py", "MLP", "class MLP", "        return self.dropout(self.c_proj(x))"),
         ("numpy/model.py", "MLP.backward", "def backward(", "    return "),
-        ("torch/attention_steps.py", "attention_steps", "@torch", "    return "),
+        ("torch/road/attention_steps.py", "attention_steps", "@torch", "    return "),
         ("torch/model.py", "ACTIVATIONS", "ACTIVATIONS = {", "}"),
     ],
 )
@@ -79,7 +79,7 @@ LINES = tomllib.loads(Path(__file__).with_name("corresponding.toml").read_text(e
 
 @pytest.mark.parametrize("line", LINES["line"], ids=lambda line: line["of"])
 def test_the_same_value_corresponds_however_it_is_computed(line: dict[str, Any]) -> None:
-    found = placed(line["of"], "attention_steps.py" if "average" in line["of"] else "model.py")
+    found = placed(line["of"], "road/attention_steps.py" if "average" in line["of"] else "model.py")
     (backend,) = line.keys() & set(BACKENDS)
     (own,) = [unit for unit in found[backend] if line[backend] in unit.lines[-1].text]
     for other, starts in line["others"].items():

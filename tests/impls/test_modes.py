@@ -10,7 +10,7 @@ from torch._inductor.exc import InvalidCxxCompiler
 
 from conformance.cases import BASE
 from conformance.panel import available_modes
-from impls.jax import parallel
+from impls.jax.runtime import parallel
 from impls.torch import modes
 from shared.checkpoints.checkpoint import load_checkpoint
 from shared.commands.train import train_main

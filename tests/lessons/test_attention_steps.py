@@ -17,7 +17,7 @@ def test_every_step_is_shown_with_shapes_and_numbers(capsys):
         assert main(["--backend", backend]) == 0
         out = capsys.readouterr().out
         text = " ".join(out.split())
-        assert f"impls/{backend}/attention_steps.py" in out.replace("\n", "")
+        assert f"impls/{backend}/road/attention_steps.py" in out.replace("\n", "")
         shown[backend] = text.replace(backend, "X")
     assert shown["numpy"] == shown["torch"] == shown["jax"]
     headings = [f"{number}  {step}" for number, step in enumerate(STEPS, start=1)]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from shared.errors import BackendError
-from .nn import Parameter
+from ..nn import Parameter
 
 MPI: Any = None
 """The module mpi4py.MPI, once this process has joined others."""

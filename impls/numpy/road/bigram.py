@@ -8,9 +8,9 @@ from jaxtyping import Float, Int, Integer
 
 from shared.config import TrainConfig
 from shared.schedule import learning_rate
-from .model import cross_entropy, cross_entropy_backward
-from .nn import Embedding
-from .optim import build_optimizer, clip_by_global_norm
+from ..model import cross_entropy, cross_entropy_backward
+from ..nn import Embedding
+from ..optim import build_optimizer, clip_by_global_norm
 
 
 class Bigram:

@@ -10,10 +10,10 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.profiler import ProfilerActivity
 
-from .model import cross_entropy
+from ..model import cross_entropy
 
 if TYPE_CHECKING:
-    from .backend import TorchTrainer
+    from ..backend import TorchTrainer
 
 
 def profile_time(

@@ -13,8 +13,8 @@ from jaxtyping import Array, Float, Int, Integer
 
 from shared.config import TrainConfig
 from shared.schedule import learning_rate
-from .model import cross_entropy
-from .optim import build_optimizer
+from ..model import cross_entropy
+from ..optim import build_optimizer
 
 
 class Bigram:

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from shared.taps import Tap, collect
-from .model import GPT
-from .nn import softmax
+from ..model import GPT
+from ..nn import softmax
 
 
 def trace(gpt: GPT, tokens: Int[np.ndarray, "B T"]) -> dict[str, Float[np.ndarray, "..."]]:

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from shared.taps import Tap, collect
-from .model import GPT
+from ..model import GPT
 
 
 @torch.inference_mode()

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 if TYPE_CHECKING:
-    from .backend import NumpyTrainer
+    from ..backend import NumpyTrainer
 
 
 def profile_time(

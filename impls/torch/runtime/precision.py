@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .model import GPT
+from ..model import GPT
 
 
 def compute_in_bfloat16(gpt: GPT, device: torch.device) -> None:

@@ -9,10 +9,10 @@ import jax
 import numpy as np
 from jaxtyping import Int
 
-from .step import train_step
+from ..step import train_step
 
 if TYPE_CHECKING:
-    from .backend import JaxTrainer
+    from ..backend import JaxTrainer
 
 FRAME = re.compile(r"^(\d+) \{file_location_id=(\d+) parent_frame_id=(\d+)\}", re.MULTILINE)
 LOCATION = re.compile(r"^(\d+) \{file_name_id=\d+ function_name_id=(\d+) ", re.MULTILINE)

@@ -10,8 +10,8 @@ from torch import nn
 
 from shared.config import TrainConfig
 from shared.schedule import learning_rate
-from .model import cross_entropy
-from .optim import build_optimizer, clip_by_global_norm, set_learning_rate
+from ..model import cross_entropy
+from ..optim import build_optimizer, clip_by_global_norm, set_learning_rate
 
 
 class Bigram:

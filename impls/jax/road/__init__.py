@@ -1,0 +1,1 @@
+"""The road from counting pairs to the GPT, which uses none of this."""
