@@ -1,6 +1,7 @@
 """The adapter from the JAX backend to the protocol in shared/protocol.py."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from functools import cache
 from typing import Any, get_args
 
@@ -27,7 +28,7 @@ from shared.schedule import learning_rate
 from shared.taps import tap_names
 from .generate import decode, forward, generate
 from .model import GPT
-from .nn import Types
+from .nn import GraphDef, Types
 from .optim import adam_state, build_optimizer
 from .road.attention_steps import attention_steps
 from .road.bigram import Bigram as bigram
@@ -81,7 +82,8 @@ def abstract_model(config: GPTConfig, dtype: str) -> tuple[nnx.GraphDef, nnx.Sta
     bfloat16 means mixed precision: weights in float32, and every layer casts them and its input.
     """
     types: Types = {"param_dtype": jnp.dtype(weight_dtype(dtype)), "dtype": jnp.dtype(dtype)}
-    return nnx.split(nnx.eval_shape(lambda: GPT(config, types, OneKey())))
+    graphdef, params = nnx.split(nnx.eval_shape(lambda: GPT(config, types, OneKey())))
+    return GraphDef(*(getattr(graphdef, field.name) for field in fields(graphdef))), params
 
 
 # nnx has different names for the arrays of its layers.

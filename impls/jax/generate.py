@@ -49,10 +49,10 @@ def decode(
     window = np.zeros((1, size), np.int32)
     window[0, :seen] = tokens[-seen:]
     # Read `model.params` at every token: a training step in between donates the old arrays.
-    logits, cache = forward(model.graphdef, model.params, window, cache, only=seen - 1)  # [1, 1, V]
+    logits, cache = forward(model.graphdef, model.params, window, cache, only=seen - 1)  # [V]
     for position in range(len(prompt), len(prompt) + config.max_new_tokens):
-        token = sample_token(logits[0, -1], uniform(config.seed, position), config)
-        yield token, logits[0, -1]
+        token = sample_token(logits, uniform(config.seed, position), config)
+        yield token, logits
         tokens.append(token)
         if len(tokens) <= block_size:
             size = room_for(len(tokens), block_size)
@@ -82,16 +82,18 @@ def forward(
     cache: list[KVCache] | None = None,
     start: int | Int[Array, ""] = 0,
     only: int | Int[Array, ""] | None = None,
-) -> tuple[Float[Array, "B N V"], list[KVCache] | None]:
-    """The logits of all positions or one, and a new cache: the given one up to `start`, then the
-    new keys and values.
+) -> tuple[Float[Array, "B T V"] | Float[Array, " V"], list[KVCache] | None]:
+    """The logits of all positions, or those of `only` one in the first row. (Indexing outside of
+    compiled code takes 0.15 ms.) And a new cache: the given one up to `start`, then the new keys
+    and values.
 
     (Beyond `start`, it may hold those of the first window's padding.) The old cache is donated: the
     new one takes its place in memory.
     """
     if cache is not None:
         cache = [replace(past, length=start) for past in cache]
-    return nnx.merge(graphdef, params)(tokens, cache, only), cache
+    logits = nnx.merge(graphdef, params)(tokens, cache, only)
+    return (logits if only is None else logits[0, 0]), cache
 
 
 def sample_token(logits: Float[Array, " V"], u: float, config: SampleConfig) -> int:
