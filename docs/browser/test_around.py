@@ -21,15 +21,6 @@ def test_the_lesson_is_read_from_page_to_page(open_page: Open) -> None:
         assert Path(driver.current_url).stem == lesson
 
 
-def test_an_answer_is_hidden_until_it_is_asked_for(open_page: Open) -> None:
-    driver = open_page(PAGE)
-    answer = driver.find_element(By.CSS_SELECTOR, ".question details")
-    text = answer.find_element(By.TAG_NAME, "p")
-    assert not text.is_displayed()
-    answer.find_element(By.TAG_NAME, "summary").click()
-    assert text.is_displayed()
-
-
 def test_words_are_found_from_disk(open_page: Open) -> None:
     driver = open_page("index", width=1600)  # the sidebar is there at once
     field = next(field for field in driver.find_elements(By.NAME, "q") if field.is_displayed())

@@ -5,7 +5,6 @@ Join several with "+": "jax@gpu+bf16".
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 from shared.config import GPTConfig
 from shared.errors import BackendError, ConfigError
 from shared.protocol import CAPABILITIES, PRECISIONS
-from .backend import JaxModel, build, find_device
+from .backend import build, find_device
 from .runtime import parallel
 
 MODES = ("nojit", "bf16", "fsdp", "gpu")
@@ -26,31 +25,6 @@ SMOOTH = ("gpt2", "erf", "post-erf", "dropout")
 ReLU switches a whole gradient on or off."""
 
 Setting = Callable[[], AbstractContextManager]
-
-
-@dataclass(frozen=True)
-class Mode:
-    """A `shared.protocol.Backend` that changes how this backend's model is computed."""
-
-    name: str
-    device: str | None
-    setting: Setting
-    capabilities: tuple[str, ...]
-    dtypes: tuple[str, ...]
-    cases: tuple[str, ...] | None
-    """The cases to run, where running all would take long or say little."""
-    parallel: Any
-
-    def build(
-        self,
-        config: GPTConfig,
-        weights: Mapping[str, np.ndarray],
-        *,
-        dtype: str = "float32",
-        device: str = "cpu",
-    ) -> "JaxModel | Within":
-        model = build(config, weights, dtype=dtype, device=self.device or device)
-        return Within(model, self.setting)
 
 
 class Within:
@@ -84,8 +58,9 @@ class Within:
             yield item
 
 
-def mode(words: str) -> Mode:
-    """The mode of that name. Raises `BackendError` if this machine lacks it."""
+def mode(words: str) -> SimpleNamespace:
+    """The mode of that name: a `shared.protocol.Backend` that changes how this backend's model is
+    computed. Raises `BackendError` if this machine lacks it."""
     name, asked = f"jax@{words}", words.split("+")
     devices = [word for word in asked if word not in ("nojit", "bf16", "fsdp")]
     try:
@@ -111,5 +86,16 @@ def mode(words: str) -> Mode:
         capabilities, cases = ("trainer",), ("dropout",)
     join = partial(parallel.join, shard="fsdp" in asked)
     processes = SimpleNamespace(join=join, most=parallel.most, leave=parallel.leave)
-    chosen = devices[0] if devices else None
-    return Mode(name, chosen, setting, capabilities, precisions, cases, processes)
+
+    def build_so(
+        config: GPTConfig,
+        weights: Mapping[str, np.ndarray],
+        *,
+        dtype: str = "float32",
+        device: str = "cpu",
+    ) -> Within:
+        chosen = devices[0] if devices else device
+        return Within(build(config, weights, dtype=dtype, device=chosen), setting)
+
+    offered = {"capabilities": capabilities, "dtypes": precisions, "cases": cases}
+    return SimpleNamespace(name=name, build=build_so, parallel=processes, **offered)

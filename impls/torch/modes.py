@@ -4,7 +4,7 @@ Join several with "+": "torch@cuda+compile+bf16".
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -26,33 +26,6 @@ MODES = ("compile", "bf16", "cuda", "mps")
 SMOOTH = ("gpt2", "erf", "post-erf", "dropout")
 """The cases that bfloat16 is judged on. None has ReLU: where 8 bits round an input across zero,
 ReLU switches a whole gradient on or off."""
-
-
-@dataclass(frozen=True)
-class Mode:
-    """A `shared.protocol.Backend` that changes how this backend's model is computed."""
-
-    name: str
-    device: str | None
-    compiled: bool
-    capabilities: tuple[str, ...]
-    dtypes: tuple[str, ...]
-    cases: tuple[str, ...] | None
-    """The cases to run, where running all would take long or say little."""
-    parallel = parallel
-
-    def build(
-        self,
-        config: GPTConfig,
-        weights: Mapping[str, np.ndarray],
-        *,
-        dtype: str = "float32",
-        device: str = "cpu",
-    ) -> TorchModel:
-        model = build(config, weights, dtype=dtype, device=self.device or device)
-        if self.compiled:
-            compile_forward(model.gpt)
-        return model
 
 
 def compile_forward(gpt: GPT) -> None:
@@ -80,8 +53,9 @@ def compile_forward(gpt: GPT) -> None:
     gpt.forward = forward  # type: ignore[method-assign]
 
 
-def mode(words: str) -> Mode:
-    """The mode of that name. Raises `BackendError` if this machine lacks it."""
+def mode(words: str) -> SimpleNamespace:
+    """The mode of that name: a `shared.protocol.Backend` that changes how this backend's model is
+    computed. Raises `BackendError` if this machine lacks it."""
     name, asked = f"torch@{words}", words.split("+")
     devices = [word for word in asked if word not in ("compile", "bf16", "fsdp")]
     try:
@@ -104,5 +78,18 @@ def mode(words: str) -> Mode:
         cases = SMOOTH
     if "compile" in asked:  # compiling takes seconds for each model
         capabilities, cases = ("grads", "trainer"), ("gpt2", "dropout")
-    place = devices[0] if devices else None
-    return Mode(name, place, "compile" in asked, capabilities, precisions, cases)
+
+    def build_so(
+        config: GPTConfig,
+        weights: Mapping[str, np.ndarray],
+        *,
+        dtype: str = "float32",
+        device: str = "cpu",
+    ) -> TorchModel:
+        model = build(config, weights, dtype=dtype, device=devices[0] if devices else device)
+        if "compile" in asked:
+            compile_forward(model.gpt)
+        return model
+
+    offered = {"capabilities": capabilities, "dtypes": precisions, "cases": cases}
+    return SimpleNamespace(name=name, build=build_so, parallel=parallel, **offered)

@@ -6,7 +6,7 @@ import pytest
 
 from audits.readme import README, markers
 from audits.results import __main__ as program
-from audits.results.record import HUGE, RESULTS, Result, add, fingerprint, read_results
+from audits.results.record import HUGE, RESULTS, Result, fingerprint, read_results
 from audits.results.table import escape_markdown, markdown
 from shared.config import preset_names
 from shared.protocol import BACKENDS
@@ -56,18 +56,6 @@ def test_a_backend_that_was_not_measured_has_a_dash() -> None:
 )
 def test_a_sample_can_say_nothing_in_markdown(text: str, shown: str) -> None:
     assert escape_markdown(text) == shown
-
-
-def test_results_are_in_order_and_replaced() -> None:
-    results: list[Result] = []
-    for preset in ("original", "gpt2", "classroom"):
-        for backend in ("jax", "numpy"):
-            results = add(results, replace(RESULT, preset=preset, backend=backend))
-    assert [result.preset for result in results[::2]] == ["classroom", "gpt2", "original"]
-    assert [result.backend for result in results[:2]] == ["numpy", "jax"]
-    again = add(results, replace(RESULT, val_loss=1.5))
-    assert len(again) == len(results)
-    assert again[0].val_loss == 1.5
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import nox.registry
 import pytest
 
 import noxfile
-from docs.commands import nox_sessions
 from shared.commands.terminal import CHECK_ONLY
 from shared.protocol import BACKENDS
 from shared.sources import ROOT
@@ -50,10 +49,6 @@ def test_a_release_is_the_site_as_a_zip(tmp_path: Path, monkeypatch: pytest.Monk
         assert archive.read("site/index.html") == b"<h1>miniGPT</h1>"
 
 
-def test_pages_may_name_the_sessions_that_nox_has() -> None:
-    assert nox_sessions() == {name for name in SESSIONS if not name.startswith("env-")}
-
-
 @pytest.mark.parametrize(
     ("name", "environment", "module"),
     [
@@ -91,14 +86,6 @@ def test_samples_are_alone_on_standard_output(backend: str, tmp_path: Path) -> N
     SESSIONS[f"sample-{backend}"](session)
     assert commands(session)[-1][1:] == ["-m", f"impls.{backend}.sample", "--prompt", "ROMEO:"]
     assert session.run.call_args.kwargs["stderr"] is None
-
-
-def test_the_quick_check_is_of_files_that_exist(tmp_path: Path) -> None:
-    session = fake_session(tmp_path)
-    SESSIONS["quick"](session)
-    files = [word for word in commands(session)[0] if word.endswith(".py")]
-    assert files
-    assert all((ROOT / file).is_file() for file in files)
 
 
 @pytest.mark.parametrize(
@@ -185,13 +172,6 @@ def test_every_dependency_is_pinned_to_one_version() -> None:
     wanted = {item.partition(";")[0] for item in named}
     assert wanted <= pinned
     assert "torch==2.13.0" in pins  # any other drags in several GB
-
-
-def test_numpy_can_be_installed_alone() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (line,) = re.findall(r"pip install --group (\w+) --constraint (\S+)", readme)
-    assert line == ("numpy", noxfile.CONSTRAINTS.name)
-    assert "numpy" in noxfile.ENVIRONMENTS["env-numpy"]
 
 
 def test_continuous_integration_runs_the_command_of_the_readme() -> None:

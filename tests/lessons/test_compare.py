@@ -2,11 +2,10 @@
 
 import math
 import os
-import sys
 
 import pytest
 
-from lessons.alone import peak_memory, run_alone
+from lessons.alone import run_alone
 from lessons.compare import __main__ as comparison
 from lessons.compare.training import Report, Task
 from shared.config import GPTConfig, load_preset
@@ -25,13 +24,6 @@ def test_a_function_runs_in_another_process() -> None:
         run_alone(load_preset, "luck")
     with pytest.raises(BackendError, match="process of false ended"):
         run_alone(os.execvp, "false", ["false"])
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not count")
-def test_peak_memory_is_in_bytes() -> None:
-    peak = peak_memory()
-    assert peak is not None
-    assert 10 * 2**20 < peak < 2**40
 
 
 def test_all_backends_learn_and_write_the_same(tiny, monkeypatch, capsys) -> None:
