@@ -14,11 +14,11 @@ from rich.text import Text
 from tyro.conf import Positional, UseAppendAction, arg
 
 from audits.mutants.catalogue import CATALOGUE, find
-from audits.mutants.finders import remember
-from audits.mutants.judging import Task, Verdict, judge_all
+from audits.mutants.judging import Task, judge_all
 from audits.mutants.mutant import HEALTHY
-from audits.mutants.report import fingerprint, told, write_report
+from audits.mutants.report import Verdict, fingerprint, told, write_report
 from lessons.command import command
+from shared.commands.options import UsageError
 from shared.protocol import BACKENDS
 
 PROGRAM = "nox -s mutants --"
@@ -35,7 +35,8 @@ class Options:
     first: bool = False
     """Stop each mutant at the first check that fails. Writes no report."""
     remember: bool = False
-    """Store which check found each mutant: the next --first begins with it."""
+    """Store the verdicts with the sources: the site shows them, and --first begins with the check
+    that found each mutant."""
     processes: int = 2
     """Mutants judged at a time."""
 
@@ -43,6 +44,8 @@ class Options:
 @command
 def main(options: Options) -> int:
     """Judge mutants as the options ask. Returns the exit status."""
+    if options.first and options.remember:
+        raise UsageError("--remember stores the results of all checks: use it without --first")
     mutants = [find(name) for name in options.names] or list(CATALOGUE.values())
     backends = options.backend or BACKENDS
     processes, console = max(1, options.processes), Console(highlight=False, soft_wrap=True)
@@ -57,10 +60,8 @@ def main(options: Options) -> int:
     for verdict in judge_all(wanted, processes, options.first):
         verdicts.append(verdict)
         console.print(Text(f"{len(verdicts)}/{len(wanted)}  {line(verdict)}"))
-    if options.remember:
-        remember({f"{v.mutant} in {v.backend}": v.finder for v in verdicts if v.finder})
     if not options.first:
-        write_report(judged_sources, verdicts)
+        write_report(judged_sources, verdicts, remember=options.remember)
     whole = not (options.first or options.names) and set(backends) == set(BACKENDS)
     judged = [v for v in verdicts if v.mutant != HEALTHY.name]
     troubles = {

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -21,9 +21,9 @@ import pytest
 
 from audits.contained import work_off
 from audits.mutants import mutant as kinds
-from audits.mutants.finders import finders
 from audits.mutants.mutant import HEALTHY, OF_THEMES, Mutant
 from audits.mutants.plant import plant
+from audits.mutants.report import Verdict, finders
 from conformance.cases import FAR, LONG, TEETH
 from conformance.conftest import QUICK, RECORDER
 from conformance.ledger import Ledger
@@ -40,27 +40,6 @@ SETTINGS = {"gpt2-float64", "original-float64", "erf-float64", "nanogpt-float64"
 SETTINGS |= {f"{case.name}-float64" for case in (FAR, LONG)}
 SINGLE = {f"{name}-float32" for name in ("gpt2", "original", *(case.name for case in TEETH))}
 """Show bugs in float32: common errors, and digits lost by a bad algorithm."""
-
-
-@dataclass
-class Verdict:
-    """The result of the suite for one mutant in one backend."""
-
-    mutant: str
-    backend: str
-    fallen: dict[str, str] = field(default_factory=dict)
-    """Check (file::function): the message of its first failure."""
-    passed: list[str] = field(default_factory=list)
-    """Checks that ran and did not fail."""
-    errors: dict[str, float] = field(default_factory=dict)
-    """By row of the conformance table: the largest float64 error, if it is above the limit;
-    infinite if nothing could be compared."""
-    finder: str = ""
-    """The first check that failed, and in what setting: file::function[setting]."""
-
-    @property
-    def killed(self) -> bool:
-        return bool(self.fallen)
 
 
 Wanted = Callable[[str, str], bool]
@@ -250,7 +229,7 @@ def stages(mutant: Mutant, backend: str, first: bool = False) -> list[Stage]:
     whole = Stage(wanted(mutant, backend), compiled(mutant.chapters), first)
     if not first:
         return [whole]
-    last = finders().get(f"{mutant.name} in {backend}", "")
+    last = finders().get((mutant.name, backend), "")
 
     def found_it(check: str, setting: str) -> bool:
         return f"{check}[{setting}]" == last

@@ -1,17 +1,21 @@
-"""What the last run of the mutants found, in build/mutants.json, with a hash of the sources; and
-how many of the bugs would pass at the limits of other suites."""
+"""The verdicts on all mutants: those of the last run, in build/mutants.json, with a hash of the
+sources; and those that were stored with the sources, in audits/mutants.json. The pages of the site
+show the former, or else the latter. And how many of the bugs would pass at the limits of others.
+"""
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 
-from audits.mutants.judging import Verdict
 from conformance import gate
 from conformance.limits import EXACT
 from shared.files import explained, write_whole
 from shared.sources import ROOT
 
 REPORT = gate.STAMP.with_name("mutants.json")
+STORED = ROOT / "audits" / "mutants.json"
 COVERED = (*gate.COVERED, "audits/mutants")
 """Files and directories that can affect which checks kill a mutant."""
 
@@ -24,6 +28,27 @@ LIMITS = {
 """The limits of other suites, taken as relative ones, as most values here are about 1."""
 
 
+@dataclass
+class Verdict:
+    """The result of the suite for one mutant in one backend."""
+
+    mutant: str
+    backend: str
+    fallen: dict[str, str] = field(default_factory=dict)
+    """Check (file::function): the message of its first failure."""
+    passed: list[str] = field(default_factory=list)
+    """Checks that ran and did not fail."""
+    errors: dict[str, float] = field(default_factory=dict)
+    """By row of the conformance table: the largest float64 error, if it is above the limit;
+    infinite if nothing could be compared."""
+    finder: str = ""
+    """The first check that failed, and in what setting: file::function[setting]."""
+
+    @property
+    def killed(self) -> bool:
+        return bool(self.fallen)
+
+
 @dataclass(frozen=True)
 class Report:
     """Verdicts, and a hash of what was judged."""
@@ -33,8 +58,8 @@ class Report:
 
     @property
     def stale(self) -> bool:
-        """The sources have changed since."""
-        return self.fingerprint != fingerprint()
+        """The sources have changed since. (Those of what is stored with them are not compared.)"""
+        return self.fingerprint not in (fingerprint(), "")
 
 
 def fingerprint() -> str:
@@ -42,25 +67,57 @@ def fingerprint() -> str:
     return gate.fingerprint(ROOT, COVERED)
 
 
-def write_report(current: str, verdicts: Sequence[Verdict]) -> None:
-    """Write build/mutants.json. Verdicts of earlier runs on the same sources are kept, so that
-    judging one mutant does not discard all others. Raises `RunError` if it cannot be written."""
-    known = read_report()
-    kept = known.verdicts if known is not None and known.fingerprint == current else []
-    merged = {(v.mutant, v.backend): v for v in [*kept, *verdicts]}
-    content = {"fingerprint": current, "verdicts": [asdict(v) for v in merged.values()]}
-    with explained("write", REPORT):
-        REPORT.parent.mkdir(exist_ok=True)
-        write_whole(REPORT, json.dumps(content, indent=1))
+def write_report(current: str, verdicts: Sequence[Verdict], *, remember: bool = False) -> None:
+    """Write build/mutants.json, and with `remember` audits/mutants.json. Earlier verdicts are kept
+    (in build/ those on the same sources), so that judging one mutant does not discard all others.
+    Raises `RunError` if a file cannot be written."""
+    for path, of in ((REPORT, current), (STORED, ""))[: 1 + remember]:
+        known = _read(path)
+        kept = known.verdicts if known is not None and known.fingerprint == of else []
+        merged = {(v.mutant, v.backend): v for v in [*kept, *verdicts]}
+        checks = sorted({check for v in merged.values() for check in (*v.fallen, *v.passed)})
+        rows = {f"{v.mutant} in {v.backend}": _row(v, checks) for v in merged.values()}
+        content = {"fingerprint": of, "checks": checks, "verdicts": rows}
+        with explained("write", path):
+            path.parent.mkdir(exist_ok=True)
+            write_whole(path, json.dumps(content, indent=0) + "\n")
+
+
+def _row(verdict: Verdict, checks: Sequence[str]) -> tuple[str, str, dict[str, float]]:
+    """For every check ×, if it fell, or ·, if it passed; then the finder, and the errors."""
+    marks = dict.fromkeys(verdict.passed, "·") | dict.fromkeys(verdict.fallen, "×")
+    errors = {row: float(f"{error:.1e}") for row, error in verdict.errors.items()}
+    return "".join(marks.get(check, " ") for check in checks), verdict.finder, errors
 
 
 def read_report() -> Report | None:
-    """The last report; None if there is none, or it cannot be read."""
+    """The report of the last run, or else the stored one; None if neither can be read."""
+    return _read(REPORT) or _read(STORED)
+
+
+def _read(path: Path) -> Report | None:
+    """A report, without the messages of the failures."""
     try:
-        found = json.loads(REPORT.read_text(encoding="utf-8"))
-        return Report(found["fingerprint"], [Verdict(**each) for each in found["verdicts"]])
-    except (OSError, ValueError, KeyError, TypeError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        verdicts = []
+        for task, (marks, finder, errors) in found["verdicts"].items():
+            of: dict[str, list[str]] = {"×": [], "·": [], " ": []}
+            for check, mark in zip(found["checks"], marks, strict=True):
+                of[mark].append(check)
+            mutant, _, backend = task.partition(" in ")
+            fallen = dict.fromkeys(of["×"], "")
+            verdicts.append(Verdict(mutant, backend, fallen, of["·"], errors, finder))
+        return Report(found["fingerprint"], verdicts)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+@cache
+def finders() -> dict[tuple[str, str], str]:
+    """file::function[setting] by mutant and backend: which check found it, so that the next search
+    begins with it. A wrong one costs only time."""
+    known = _read(STORED)
+    return {(v.mutant, v.backend): v.finder for v in known.verdicts} if known else {}
 
 
 def told(verdicts: Sequence[Verdict]) -> str:

@@ -15,9 +15,10 @@ from rich.text import Text
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from audits.mutants.catalogue import CATALOGUE, check_backend, find
-from audits.mutants.judging import Verdict, judge
+from audits.mutants.judging import judge
 from audits.mutants.mutant import Mutant
 from audits.mutants.plant import MutantError, diff
+from audits.mutants.report import Verdict
 from lessons.command import command
 from shared.protocol import BACKENDS
 

@@ -10,6 +10,7 @@ file system mounted in a namespace of that training (`unshare`), so that it disa
 where the machine does not allow that, there is no such case.
 """
 
+import filecmp
 import os
 import re
 import shutil
@@ -284,15 +285,9 @@ def check_finished(run: Path, unbroken: Unbroken) -> None:
 def check_same_files(found: Path, expected: Path, but: Sequence[str] = ()) -> None:
     """Raise `Fault` unless two directories hold files of the same names, and all but some of them
     are the same byte for byte."""
-    there, right = (
-        {
-            str(path.relative_to(top)): path.is_file() and path.read_bytes()
-            for path in top.rglob("*")
-        }
-        for top in (found, expected)
-    )
-    if there.keys() != right.keys():
+    there, right = ({str(p.relative_to(top)) for p in top.rglob("*")} for top in (found, expected))
+    if there != right:
         raise Fault(f"{found} holds {sorted(there)} and not {sorted(right)}")
-    for name, content in there.items():
-        if content != right[name] and name not in but:
-            raise Fault(f"{found / name} is not the unbroken run's")
+    files = [name for name in right - set(but) if (expected / name).is_file()]
+    if any(different := filecmp.cmpfiles(found, expected, files, shallow=False)[1:]):
+        raise Fault(f"{found}: {different} are not the unbroken run's")

@@ -10,9 +10,10 @@ from audits.contained import work_off
 from audits.mutants import __main__ as matrix
 from audits.mutants import report, show
 from audits.mutants.catalogue import CATALOGUE, SEEN, THEMES, find
-from audits.mutants.judging import Task, Verdict, judge_all
+from audits.mutants.judging import SUITE, Task, judge_all
 from audits.mutants.mutant import HEALTHY, OPTIMIZER, Edit, Mutant
 from audits.mutants.plant import MutantError, mutate
+from audits.mutants.report import Verdict
 
 PLANTED = [(mutant, backend) for mutant in CATALOGUE.values() for backend in mutant.edits]
 
@@ -57,7 +58,7 @@ def test_the_suite_kills_a_mutant_and_spares_the_healthy() -> None:
 def test_the_matrix_fails_when_a_mutant_survives(monkeypatch, tmp_path, capsys) -> None:
     check = "test_forward.py::test_taps"
     alive = Verdict("swap_qk", "numpy", {}, [check])
-    dead = Verdict("swap_qk", "torch", {check: "wrong"}, [])
+    dead = Verdict("swap_qk", "torch", {check: ""}, [])
     monkeypatch.setattr(report, "REPORT", tmp_path / "build" / "mutants.json")
     monkeypatch.setattr(matrix, "judge_all", lambda *_: [alive, dead])
     assert matrix.main(["swap_qk"]) == 1
@@ -73,16 +74,32 @@ def test_the_matrix_fails_when_a_mutant_survives(monkeypatch, tmp_path, capsys) 
 
 def test_a_report_keeps_what_the_same_sources_have_shown(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(report, "REPORT", tmp_path / "mutants.json")
+    monkeypatch.setattr(report, "STORED", tmp_path / "stored.json")
     assert report.read_report() is None
     swapped, other = Verdict("swap_qk", "numpy"), Verdict("swap_qk", "jax")
-    again = Verdict("swap_qk", "numpy", {"test_forward.py::test_taps": "wrong"})
+    taps, loss = "test_forward.py::test_taps", "test_loss.py::test_loss"
+    again = Verdict("swap_qk", "numpy", {taps: ""}, [loss], {"taps": 0.5}, f"{taps}[gpt2-float64]")
     report.write_report("today", [swapped, other])
     report.write_report("today", [again])
     assert report.read_report() == report.Report("today", [again, other])
-    report.write_report("tomorrow", [swapped])
+    report.write_report("tomorrow", [swapped], remember=True)
     assert report.read_report() == report.Report("tomorrow", [swapped])
+    report.write_report("later", [other], remember=True)
     report.REPORT.write_text('[{"mutant": "swap_qk"}]', encoding="utf-8")
-    assert report.read_report() is None
+    assert report.read_report() == report.Report("", [swapped, other])
+    assert not report.read_report().stale
+
+
+def test_what_is_stored_is_of_the_mutants_and_checks_that_there_are() -> None:
+    """`nox -s mutants -- --remember` stores it; `-- NAME --remember` is enough for a new one."""
+    stored = report._read(report.STORED)
+    tasks = {(name, backend) for name, mutant in CATALOGUE.items() for backend in mutant.edits}
+    assert {(v.mutant, v.backend) for v in stored.verdicts if v.mutant != "healthy"} == tasks
+    assert all(v.killed == (v.mutant != "healthy") for v in stored.verdicts)
+    files = {path.name: path.read_text(encoding="utf-8") for path in SUITE.rglob("test_*.py")}
+    for check in {check for v in stored.verdicts for check in (*v.fallen, *v.passed)} - {"process"}:
+        file, _, function = check.partition("::")
+        assert f"def {function.rpartition('::')[2]}(" in files.get(file, ""), check
 
 
 def test_bugs_are_listed_with_their_stories(capsys: pytest.CaptureFixture) -> None:

@@ -34,16 +34,6 @@ def test_the_table_in_the_readme_is_that_of_the_results_and_all_beat_the_bigram(
         assert result.floor is None or result.floor < result.val_loss
 
 
-def test_a_backend_that_was_not_measured_has_a_dash() -> None:
-    """The README has rows of all three, with values that are common or not, and both datasets."""
-    jax = replace(RESULT, backend="jax", val_loss=2.0104, seconds=9.6, floor=None)
-    _, row = markdown([RESULT, jax]).splitlines()[-2:]
-    assert row == (
-        "| `classroom` | 2.480 | 2.010 / – / 2.010 | – | 2.91 / – / 2.91 | 11 / – / 10 "
-        "| 61,234 / – / 61,234 | ROMEO: a \\| b |"
-    )
-
-
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

@@ -3,7 +3,6 @@
 import itertools
 import math
 import re
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from conformance.compare import (
 )
 from conformance.ledger import Ledger
 from conformance.limits import EXACT, FLOAT64, NOISE, ORDER, limit_of
-from conformance.panel import Panel, judged
+from conformance.panel import judged
 from conformance.truths.truth import check_truth
 
 ONE = np.ones((2, 3))
@@ -196,10 +195,3 @@ def test_every_pair_of_options_meets() -> None:
 )
 def test_who_is_judged(named: list[str], expected: str) -> None:
     assert judged(named) == expected.split()
-
-
-def test_a_built_in_backend_claims_everything_though_it_had_nothing() -> None:
-    idle: Any = SimpleNamespace(name="idle", build=lambda *_, **__: object())
-    panel = Panel({"numpy": idle, "my.gpt": idle})
-    assert panel.lacking(["generate"]) == {"my.gpt"}
-    assert panel.lacking([]) == set()

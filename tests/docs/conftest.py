@@ -67,6 +67,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setattr(data, "DIRECTORY", tmp_path / "docs-data")
     monkeypatch.setattr(proof, "REPORT", tmp_path / "conformance.json")
     monkeypatch.setattr(report, "REPORT", tmp_path / "mutants.json")
+    monkeypatch.setattr(report, "STORED", tmp_path / "stored.json")
     monkeypatch.setattr(gate, "fingerprint", lambda: "today")
     monkeypatch.setattr(report, "fingerprint", lambda: "today")
     return site

@@ -11,7 +11,7 @@ import pytest
 
 from audits.mutants import report as verdicts
 from audits.mutants.catalogue import CATALOGUE
-from audits.mutants.judging import Verdict
+from audits.mutants.report import Verdict
 from conformance.limits import ORDER
 from docs.browser import picture
 from docs.extensions.code import model_map

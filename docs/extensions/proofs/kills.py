@@ -7,8 +7,8 @@ from docutils import nodes
 
 from audits.mutants import report
 from audits.mutants.catalogue import CATALOGUE, THEMES
-from audits.mutants.judging import Verdict
 from audits.mutants.mutant import Mutant
+from audits.mutants.report import Verdict
 from docs.extensions.directive import BACKENDS, SiteDirective, raw
 from docs.extensions.template import fill
 
