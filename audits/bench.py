@@ -155,12 +155,6 @@ def spread(values: Iterable[float], form: str) -> str:
     return f"{statistics.median(every):{form}}\n({every[0]:{form}}–{every[-1]:{form}})"
 
 
-def machine(kernels: str) -> str:
-    """What the results depend on."""
-    packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "torch", "jax"))
-    return f"{os.cpu_count()} CPU cores ({platform.machine()}; OpenBLAS: {kernels}); {packages}"
-
-
 def columns(
     turns: list[Turn], peer: list[Turn], config: GPTConfig, train: TrainConfig
 ) -> dict[str, str]:
@@ -208,7 +202,8 @@ def main(options: Options) -> int:
         for subject, its in turns.items()
     }
     title = f"{preset.name}, float32; median (lowest–highest) of {options.rounds} rounds"
-    where = machine(kernels["numpy"])
+    where = f"{os.cpu_count()} CPU cores ({platform.machine()}; OpenBLAS: {kernels['numpy']}); "
+    where += ", ".join(f"{name} {version(name)}" for name in ("numpy", "torch", "jax"))
     table = table_of_numbers("", *shown[BACKENDS[0]], title=title, caption=where)
     for name, cells in shown.items():
         table.add_row(name, *cells.values())

@@ -41,7 +41,13 @@
       place.querySelector(".architecture").addEventListener("keydown", (event) => this.move(event));
       this.build(place.querySelector(".about"));
       this.compute();
+      const asked = () => {
+        const name = decodeURIComponent(location.hash.slice(1));
+        if (this.buttons.has(name)) this.choose(name);
+      };
       this.choose("embed");
+      asked();
+      window.addEventListener("hashchange", asked);
     }
 
     get tap() { return this.data.taps[this.name]; }

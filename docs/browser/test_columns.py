@@ -91,6 +91,21 @@ def test_pointing_at_a_line_lights_its_counterparts_and_nothing_else(
     assert not three.find_elements(By.CSS_SELECTOR, ".here, .there")
 
 
+def test_types_and_taps_are_shown_on_request_and_remembered(open_page: Open) -> None:
+    for plain, then_press in [(True, False), (True, True), (False, False), (False, True)]:
+        driver = open_page("pages/04-heads", width=1440)
+        shown = "".join(pane.text for pane in driver.find_elements(By.CSS_SELECTOR, ".pane pre"))
+        for code in ("split_heads(x, n_head):\n", "x, cache=None\n", "k = split_heads(k, self.n_"):
+            assert (code in shown) == plain, code
+        for code in ("x: Float[Tensor,", ' -> Float[np.ndarray, "B T C"]:', 'self.tap("q", split'):
+            assert (code in shown) != plain, code
+        button = driver.find_element(By.CSS_SELECTOR, "button.plainly")
+        assert button.text == f"{'Show' if plain else 'Hide'} types and taps"
+        if then_press:
+            button.click()
+            assert button.text.startswith("Hide" if plain else "Show")
+
+
 def test_the_arrow_keys_go_from_line_to_line_and_are_read_out(open_page: Open) -> None:
     driver = open_page(PAGE, width=1440)
     three = first_three(driver)

@@ -145,3 +145,9 @@ def test_on_a_phone_the_diagram_and_what_is_chosen_fit(open_page: Callable[..., 
     trace.expect("probs")
     button, box = trace.find('[data-tap="probs"]').rect, whole.rect
     assert box["y"] <= button["y"] <= box["y"] + box["height"], "scrolled to, in its own window"
+
+
+def test_a_page_leads_to_its_values(open_page: Callable[..., Chrome]) -> None:
+    driver = open_page("pages/06-mlp", width=1440)
+    driver.find_element(By.CSS_SELECTOR, ".where .values").click()
+    assert Trace(driver).chosen() == ["h.0.mlp.fc"]

@@ -122,10 +122,3 @@ def test_a_preset_that_is_hardly_better_than_the_bigram_fails(trained, monkeypat
     assert "not clearly better than the bigram (over 95% of its loss): gpt2 in numpy\n" in (
         capsys.readouterr().err
     )
-
-
-def test_a_readme_without_markers_is_left_alone(trained, tmp_path, capsys) -> None:
-    (tmp_path / "README.md").write_text("nothing here\n")
-    assert results_of("--preset", "gpt2") == 2
-    assert "has no <!-- results: begin -->" in capsys.readouterr().err
-    assert (tmp_path / "README.md").read_text() == "nothing here\n"

@@ -109,13 +109,6 @@ def test_the_typed_text_is_what_generate_gives(model, monkeypatch) -> None:
     assert found["slowed"] * slowest == pytest.approx(typed.SECONDS, rel=0.06)
 
 
-def test_speeds_with_the_cache_and_without_are_told_apart() -> None:
-    backend = typed.describe([0.5, 0.1, 0.1, 0.25, 0.25], cached=2)
-    assert backend["at"] == [0.5, 0.6, 0.7, 0.95, 1.2]
-    assert backend["with_cache"] == pytest.approx(10)
-    assert backend["without"] == pytest.approx(4)
-
-
 def test_the_page_has_the_weights_and_the_tokens_of_the_model(model) -> None:
     found = json.loads(json.dumps(live.measure(), allow_nan=False))
     checkpoint, tokenizer = model

@@ -70,7 +70,10 @@ def addresses(app: Sphinx, here: str) -> Callable[[str], str]:
 def show_where(
     app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document
 ) -> None:
-    """Add the small map to a page about a part of the model. Called by Sphinx."""
+    """Add the small map, and a link into the trace, to a page about a part of the model. Called by
+    Sphinx."""
     if pagename in {f"pages/{page}" for page in PAGES.values()}:
         picture = Map(addresses(app, pagename), pagename)
-        context["body"] = f'<div class="where">{picture}</div>{context["body"]}'
+        tap = next(tap for tap, page in PAGES.items() if pagename == f"pages/{page}")
+        values = f'<a class="values" href="../trace.html#{tap}">Its values, in a real sentence</a>'
+        context["body"] = f'<div class="where">{picture}{values}</div>{context["body"]}'
