@@ -42,7 +42,7 @@
       this.build(place.querySelector(".about"));
       this.compute();
       const asked = () => {
-        const name = decodeURIComponent(location.hash.slice(1));
+        const name = location.hash.slice(1);
         if (this.buttons.has(name)) this.choose(name);
       };
       this.choose("embed");
