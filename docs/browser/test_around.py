@@ -10,7 +10,6 @@ from selenium.webdriver.support.ui import WebDriverWait
 from docs.browser import chromium
 
 Open = Callable[..., Chrome]
-PAGE = "pages/03-attention-in-four-steps"
 
 
 def test_the_lesson_is_read_from_page_to_page(open_page: Open) -> None:
