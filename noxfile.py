@@ -261,7 +261,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["env-all"])
 def release(session: nox.Session) -> None:
-    """Pack the complete site as build/site.zip, which opens anywhere. First: `nox -s mutants`."""
+    """Pack the complete site as build/site.zip, which opens anywhere."""
     run_gate(session)
     session.run(python(session, "all"), "-m", "docs.build", "--strict", *session.posargs)
     shutil.make_archive("build/site", "zip", "build", "site")

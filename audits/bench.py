@@ -174,6 +174,8 @@ def columns(
 @command
 def main(options: Options) -> int:
     """Measure as the options ask. Returns the exit status."""
+    if options.update_readme and not (options.against and options.preset == DEFAULT_PRESET):
+        raise UsageError("--update-readme needs --against, and the default preset")
     if options.rounds < 1:
         raise ConfigError(f"rounds is {options.rounds}; it must be a whole number, 1 or more")
     name, _, directory = (options.against or "").partition("=")

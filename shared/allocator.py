@@ -18,8 +18,8 @@ M_MMAP_MAX = -4
 
 
 def keep_freed_memory() -> None:
-    """From now on, glibc takes no array from the kernel that it would have to return when it is
-    freed, and keeps up to 2 GB at the end of its heap. Other C libraries are left as they are."""
+    """From now on, and in this whole process, glibc keeps all arrays in its heap, and what is freed
+    is used for later ones instead of being returned. Other C libraries are left as they are."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, TypeError, AttributeError):  # macOS, Windows, musl

@@ -1,6 +1,7 @@
 """The verdicts on all mutants: those of the last run, in build/mutants.json, with a hash of the
 sources; and those that were stored with the sources, in audits/mutants.json. The pages of the site
-show the former, or else the latter. And how many of the bugs would pass at the limits of others.
+show the former where they are up to date, or else the latter. And how many of the bugs would pass
+at the limits of other suites.
 """
 
 import json
@@ -9,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from audits.mutants.catalogue import CATALOGUE
+from audits.mutants.mutant import HEALTHY
 from conformance import gate
 from conformance.limits import EXACT
 from shared.files import explained, write_whole
@@ -71,9 +74,11 @@ def write_report(current: str, verdicts: Sequence[Verdict], *, remember: bool = 
     """Write build/mutants.json, and with `remember` audits/mutants.json. Earlier verdicts are kept
     (in build/ those on the same sources), so that judging one mutant does not discard all others.
     Raises `RunError` if a file cannot be written."""
+    tasks = {(name, backend) for name, mutant in CATALOGUE.items() for backend in mutant.edits}
     for path, of in ((REPORT, current), (STORED, ""))[: 1 + remember]:
         known = _read(path)
         kept = known.verdicts if known is not None and known.fingerprint == of else []
+        kept = [v for v in kept if (v.mutant, v.backend) in tasks or v.mutant == HEALTHY.name]
         merged = {(v.mutant, v.backend): v for v in [*kept, *verdicts]}
         checks = sorted({check for v in merged.values() for check in (*v.fallen, *v.passed)})
         rows = {f"{v.mutant} in {v.backend}": _row(v, checks) for v in merged.values()}
@@ -91,8 +96,13 @@ def _row(verdict: Verdict, checks: Sequence[str]) -> tuple[str, str, dict[str, f
 
 
 def read_report() -> Report | None:
-    """The report of the last run, or else the stored one; None if neither can be read."""
-    return _read(REPORT) or _read(STORED)
+    """The stored verdicts, and instead of them those of the last run that are of these sources;
+    None if there are none."""
+    last, stored = _read(REPORT), _read(STORED)
+    if last is None or stored is None or last.stale:
+        return stored or last
+    merged = {(v.mutant, v.backend): v for v in [*stored.verdicts, *last.verdicts]}
+    return Report(last.fingerprint, list(merged.values()))
 
 
 def _read(path: Path) -> Report | None:

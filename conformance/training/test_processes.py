@@ -56,7 +56,7 @@ def test_many_processes_train_as_one(subject: Subject, size: int, tmp_path: Path
     environment = {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     try:
         if subject.name not in BACKENDS and not isinstance(subject.backend, ParallelBackend):
-            raise BackendError("no parallel.py")
+            raise BackendError("no `parallel`")
         running = start(subject.backend.name, size, command, env=environment, cwd=ROOT)
     except BackendError as error:  # also if a package is not installed
         judge.not_offered |= {subject.name}

@@ -28,7 +28,8 @@ function asides(text) {
       if (text[i] === ":") {
         const colon = i;
         i = seek(text, i, "=,)");
-        found.push([colon, i]);
+        const type = text.slice(colon, i);
+        found.push([colon, text[i] === "=" ? i : colon + type.trimEnd().length]);
         if (text[i] === "=") found.push([i + 1, i + 2]); // the space after it
       }
       if (text[i] === "=") i = seek(text, i, ",)");
@@ -38,7 +39,7 @@ function asides(text) {
   }
   for (const { index, groups, 0: whole } of text.matchAll(/^ *(?:self\.)?\w+(?<type>: [^=\n]+?) = /gm)) {
     const start = index + whole.length - groups.type.length - 3;
-    if (!found.some(([from, to]) => from <= start && start < to) && !/^ *(else|try|finally):/.test(whole)) {
+    if (!found.some(([from, to]) => from <= start && start < to) && inFunction(text, index)) {
       found.push([start, start + groups.type.length]);
     }
   }
@@ -48,6 +49,19 @@ function asides(text) {
     found.push([index, inside], [end, end + 1]);
   }
   return found.sort(([a], [b]) => a - b);
+}
+
+// Whether a line is in a function, and not in a class, where an annotation declares a field.
+function inFunction(text, index) {
+  let indent = Infinity;
+  for (const line of text.slice(0, text.indexOf("\n", index + 1)).split("\n").reverse()) {
+    const own = line.search(/\S/);
+    if (own < 0 || own >= indent) continue;
+    indent = own;
+    if (/^ *(def |\) ?->|\):)/.test(line)) return true;
+    if (/^ *class /.test(line)) return false;
+  }
+  return false;
 }
 
 // Put these parts of an element's text into elements of their own.

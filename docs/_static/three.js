@@ -97,9 +97,16 @@ class Three {
     const others = this.units.filter((other) => other.closest(".pane") !== pane && sharesRow(unit, other));
     for (const other of others) other.classList.add("there");
     if (!spoken && wide.matches) return;
-    const lines = others.map((other) => `${other.closest(".pane").dataset.backend}: ${other.textContent.trim()}`);
+    const lines = others.map((other) => `${other.closest(".pane").dataset.backend}: ${shownCode(other)}`);
     this.spoken.textContent = lines.join("\n") || "no counterpart in the other two";
   }
+}
+
+// The code of a line, as far as it is shown: see plain.js.
+function shownCode(unit) {
+  const copy = unit.cloneNode(true);
+  if (document.documentElement.classList.contains("plain")) copy.querySelectorAll(".aside").forEach((aside) => aside.remove());
+  return copy.textContent.trim();
 }
 
 async function copyCode(button) {

@@ -49,7 +49,10 @@ def expect_told(three: WebElement, unit: WebElement) -> None:
     """Check that the counterparts are read out, and shown below the columns."""
     told = text_of(three.find_element(By.CSS_SELECTOR, ".three-counterparts[aria-live=polite]"))
     for it in counterparts(three, unit):
-        assert f"{backend_of(it)}: {text_of(it).strip()}" in told
+        code = text_of(it)
+        for hidden in it.find_elements(By.CSS_SELECTOR, ".plain .aside"):
+            code = code.replace(text_of(hidden), "", 1)
+        assert f"{backend_of(it)}: {code.strip()}" in told
 
 
 def shown_backends(three: WebElement) -> list[str]:
@@ -103,7 +106,6 @@ def test_types_and_taps_are_shown_on_request_and_remembered(open_page: Open) -> 
         assert button.text == f"{'Show' if plain else 'Hide'} types and taps"
         if then_press:
             button.click()
-            assert button.text.startswith("Hide" if plain else "Show")
 
 
 def test_the_arrow_keys_go_from_line_to_line_and_are_read_out(open_page: Open) -> None:

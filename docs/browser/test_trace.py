@@ -150,4 +150,7 @@ def test_on_a_phone_the_diagram_and_what_is_chosen_fit(open_page: Callable[..., 
 def test_a_page_leads_to_its_values(open_page: Callable[..., Chrome]) -> None:
     driver = open_page("pages/06-mlp", width=1440)
     driver.find_element(By.CSS_SELECTOR, ".where .values").click()
-    assert Trace(driver).chosen() == ["h.0.mlp.fc"]
+    trace = Trace(driver)
+    for tap, then in (("h.0.mlp.fc", "ln_f"), ("ln_f", "%E0%A4%A"), ("ln_f", "nowhere")):
+        assert trace.chosen() == [tap]
+        driver.execute_script("location.hash = arguments[0]", then)

@@ -83,9 +83,9 @@ def forward(
     start: int | Int[Array, ""] = 0,
     only: int | Int[Array, ""] | None = None,
 ) -> tuple[Float[Array, "B T V"] | Float[Array, " V"], list[KVCache] | None]:
-    """The logits of all positions, or those of `only` one in the first row. (Indexing outside of
-    compiled code takes 0.15 ms.) And a new cache: the given one up to `start`, then the new keys
-    and values.
+    """The logits of all positions; with `only`, those of that position in the first text. (They are
+    taken out here, because indexing takes 0.15 ms outside of compiled code.) Also a new cache: the
+    given one up to `start`, then the new keys and values.
 
     (Beyond `start`, it may hold those of the first window's padding.) The old cache is donated: the
     new one takes its place in memory.

@@ -87,7 +87,7 @@ def mode(words: str) -> SimpleNamespace:
     join = partial(parallel.join, shard="fsdp" in asked)
     processes = SimpleNamespace(join=join, most=parallel.most, leave=parallel.leave)
 
-    def build_so(
+    def build_in_mode(
         config: GPTConfig,
         weights: Mapping[str, np.ndarray],
         *,
@@ -98,4 +98,4 @@ def mode(words: str) -> SimpleNamespace:
         return Within(build(config, weights, dtype=dtype, device=chosen), setting)
 
     offered = {"capabilities": capabilities, "dtypes": precisions, "cases": cases}
-    return SimpleNamespace(name=name, build=build_so, parallel=processes, **offered)
+    return SimpleNamespace(name=name, build=build_in_mode, parallel=processes, **offered)

@@ -25,7 +25,8 @@ class Linear(nnx.Linear):
 @no_type_check  # the tests' checker does not accept what it inherits
 class GraphDef(nnx.GraphDef):
     """Compared by identity when it is a static argument of jax.jit. nnx's own hashes the whole tree
-    of modules at each call, which takes 0.25 ms, a quarter of the time of a token."""
+    of modules at each call, which takes 0.25 ms, a quarter of the time of a token. There must be
+    only one for each kind of model (see `abstract_model`), or jax.jit compiles again."""
 
     __eq__ = object.__eq__
     __hash__ = object.__hash__

@@ -79,7 +79,7 @@ def mode(words: str) -> SimpleNamespace:
     if "compile" in asked:  # compiling takes seconds for each model
         capabilities, cases = ("grads", "trainer"), ("gpt2", "dropout")
 
-    def build_so(
+    def build_in_mode(
         config: GPTConfig,
         weights: Mapping[str, np.ndarray],
         *,
@@ -92,4 +92,4 @@ def mode(words: str) -> SimpleNamespace:
         return model
 
     offered = {"capabilities": capabilities, "dtypes": precisions, "cases": cases}
-    return SimpleNamespace(name=name, build=build_so, parallel=parallel, **offered)
+    return SimpleNamespace(name=name, build=build_in_mode, parallel=parallel, **offered)

@@ -22,7 +22,7 @@ class Together:
 
     world = World()
     joined: Any = None
-    """The backend's parallel.py, once the processes have joined."""
+    """The backend's `parallel`, once the processes have joined."""
 
     def run(self, backend: str, command: Callable[[], int]) -> int:
         """Run the command. If it fails, end at once: a normal exit would wait for the others, and
@@ -59,7 +59,7 @@ class Together:
         """Join the other processes, if any. Raises `BackendError` if the backend cannot."""
         if self.world.size > 1 and not os.environ.get(CHECK_ONLY):
             if not isinstance(backend, ParallelBackend):
-                raise BackendError(f"{backend.name} has no parallel.py: it trains in one process")
+                raise BackendError(f"{backend.name} offers no `parallel`: it trains in one process")
             backend.parallel.join(self.world.rank, self.world.size)
             self.joined = backend.parallel
             self.world = World(self.world.rank, self.world.size, self.joined.most)

@@ -60,6 +60,7 @@ def test_the_matrix_fails_when_a_mutant_survives(monkeypatch, tmp_path, capsys) 
     alive = Verdict("swap_qk", "numpy", {}, [check])
     dead = Verdict("swap_qk", "torch", {check: ""}, [])
     monkeypatch.setattr(report, "REPORT", tmp_path / "build" / "mutants.json")
+    monkeypatch.setattr(report, "STORED", tmp_path / "stored.json")
     monkeypatch.setattr(matrix, "judge_all", lambda *_: [alive, dead])
     assert matrix.main(["swap_qk"]) == 1
     out = capsys.readouterr().out
@@ -82,11 +83,14 @@ def test_a_report_keeps_what_the_same_sources_have_shown(monkeypatch, tmp_path) 
     report.write_report("today", [swapped, other])
     report.write_report("today", [again])
     assert report.read_report() == report.Report("today", [again, other])
-    report.write_report("tomorrow", [swapped], remember=True)
+    report.write_report("tomorrow", [swapped])
     assert report.read_report() == report.Report("tomorrow", [swapped])
-    report.write_report("later", [other], remember=True)
+    gone = Verdict("deleted_since", "jax")
+    report.write_report("yesterday", [gone, swapped, other], remember=True)
+    report.write_report(now := report.fingerprint(), [again], remember=True)
+    assert report.read_report() == report.Report(now, [again, other])
     report.REPORT.write_text('[{"mutant": "swap_qk"}]', encoding="utf-8")
-    assert report.read_report() == report.Report("", [swapped, other])
+    assert report.read_report() == report.Report("", [again, other])
     assert not report.read_report().stale
 
 

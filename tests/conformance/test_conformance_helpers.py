@@ -19,7 +19,6 @@ from conformance.compare import (
 )
 from conformance.ledger import Ledger
 from conformance.limits import EXACT, FLOAT64, NOISE, ORDER, limit_of
-from conformance.panel import judged
 from conformance.truths.truth import check_truth
 
 ONE = np.ones((2, 3))
@@ -182,16 +181,3 @@ def test_every_pair_of_options_meets() -> None:
     for i, j in itertools.combinations(range(len(values)), 2):
         met = {(row[i], row[j]) for row in COVERING}
         assert met == set(itertools.product(values[i], values[j])), (i, j)
-
-
-@pytest.mark.parametrize(
-    ("named", "expected"),
-    [
-        ([], "numpy torch jax"),
-        (["torch", "numpy"], "numpy torch"),
-        (["my.gpt"], "numpy torch jax my.gpt"),
-        (["my.gpt", "torch", "my.gpt"], "torch my.gpt"),
-    ],
-)
-def test_who_is_judged(named: list[str], expected: str) -> None:
-    assert judged(named) == expected.split()

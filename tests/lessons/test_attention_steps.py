@@ -2,10 +2,7 @@
 
 import re
 
-import numpy as np
-
 from lessons.attention_steps import main
-from lessons.printing import write_matrix
 from shared.protocol import BACKENDS
 from shared.taps import STEPS
 
@@ -35,8 +32,3 @@ def test_every_step_is_shown_with_shapes_and_numbers(capsys):
     assert "1 = 2 = 3" in parts[3]
     for what in ("q [1, 4, 2]", "scores [1, 4, 4]", "weights [1, 4, 4]", "4 = CausalSelfAttention"):
         assert what in parts[4]
-
-
-def test_matrices_are_written_with_as_few_digits_as_do():
-    assert write_matrix(np.array([[1.0, -2.0], [10.0, 0.0]])) == " 1  -2\n10   0"
-    assert write_matrix(np.array([[[1 / 3, 0.0]], [[9.0, 9.0]]])) == "0.33     0"

@@ -56,13 +56,3 @@ def test_without_a_run_one_can_walk_through_fresh_weights(capsys):
     assert "an untrained nanogpt-cpu" in out
     assert "\x1b" not in out, "nothing commands the terminal"
     assert re.search(r"token +a +\\x1b +\[ +3 +1 +m +\\n +b", out)
-
-
-def test_a_text_beyond_the_window_is_walked_from_its_end(trained, capsys):
-    status = main(["--run", str(trained), "--text", "light through"])
-    shown = capsys.readouterr()
-    assert status == 0
-    assert "13 tokens" in shown.err
-    assert "last 8" in shown.err
-    assert re.search(r"token +␣ +t +h +r +o +u +g +h *\n", shown.out)
-    assert "T = 8 tokens" in shown.out

@@ -1,6 +1,7 @@
 """Too little memory is one line: said before anything is tried, or when a framework finds out."""
 
 import importlib
+import sys
 
 import pytest
 
@@ -10,6 +11,7 @@ from shared.commands.terminal import run_command
 from shared.config import GPTConfig
 from shared.errors import CheckpointError
 from shared.layout import init_weights
+from tests.command_line import run_python
 
 
 @pytest.mark.parametrize("module", ["numpy", "torch", "jax.numpy"])
@@ -26,6 +28,15 @@ def test_other_errors_of_a_framework_are_not_hidden() -> None:
 
     with pytest.raises(RuntimeError, match="shapes"):
         run_command(fail)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
+def test_freed_memory_is_used_again() -> None:
+    """By default, the second array would cause hundreds of page faults."""
+    count = "resource.getrusage(resource.RUSAGE_SELF).ru_minflt"
+    code = f"keep(); np.ones(2**21); before = {count}; np.ones(2**21); print({count} - before)"
+    imports = "import resource, numpy as np; from shared.allocator import keep_freed_memory as keep"
+    assert int(run_python("-c", f"{imports}; {code}").stdout) < 100
 
 
 def test_a_sparse_file_that_claims_more_than_there_is(tmp_path, monkeypatch) -> None:

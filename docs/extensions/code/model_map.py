@@ -75,5 +75,6 @@ def show_where(
     if pagename in {f"pages/{page}" for page in PAGES.values()}:
         picture = Map(addresses(app, pagename), pagename)
         tap = next(tap for tap, page in PAGES.items() if pagename == f"pages/{page}")
-        values = f'<a class="values" href="../trace.html#{tap}">Its values, in a real sentence</a>'
+        address = app.builder.get_relative_uri(pagename, "trace")
+        values = f'<a class="values" href="{address}#{tap}">The values of {tap}, in a sentence</a>'
         context["body"] = f'<div class="where">{picture}{values}</div>{context["body"]}'

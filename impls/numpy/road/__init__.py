@@ -1,1 +1,1 @@
-"""The road from counting pairs to the GPT, which uses none of this."""
+"""The road from counting pairs to attention. The GPT uses none of it."""

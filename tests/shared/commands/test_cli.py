@@ -218,7 +218,6 @@ def test_hints_in_a_nox_session_name_that_session(monkeypatch):
     assert program("torch", "sample") == "python -m impls.torch.sample"
     monkeypatch.setenv("NOX_CURRENT_SESSION", "train-torch")
     assert program("torch", "sample") == "nox -s sample-torch --"
-    assert program("torch", "bigram") == "python -m impls.torch.bigram"
     assert program("my.gpt", "train") == "python -m my.gpt.train"
 
 
