@@ -289,5 +289,5 @@ def check_same_files(found: Path, expected: Path, but: Sequence[str] = ()) -> No
     if there != right:
         raise Fault(f"{found} holds {sorted(there)} and not {sorted(right)}")
     files = [name for name in right - set(but) if (expected / name).is_file()]
-    if any(different := filecmp.cmpfiles(found, expected, files, shallow=False)[1:]):
-        raise Fault(f"{found}: {different} are not the unbroken run's")
+    for name in chain(*filecmp.cmpfiles(found, expected, files, shallow=False)[1:]):
+        raise Fault(f"{found / name} is not the unbroken run's")

@@ -31,14 +31,8 @@ def test_a_peer_takes_its_turns(tmp_path, monkeypatch, capsys) -> None:
     readme.write_text("".join(markers("bench")))
     monkeypatch.setattr(bench, "README", readme)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    command = [
-        "python",
-        "-m",
-        "audits.bench",
-        "--against",
-        f"nanogpt={tmp_path}",
-        "--update-readme",
-    ]
+    monkeypatch.setattr(bench, "DEFAULT_PRESET", "classroom")
+    command = f"python -m audits.bench --against nanogpt={tmp_path} --update-readme".split()
     assert run_module(command, monkeypatch) == 0
     monkeypatch.delitem(sys.modules, "model")
     rows = cells_of(capsys.readouterr().out)
