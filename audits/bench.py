@@ -2,8 +2,8 @@
 
 Every backend has its own process. They take turns, so that a machine whose speed drifts is as slow
 for one as for another; a turn is some training steps, and a text with the KV cache until the window
-is full. `--against nanogpt=DIR` lets a checkout of nanoGPT take its turns, too; its step is eager
-PyTorch, as on a CPU its train.py is. Run nothing else meanwhile.
+is full. `--against nanogpt=DIR` lets a checkout of nanoGPT take its turns, too, without
+torch.compile, as its README advises on a CPU. Run nothing else meanwhile.
 """
 
 import contextlib
@@ -116,8 +116,8 @@ WORK: Work = {}
 
 
 def set_up(subject: str, config: GPTConfig, train: TrainConfig) -> str:
-    """Make ready what is measured, and do it once: it may compile. Returns the names of the kernels
-    of matrix products, as far as they are known."""
+    """Build the work and do it once, because it may compile. Returns the names of the kernels for
+    matrix products, if known."""
     name, _, directory = subject.partition("=")
     make, of = (nanogpt_work, directory) if directory else (backend_work, name)
     try:

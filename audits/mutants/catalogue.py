@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from audits.mutants.mutant import CHAPTERS, Edit, Edits, Mutant, Source
+from audits.mutants.mutant import CHAPTERS, HEALTHY, Edit, Edits, Mutant, Source
 from audits.mutants.plant import MutantError
 from shared.protocol import BACKENDS
 
@@ -101,6 +101,8 @@ def chapters_of(names: str | Sequence[str]) -> tuple[str, ...]:
 THEMES = tuple(map(read_theme, TABLES.values()))
 CATALOGUE: dict[str, Mutant] = {mutant.name: mutant for theme in THEMES for mutant in theme.mutants}
 """By name, in the order of the data flow."""
+TASKS = {(m.name, backend) for m in (*CATALOGUE.values(), HEALTHY) for backend in m.edits}
+"""Every mutant, and the healthy copy, with every backend that it is planted in."""
 
 
 def find(name: str) -> Mutant:

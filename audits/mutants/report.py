@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from audits.mutants.catalogue import CATALOGUE
-from audits.mutants.mutant import HEALTHY
+from audits.mutants.catalogue import TASKS
 from conformance import gate
 from conformance.limits import EXACT
 from shared.files import explained, write_whole
@@ -74,11 +73,10 @@ def write_report(current: str, verdicts: Sequence[Verdict], *, remember: bool = 
     """Write build/mutants.json, and with `remember` audits/mutants.json. Earlier verdicts are kept
     (in build/ those on the same sources), so that judging one mutant does not discard all others.
     Raises `RunError` if a file cannot be written."""
-    tasks = {(name, backend) for name, mutant in CATALOGUE.items() for backend in mutant.edits}
     for path, of in ((REPORT, current), (STORED, ""))[: 1 + remember]:
         known = _read(path)
         kept = known.verdicts if known is not None and known.fingerprint == of else []
-        kept = [v for v in kept if (v.mutant, v.backend) in tasks or v.mutant == HEALTHY.name]
+        kept = [v for v in kept if (v.mutant, v.backend) in TASKS]
         merged = {(v.mutant, v.backend): v for v in [*kept, *verdicts]}
         checks = sorted({check for v in merged.values() for check in (*v.fallen, *v.passed)})
         rows = {f"{v.mutant} in {v.backend}": _row(v, checks) for v in merged.values()}

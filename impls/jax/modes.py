@@ -3,16 +3,14 @@
 Join several with "+": "jax@gpu+bf16".
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import jax
-import numpy as np
 
-from shared.config import GPTConfig
 from shared.errors import BackendError, ConfigError
 from shared.protocol import CAPABILITIES, PRECISIONS
 from .backend import build, find_device
@@ -87,15 +85,9 @@ def mode(words: str) -> SimpleNamespace:
     join = partial(parallel.join, shard="fsdp" in asked)
     processes = SimpleNamespace(join=join, most=parallel.most, leave=parallel.leave)
 
-    def build_in_mode(
-        config: GPTConfig,
-        weights: Mapping[str, np.ndarray],
-        *,
-        dtype: str = "float32",
-        device: str = "cpu",
-    ) -> Within:
-        chosen = devices[0] if devices else device
-        return Within(build(config, weights, dtype=dtype, device=chosen), setting)
+    def build_in_mode(*given: Any, device: str = "cpu", **options: Any) -> Within:
+        model = build(*given, device=devices[0] if devices else device, **options)
+        return Within(model, setting)
 
     offered = {"capabilities": capabilities, "dtypes": precisions, "cases": cases}
     return SimpleNamespace(name=name, build=build_in_mode, parallel=processes, **offered)

@@ -3,17 +3,15 @@
 Join several with "+": "torch@cuda+compile+bf16".
 """
 
-from collections.abc import Mapping
 from types import SimpleNamespace
+from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch._inductor.cpp_builder import get_cpp_compiler
 from torch._inductor.exc import InvalidCxxCompiler
 
-from shared.config import GPTConfig
 from shared.errors import BackendError, ConfigError
 from shared.protocol import CAPABILITIES, PRECISIONS
 from .backend import TorchModel, build, find_device
@@ -79,14 +77,8 @@ def mode(words: str) -> SimpleNamespace:
     if "compile" in asked:  # compiling takes seconds for each model
         capabilities, cases = ("grads", "trainer"), ("gpt2", "dropout")
 
-    def build_in_mode(
-        config: GPTConfig,
-        weights: Mapping[str, np.ndarray],
-        *,
-        dtype: str = "float32",
-        device: str = "cpu",
-    ) -> TorchModel:
-        model = build(config, weights, dtype=dtype, device=devices[0] if devices else device)
+    def build_in_mode(*given: Any, device: str = "cpu", **options: Any) -> TorchModel:
+        model = build(*given, device=devices[0] if devices else device, **options)
         if "compile" in asked:
             compile_forward(model.gpt)
         return model

@@ -43,7 +43,7 @@ def write_exercise(folder: Path, gaps: Collection[str] = GAPS) -> None:
     """Make `folder`, whole or not at all. What is not among `gaps` is as in the NumPy backend.
     Raises `RunError` if it cannot be written, or something is there already."""
     if all(path.suffix == ".pyc" for path in folder.rglob("*") if path.is_file()):
-        shutil.rmtree(folder, ignore_errors=True)  # removing the files leaves those of Python
+        shutil.rmtree(folder, ignore_errors=True)  # deleting the sources leaves these
     with (
         explained("write the exercise to", folder),
         tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary,

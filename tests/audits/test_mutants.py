@@ -9,7 +9,7 @@ import pytest
 from audits.contained import work_off
 from audits.mutants import __main__ as matrix
 from audits.mutants import report, show
-from audits.mutants.catalogue import CATALOGUE, SEEN, THEMES, find
+from audits.mutants.catalogue import CATALOGUE, SEEN, TASKS, THEMES, find
 from audits.mutants.judging import SUITE, Task, judge_all
 from audits.mutants.mutant import HEALTHY, OPTIMIZER, Edit, Mutant
 from audits.mutants.plant import MutantError, mutate
@@ -97,9 +97,8 @@ def test_a_report_keeps_what_the_same_sources_have_shown(monkeypatch, tmp_path) 
 def test_what_is_stored_is_of_the_mutants_and_checks_that_there_are() -> None:
     """`nox -s mutants -- --remember` stores it; `-- NAME --remember` is enough for a new one."""
     stored = report._read(report.STORED)
-    tasks = {(name, backend) for name, mutant in CATALOGUE.items() for backend in mutant.edits}
-    assert {(v.mutant, v.backend) for v in stored.verdicts if v.mutant != "healthy"} == tasks
-    assert all(v.killed == (v.mutant != "healthy") for v in stored.verdicts)
+    assert {(v.mutant, v.backend) for v in stored.verdicts} == TASKS
+    assert all(v.killed == (v.mutant != HEALTHY.name) for v in stored.verdicts)
     files = {path.name: path.read_text(encoding="utf-8") for path in SUITE.rglob("test_*.py")}
     for check in {check for v in stored.verdicts for check in (*v.fallen, *v.passed)} - {"process"}:
         file, _, function = check.partition("::")

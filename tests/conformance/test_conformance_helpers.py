@@ -3,6 +3,7 @@
 import itertools
 import math
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from conformance.compare import (
 )
 from conformance.ledger import Ledger
 from conformance.limits import EXACT, FLOAT64, NOISE, ORDER, limit_of
+from conformance.panel import Panel
 from conformance.truths.truth import check_truth
 
 ONE = np.ones((2, 3))
@@ -181,3 +183,10 @@ def test_every_pair_of_options_meets() -> None:
     for i, j in itertools.combinations(range(len(values)), 2):
         met = {(row[i], row[j]) for row in COVERING}
         assert met == set(itertools.product(values[i], values[j])), (i, j)
+
+
+def test_a_built_in_backend_claims_everything_though_it_had_nothing() -> None:
+    idle: Any = SimpleNamespace(name="idle", build=lambda *_, **__: object())
+    panel = Panel({"numpy": idle, "my.gpt": idle})
+    assert panel.lacking(["generate"]) == {"my.gpt"}
+    assert panel.lacking([]) == set()

@@ -88,6 +88,14 @@ def test_samples_are_alone_on_standard_output(backend: str, tmp_path: Path) -> N
     assert session.run.call_args.kwargs["stderr"] is None
 
 
+def test_the_quick_check_is_of_files_that_exist(tmp_path: Path) -> None:
+    session = fake_session(tmp_path)
+    SESSIONS["quick"](session)
+    files = [word for word in commands(session)[0] if word.endswith(".py")]
+    assert files
+    assert all((ROOT / file).is_file() for file in files)
+
+
 @pytest.mark.parametrize(
     ("given", "run"),
     [

@@ -6,14 +6,13 @@ from itertools import groupby
 from docutils import nodes
 
 from audits.mutants import report
-from audits.mutants.catalogue import CATALOGUE, THEMES
-from audits.mutants.mutant import Mutant
+from audits.mutants.catalogue import TASKS, THEMES
+from audits.mutants.mutant import HEALTHY, Mutant
 from audits.mutants.report import Verdict
 from docs.extensions.directive import BACKENDS, SiteDirective, raw
 from docs.extensions.template import fill
 
 HOW = "nox -s mutants"
-HEALTHY = "healthy"
 
 
 def chapter_of(check: str) -> str:
@@ -39,13 +38,11 @@ class KillMatrix(SiteDirective):
         if found.stale:
             notes += self.missing(f"what fell was measured before the sources changed: run {HOW}")
         judged = {(v.mutant, v.backend) for v in found.verdicts}
-        wanted = {(name, backend) for name in CATALOGUE for backend in CATALOGUE[name].edits}
-        wanted |= {(HEALTHY, backend) for backend in BACKENDS}
-        if absent := wanted - judged:
-            notes += self.missing(f"not measured: {len(absent)} of {len(wanted)}; run {HOW}")
+        if absent := TASKS - judged:
+            notes += self.missing(f"not measured: {len(absent)} of {len(TASKS)}; run {HOW}")
         for verdict in found.verdicts:
-            if verdict.killed == (verdict.mutant == HEALTHY):
-                how = "survived" if verdict.mutant != HEALTHY else "fell, though it is healthy"
+            if verdict.killed == (verdict.mutant == HEALTHY.name):
+                how = "survived" if verdict.mutant != HEALTHY.name else "fell, though it is healthy"
                 notes += self.missing(f"{verdict.mutant} in {verdict.backend} {how}")
         return [*notes, raw(matrix(found.verdicts), "kills")] if found.verdicts else notes
 
@@ -55,7 +52,7 @@ def matrix(verdicts: Sequence[Verdict]) -> str:
     # In the order of the suite
     checks = sorted({check for v in verdicts for check in (*v.passed, *v.fallen)})
     by_task = {(v.mutant, v.backend): v for v in verdicts}
-    mutants = [v for v in verdicts if v.mutant != HEALTHY]
+    mutants = [v for v in verdicts if v.mutant != HEALTHY.name]
 
     def row(mutant: Mutant) -> tuple[Mutant, dict[str, Verdict], list[tuple[int, str]]]:
         own = {b: by_task[mutant.name, b] for b in BACKENDS if (mutant.name, b) in by_task}

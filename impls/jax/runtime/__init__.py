@@ -1,1 +1,1 @@
-"""How the model is run: in several processes, recorded, measured."""
+"""Running the model: in several processes, recorded, profiled."""

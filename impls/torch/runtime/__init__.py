@@ -1,1 +1,1 @@
-"""How the model is run: in several processes, in mixed precision, recorded, measured."""
+"""Running the model: in several processes, in mixed precision, recorded, profiled."""

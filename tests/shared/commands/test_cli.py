@@ -4,6 +4,7 @@ import re
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 
@@ -113,6 +114,11 @@ def test_a_stopped_training_saves_and_says_where(text, tmp_path, number):
     assert f"python -m impls.numpy.train --out {out} --resume" in stderr
     assert load_checkpoint(checkpoint).moments is not None
     assert (out / "loss.png").exists()
+
+
+def test_training_works_outside_the_main_thread(text):
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(train_main, "numpy", [*SMALL, "--dataset", text]).result() == 0
 
 
 def test_a_limit_is_no_failure_and_says_which_it_was(capsys, text):
