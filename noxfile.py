@@ -209,6 +209,12 @@ def mutants(session: nox.Session) -> None:
     run_module(session, "all", "audits.mutants")
 
 
+@nox.session(venv_backend="none", requires=["env-all"])
+def checks(session: nox.Session) -> None:
+    """Score checks that you write by the planted bugs they find: `-- my_checks.py`."""
+    run_module(session, "all", "audits.mutants.score")
+
+
 @nox.session(name="break", venv_backend="none", requires=["env-all"])
 def break_(session: nox.Session) -> None:
     """Plant one bug and show which checks fail: `-- swap_qk --backend torch`, `-- --list`."""

@@ -1,6 +1,8 @@
 """`python -m lessons.ladder`: how far the exercise is, and what comes next.
 
 Exit status: 0 at the top, 1 on the way, 2 if there is no solution in the folder.
+
+For a course: `--grade` writes the results to a file, `--submissions` judges a whole class.
 """
 
 import sys
@@ -16,11 +18,14 @@ from rich.table import Table
 from rich.text import Text
 from tyro.conf import arg
 
+from conformance import cases
 from lessons.command import command
 from lessons.ladder import exercise
+from lessons.ladder.grade import print_class, write_grade
 from lessons.ladder.rungs import RUNGS, Rung
 from lessons.ladder.subject import Subject
 from lessons.ladder.verdict import BROKEN, OPEN, RIGHT, WRONG, Verdict, judge, raised, show_path
+from shared.commands.options import UsageError
 from shared.errors import BackendError
 from shared.sources import ROOT
 
@@ -38,11 +43,28 @@ class Options:
 
     solution: Annotated[Path | None, arg(metavar="FOLDER")] = None
     """Your solution. Default: impls/exercise/, which is written if it is not there."""
+    grade: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Judge all rungs, also above one that is not right, and write a point for each right one:
+    FILE.json in Gradescope's format, FILE.xml in JUnit's."""
+    submissions: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    """Judge every folder in this one, and print a table of the class."""
+    seed: int = 0
+    """Judge on other weights and batches, which nobody can have prepared for."""
+    seconds: float = 300.0
+    """With --submissions, the time for each solution."""
 
 
 @command
 def main(options: Options) -> int:
     """Climb as far as the solution reaches. Returns the exit status."""
+    if options.seed < 0 or not options.seconds > 0:
+        raise UsageError("--seed is 0 or more, --seconds more than 0")
+    if options.submissions is not None:
+        if options.solution or options.grade:
+            raise UsageError("--submissions judges folders: use it without --solution and --grade")
+        print_class(Console(), options.submissions, options.seed, options.seconds)
+        return 0
+    cases.base_seed = options.seed
     folder = (options.solution or exercise.FOLDER).expanduser().resolve()
     solution = show_path(folder)
     if options.solution is None and not list(folder.glob("*.py")):
@@ -50,16 +72,18 @@ def main(options: Options) -> int:
         print(f"{solution} is written, for you to fill; Git ignores it.")
     if not folder.is_dir():
         raise BackendError(f"there is no folder {solution!r}: cp -r impls/exercise {solution}")
-    verdicts = list(climb(folder))
+    verdicts = list(climb(folder, to_the_end=options.grade is not None))
+    if options.grade is not None:
+        write_grade(options.grade, verdicts)
     console = Console(highlight=False)
     console.width = min(80, console.width)
     show(console, RUNGS, verdicts, solution)
-    return int(verdicts[-1].state != RIGHT)
+    return int(any(verdict.state != RIGHT for verdict in verdicts))
 
 
-def climb(folder: Path) -> Iterator[Verdict]:
-    """The verdicts on the solution in a folder, up to the first rung that is not right. Raises
-    `BackendError` if it holds no solution."""
+def climb(folder: Path, to_the_end: bool = False) -> Iterator[Verdict]:
+    """The verdicts on the solution in a folder, up to the first rung that is not right, or of all
+    rungs. Raises `BackendError` if it holds no solution."""
     top = ROOT if folder.is_relative_to(ROOT) else folder.parent
     if str(top) not in sys.path:
         sys.path.insert(0, str(top))
@@ -74,7 +98,7 @@ def climb(folder: Path) -> Iterator[Verdict]:
     for rung in RUNGS:
         verdict = judge(rung, reference, subject, folder)
         yield verdict
-        if verdict.state != RIGHT:
+        if verdict.state != RIGHT and not to_the_end:
             return
 
 
@@ -91,8 +115,8 @@ def show(console: Console, rungs: list[Rung], verdicts: list[Verdict], name: str
         if begun:
             console.print(ladder(members, met))
     console.print()
-    if verdicts[-1].state != RIGHT:
-        console.print(explanation(verdicts[-1]))
+    if missing := [verdict for verdict in verdicts if verdict.state != RIGHT]:
+        console.print(explanation(missing[0]))
     console.print(f"{climbed} of {len(rungs)} rungs climbed by {name}.")
 
 

@@ -1,13 +1,16 @@
 """The exercise and its ladder: without a solution, with partial, complete and wrong ones."""
 
+import json
 import re
 import shutil
 import sys
 import tomllib
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
+from conformance import cases
 from lessons.ladder import __main__ as command
 from lessons.ladder import exercise
 from lessons.ladder.exercise import GAPS, write_exercise
@@ -146,3 +149,48 @@ def test_an_exception_is_shown_with_its_line_and_no_traceback(
     assert message in shown.out
     assert "Traceback" not in shown.out + shown.err
     assert max(map(len, shown.out.splitlines())) <= 80
+
+
+def test_grades_are_written_for_every_rung(solution: Path, tmp_path, capsys) -> None:
+    """Two gaps at the bottom and one at the top: what lies between is still worth its points."""
+    late = next(gap for gap in GAPS if gap.endswith("AdamW.step"))
+    assemble(solution, [gap for gap in GAPS if gap != late])
+    change(solution / "nn.py", "import math", 'import math\n\nprint("hello")')
+    command_line = ["--solution", str(solution), "--seed", "3", "--grade"]
+    try:
+        assert command.main([*command_line, str(tmp_path / "grade.json")]) == 1
+        unload()
+        assert command.main([*command_line, str(tmp_path / "grade.xml")]) == 1
+    finally:
+        cases.base_seed = 0
+    results = json.loads((tmp_path / "grade.json").read_text())["tests"]
+    assert [result["name"] for result in results] == [f"{r.section}: {r.name}" for r in RUNGS]
+    lost = [result for result in results if result["score"] < result["max_score"]]
+    assert {result["name"].split(":")[0] for result in lost} == {"optimizer"}
+    assert all(result["status"] == "failed" and "to do" in result["output"] for result in lost)
+    assert results[-1]["status"] == "passed"
+    suite = ElementTree.parse(tmp_path / "grade.xml").getroot()
+    assert suite.get("tests") == str(len(RUNGS)) == str(len(suite))
+    failed = {case.get("name") for case in suite if case.find("failure") is not None}
+    assert {f"optimizer: {name}" for name in failed} == {result["name"] for result in lost}
+    assert len(failed) == int(suite.get("failures"))
+
+
+def test_a_class_is_judged_each_in_a_process_of_its_own(tmp_path, capsys) -> None:
+    folder = tmp_path / "class"
+    folder.mkdir()
+    for name in ("ann.b", "bob", "cy", "dan"):
+        assemble(folder / name)
+    change(folder / "bob" / "nn.py", "import math", "import math\n\nwhile True:\n    pass\n")
+    change(folder / "cy" / "nn.py", "import math", 'raise SystemExit("\\x1b[31mno")')
+    change(folder / "dan" / "backend.py", "import numpy", "import os\n\nos._exit(9)\nimport numpy")
+    assert command.main(["--submissions", str(folder), "--seconds", "6"]) == 0
+    table, _, troubles = capsys.readouterr().out.partition("bob: ")
+    rows = {row.split()[0]: row.split()[1:] for row in table.splitlines()[1:]}
+    assert rows["ann.b"] == rows["possible"]
+    assert rows["bob"] == rows["dan"] == ["–"] * 7
+    assert rows["cy"] == ["0"] * 7 + ["embed"]
+    assert "no end after 6 s\n" in troubles
+    assert "cy: error: the files cannot be imported raised: SystemExit: �[31mno" in troubles
+    assert "dan: its process ended with 9" in troubles
+    assert {path.suffix for path in folder.rglob("*")} == {"", ".py", ".b"}, "nothing is written"

@@ -1,0 +1,208 @@
+"""Score checks of your own by the planted bugs that they find.
+
+The checks are a file of tests for pytest. Each takes the fixture `backend`: a GPT as
+shared/protocol.py describes it, healthy or with one bug of the catalogue. A check must pass on the
+healthy one. Exit status 1 if one fails there, 2 if there is nothing to score.
+"""
+
+import contextlib
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from unittest.mock import patch
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from tyro.conf import Positional, arg
+
+from audits.contained import work_off
+from audits.mutants.catalogue import CATALOGUE, THEMES
+from audits.mutants.judging import ENVIRONMENT, time_limit
+from audits.mutants.mutant import HEALTHY, Mutant
+from audits.mutants.plant import plant
+from audits.mutants.report import Verdict, read_report
+from lessons.command import command
+from shared.errors import UserError
+from shared.files import explained, write_whole
+from shared.protocol import Backend, load_backend
+
+PROGRAM = "nox -s checks --"
+EXAMPLE = Path(__file__).with_name("my_checks.py.txt")
+"""What a new file begins with."""
+SECONDS = 10.0
+"""Processor time for one check, as in the suite: some bugs never end."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Your checks."""
+
+    file: Annotated[Positional[Path], arg(metavar="FILE")] = Path("my_checks.py")
+    """A file of tests. It is written, with one check as an example, if it is not there."""
+    backend: Literal["numpy", "torch", "jax"] = "numpy"
+    """The backend to plant the bugs in."""
+    missed: int = 5
+    """How many of the bugs that you have not found to show. Those that most checks of the suite
+    find come first."""
+
+
+@command
+def main(options: Options) -> int:
+    """Plant every bug, run the checks on it, and print the score. Returns the exit status."""
+    console = Console(highlight=False)
+    file = options.file.expanduser().absolute()
+    if not file.exists():
+        with explained("write", file):
+            write_whole(file, EXAMPLE.read_text(encoding="utf-8"))
+        console.print(
+            Text(f"{options.file} is written, with one check for a start."), soft_wrap=True
+        )
+    healthy, *verdicts = judge_all(file, options.backend)
+    if healthy.fallen:
+        for check, message in healthy.fallen.items():
+            told = f"{check} fails on the healthy GPT: {message}"
+            console.print(Text(told, "bold red"), soft_wrap=True)
+        return 1
+    if not healthy.passed:
+        raise UserError(f"{options.file} has no tests: functions called test_…")
+    console.print(themes(verdicts))
+    console.print()
+    console.print(checks(healthy.passed, verdicts))
+    console.print()
+    found = sum(verdict.killed for verdict in verdicts)
+    missed = sorted((v.mutant for v in verdicts if not v.killed), key=hardness(options.backend))
+    if missed[: options.missed]:
+        console.print(Text("not found yet, those first that most checks of the suite find", "bold"))
+    for name in missed[: options.missed]:
+        console.print(Text(f"{name}: {CATALOGUE[name].story}"), soft_wrap=True)
+    where = f"planted in {options.backend}"
+    score = f"{options.file} finds {found} of {len(verdicts)} bugs {where}."
+    console.print(Text(score, "bold"), soft_wrap=True)
+    return 0
+
+
+def judge_all(file: Path, backend: str) -> list[Verdict]:
+    """The verdicts of the checks on the healthy backend and, if it passes, on every mutant."""
+    mutants = [mutant for mutant in CATALOGUE.values() if backend in mutant.edits]
+    with (
+        tempfile.TemporaryDirectory(prefix="checks-") as directory,
+        patch.dict(os.environ, ENVIRONMENT),
+    ):
+        work = partial(judge, file, backend, Path(directory))
+        verdicts = [_verdict(task, backend) for task in work_off(work, [HEALTHY], 120.0, 1)]
+        if verdicts[0].passed and not verdicts[0].fallen:
+            found = work_off(work, mutants, 120.0, 2)
+            verdicts += [_verdict(task, backend) for task in found]
+    return verdicts
+
+
+def _verdict(task: tuple[Mutant, Verdict | str], backend: str) -> Verdict:
+    """A process that crashed or hung has found the bug."""
+    mutant, found = task
+    return Verdict(mutant.name, backend, {"process": found}) if isinstance(found, str) else found
+
+
+def judge(file: Path, backend: str, directory: Path, mutant: Mutant) -> Verdict:
+    """Run the checks on one mutant, in this process."""
+    package = plant(mutant, backend, directory)
+    if str(directory) not in sys.path:
+        sys.path.insert(0, str(directory))
+    verdict = Verdict(mutant.name, backend)
+    try:
+        planted = load_backend(package)
+    except Exception as error:  # a bug may show on import
+        verdict.fallen["import"] = f"{type(error).__name__}: {error}"
+        return verdict
+    watcher = Watcher(planted, verdict)
+    quiet = ("-q", "--tb=no", "-p", "no:cacheprovider", "--import-mode=importlib", "--noconftest")
+    # Settings of a pytest.ini beside the file could change what fails.
+    alone = ("-c", os.devnull, f"--rootdir={file.parent}", "--disable-plugin-autoload")
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        status = pytest.main([*quiet, *alone, str(file)], plugins=[watcher])
+    if status == pytest.ExitCode.INTERRUPTED or not watcher.collected:
+        verdict.fallen.setdefault(file.name, watcher.trouble or f"pytest's status is {status}")
+    return verdict
+
+
+@dataclass
+class Watcher:
+    """A pytest plugin: offers the backend, and notes which checks fail on it."""
+
+    planted: Backend
+    verdict: Verdict
+    collected: bool = False
+    trouble: str = ""
+    """Why the file could not be read."""
+    names: list[str] = field(default_factory=list)
+
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return self.planted
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.trouble = str(report.longrepr).splitlines()[-1]
+
+    def pytest_collection_finish(self) -> None:
+        self.collected = True
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Iterator[None]:
+        with time_limit(SECONDS):
+            return (yield)
+
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
+        if call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception):
+            self.verdict.fallen.setdefault(item.name, call.excinfo.exconly().splitlines()[0])
+        elif call.when == "call":
+            self.verdict.passed.append(item.name)
+
+
+def counts(what: str, *headings: str) -> Table:
+    """A table of numbers, with what they count on the left."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column(what, no_wrap=True, overflow="ellipsis")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def themes(verdicts: list[Verdict]) -> Table:
+    """How many bugs of each kind were found."""
+    killed = {verdict.mutant: verdict.killed for verdict in verdicts}
+    table = counts("bugs in", "found", "of")
+    for theme in THEMES:
+        results = [killed[mutant.name] for mutant in theme.mutants if mutant.name in killed]
+        if results:
+            table.add_row(theme.title.rstrip("."), str(sum(results)), str(len(results)))
+    return table
+
+
+def checks(names: list[str], verdicts: list[Verdict]) -> Table:
+    """What each check finds, and what no other check does."""
+    table = counts("your check", "finds", "alone")
+    for name in names:
+        found = [verdict for verdict in verdicts if name in verdict.fallen]
+        alone = sum(len(verdict.fallen) == 1 for verdict in found)
+        table.add_row(Text(name), str(len(found)), str(alone))
+    return table
+
+
+def hardness(backend: str) -> Any:
+    """A key to sort bugs by: those that most checks of the suite find come first."""
+    report = read_report()
+    known = report.verdicts if report else []
+    fallen = {v.mutant: len(v.fallen) for v in known if v.backend == backend}
+    return lambda name: -fallen.get(name, 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
