@@ -1,4 +1,4 @@
-"""Tests too slow for `tests`: killed trainings, corrupted checkpoints, and hostile surroundings."""
+"""Tests too slow for `tests`: killed trainings and corrupted checkpoints."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
