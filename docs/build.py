@@ -34,8 +34,6 @@ WRONG = re.compile(r"\b(ERROR|CRITICAL): ")
 
 @dataclass(frozen=True)
 class Options:
-    """How to build, and what to do afterwards."""
-
     open: FlagCreatePairsOff[bool] = False
     """Open the site in a browser."""
     strict: FlagCreatePairsOff[bool] = False
@@ -48,7 +46,6 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Build as the options ask. Returns the exit status."""
     check_replaceable(options.out)
     may_run = not options.no_runs
     failures = make(PRODUCERS.values()) if may_run else []

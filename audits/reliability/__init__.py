@@ -10,8 +10,6 @@ class Fault(Exception):
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of one try."""
-
     row: str
     """What was tried."""
     case: str

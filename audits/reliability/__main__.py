@@ -26,8 +26,6 @@ Part = Literal["kills", "corruptions"]
 
 @dataclass(frozen=True)
 class Options:
-    """What to try, and how often."""
-
     kills: int = 100
     """Trainings killed: three of five in NumPy, the others in PyTorch and JAX equally."""
     corruptions: int = 5000
@@ -54,7 +52,6 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Try as the options ask. Returns the exit status."""
     whole = Options(seed=options.seed, processes=options.processes, update_readme=True)
     if options.update_readme and options != whole:
         raise UsageError("--update-readme needs all that is tried by default")

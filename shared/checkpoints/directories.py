@@ -59,10 +59,7 @@ def clean_leftovers(directory: str | Path) -> None:
     """Remove what interrupted saves left in RUN/checkpoints, but put back what was moved aside.
 
     Only the process that may write there may call this: it would remove what another is writing.
-
-    Raises:
-        CheckpointError: something cannot be removed.
-    """
+    Raises `CheckpointError` if something cannot be removed."""
     directory = Path(directory)
     try:
         if directory.is_dir():

@@ -178,7 +178,6 @@ class Tokenizer:
         return [token for token in special if re.search(re.escape(token.encode()), data)]
 
     def to_json(self) -> str:
-        """The contents of a tokenizer.json."""
         return str(self._library.to_str())
 
     @classmethod
@@ -208,7 +207,6 @@ class Tokenizer:
         self.vocab_size = vocab_size
 
     def save(self, path: str | Path) -> None:
-        """Write a tokenizer.json."""
         write_whole(Path(path), self.to_json())
 
     @classmethod
