@@ -234,12 +234,9 @@ class Tokenizer:
 def build_tokenizer(kind: str, text: Text, vocab_size: int | None = None) -> Tokenizer:
     """Build a tokenizer from a text. The same arguments always give the same ids.
 
-    Args:
-        kind: one of `TOKENIZERS`.
-        text: the source of the vocabulary; "byte" ignores it.
-        vocab_size: the maximum number of tokens, for "word" (default 8,000, "<unk>" included) and
-            "bpe" (default 1,024; at least 256, one per byte). A short text may yield fewer. "byte"
-            and "char" have as many as they need, and accept only that number.
+    `vocab_size` is the maximum number of tokens, for "word" (default 8,000, "<unk>" included) and
+    "bpe" (default 1,024; at least 256, one per byte). A short text may yield fewer. "byte" and
+    "char" have as many as they need, and accept only that number.
 
     Raises:
         TokenizerError: an impossible kind or size, or a text with no words or characters, or with
