@@ -43,8 +43,6 @@ REPEATS = 10
 
 @dataclass(frozen=True)
 class Options:
-    """What to measure."""
-
     preset: PresetName = DEFAULT_PRESET
     """The recipe whose training step is measured."""
     rounds: int = 10
@@ -173,7 +171,6 @@ def columns(
 
 @command
 def main(options: Options) -> int:
-    """Measure as the options ask. Returns the exit status."""
     if options.update_readme and not (options.against and options.preset == DEFAULT_PRESET):
         raise UsageError("--update-readme needs --against, and the default preset")
     if options.rounds < 1:

@@ -121,11 +121,8 @@ def run_suite() -> int:
 
 
 def require_proof(before: str) -> None:
-    """Require that the run that just passed ran every test, on these sources.
-
-    Raises:
-        NotProven: it did not, or the sources have changed since it began.
-    """
+    """Require that the run that just passed ran every test, on these sources. Raises `NotProven`
+    if it did not."""
     try:
         report = json.loads(REPORT.read_text(encoding="utf-8"))
         collected, passed = report["collected"], report["tests"]["passed"]
@@ -143,11 +140,8 @@ def require_proof(before: str) -> None:
 
 
 def require_same_versions(environment: Path) -> None:
-    """Require that an environment has the versions that the suite runs with.
-
-    Raises:
-        NotProven: a package that both have differs in version; the message names it.
-    """
+    """Require that an environment has the versions that the suite runs with. Raises
+    `NotProven`, which names a package whose version differs."""
     places = [*environment.glob("lib/python*/site-packages"), environment / "Lib/site-packages"]
     there = versions_in(list(map(str, places)))
     if not there:

@@ -45,8 +45,6 @@ CHECKS = {
 
 @dataclass(frozen=True)
 class Options:
-    """Which backend to judge."""
-
     backend: str = "numpy"
     """One of the three, or the import path of yours."""
     write: FlagCreatePairsOff[bool] = False

@@ -120,11 +120,8 @@ class Judge:
         self.tensors_agree("gradients", grads, models, truths=true_grads)
 
     def same(self, check: str, backend: str, before: object, after: object, message: str) -> None:
-        """Check one backend alone: every array of a structure is the same, bit for bit.
-
-        Raises:
-            Disagreement: the message names the first array that differs.
-        """
+        """Check one backend alone: every array of a structure is the same, bit for bit. Raises
+        `Disagreement`, which names the first array that differs."""
         __tracebackhide__ = True
         for path, error in differences(before, after):
             self.holds(check, backend, error, f"{message}{path and f': {path}'}")
@@ -242,7 +239,6 @@ def differences(before: object, after: object, path: str = "") -> Iterator[tuple
 
 
 def config_of(models: Models) -> GPTConfig:
-    """The configuration that the models share."""
     if not models:
         raise Disagreement("there is nothing to compare: no backend")
     return next(iter(models.values())).config

@@ -154,7 +154,6 @@ def test_of(item: Any) -> str:
 
 
 def parameters_of(item: Any) -> dict[str, Any]:
-    """The parameters of a test."""
     return item.callspec.params if hasattr(item, "callspec") else {}
 
 

@@ -40,7 +40,6 @@ class Subject:
         return self.panel.model(self.name, self.case, self.dtype)
 
     def build(self, weights: Mapping[str, np.ndarray] | None = None) -> Model:
-        """A new model."""
         given = random_weights(self.case) if weights is None else weights
         return self.backend.build(self.case.config, given, dtype=self.dtype)
 

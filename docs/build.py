@@ -34,8 +34,6 @@ WRONG = re.compile(r"\b(ERROR|CRITICAL): ")
 
 @dataclass(frozen=True)
 class Options:
-    """How to build, and what to do afterwards."""
-
     open: FlagCreatePairsOff[bool] = False
     """Open the site in a browser."""
     strict: FlagCreatePairsOff[bool] = False
@@ -48,7 +46,6 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Build as the options ask. Returns the exit status."""
     check_replaceable(options.out)
     may_run = not options.no_runs
     failures = make(PRODUCERS.values()) if may_run else []
@@ -78,18 +75,9 @@ def build_site(
 
     Sphinx cannot tell what is out of date: pages also depend on code, the report and runs.
 
-    Args:
-        source: a directory with index.md. The settings are those of docs/conf.py.
-        out: replaced when the site is complete; if the build fails, its contents stay.
-        strict: whether a missing or old figure fails the build.
-        may_run: whether commands on the pages may be run.
-        failures: what is known to be missing, one line each.
-
-    Returns:
-        What is missing, one line each.
-
-    Raises:
-        UserError: a page is wrong, or with `strict` something is missing.
+    The settings are those of docs/conf.py. `out` is replaced when the site is complete. Returns
+    `failures` and what else is missing, one line each. Raises `UserError` if a page is wrong, or
+    with `strict` if something is missing or old.
     """
     # Imported here because it takes a second, and other commands of docs/ do not need it.
     from sphinx.application import Sphinx

@@ -24,10 +24,7 @@ def commands_of(page: str) -> list[str]:
 
 def check_command(command: str) -> None:
     """Check that a command names an existing session or module, and a bug that can be planted.
-
-    Raises:
-        UserError: it does not; the message says what is wrong.
-    """
+    Raises `UserError`, which says what is wrong."""
     match shlex.split(command, comments=True):
         case ["nox", "-s", session, *rest]:
             if session not in nox_sessions():
@@ -52,7 +49,6 @@ def check_command(command: str) -> None:
 
 @cache
 def nox_sessions() -> frozenset[str]:
-    """The names of all sessions of noxfile.py."""
     text = (ROOT / "noxfile.py").read_text(encoding="utf-8")
     functions = re.findall(r"^@nox\.session.*\ndef (\w+)\(", text, re.MULTILINE)
     named = re.findall(r'^@nox\.session\(name="([\w-]+)"', text, re.MULTILINE)

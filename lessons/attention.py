@@ -43,8 +43,6 @@ NAMES, LETTERS = 7, 11
 
 @dataclass(frozen=True)
 class Options(ModelOptions):
-    """What to look at."""
-
     prompt: str = tyro.MISSING
     """The text. The model sees its last block_size tokens."""
     backend: Annotated[str, arg(metavar="|".join((*BACKENDS, ALL, "MODULE")))] = "torch"
@@ -55,7 +53,6 @@ class Options(ModelOptions):
 
 @command
 def main(options: Options) -> int:
-    """Draw as the options ask. Returns the exit status."""
     first = "torch" if options.backend == ALL else options.backend
     run = options.run or default_run(first)
     checkpoint, tokenizer = load_trained(first, run)

@@ -34,8 +34,6 @@ TEXTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="ut
 
 @dataclass(frozen=True)
 class Options:
-    """The options of the lesson."""
-
     backend: BackendName = "numpy"
     """The backend to compute with."""
 

@@ -39,8 +39,6 @@ EXPLANATION = Path(__file__).with_suffix(".txt").read_text(encoding="utf-8")
 
 @dataclass(frozen=True)
 class Options:
-    """The options of the baseline."""
-
     data: DataOptions = field(default_factory=DataOptions)
     """The text, and its tokenizer."""
     backend: BackendName = "numpy"

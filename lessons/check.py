@@ -26,8 +26,6 @@ from shared.text.datasets import encode_dataset, load_dataset
 
 @dataclass(frozen=True)
 class Options:
-    """The run."""
-
     run: Annotated[Positional[Path], arg(metavar="DIR")] = field(
         default_factory=partial(default_run, "numpy")
     )

@@ -33,8 +33,6 @@ FLOOR_KNOWN = "playlets"
 
 @dataclass(frozen=True)
 class Options:
-    """The runs."""
-
     runs: Positional[tuple[Annotated[Path, arg(metavar="DIR")], ...]] = ()
     """Directories of runs, each with its metrics.jsonl."""
     out: Annotated[Path, arg(metavar="FILE")] = Path("curves.png")
@@ -43,8 +41,6 @@ class Options:
 
 @dataclass(frozen=True)
 class Run:
-    """A run, under its name in a picture."""
-
     label: str
     losses: dict[int, float]
     """Validation losses in bits per byte, by step."""
@@ -58,7 +54,6 @@ class Run:
 
 @command
 def main(options: Options) -> int:
-    """Draw as the options ask. Returns the exit status."""
     if not options.runs:
         raise UsageError(
             "name the runs to draw, such as: python -m lessons.curves runs/numpy runs/torch"

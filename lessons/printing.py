@@ -31,7 +31,6 @@ class Lesson:
         self.console.print(Text.assemble(("Look at ", "bold"), text))
 
     def show(self, table: RenderableType) -> None:
-        """A table or a line, indented."""
         self.console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
     def matrices(self, **named: Float[np.ndarray, "*B T C"] | str) -> None:

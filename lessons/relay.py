@@ -45,8 +45,6 @@ hand-over, causes 2.3e-07; moments that are dropped cause 1.6, a repeated step 1
 
 @dataclass(frozen=True)
 class Options(TrainingOptions):
-    """The backends, and the training."""
-
     order: Annotated[tuple[str, ...], arg(metavar="BACKEND BACKEND …")] = ("torch", "jax", "numpy")
     """The backends, a leg each. One may run several."""
     steps: int = 60
@@ -58,8 +56,6 @@ class Options(TrainingOptions):
 
 
 class Difference(NamedTuple):
-    """The difference between two runs."""
-
     size: float
     """The largest |a − b| divided by the largest |a| or |b| of a tensor."""
     where: str
@@ -68,7 +64,6 @@ class Difference(NamedTuple):
 
 @command
 def main(options: Options) -> int:
-    """Run the relay as the options ask. Returns the exit status."""
     legs = len(options.order)
     if legs < 2:
         raise UsageError("a relay needs two backends or more, such as --order torch jax")

@@ -25,8 +25,6 @@ TEXTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="ut
 
 @dataclass(frozen=True)
 class Options:
-    """The texts."""
-
     dataset: DatasetName = "auto"
     """auto: tinyshakespeare if available, otherwise playlets. FILE: any UTF-8 text."""
     text: str = "Hello, naïve king of 42 zebras 🦓"
@@ -35,7 +33,6 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Compare as the options ask. Returns the exit status."""
     if not options.text:
         raise UsageError("the text is empty: there is nothing to cut into tokens")
     dataset = load_dataset(options.dataset)

@@ -36,8 +36,6 @@ SENTENCES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding
 
 @dataclass(frozen=True)
 class Options(ModelOptions):
-    """The text and the model."""
-
     backend: BackendName = "numpy"
     """The backend to compute with."""
     text: str = "The cat sat"
@@ -48,7 +46,6 @@ class Options(ModelOptions):
 
 @command
 def main(options: Options) -> int:
-    """Walk as the options ask. Returns the exit status."""
     subject, checkpoint, tokenizer = (_untrained if options.untrained else _trained)(options)
     config = checkpoint.config
     ids = encode_prompt(tokenizer, options.text, config.block_size)[-config.block_size :]

@@ -217,7 +217,6 @@ class Preset:
 
 
 def preset_names() -> list[str]:
-    """The available presets, in alphabetical order."""
     return sorted(path.stem for path in PRESETS.glob("*.toml"))
 
 

@@ -82,10 +82,7 @@ def start(
     backend: str, size: int, command: Sequence[str], **options: Any
 ) -> list[subprocess.Popen[bytes]]:
     """Start `python COMMAND` in `size` processes on this machine. Returns them, or mpiexec's.
-
-    Raises:
-        BackendError: mpiexec is not installed.
-    """
+    Raises `BackendError` if mpiexec is not installed."""
     backend, _, _ = backend.partition("@")
     environment = os.environ | options.pop("env", {})
     if backend == "numpy":

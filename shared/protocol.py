@@ -233,11 +233,8 @@ def _import(path: str, name: str) -> Any:
 
 
 def check_weights(config: GPTConfig, weights: Mapping[str, np.ndarray]) -> None:
-    """Accept exactly the tensors of the manifest, in their shapes.
-
-    Raises:
-        InputError: naming the first tensor that is missing, unknown or misshapen.
-    """
+    """Accept exactly the tensors of the manifest, in their shapes. Raises `InputError`, which
+    names the first tensor that is missing, unknown or misshapen."""
     shapes = tensor_shapes(config)
     for name in [*shapes, *weights]:
         if name not in weights:

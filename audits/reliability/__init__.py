@@ -1,4 +1,4 @@
-"""Tests too slow for `tests`: killed trainings, corrupted checkpoints, and hostile surroundings."""
+"""Tests too slow for `tests`: killed trainings and corrupted checkpoints."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +10,6 @@ class Fault(Exception):
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of one try."""
-
     row: str
     """What was tried."""
     case: str

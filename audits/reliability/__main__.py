@@ -1,12 +1,10 @@
-"""Try hard to lose data: kill trainings, corrupt checkpoints, and meet hostile surroundings (closed
-terminals, planted links, odd metrics and texts).
+"""Try hard to lose data: kill trainings, and corrupt checkpoints.
 
 Exit status 1 if anything is lost, wrongly accepted, or ends in a traceback.
 """
 
 import shlex
 import sys
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
@@ -17,21 +15,17 @@ from tyro.conf import FlagCreatePairsOff
 from audits.readme import README, update_readme
 from audits.reliability import Result
 from audits.reliability.corruptions import try_corruptions
-from audits.reliability.hostile import try_hostile
 from audits.reliability.trainings import try_kills
 from lessons.command import command
 from shared.commands.options import UsageError
 from shared.commands.terminal import escape_controls
 
 PROGRAM = "python -m audits.reliability"
-Part = Literal["kills", "corruptions", "hostile"]
-KINDS = ("lost", "outside", "traceback")
+Part = Literal["kills", "corruptions"]
 
 
 @dataclass(frozen=True)
 class Options:
-    """What to try, and how often."""
-
     kills: int = 100
     """Trainings killed: three of five in NumPy, the others in PyTorch and JAX equally."""
     corruptions: int = 5000
@@ -39,8 +33,7 @@ class Options:
     seed: int = 0
     """Seed of all choices, except those that depend on the clock."""
     only: Part | None = None
-    """Run only this part. hostile: 50 terminals closed, 7 links planted, 500 files of metrics, 32
-    texts within a limit of memory, 3 times two trainings at once."""
+    """Run only this part."""
     case: str | None = None
     """Run only this case of the part, as named in the messages."""
     processes: int = 2
@@ -59,7 +52,6 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Try as the options ask. Returns the exit status."""
     whole = Options(seed=options.seed, processes=options.processes, update_readme=True)
     if options.update_readme and options != whole:
         raise UsageError("--update-readme needs all that is tried by default")
@@ -67,7 +59,6 @@ def main(options: Options) -> int:
     parts: dict[Part, Callable[[], list[Result]]] = {
         "kills": lambda: try_kills(options.kills, seed, processes, case),
         "corruptions": lambda: try_corruptions(options.corruptions, seed, processes, case),
-        "hostile": lambda: try_hostile(seed, case),
     }
     found = {part: parts[part]() for part in parts if options.only in (None, part)}
     table = markdown(found)
@@ -85,19 +76,13 @@ def main(options: Options) -> int:
 
 def markdown(found: dict[Part, list[Result]]) -> str:
     """The table, also for README.md: what was tried, and how often it ended badly."""
-    lines = ["| part | tried | work lost | written outside | tracebacks |", "|---|" + "--:|" * 4]
+    lines = ["| part | tried | work lost | tracebacks |", "|---|--:|--:|--:|"]
     for part, results in found.items():
-        badly = Counter(kind_of(result) for result in results if result.fault)
-        counts = len(results), *(badly[kind] for kind in KINDS)
-        lines.append(f"| {part} | {' | '.join(f'{count:,}' for count in counts)} |")
+        faults = [result for result in results if result.fault]
+        tracebacks = sum("Traceback" in fault.how for fault in faults)
+        lost = len(faults) - tracebacks  # a damaged file that was accepted is work lost, too
+        lines.append(f"| {part} | {len(results):,} | {lost:,} | {tracebacks:,} |")
     return "\n".join(lines) + "\n"
-
-
-def kind_of(fault: Result) -> str:
-    """Which of `KINDS` a fault is. A damaged file that was accepted is work lost, too."""
-    if "Traceback" in fault.how:
-        return "traceback"
-    return "outside" if fault.row == "link" else "lost"
 
 
 if __name__ == "__main__":

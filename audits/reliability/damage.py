@@ -42,7 +42,6 @@ class Scene:
         return "as saved" if self.victim.ours else "as the bytes say"
 
     def pick(self, suffix: str = "") -> str:
-        """One of the victim's files."""
         return self.rng.choice([name for name in self.victim.files if name.endswith(suffix)])
 
     def seal(self, weights: Tensors | None = None) -> Rule:

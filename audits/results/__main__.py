@@ -27,8 +27,6 @@ from shared.text.datasets import load_dataset
 
 @dataclass(frozen=True)
 class Options:
-    """What to train."""
-
     preset: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="|".join(preset_names()))] = ()
     """A preset. By default all but `baby-gpt`."""
     backend: UseAppendAction[tuple[Literal["numpy", "torch", "jax"], ...]] = ()
@@ -39,7 +37,6 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Train as the options ask. Returns the exit status."""
     presets = record.chosen(options.preset)
     backends = [name for name in BACKENDS if not options.backend or name in options.backend]
     dataset = load_dataset(options.dataset)

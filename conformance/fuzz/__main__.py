@@ -36,8 +36,6 @@ EXAMPLES, RULES = 30, 25
 
 @dataclass(frozen=True)
 class Options:
-    """How long to fuzz, and which backends."""
-
     minutes: float = 10.0
     """Stop after this many minutes. Shortening a failing example may take a few more."""
     seed: Annotated[int | None, arg(metavar="INT")] = None
@@ -56,7 +54,6 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Fuzz as the options ask. Returns the exit status."""
     seed = secrets.randbelow(2**32) if options.seed is None else options.seed
     end = monotonic() + 60 * options.minutes
     if "jax" in judged(options.backend):

@@ -89,7 +89,6 @@ def flat(value: Any, name: str = "") -> Iterator[tuple[str, np.ndarray]]:
 
 
 def size(array: np.ndarray) -> float:
-    """The largest finite entry."""
     return float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
 
 
@@ -182,10 +181,7 @@ class Caller(RuleBasedStateMachine):
         """Check that the answers agree within the limit of a check of the suite, plus the drift of
         the steps so far. Errors are relative to the largest entry of the whole answer, or to
         `floor` if that is larger: in a small random model, all entries may be near zero by chance,
-        while rounding is not.
-
-        Raises:
-            Disagreement: they do not, or differ in names, shapes or precision.
+        while rounding is not. Raises `Disagreement`.
         """
         if len(answers) < 2:  # the others do not claim it
             return

@@ -91,6 +91,6 @@ def render_page(report: dict[str, Any]) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["number"] = lambda value: "–" if value is None else number(value)
+    environment.filters["number"] = number
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(report=report, dtypes=("float64", "float32"))

@@ -65,9 +65,11 @@ def cell(row: Row, backend: str, not_offered: str) -> Text:
     return Text(number(row.errors[backend]), "bold red" if backend in row.failed else "")
 
 
-def number(value: float) -> str:
-    """Format an error; exactly zero is 0, not 0.0e+00."""
-    return "0" if value == 0 else f"{value:.1e}"
+def number(value: float | str | None) -> str:
+    """Format an error, which may be "inf" in a report; exactly zero is 0, not 0.0e+00."""
+    if value is None:
+        return "–"
+    return "0" if value == 0 else f"{float(value):.1e}"
 
 
 def save_picture(table: Table, path: str) -> None:

@@ -193,7 +193,6 @@ IMPOSSIBLE = [
 
 
 def test_sizes() -> None:
-    """Given sizes, defaults, and impossible sizes."""
     for kind, text, size, vocab_size in SIZES:
         assert build_tokenizer(kind, text, size).vocab_size == vocab_size
     for kind, text, size, message in IMPOSSIBLE:

@@ -55,7 +55,6 @@ def check_programs() -> None:
 
 
 def check_what_is_needed() -> None:
-    """Check the programs and the site."""
     check_programs()
     if not (built_site() / "index.html").is_file():
         raise UserError(f"there is no site in {built_site()}: build it with nox -s docs")

@@ -48,8 +48,6 @@ def model_of(driver: Chrome) -> tuple[Model, Callable[[str], np.ndarray], list[s
 
 
 class Figure:
-    """An interactive figure on an open page."""
-
     name: ClassVar[str]
 
     def __init__(self, driver: Chrome) -> None:

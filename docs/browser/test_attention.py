@@ -15,8 +15,6 @@ CHOICES = [(0, 0, 0, "numpy"), (1, 1, 2, "torch"), (3, 0, 3, "jax"), (2, 1, 1, "
 
 
 class Explorer(Figure):
-    """The explorer on an open page."""
-
     name = "attention"
 
     def weights(self, sentence: int, layer: int, head: int, backend: str) -> Any:

@@ -23,7 +23,6 @@ copy.querySelectorAll(".aside").forEach((hidden) => hidden.remove()); return cop
 
 
 def first_three(driver: Chrome) -> WebElement:
-    """The first three columns of the page."""
     return driver.find_element(By.CSS_SELECTOR, ".three:has(.unit)")
 
 

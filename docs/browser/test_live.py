@@ -25,8 +25,6 @@ ROUNDING = {"rtol": 1e-12, "atol": 1e-13}
 
 
 class Box(Figure):
-    """The box on the first page."""
-
     name = "box"
 
     def write(self, text: str) -> str:

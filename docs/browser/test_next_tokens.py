@@ -25,8 +25,6 @@ ROWS = 12
 
 
 class Table(Figure):
-    """The table on an open page."""
-
     name = "next_tokens"
 
     def choose(self, prompt: int, config: SampleConfig) -> None:

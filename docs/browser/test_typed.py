@@ -13,8 +13,6 @@ from docs.browser.figure import Figure, text_of
 
 
 class Typists(Figure):
-    """The three texts on an open page."""
-
     name = "typed"
 
     def __init__(self, driver: Chrome) -> None:

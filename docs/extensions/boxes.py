@@ -55,7 +55,6 @@ class Try(SiteDirective):
         return self.box("try", f"Try: {self.argument}", *parts)
 
     def output(self, command: str) -> list[nodes.Node]:
-        """The output of the command, folded."""
         producer = printed(command)
         if self.config.minigpt_may_run:
             make([producer])

@@ -23,8 +23,6 @@ AFTER_ALL_PAGES = 850
 
 
 class FromRun(SiteDirective):
-    """The base of these directives."""
-
     def shown(self) -> list[nodes.Node]:
         producer = PRODUCERS.get(self.argument)
         if producer is None:

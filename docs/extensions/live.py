@@ -31,12 +31,8 @@ class Live(Play):
 
 
 def bugs() -> dict[str, dict[str, Any]]:
-    """The bugs of docs/bugs.toml, with their stories.
-
-    Raises:
-        PageError: the text to replace is not in gpt.js exactly once.
-        MutantError: there is no mutant of this name.
-    """
+    """The bugs of docs/bugs.toml, with their stories. Raises `UserError` if the text to replace is
+    not in gpt.js exactly once, or there is no mutant of this name."""
     source = (DOCS / "_static" / "gpt.js").read_text(encoding="utf-8")
     found = tomllib.loads((DOCS / "bugs.toml").read_text(encoding="utf-8"))
     for name, bug in found.items():

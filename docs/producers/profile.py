@@ -18,7 +18,6 @@ COLORS = (
 
 
 def profile_step() -> dict[str, Any]:
-    """What `python -m lessons.profile` measures."""
     return {name: asdict(profile) for name, profile in profile_all(DEFAULT_PRESET).items()}
 
 

@@ -29,8 +29,6 @@ MILESTONES = 6
 
 @dataclass(frozen=True)
 class Options(TrainingOptions):
-    """What to train, and for how long."""
-
     steps: int = 300
     """Optimizer steps of each backend. The learning rate's schedule is fitted to them."""
     prompt: str = "\n"
@@ -41,7 +39,6 @@ class Options(TrainingOptions):
 
 @command
 def main(options: Options) -> int:
-    """Compare as the options ask. Returns the exit status."""
     if not options.prompt:
         raise UsageError("the prompt is empty: there is no token to go on from")
     task, tokenizer, note = _prepare(options)

@@ -30,8 +30,6 @@ class Task:
 
 @dataclass(frozen=True)
 class Report:
-    """The results of a backend."""
-
     losses: list[float]
     """Of every step's batch, before its update, in nats per token."""
     val_loss: float

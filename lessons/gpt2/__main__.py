@@ -48,8 +48,6 @@ PARTS = {
 
 @dataclass(frozen=True)
 class Options:
-    """What to write, and with which GPT-2."""
-
     prompt: str = "Hello, I'm a language model,"
     """The text to continue."""
     max_new_tokens: int = 40
@@ -64,7 +62,6 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Write with GPT-2 as the options ask. Returns the exit status."""
     sampling = SampleConfig(options.max_new_tokens, temperature=0.8, top_k=40, seed=options.seed)
     if not options.backends:
         raise UsageError("name a backend or more: --backends numpy torch jax")

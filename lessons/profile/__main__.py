@@ -18,8 +18,6 @@ from shared.errors import ConfigError
 
 @dataclass(frozen=True)
 class Options:
-    """What to look into."""
-
     backend: Literal["numpy", "torch", "torch@compile", "jax", "all"] = "all"
     """The backend. all: all three, and PyTorch compiled."""
     preset: PresetName = DEFAULT_PRESET
@@ -30,7 +28,6 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Measure as the options ask. Returns the exit status."""
     if options.operations < 0:
         raise ConfigError(f"operations is {options.operations}; it must be 0 or more")
     found = profile_all(options.preset, ALL if options.backend == "all" else (options.backend,))

@@ -77,16 +77,9 @@ def save_checkpoint(
 ) -> None:
     """Write the checkpoint directory `path`, completely or not at all, replacing an existing one.
 
-    The same state gives the same bytes. The parent directory of `path` must exist.
-
-    Args:
-        path: the directory to create.
-        config: the architecture.
-        weights: by canonical name, exactly those of `tensor_shapes(config)`; all float32 or all
-            float64, and written as such.
-        tokenizer: the one whose ids the model was trained on.
-        training: which training run this is, and at which step.
-        moments: the optimizer's state, for resuming; needs `training`.
+    The same state gives the same bytes. The parent directory of `path` must exist. `weights` are
+    exactly those of `tensor_shapes(config)`, all float32 or all float64. `moments`, which only
+    resuming needs, need `training`.
 
     Raises:
         CheckpointError: weights or moments that do not match the manifest or are not finite, parts

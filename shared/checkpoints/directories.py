@@ -59,10 +59,7 @@ def clean_leftovers(directory: str | Path) -> None:
     """Remove what interrupted saves left in RUN/checkpoints, but put back what was moved aside.
 
     Only the process that may write there may call this: it would remove what another is writing.
-
-    Raises:
-        CheckpointError: something cannot be removed.
-    """
+    Raises `CheckpointError` if something cannot be removed."""
     directory = Path(directory)
     try:
         if directory.is_dir():
@@ -93,13 +90,8 @@ def write_directory(
     Returns when it would survive a power cut. After any exception, even Ctrl-C, what was at `path`
     before is still there and nothing is left beside it.
 
-    Args:
-        path: the directory to create.
-        files: their contents by name.
-        check: reads the new directory before it takes its place, and raises if that fails.
-
-    Raises:
-        OSError: disk full, read-only, no parent directory.
+    `check` reads the new directory before it takes its place, and raises if that fails. Raises
+    `OSError`: disk full, read-only, no parent directory.
     """
     temporary = _beside(path, "tmp")
     try:

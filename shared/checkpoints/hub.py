@@ -16,14 +16,7 @@ import numpy as np
 from shared.checkpoints import gpt2_format, parts
 from shared.checkpoints import tensors as tensor_files
 from shared.checkpoints.tensors import HALVES, Header, TensorSpec
-from shared.checkpoints.untrusted import (
-    decode,
-    is_file_name,
-    parse_object,
-    read_bytes,
-    refuse,
-    show,
-)
+from shared.checkpoints.untrusted import is_file_name, parse_object, read_bytes, refuse, show
 from shared.config import GPTConfig
 from shared.layout import tensor_shapes
 
@@ -104,16 +97,3 @@ def _stored(headers: Mapping[Path, Header], config: GPTConfig) -> Iterator[tuple
                 refuse(file, f"tensor {show(name)} is in another file, too")
             seen.add(canonical)
             yield canonical, Stored(file, name, header.tensors[name])
-
-
-def snapshot(repository: Path) -> Path:
-    """The snapshot of `repository`, a directory of the Hub's cache: the one that refs/main names,
-    or the only one."""
-    found = sorted(path for path in (repository / "snapshots").iterdir() if path.is_dir())
-    if parts.exists(repository / "refs", "main"):
-        content = read_bytes(repository / "refs", "main", limit=256)
-        revision = decode(repository / "refs" / "main", content).strip()
-        found = [path for path in found if path.name == revision] or found
-    if len(found) != 1:
-        refuse(repository, f"holds {len(found)} snapshots; give the path of one of them")
-    return found[0]

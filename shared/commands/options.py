@@ -178,15 +178,8 @@ def program(backend: str, command: str) -> str:
 def parse_train(
     backend: str, argv: Sequence[str] | None, load: Callable[[RunOptions], Checkpoint]
 ) -> tuple[TrainOptions, Checkpoint | None]:
-    """Read the command line of a training run.
-
-    Args:
-        backend: the name of the backend whose command line it is.
-        argv: the arguments; None for those of this process.
-        load: loads the checkpoint that --resume or --init-from asks for.
-
-    Returns:
-        The options, and with --resume or --init-from the checkpoint to start from.
+    """Read the command line of a training run. Returns its options, and with --resume or
+    --init-from the checkpoint to start from, which `load` loads.
 
     Raises:
         UserError: an unknown option, an impossible value, two that contradict each other, or one

@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from shared.checkpoints import hub, parts
+from shared.checkpoints import parts
 from shared.checkpoints.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint
 from shared.commands.options import default_run, program
 from shared.commands.terminal import say
@@ -75,14 +75,12 @@ def _load_newest(path: Path) -> Checkpoint:
 
 
 def _checkpoint_directory(backend: str, run: Path) -> Path:
-    """What to load: `run` itself, its newest checkpoint or snapshot; or the directory of a file."""
+    """What to load: `run` itself, its newest checkpoint, or the directory of a file."""
     if run.is_file() or run.name == "checkpoints":
         run = run.parent
     if any(parts.exists(run, name) for name in (parts.CONFIG, *parts.WEIGHTS)):
         return run
     path = newest_checkpoint(run)
-    if path is None and (run / "snapshots").is_dir():
-        return hub.snapshot(run)
     if path is None:
         if run != default_run(backend) and not run.parent.exists():  # perhaps a name on the Hub
             check_exists(run)

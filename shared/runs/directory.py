@@ -36,7 +36,6 @@ class RunDirectory:
         self.lock = path / ".lock"
 
     def holds_a_run(self) -> bool:
-        """Whether a run has been saved here."""
         return any(path.exists() for path in (self.metrics, self.checkpoints, self.replaced))
 
     def check_writable_as(self, *, resume: bool = False, overwrite: bool = False) -> None:
@@ -129,10 +128,7 @@ class RunDirectory:
     def retire(self, rows: Sequence[Metrics], keep: int) -> None:
         """Remove all checkpoints but the `keep` newest and the one with the lowest validation loss.
 
-        Each is renamed first, so that a crash leaves no half of it in its place.
-
-        Raises:
-            RunError: one cannot be removed.
+        Each is renamed first, so that a crash leaves no half of it in its place. Raises `RunError`.
         """
         steps = sorted(int(path.name) for path in self.checkpoints.iterdir() if path.name.isdigit())
         losses = {row.step: row.val_loss for row in rows if row.val_loss is not None}

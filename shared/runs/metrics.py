@@ -49,11 +49,8 @@ def read_metrics(path: Path) -> list[Metrics]:
 
 
 def keep_metrics(path: Path, last_step: int) -> list[Metrics]:
-    """Return the rows up to `last_step`, and remove all others from the file.
-
-    Raises:
-        RunError: as `read_metrics`, or the file cannot be written.
-    """
+    """Return the rows up to `last_step`, and remove all others from the file. Raises `RunError`
+    as `read_metrics` does, or if the file cannot be written."""
     lines, cut_short = _read(path)
     rows = _parse(path, lines)
     kept = [row for row in rows if row.step <= last_step]

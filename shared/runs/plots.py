@@ -23,18 +23,8 @@ def plot_losses(
     band: Band | None = None,
 ) -> None:
     """Draw training and validation loss over the steps, the floor if it is known, and the band of
-    other seeds if it was measured.
-
-    Args:
-        path: the PNG file, replaced as a whole.
-        rows: a run's metrics.
-        floor: the best possible validation loss, in nats per token.
-        title: the title.
-        band: the validation losses to expect.
-
-    Raises:
-        RunError: the file cannot be written.
-    """
+    other seeds if it was measured. The PNG file is replaced as a whole. Raises `RunError` if it
+    cannot be written."""
     figure, axes = loss_figure("loss (nats per token)", title)
     trained = [(row.step, row.loss) for row in rows if row.loss is not None]
     if trained:  # the loss of every step's batch: thin, because it is noisy
@@ -65,7 +55,6 @@ def save_figure(path: Path, figure: Figure) -> None:
 
 
 def loss_figure(ylabel: str, title: str) -> tuple[Figure, Axes]:
-    """An empty plot of losses over steps."""
     figure = new_figure(8, 5)
     axes = figure.add_subplot()
     axes.set(xlabel="step", ylabel=ylabel)

@@ -86,8 +86,6 @@ class PlainLines(ProgressDisplay):
 
 
 class Bar(ProgressDisplay):
-    """A rich progress bar."""
-
     def __init__(self, start: int, steps: int) -> None:
         self._bar = Progress(
             TextColumn("step"),

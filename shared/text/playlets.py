@@ -30,8 +30,6 @@ _SLOT = re.compile(r"\{(.*?)\}")
 
 @dataclass(frozen=True)
 class Playlets:
-    """The whole corpus."""
-
     text: str
     """ASCII."""
     split: int

@@ -178,7 +178,6 @@ class Tokenizer:
         return [token for token in special if re.search(re.escape(token.encode()), data)]
 
     def to_json(self) -> str:
-        """The contents of a tokenizer.json."""
         return str(self._library.to_str())
 
     @classmethod
@@ -208,7 +207,6 @@ class Tokenizer:
         self.vocab_size = vocab_size
 
     def save(self, path: str | Path) -> None:
-        """Write a tokenizer.json."""
         write_whole(Path(path), self.to_json())
 
     @classmethod
@@ -236,12 +234,9 @@ class Tokenizer:
 def build_tokenizer(kind: str, text: Text, vocab_size: int | None = None) -> Tokenizer:
     """Build a tokenizer from a text. The same arguments always give the same ids.
 
-    Args:
-        kind: one of `TOKENIZERS`.
-        text: the source of the vocabulary; "byte" ignores it.
-        vocab_size: the maximum number of tokens, for "word" (default 8,000, "<unk>" included) and
-            "bpe" (default 1,024; at least 256, one per byte). A short text may yield fewer. "byte"
-            and "char" have as many as they need, and accept only that number.
+    `vocab_size` is the maximum number of tokens, for "word" (default 8,000, "<unk>" included) and
+    "bpe" (default 1,024; at least 256, one per byte). A short text may yield fewer. "byte" and
+    "char" have as many as they need, and accept only that number.
 
     Raises:
         TokenizerError: an impossible kind or size, or a text with no words or characters, or with

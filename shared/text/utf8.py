@@ -90,7 +90,6 @@ def check_utf8(data: bytes) -> None:
 
 
 def characters_of(text: Text) -> set[str]:
-    """The different characters of a text."""
     return set[str]().union(*(set(part) for _, part in slices(text)))
 
 

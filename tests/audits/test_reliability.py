@@ -10,9 +10,8 @@ import pytest
 from audits.readme import README, markers
 from audits.reliability import Fault, Result, corruptions, trainings
 from audits.reliability import __main__ as command_line
-from audits.reliability.corruptions import memory_limit, try_case, try_corruptions
+from audits.reliability.corruptions import try_case, try_corruptions
 from audits.reliability.damage import DAMAGES
-from audits.reliability.hostile import TRIES, try_one
 from audits.reliability.samples import victims
 from audits.reliability.trainings import STEPS, Unbroken, check_finished, check_state, try_directory
 from shared.checkpoints import tensors as tensor_files
@@ -73,22 +72,6 @@ def test_what_kills_must_not_do_is_noticed(run, unbroken):
         check_state(run, unbroken, STEPS)
 
 
-def test_an_end_that_is_not_explained_is_noticed():
-    def check(status, stderr):
-        trainings.check_explained(trainings.Ended([], status, "", stderr), "disk")
-
-    check(2, "step 1\nerror: the disk is full\nnone saved\n")
-    for status, stderr in (
-        (0, "saved"),
-        (2, "error: something else"),
-        (2, "error: a disk is full\n" + "and\n" * 9),
-        (1, "Traceback (most recent call last):\nOSError: disk"),
-        (-9, "error: disk"),
-    ):
-        with pytest.raises(Fault):
-            check(status, stderr)
-
-
 # Corruptions
 
 
@@ -131,44 +114,26 @@ def test_an_error_that_is_not_one_clear_line_is_found_out(tmp_path, monkeypatch,
     assert try_case(0, 0, tmp_path).fault
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
-def test_memory_without_bound_is_found_out(tmp_path):
-    with memory_limit(tmp_path), pytest.raises(MemoryError):
-        bytearray(2**30)
-    assert len(bytearray(2**28)) == 2**28
-
-
-# Hostile surroundings
-
-
-@pytest.mark.parametrize("case", ["terminal-0", *(f"{name}-1" for name in TRIES)])
-def test_hostile_surroundings_change_nothing(case):
-    result = try_one(case, 0)
-    assert not result.fault, result
-
-
 def test_the_counts_in_the_readme_are_of_what_is_tried_now():
     begin, end = markers("reliability")
     _, _, rest = README.read_text(encoding="utf-8").partition(begin)
     _, _, *lines = rest.partition(end)[0].splitlines()
     rows = dict(line.strip("| ").split(" | ", 1) for line in lines)
     tried = {part: row.partition(" ")[0] for part, row in rows.items()}
-    hostile = sum(times for times, _ in TRIES.values())
     again = "nox -s reliability -- --update-readme"
-    assert list(rows) == ["kills", "corruptions", "hostile"], again
+    assert list(rows) == ["kills", "corruptions"], again
     assert tried["corruptions"] == f"{command_line.Options.corruptions:,}", again
-    assert tried["hostile"] == str(hostile), again
     assert int(tried["kills"]) >= command_line.Options.kills, again
-    assert all(row.endswith(" | 0 | 0 | 0") for row in rows.values())
+    assert all(row.endswith(" | 0 | 0") for row in rows.values())
 
 
 def test_losses_are_counted_by_kind_and_come_with_their_command(monkeypatch, capsys):
-    bad = {"link-1": "", "two-1": "Traceback: E", "two-2": "lost"}
-    results = [Result(case.partition("-")[0], case, how, True) for case, how in bad.items()]
-    results.append(Result("link", "link-0", "not followed"))
-    monkeypatch.setattr(command_line, "try_hostile", lambda seed, case: results)
-    assert command_line.main(["--only", "hostile", "--seed", "3"]) == 1
+    bad = {"1": "Traceback: E", "2": "lost", "3": "lost"}
+    results = [Result("stretched", case, how, True) for case, how in bad.items()]
+    results.append(Result("stretched", "4", "refused"))
+    monkeypatch.setattr(command_line, "try_corruptions", lambda *_: results)
+    assert command_line.main(["--only", "corruptions", "--seed", "3"]) == 1
     out = capsys.readouterr().out
-    assert "\n| hostile | 4 | 1 | 1 | 1 |\n" in out
+    assert "\n| corruptions | 4 | 2 | 1 |\n" in out
     assert "4 tried in 0 s: 3 lost" in out
-    assert "again: python -m audits.reliability --only hostile --seed 3 --case two-1" in out
+    assert "again: python -m audits.reliability --only corruptions --seed 3 --case 1" in out

@@ -2,15 +2,21 @@
 
 import importlib
 import sys
+from contextlib import suppress
+from pathlib import Path
+from random import Random
 
 import pytest
 
+from lessons.alone import peak_memory, run_alone
 from shared.checkpoints.checkpoint import save_checkpoint
 from shared.checkpoints.tensors import read_header
 from shared.commands.terminal import run_command
 from shared.config import GPTConfig
-from shared.errors import CheckpointError
+from shared.errors import CheckpointError, UserError
 from shared.layout import init_weights
+from shared.text.datasets import encode_dataset, fit_tokenizer, load_dataset
+from shared.text.tokenizers import TOKENIZERS
 from tests.command_line import run_python
 
 
@@ -48,3 +54,32 @@ def test_a_sparse_file_that_claims_more_than_there_is(tmp_path, monkeypatch) -> 
     monkeypatch.setattr("shared.checkpoints.tensors.physical_memory", lambda: size - 1)
     with pytest.raises(CheckpointError, match="this machine has 0 GiB"):
         read_header(tmp_path / "model", "model.safetensors", 1)
+
+
+SIZE = 2**20
+TEXTS = [
+    "one, two!\r\n" * (SIZE // 11),
+    "to be or not to be " * (SIZE // 19),
+    "a\n\n\n\n\n\n\n\n" * (SIZE // 9),
+    "".join(Random(1).choices("abcdefgh", k=SIZE)),
+    ",".join(str(7919 * i % 100_003) for i in range(SIZE // 6)),
+    "".join(map(chr, Random(2).choices(range(0x4E00, 0x9000), k=SIZE // 3))),
+    "a" + " " * (SIZE - 2) + "b",
+    "👩🏽\u200d🚀 " * (SIZE // 20),
+]
+"""Texts that take a careless program all memory, or time without end."""
+
+
+def encode_all(kind: str) -> int:
+    for text in TEXTS:
+        Path("text").write_text(text, encoding="utf-8", newline="")
+        with suppress(UserError):
+            dataset = load_dataset("text")
+            encode_dataset(dataset, fit_tokenizer(dataset, kind), 8)
+    return peak_memory() or 0
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_texts_of_any_kind_are_encoded_in_little_memory(kind: str) -> None:
+    """300 MB, most of them for Python and its libraries: a careless program takes 400 per text."""
+    assert run_alone(encode_all, kind) < 300 * 2**20

@@ -103,7 +103,6 @@ def test_a_save_replaces_a_checkpoint_and_nothing_else(c: Path) -> None:
 
 
 def flip(path: Path, at: int) -> None:
-    """Flip one bit of one byte."""
     data = bytearray(path.read_bytes())
     data[at] ^= 1
     path.write_bytes(data)

@@ -49,7 +49,6 @@ def test_tensor_shapes(config: GPTConfig) -> None:
 
 @pytest.mark.parametrize(("config", "count"), COUNTS)
 def test_parameter_counts(config: GPTConfig, count: int) -> None:
-    """The sizes of known models."""
     assert sum(map(math.prod, tensor_shapes(config).values())) == count
 
 

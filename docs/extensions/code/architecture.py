@@ -118,7 +118,6 @@ class Architecture:
     # Rows
 
     def on_stream(self, tap: str, label: str, words: str, *, last: bool = False) -> None:
-        """A box on the stream."""
         self.words(words, STREAM + STREAM_WIDTH / 2 + 0.4)
         if not last:
             self.down_stream()

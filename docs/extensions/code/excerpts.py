@@ -28,8 +28,6 @@ class Line:
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A piece of a source file."""
-
     path: str
     """From the top of the repository, with slashes."""
     node: ast.stmt

@@ -32,12 +32,7 @@ PAGES = {
 
 
 class Map(Architecture):
-    """The architecture with links.
-
-    Args:
-        address: gives the address of a page.
-        here: the page that shows the map.
-    """
+    """The architecture with links, as the page `here` shows it."""
 
     frame = 'role="navigation" aria-label="the parts of the model, and their pages"'
 

@@ -24,14 +24,8 @@ HANGING = 4
 def three_panes(
     panes: Mapping[str, tuple[str, str]], identifier: str, label: str, rows: int = 1
 ) -> str:
-    """The panes and their tabs.
-
-    Args:
-        panes: for each backend, the file and line of its code, or "", and HTML.
-        identifier: unique on the page.
-        label: what the panes have in common.
-        rows: the number of rows, if the HTML gives the row of each of its parts.
-    """
+    """The panes and their tabs: for each backend, the file and line of its code, or "", and HTML.
+    `rows` is their number, if the HTML gives the row of each of its parts."""
     about = {"identifier": identifier, "label": label, "rows": rows}
     return fill("code/three", panes=panes, backends=BACKENDS, head=pane_head, **about)
 

@@ -26,8 +26,6 @@ def title_of(check: str) -> str:
 
 
 class KillMatrix(SiteDirective):
-    """The last run of all mutants."""
-
     optional_arguments = 0
 
     def shown(self) -> list[nodes.Node]:

@@ -13,7 +13,7 @@ from audits.mutants.mutant import Mutant
 from audits.mutants.plant import diff
 from docs.extensions.code.panes import code_block, line_element, three_panes
 from docs.extensions.directive import BACKENDS, SiteDirective, raw
-from docs.extensions.proofs.kills import HOW
+from docs.extensions.proofs.kills import HOW, title_of
 from docs.extensions.template import fill
 
 
@@ -49,7 +49,7 @@ class PlantedBug(SiteDirective):
         notes = []
         if found.stale:
             notes = self.missing(f"what fell was measured before the sources changed: run {HOW}")
-        listing = fill("proofs/fell", backends=BACKENDS, verdicts=verdicts, short=_short)
+        listing = fill("proofs/fell", backends=BACKENDS, verdicts=verdicts, title_of=title_of)
         return [*notes, raw(listing)]
 
 
@@ -75,8 +75,3 @@ def _changes(mutant: Mutant, backend: str) -> Iterable[str]:
         text = f"{line[0]} {next(bare)}"
         kind = "removed" if line[0] == "-" else "added"
         yield f'<span class="{kind}">{line_element(text, html.escape(text))}</span>'
-
-
-def _short(check: str) -> str:
-    """taps, of test_forward.py::test_taps"""
-    return check.rpartition("::")[2].removeprefix("test_")

@@ -60,9 +60,4 @@ def read_report() -> dict[str, Any] | None:
 def table(rows: Sequence[dict[str, Any]], started: str, whole: bool = False) -> str:
     """One row for each check and precision; with `whole`, also the noise."""
     measured = {"rows": rows, "measured": started[:10], "whole": whole}
-    return fill("proofs/conformance", backends=BACKENDS, number=_number, **measured)
-
-
-def _number(value: float | str | None) -> str:
-    """The report has "inf" because JSON has no number for it."""
-    return "–" if value is None else number(float(value))
+    return fill("proofs/conformance", backends=BACKENDS, number=number, **measured)

@@ -16,7 +16,7 @@ from shared.commands.train import train_main
 from shared.config import GPTConfig, SampleConfig
 from shared.protocol import load_backend
 from shared.text.tokenizers import build_tokenizer
-from tests.command_line import TEXT, error_of
+from tests.command_line import TEXT
 
 CONFIG = GPTConfig(271, block_size=16, n_layer=2, n_head=2, n_embd=8, tie_weights=True)
 END = "<|endoftext|>"
@@ -85,19 +85,3 @@ def test_what_is_no_place_for_a_run_or_an_export(gpt2, trained, capsys, place, c
         status = export_main(["--run", "run", "--to", place])
     assert re.search(f"error: .*({REASON})", capsys.readouterr().err)
     assert (status, sorted(Path().rglob("*"))) == (2, before)
-
-
-def test_a_model_in_the_cache_of_the_hub(gpt2: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its directory there stands for what refs/main names, or for the only snapshot."""
-    cached = Path("models--openai-community--gpt2")
-    shutil.copytree(gpt2, cached / "snapshots" / "607a30d7")
-    assert sample_main("numpy", ["--run", str(cached), *GREEDY]) == 0
-    (cached / "snapshots" / "11c5a3d5").mkdir()
-    (cached / "refs").mkdir()
-    for reference, status in (("../../gpt2", 2), ("a\0b", 2), ("607a30d7\n", 0)):
-        (cached / "refs" / "main").write_text(reference)
-        assert sample_main("numpy", ["--run", str(cached), *GREEDY]) == status
-        assert (status == 2) == ("holds 2 snapshots; give the path" in capsys.readouterr().err)
-    (cached / "snapshots" / "607a30d7" / "config.json").unlink()
-    message = error_of(capsys, sample_main("numpy", ["--run", str(cached)]))
-    assert "607a30d7/config.json: this file is missing" in message
