@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from selenium.webdriver import Chrome
+from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from docs.browser import chromium
@@ -30,3 +31,24 @@ def test_words_are_found_from_disk(open_page: Open) -> None:
     )
     found = driver.find_element(By.ID, "search-results").text
     assert "Attention in four steps" in found
+
+
+def test_a_page_is_shown_as_slides(open_page: Open) -> None:
+    driver = open_page("pages/03-attention-in-four-steps", width=1280)
+    headings = driver.find_elements(By.CSS_SELECTOR, "article h2")
+
+    def shown() -> list[str]:
+        every = driver.find_elements(By.CSS_SELECTOR, "article :is(h1, h2)")
+        return [one.text.rstrip("¶#") for one in every if one.is_displayed()]
+
+    driver.find_element(By.CLASS_NAME, "slides-begin").click()
+    assert shown() == [driver.find_element(By.TAG_NAME, "h1").text.rstrip("¶#")]
+    for i, heading in enumerate(headings, 2):
+        ActionChains(driver).send_keys(Keys.ARROW_RIGHT).perform()
+        assert shown() == [heading.text.rstrip("¶#")]
+        assert f"{i} / {len(headings) + 1}" in driver.find_element(By.CLASS_NAME, "slides-bar").text
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= 1280
+    ActionChains(driver).send_keys(Keys.ARROW_RIGHT, Keys.ARROW_LEFT).perform()
+    assert shown() == [headings[-2].text.rstrip("¶#")]
+    ActionChains(driver).send_keys(Keys.ESCAPE).perform()
+    assert len(shown()) == len(headings) + 1
