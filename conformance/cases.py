@@ -34,7 +34,8 @@ class Case:
     config: GPTConfig
     dtypes: tuple[str, ...] = ("float64",)
     large: float = 0.0
-    """1: attention scores and logits beyond 709, whose exp overflows even in float64."""
+    """1: attention scores and logits beyond 709, whose exp overflows even in float64, and inputs of
+    the nonlinearity up to 30."""
     offset: float = 0.0
     """Added to the token embeddings, so that their mean far exceeds the deviations from it."""
     condition: float = 1.0
@@ -117,6 +118,8 @@ def random_weights(case: Case, seed: int = 0) -> dict[str, np.ndarray]:
         if case.large and name.endswith("c_attn.bias"):
             C = case.config.n_embd
             value[C : 2 * C] *= 1500 * case.large  # key biases shift all scores of a row alike
+        if case.large and name.endswith("c_fc.bias"):
+            value *= 30 * case.large
         if case.large and name == "lm_head.weight":
             value *= 500 * case.large
         if name == "transformer.wte.weight":
