@@ -97,17 +97,15 @@ def judge_all(file: Path, backend: str) -> list[Verdict]:
         patch.dict(os.environ, ENVIRONMENT),
     ):
         work = partial(judge, file, backend, Path(directory))
-        verdicts = [_verdict(task, backend) for task in work_off(work, [HEALTHY], 120.0, 1)]
-        if verdicts[0].passed and not verdicts[0].fallen:
-            found = work_off(work, mutants, 120.0, 2)
-            verdicts += [_verdict(task, backend) for task in found]
+        verdicts = []
+        for tasks in ([HEALTHY], mutants):
+            for mutant, found in work_off(work, tasks, 120.0, 2):
+                if isinstance(found, str):  # a crash or a hang shows the bug, too
+                    found = Verdict(mutant.name, backend, {"process": found})
+                verdicts.append(found)
+            if verdicts[0].fallen or not verdicts[0].passed:
+                break
     return verdicts
-
-
-def _verdict(task: tuple[Mutant, Verdict | str], backend: str) -> Verdict:
-    """A process that crashed or hung has found the bug."""
-    mutant, found = task
-    return Verdict(mutant.name, backend, {"process": found}) if isinstance(found, str) else found
 
 
 def judge(file: Path, backend: str, directory: Path, mutant: Mutant) -> Verdict:
