@@ -69,7 +69,7 @@ OPTIONS, COVERING = TABLE["covering"]["options"], TABLE.pop("covering")["rows"]
 CASES, SIZES, TEETH, (FAR,), DROPPING, REAL = (
     [read_case(name, **case) for name, case in group.items()] for group in TABLE.values()
 )
-LONG = SIZES[0]
+LONG, LONGER = SIZES[:2]
 
 
 def design(number: int, row: list[Any]) -> Case:

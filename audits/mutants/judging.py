@@ -24,7 +24,7 @@ from audits.mutants import mutant as kinds
 from audits.mutants.mutant import HEALTHY, OF_THEMES, Mutant
 from audits.mutants.plant import plant
 from audits.mutants.report import Verdict, finders
-from conformance.cases import FAR, LONG, TEETH
+from conformance.cases import FAR, LONG, LONGER, TEETH
 from conformance.conftest import QUICK, RECORDER
 from conformance.ledger import Ledger
 from conformance.recorder import parameters_of
@@ -37,7 +37,7 @@ REFERENCE = {"numpy": "torch", "torch": "numpy", "jax": "numpy"}
 
 SETTINGS = {"gpt2-float64", "original-float64", "erf-float64", "nanogpt-float64", "large-float64"}
 """Float64 shows nearly every bug; four configurations have all options, the fifth overflows."""
-SETTINGS |= {f"{case.name}-float64" for case in (FAR, LONG)}
+SETTINGS |= {f"{case.name}-float64" for case in (FAR, LONG, LONGER)}
 SINGLE = {f"{name}-float32" for name in ("gpt2", "original", *(case.name for case in TEETH))}
 """Show bugs in float32: common errors, and digits lost by a bad algorithm."""
 
@@ -193,7 +193,8 @@ def wanted(mutant: Mutant, backend: str) -> Wanted:
         if check.endswith("digits_are_kept"):  # of a size that shows a bad algorithm
             return setting in SINGLE
         if chapters in (kinds.LIFE, kinds.LONG_TEXTS, kinds.SHAPES):
-            return setting in {"gpt2-float64", "original-float64", f"{LONG.name}-float64", ""}
+            long = {f"{case.name}-float64" for case in (LONG, LONGER)}
+            return setting in {"gpt2-float64", "original-float64", "", *long}
         usual = {"", *SETTINGS, "gpt2-float32"} - {"nanogpt-float64", f"{LONG.name}-float64"}
         return setting in ({"", "gpt2-float64"} if many else usual)
 

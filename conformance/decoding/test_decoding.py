@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conformance.cases import LONG, Case, random_batch
+from conformance.cases import LONG, LONGER, Case, random_batch
 from conformance.judge import Judge
 from conformance.subject import Models, Subject
 from conformance.truths.reference import continue_text, full_logits
@@ -55,8 +55,8 @@ def test_text(models: Models, case: Case, judge: Judge, name: str) -> None:
     same_text(judge, texts, name)
 
 
-@pytest.mark.cases("gpt2", "nanogpt", "original", "erf", "post-erf", LONG.name)
-@pytest.mark.parametrize("end", [60, -5])  # of the prompt: JAX's first cache holds 64 tokens
+@pytest.mark.cases("gpt2", "nanogpt", "original", "erf", "post-erf", LONG.name, LONGER.name)
+@pytest.mark.parametrize("end", [60, -5])  # of the prompt: JAX's caches hold 64, 256, … tokens
 @pytest.mark.needs("decode")
 @pytest.mark.fills("decoded logits", "cached decoding")
 def test_logits_of_every_token(

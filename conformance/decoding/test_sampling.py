@@ -33,6 +33,7 @@ NEVER = -1e5
 LOGITS = {
     "all equal": [0.0] * V,  # 1/32 each, exactly: so half of them reach exactly 1/2
     "ties": [1.0, 2.0, 2.0, 1.0, 2.0, 0.0] * 5 + [2.0, 1.0],
+    "nearly ties": [1.0 + 1e-9 * (i % 7) for i in range(V)],  # in float32 they are ties
     "falling": [3.0 - i for i in range(6)] + [NEVER] * 26,
     "rising": [NEVER] * 26 + [i - 2.0 for i in range(6)],
     "one sure": [0.0, 0.0, 200.0, *[0.0] * 29],
@@ -42,7 +43,7 @@ SETTINGS = [
     {},
     *({"temperature": 0.0} | more for more in ({}, {"top_k": 3}, {"top_p": 0.5})),
     *({"temperature": temperature} for temperature in (1e-30, 1e6)),
-    *({"top_k": k} for k in (1, 2, V, 1000)),
+    *({"top_k": k} for k in (1, 2, V, 2**62)),
     *({"top_p": p} for p in (1.0, 1e-12, 0.5, 1 / 16)),
     {"top_k": 4, "top_p": 0.6, "temperature": 2.0},
 ]

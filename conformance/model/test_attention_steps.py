@@ -36,7 +36,7 @@ def steps_of(backend: AttentionStepsBackend, x: np.ndarray) -> dict[str, np.ndar
     """Every value of the four steps, for x and a random projection."""
     rng = np.random.default_rng(cases.base_seed)
     weight, bias = rng.standard_normal((x.shape[-1], 3 * D)), rng.standard_normal(3 * D)
-    found = backend.attention_steps(x, weight, bias)
+    found = backend.attention_steps(x, weight.astype(x.dtype), bias.astype(x.dtype))
     assert set(found) == set(step_names())
     return found
 
@@ -46,11 +46,12 @@ def random_x() -> np.ndarray:
 
 
 @pytest.mark.cases("gpt2")
-def test_steps(capable: dict[str, AttentionStepsBackend], judge: Judge) -> None:
-    """Every value of every step agrees."""
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+def test_steps(capable: dict[str, AttentionStepsBackend], judge: Judge, scale: float) -> None:
+    """Every value of every step agrees, also where exp of a score overflows."""
     if judge.not_offered and len(capable) < 2:
         skip_not_offered(CHECK, judge)
-    found = judge.each(capable, lambda backend: steps_of(backend, random_x()))
+    found = judge.each(capable, lambda backend: steps_of(backend, scale * random_x()))
     for name in step_names():
         judge.agree(CHECK, {backend: values[name] for backend, values in found.items()}, name)
 
@@ -63,6 +64,8 @@ def test_averages(one: AttentionStepsBackend, subject: Subject) -> None:
     found = steps_of(one, x)
     for step in list(STEPS)[:3]:
         agrees(subject, step, found[f"{step}.y"], expected)
+        single = steps_of(one, x.astype(np.float32))[f"{step}.y"]
+        assert single.dtype == np.float32, f"{step} turns float32 into {single.dtype}"
 
 
 @pytest.mark.needs("trace")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from conformance.cases import random_weights
 from conformance.judge import Judge
 from conformance.subject import Models, Subject
 
@@ -34,3 +35,18 @@ def test_loss_with_gradients_is_the_same_loss(subject: Subject) -> None:
     with_grads, _ = subject.model.loss_and_grads(*subject.batch())
     error = abs(loss - with_grads) / loss
     subject.holds("loss by definition", error, "loss and loss_and_grads differ")
+
+
+@pytest.mark.cases("erf")
+@pytest.mark.dtypes("float64")
+@pytest.mark.fills("loss by definition")
+@pytest.mark.parametrize("shift", [-1000.0, 1000.0])
+def test_a_shift_of_all_logits_changes_no_loss(subject: Subject, shift: float) -> None:
+    """The first channel of ln_f is 1 everywhere, so the first column of lm_head is added to the
+    logits. exp would overflow or be 0 if the largest were not subtracted first."""
+    weights = random_weights(subject.case)
+    weights["transformer.ln_f.weight"][0], weights["transformer.ln_f.bias"][0] = 0.0, 1.0
+    expected = subject.build(weights).loss(*subject.batch())
+    weights["lm_head.weight"][:, 0] += shift
+    error = abs(subject.build(weights).loss(*subject.batch()) - expected) / expected
+    subject.holds("loss by definition", error, f"the loss changes when all logits are {shift} more")

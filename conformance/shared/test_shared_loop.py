@@ -23,7 +23,7 @@ from shared.processes import World
 from shared.protocol import StepResult, TrainState
 from shared.runs.directory import RunDirectory
 from shared.runs.loop import TrainingResult, train
-from shared.runs.metrics import Metrics, append_metrics, read_metrics, write_metrics
+from shared.runs.metrics import Metrics, append_metrics, keep_metrics, read_metrics, write_metrics
 from shared.runs.progress import ProgressDisplay
 from shared.runs.stopping import StopRequest
 from shared.text.datasets import TokenData
@@ -242,8 +242,14 @@ def test_metrics_are_written_and_read(tmp_path: Path) -> None:
     keys = ["step", "loss", "val_loss", "bits_per_byte", "learning_rate", "grad_norm"]
     keys.append("tokens_per_second")
     assert [list(json.loads(line)) for line in path.read_text().splitlines()] == [keys, keys]
-    path.write_text(path.read_text() + json.dumps(asdict(rows[1]))[:-1])
-    assert read_metrics(path) == rows
+    row = json.dumps(asdict(rows[1]))
+    for end in range(1, len(row)):  # killed while it was written
+        with path.open("a") as file:
+            file.write(row[:end])
+        assert read_metrics(path) == keep_metrics(path, 1) == rows
+        append_metrics(path, Metrics(2))
+        assert read_metrics(path) == [*rows, Metrics(2)]
+        assert keep_metrics(path, 1) == rows
     for wrong in ("nonsense", "[1]", "{}", '{"step": true}', '{"step": 1, "val_loss": NaN}'):
         path.write_text(f'{{"step": 0}}\n{wrong}\n')
         with pytest.raises(RunError, match=r"metrics\.jsonl, line 2"):

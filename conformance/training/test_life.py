@@ -4,10 +4,13 @@ Everything here concerns one backend alone and holds bit for bit. Messages name 
 objects share, or that an object wrongly keeps.
 """
 
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
 from itertools import combinations, islice
+from types import FrameType
 
 import numpy as np
 import pytest
@@ -74,15 +77,24 @@ def test_the_model_is_the_trained_one(subject: Subject, optimizer: str) -> None:
 @pytest.mark.needs("grads", "generate")
 @pytest.mark.fills("only training drops")
 def test_only_training_drops(subject: Subject) -> None:
-    """Before a step with dropout and after it, a model gives the results of one without dropout."""
+    """Before a step with dropout, after one that an exception (as of Ctrl-C) ended in its middle,
+    and after a whole one, a model gives the results of one without dropout."""
+
+    def interrupt(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_name.startswith("cross_entropy"):
+            raise KeyboardInterrupt
+
     case = replace(subject.case, config=replace(subject.case.config, dropout=0.0))
     model, undropped = subject.build(), replace(subject, case=case)
     trainer = model.trainer(ADAMW)
-    for when in ("before", "after"):
+    for when in ("before", "after a part of", "after"):
         expected = everything(undropped.build(model.weights()), undropped)
         message = f"{when} a step, a model with dropout and one without differ"
         subject.same("only training drops", expected, everything(model, subject), message)
-        trainer.step(*subject.batch())
+        sys.setprofile(interrupt if when == "before" else None)
+        with suppress(KeyboardInterrupt):
+            trainer.step(*subject.batch())
+        sys.setprofile(None)
 
 
 @pytest.mark.fills("resume")

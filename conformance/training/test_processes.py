@@ -87,6 +87,8 @@ def main() -> None:
     world = find_world(backend.name)
     backend.parallel.join(world.rank, world.size)
     found = trajectory(backend, find_case(case))
+    most = backend.parallel.most(world.rank + 1.0, 70_000.0)
+    assert [round(each) for each in most] == [world.size, 70_000]
     if world.rank == 0:
         np.savez(file, **found)
     backend.parallel.leave(0)

@@ -3,7 +3,6 @@
 import json
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -18,7 +17,6 @@ from docs.extensions.code import model_map
 from docs.extensions.proofs import proof
 from docs.producers import losses, modes
 from docs.producers.drawing import INK
-from shared.errors import BackendError
 from shared.protocol import BACKENDS
 from shared.sources import ROOT
 from shared.taps import tap_names
@@ -143,18 +141,6 @@ def test_losses_are_drawn_in_the_colours_of_the_page() -> None:
     assert "currentColor" in drawing.svg
     assert INK not in drawing.svg
     assert set(re.findall(r'href="#([^"]+)"', drawing.svg)) <= set(ids)
-
-
-def test_the_bar_of_a_mode_that_is_missing_is_left_out(monkeypatch) -> None:
-    def run_alone(function: Any, name: str, task: Any) -> Any:
-        if name == "torch@compile":
-            raise BackendError("there is no C++ compiler")
-        return SimpleNamespace(first_step=4.0, step=0.25)
-
-    monkeypatch.setattr(modes, "run_alone", run_alone)
-    drawing = modes.draw_steps(modes.measure_steps())
-    assert "torch: 4 s, then 250 ms. jax@nojit: 4 s" in drawing.alt
-    assert "torch@compile" not in drawing.alt + drawing.svg
 
 
 def test_losses_in_bfloat16_are_drawn_beside_those_in_float32() -> None:

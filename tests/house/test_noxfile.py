@@ -4,7 +4,6 @@ import re
 import tomllib
 from pathlib import Path
 from unittest.mock import Mock
-from zipfile import ZipFile
 
 import nox.registry
 import pytest
@@ -37,16 +36,6 @@ def commands(session: Mock) -> list[list[str]]:
 
 
 # The sessions
-
-
-def test_a_release_is_the_site_as_a_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("build/site").mkdir(parents=True)
-    Path("build/site/index.html").write_text("<h1>miniGPT</h1>", encoding="utf-8")
-    SESSIONS["release"](session := fake_session(tmp_path))
-    assert commands(session)[-1][1:] == ["-m", "docs.build", "--strict"]
-    with ZipFile("build/site.zip") as archive:
-        assert archive.read("site/index.html") == b"<h1>miniGPT</h1>"
 
 
 @pytest.mark.parametrize(
@@ -86,29 +75,6 @@ def test_samples_are_alone_on_standard_output(backend: str, tmp_path: Path) -> N
     SESSIONS[f"sample-{backend}"](session)
     assert commands(session)[-1][1:] == ["-m", f"impls.{backend}.sample", "--prompt", "ROMEO:"]
     assert session.run.call_args.kwargs["stderr"] is None
-
-
-def test_the_quick_check_is_of_files_that_exist(tmp_path: Path) -> None:
-    session = fake_session(tmp_path)
-    SESSIONS["quick"](session)
-    files = [word for word in commands(session)[0] if word.endswith(".py")]
-    assert files
-    assert all((ROOT / file).is_file() for file in files)
-
-
-@pytest.mark.parametrize(
-    ("given", "run"),
-    [
-        ([], ["conformance.gate", "--always"]),
-        (["-k", "taps"], ["pytest", "conformance", "--report", "build", "-k", "taps"]),
-        (["conformance/a.py::b[c]"], ["pytest", "--report", "build", "conformance/a.py::b[c]"]),
-    ],
-    ids=["whole", "part", "one"],
-)
-def test_a_part_of_the_suite_does_not_count_as_the_suite(tmp_path, given, run) -> None:
-    session = fake_session(tmp_path, *given)
-    SESSIONS["conformance"](session)
-    assert commands(session)[0][1:] == ["-m", *run]
 
 
 @pytest.mark.parametrize(

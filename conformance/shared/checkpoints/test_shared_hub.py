@@ -48,6 +48,10 @@ def test_gpt2_from_the_hub(tmp_path: Path, prefix: str) -> None:
     loaded = load_checkpoint(hub(tmp_path / "untied", TIED, untied, tie_word_embeddings=False))
     assert loaded.config == BASE
     same_tensors(loaded.weights, draw(BASE))
+    spelled = {"gelu_pytorch_tanh": "gelu_tanh", "gelu_fast": "gelu_tanh", "gelu": "gelu_erf"}
+    for name, activation in spelled.items():
+        loaded = load_checkpoint(hub(tmp_path / name, TIED, stored, activation_function=name))
+        assert loaded.config.activation == activation
     file = tmp_path / "plain" / "tokenizer.json"
     file.write_text(TOKENIZER.to_json())
     assert load_checkpoint(tmp_path / "plain").tokenizer.to_json() == TOKENIZER.to_json()
@@ -96,6 +100,8 @@ def test_half_precision_is_widened(tmp_path: Path, half: type, several: bool) ->
     loaded = load_checkpoint(in_several(path, stored) if several else hub(path, TIED, stored))
     assert (loaded.dtype, loaded.stored_as) == ("float32", half.__name__)
     same_tensors(loaded.weights, {name: x.astype(np.float32) for name, x in stored.items()})
+    mixed = {name: x.astype(np.float32 if x.ndim == 1 else half) for name, x in stored.items()}
+    same_tensors(load_checkpoint(hub(tmp_path / "mixed", TIED, mixed)).weights, loaded.weights)
     whole = load_checkpoint(hub(tmp_path / "whole", TIED, draw(TIED)))
     assert whole.stored_as == "float32"
 
@@ -158,13 +164,14 @@ def test_the_tokenizers_and_the_end_of_a_text(tmp_path: Path) -> None:
             assert (found.vocab_size, found.decode([0, 36, 2])) == (37, "ac")
             assert (found.begin_of_text, found.end_of_text) == (bos, eos)
     (path / "tokenizer.json").unlink()
-    bpe = build_tokenizer("bpe", "low lower lowest", 259)
+    bpe = build_tokenizer("bpe", "low lower ## ## ## ##", 259)
     large = replace(TIED, vocab_size=259)
     path = hub(tmp_path / "own", large, init_weights(large, 0))
     library.Tokenizer.from_str(bpe.to_json()).model.save(str(path))  # vocab.json and merges.txt
     tokenizer = load_checkpoint(path).tokenizer
     assert tokenizer is not None
-    text = "the lowest <|endoftext|>\n"
+    assert tokenizer.encode("##").tolist() == [256], "a merge that begins with #, as comments do"
+    text = "the lowest ## <|endoftext|>\n"
     assert tokenizer.encode(text).tolist() == bpe.encode(text).tolist()
     assert tokenizer.decode(tokenizer.encode(text)) == text
     for name, content, message in (

@@ -11,7 +11,7 @@ import pytest
 from lessons.relay import apart
 from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
 from shared.commands.train import train_main
-from shared.processes import LAUNCHERS, find_world, start
+from shared.processes import LAUNCHERS, World, find_world, start
 from shared.protocol import BACKENDS
 from tests.command_line import ROOT, SMALL, error_of, write_texts
 
@@ -74,3 +74,6 @@ def test_an_environment_that_cannot_be(backend, environment, wrong, monkeypatch,
     assert wrong in error_of(capsys, train_main(backend, SMALL))
     monkeypatch.undo()
     assert find_world(backend).size == find_world("anybody's").size == 1
+    monkeypatch.setenv("PMI_RANK", "9")
+    monkeypatch.setenv("PMI_SIZE", "16")
+    assert find_world("numpy") == World(9, 16)

@@ -8,7 +8,7 @@ import pytest
 from conformance.judge import differences
 from shared.text import datasets
 from shared.text.datasets import TokenData, encode_dataset, fit_tokenizer, load_dataset
-from shared.text.tokenizers import TOKENIZERS
+from shared.text.tokenizers import TOKENIZERS, build_tokenizer
 
 TEXT = "to be, or not to be: that is the question\n" * 20
 
@@ -42,6 +42,16 @@ def test_the_second_start_makes_nothing(tmp_path, kept: Path, monkeypatch, kind:
         assert set(begin(tmp_path, kind).train.tolist()) == {0}, "what was kept is what is read"
     (tmp_path / "text").write_text(TEXT.replace("question", "mystery?"))  # as long as before
     assert len(set(begin(tmp_path, kind).train.tolist())) > 1
+
+
+def test_what_was_made_from_something_else_is_not_taken(tmp_path, kept: Path) -> None:
+    dataset = load_dataset(str(tmp_path / "text"))
+    small, large = (fit_tokenizer(dataset, "word", size) for size in (6, 7))
+    assert small.vocab_size < large.vocab_size
+    other = build_tokenizer("word", TEXT.upper(), 6)  # of the same size
+    for tokenizer in (small, large, other):
+        data = encode_dataset(dataset, tokenizer, 4)
+        assert data.train.tolist() == tokenizer.encode(dataset.parts[0]).tolist()
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut short", "other ids", "a directory"])
