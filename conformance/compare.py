@@ -140,11 +140,8 @@ def compare_with_truth(
 
     An error may be at most twice the largest error of the other backends: then it comes from the
     precision, not the algorithm. (FlashAttention's tests use the same rule.) Errors below `floor`
-    always pass; errors above `ceiling` never do.
-
-    Raises:
-        Disagreement: as in `compare`; every backend beyond its limit is at fault.
-    """
+    always pass; errors above `ceiling` never do. Raises `Disagreement` as `compare` does; every
+    backend beyond its limit is at fault."""
     if len({*values, *truths}) < 2:
         raise Disagreement(ALONE)
     check_comparable(values, dtype)

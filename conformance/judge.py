@@ -63,11 +63,8 @@ class Judge:
     ) -> None:
         """Check that all backends agree, within the limit of `check`. Values may be floats.
 
-        With `truths`, the results of float64 models, each is compared with those instead.
-
-        Raises:
-            Disagreement: with the check, the case, and the result of the comparison.
-        """
+        With `truths`, the results of float64 models, each is compared with those instead. Raises
+        `Disagreement` with the check, the case, and the result of the comparison."""
         __tracebackhide__ = True
         row = self.row(check)
         limit = self.condition * row.limit

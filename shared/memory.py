@@ -15,11 +15,8 @@ def check_memory(config: GPTConfig, train: TrainConfig, dtype: str) -> None:
     """Refuse training that needs more memory than this machine has.
 
     A lower bound is enough to catch a typing mistake: weights, gradients, two moments, and the
-    values of a batch that the backward pass cannot do without.
-
-    Raises:
-        ConfigError: with the number of parameters, the memory needed and the memory available.
-    """
+    values of a batch that the backward pass cannot do without. Raises `ConfigError` with the number
+    of parameters, the memory needed and the memory available."""
     V, C, F, T = config.vocab_size, config.n_embd, config.inner_size, config.block_size
     positions = -(-train.batch_size // train.accumulate) * T
     values = config.n_layer * positions * (6 * C + 2 * F + config.n_head * T) + positions * V

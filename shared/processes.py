@@ -44,12 +44,9 @@ class ParallelBackend(Protocol):
 
 
 def find_world(backend: str) -> World:
-    """Find in the environment which process of a backend this is; by default, the only one.
-
-    Raises:
-        ConfigError: only some of the variables are set, they contradict each other, or they are
-            another backend's.
-    """
+    """Find in the environment which process of a backend this is; by default, the only one. Raises
+    `ConfigError` if only some of the variables are set, they contradict each other, or they are
+    another backend's."""
     backend, _, _ = backend.partition("@")  # its modes are started alike
     if backend not in LAUNCHERS:
         return World()

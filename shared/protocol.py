@@ -248,12 +248,9 @@ def check_weights(config: GPTConfig, weights: Mapping[str, np.ndarray]) -> None:
 
 
 def check_state(config: GPTConfig, train: TrainConfig, state: TrainState) -> None:
-    """Accept only a state that a trainer of this model and optimizer can continue from.
-
-    Raises:
-        InputError: a tensor is missing, unknown or misshapen, among weights or moments, or the step
-            is not a whole number, 0 or more.
-    """
+    """Accept only a state that a trainer of this model and optimizer can continue from. Raises
+    `InputError` if a tensor, among weights or moments, is missing, unknown or misshapen, or the
+    step is not a whole number, 0 or more."""
     check_weights(config, state.weights)
     wanted = {"m", "v"} if train.optimizer == "adamw" else set()
     if set(state.moments) != wanted:

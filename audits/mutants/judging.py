@@ -31,6 +31,8 @@ from conformance.recorder import parameters_of
 from shared.sources import ROOT
 
 SUITE = ROOT / "conformance"
+SECONDS = 10.0
+"""Processor time for one check: a mutant may write without end."""
 
 REFERENCE = {"numpy": "torch", "torch": "numpy", "jax": "numpy"}
 """The healthy backend to compare a mutant with: the faster of the other two."""
@@ -91,7 +93,7 @@ class Watcher:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Any:
-        with time_limit(10.0):  # a mutant may write without end
+        with time_limit(SECONDS):
             return (yield)
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo) -> None:

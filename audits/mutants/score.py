@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,11 +25,12 @@ from tyro.conf import Positional, arg
 
 from audits.contained import work_off
 from audits.mutants.catalogue import CATALOGUE, THEMES
-from audits.mutants.judging import ENVIRONMENT, time_limit
+from audits.mutants.judging import ENVIRONMENT, SECONDS, time_limit
 from audits.mutants.mutant import HEALTHY, Mutant
 from audits.mutants.plant import plant
 from audits.mutants.report import Verdict
 from lessons.command import command
+from lessons.printing import table_of_numbers
 from shared.errors import UserError
 from shared.files import explained, write_whole
 from shared.protocol import Backend, load_backend
@@ -37,8 +38,7 @@ from shared.protocol import Backend, load_backend
 PROGRAM = "nox -s checks --"
 EXAMPLE = Path(__file__).with_name("my_checks.py.txt")
 """What a new file begins with."""
-SECONDS = 10.0
-"""Processor time for one check, as in the suite: some bugs never end."""
+ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,8 @@ def judge(file: Path, backend: str, directory: Path, mutant: Mutant) -> Verdict:
     alone = ("-c", os.devnull, f"--rootdir={file.parent}", "--disable-plugin-autoload")
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         status = pytest.main([*quiet, *alone, str(file)], plugins=[watcher])
-    if status == pytest.ExitCode.INTERRUPTED or not watcher.collected:
-        verdict.fallen.setdefault(file.name, watcher.trouble or f"pytest's status is {status}")
+    if status not in ENDED:
+        verdict.fallen.setdefault(file.name, watcher.trouble or f"pytest ended with {status}")
     return verdict
 
 
@@ -134,10 +134,8 @@ class Watcher:
 
     planted: Backend
     verdict: Verdict
-    collected: bool = False
     trouble: str = ""
     """Why the file could not be read."""
-    names: list[str] = field(default_factory=list)
 
     @pytest.fixture
     def backend(self) -> Backend:
@@ -146,9 +144,6 @@ class Watcher:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             self.trouble = str(report.longrepr).splitlines()[-1]
-
-    def pytest_collection_finish(self) -> None:
-        self.collected = True
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self) -> Iterator[None]:
@@ -162,19 +157,10 @@ class Watcher:
             self.verdict.passed.append(item.name)
 
 
-def counts(what: str, *headings: str) -> Table:
-    """A table of numbers, with what they count on the left."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column(what, no_wrap=True, overflow="ellipsis")
-    for heading in headings:
-        table.add_column(heading, justify="right")
-    return table
-
-
 def themes(verdicts: list[Verdict]) -> Table:
     """How many bugs of each kind were found."""
     killed = {verdict.mutant: verdict.killed for verdict in verdicts}
-    table = counts("bugs in", "found", "of")
+    table = table_of_numbers("bugs in", "found", "of", box=None, pad_edge=False)
     for theme in THEMES:
         results = [killed[mutant.name] for mutant in theme.mutants if mutant.name in killed]
         if results:
@@ -184,7 +170,7 @@ def themes(verdicts: list[Verdict]) -> Table:
 
 def checks(names: list[str], verdicts: list[Verdict]) -> Table:
     """What each check finds, and what no other check does."""
-    table = counts("your check", "finds", "alone")
+    table = table_of_numbers("your check", "finds", "alone", box=None, pad_edge=False)
     for name in names:
         found = [verdict for verdict in verdicts if name in verdict.fallen]
         alone = sum(len(verdict.fallen) == 1 for verdict in found)

@@ -1,4 +1,4 @@
-"""The masks of dropout: which bits they come from, where they are, and how much they keep."""
+"""The masks of dropout: which bits they come from, and that they are uncorrelated."""
 
 from dataclasses import replace
 
@@ -12,11 +12,17 @@ from shared.dropout import dropout_masks, keep_share
 
 LARGE = replace(BASE, block_size=64, n_embd=64, dropout=0.3)
 SIGMAS = 5
-"""One false alarm in two million tests of a number."""
+"""One false alarm in two million tests of a number; there are fifty."""
 
 
 def masks(config: GPTConfig = LARGE, seed: int = 1, step: int = 7) -> dict[str, np.ndarray]:
     return dropout_masks(config, seed, step, 12, config.block_size)
+
+
+def deviation(a: np.ndarray, b: np.ndarray) -> float:
+    """The correlation of two masks, in standard deviations of that of independent ones."""
+    a, b = (x.ravel().astype(float) for x in (a, b))
+    return abs(float(np.corrcoef(a, b)[0, 1])) * float(np.sqrt(a.size))
 
 
 def test_masks_are_philox() -> None:
@@ -53,3 +59,23 @@ def test_the_share_that_is_kept(dropout: float) -> None:
     for name, mask in masks(replace(LARGE, dropout=dropout)).items():
         expected = np.sqrt(mask.size * keep * (1 - keep))
         assert abs(mask.sum() - mask.size * keep) <= SIGMAS * expected, name
+
+
+def test_neighbours_do_not_go_together() -> None:
+    """No correlation along any axis: rows of the batch, heads, positions, channels."""
+    for name, mask in masks().items():
+        for axis in range(mask.ndim):
+            for lag in (1, 2):
+                here, there = (
+                    np.delete(mask, np.s_[part], axis) for part in (slice(-lag, None), slice(lag))
+                )
+                assert deviation(here, there) < SIGMAS, (name, axis, lag)
+
+
+def test_sites_layers_steps_and_seeds_do_not_go_together() -> None:
+    """All pairs of masks of one shape are compared."""
+    every = [masks(), masks(step=8), masks(seed=2), masks(seed=7, step=1)]
+    flat = [mask for one in every for mask in one.values() if mask.shape[1:] == (64, 64)]
+    assert len(flat) == 4 * 5
+    for i, a in enumerate(flat):
+        assert all(deviation(a, b) < SIGMAS for b in flat[:i])

@@ -118,9 +118,9 @@ def test_sgd(twenty_steps_agree: Callable[[str, TrainConfig], None]) -> None:
 @pytest.mark.fills("accumulated")
 @pytest.mark.parametrize("parts", [2, 3, 5, 7])
 def test_a_batch_in_parts_gives_the_step_of_the_whole(subject: Subject, parts: int) -> None:
-    """Gradient accumulation: clipped steps on batches of 7 rows, which 2, 3 and 5 do not divide, of
-    more than the configuration says, shorter than the window, and with fewer rows than parts."""
-    shapes = [(7, 11), (9, 5), (1, 11)]
+    """Gradient accumulation: three clipped steps. Of 7 rows, which 2, 3 and 5 do not divide; of 9,
+    more than are configured, shorter than the window; and of 1, fewer than parts."""
+    shapes = [(7, None), (9, 5), (1, None)]
     batches = [random_batch(subject.case.config, seed, *BT) for seed, BT in enumerate(shapes)]
 
     def train(accumulate: int) -> dict[str, np.ndarray]:
@@ -145,8 +145,8 @@ def test_a_batch_in_parts_gives_the_step_of_the_whole(subject: Subject, parts: i
 def test_a_step_far_on(
     backends: Backends, models: Models, case: Case, judge: Judge, step: int
 ) -> None:
-    """One step of AdamW after many: the schedule is over, and of the bias corrections that of beta1
-    has faded, that of beta2 only in the end."""
+    """One step of AdamW after many: the schedule is over. The bias correction of beta1 has faded
+    after a hundred steps, that of beta2 after a hundred thousand."""
     config = replace(ADAMW, beta2=0.9999)
     rng = randomness.generator(step, randomness.WEIGHTS)
     weights = random_weights(case)

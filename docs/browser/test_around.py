@@ -52,3 +52,18 @@ def test_a_page_is_shown_as_slides(open_page: Open) -> None:
     assert shown() == [headings[-2].text.rstrip("¶#")]
     ActionChains(driver).send_keys(Keys.ESCAPE).perform()
     assert len(shown()) == len(headings) + 1
+
+
+def test_what_would_fail_a_test_is_seen(browser: Chrome, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text(
+        "<!doctype html><title>p</title><script>nowhere()</script><p style='color: #777'>grey</p>"
+        '<img src="https://example.org/a.png" alt="a">'
+    )
+    chromium.complaints(browser)
+    chromium.requests(browser)
+    chromium.show(browser, page.as_uri())
+    assert "https://example.org/a.png" in chromium.requests(browser)
+    assert "nowhere is not defined" in "\n".join(chromium.complaints(browser))
+    (grey,) = chromium.contrasts(browser)
+    assert 4.4 < grey["ratio"] < 4.5, "#777 on white is the usual example of what just fails"

@@ -57,11 +57,8 @@ def tap_lines(backend: str, kind: str) -> Excerpt:
     """The statement that computes `kind` ("attn.q", "ln_1", "h", …).
 
     The statement calls the module of that name, or `tap` with it. If it changes the value of the
-    statement before (such as `y = kept @ v`), that statement is included.
-
-    Raises:
-        ExcerptError: there is no such statement, or more than one.
-    """
+    statement before (such as `y = kept @ v`), that statement is included. Raises `ExcerptError` if
+    there is no such statement, or more than one."""
     part, _, name = kind.rpartition(".")
     if part:
         where = {"attn": "CausalSelfAttention.forward", "mlp": "MLP.forward"}[part]

@@ -49,7 +49,7 @@ class Options:
     submissions: Annotated[Path | None, arg(metavar="FOLDER")] = None
     """Judge every folder in this one, and print a table of the class."""
     seed: int = 0
-    """Judge on other weights and batches, which nobody can have prepared for."""
+    """Judge on other weights and batches: results cannot be prepared."""
     seconds: float = 300.0
     """With --submissions, the time for each solution."""
 
@@ -64,6 +64,8 @@ def main(options: Options) -> int:
             raise UsageError("--submissions judges folders: use it without --solution and --grade")
         print_class(Console(), options.submissions, options.seed, options.seconds)
         return 0
+    if options.grade is not None and options.grade.suffix not in (".json", ".xml"):
+        raise UsageError(f"--grade is {options.grade}: it must end in .json or .xml")
     cases.base_seed = options.seed
     folder = (options.solution or exercise.FOLDER).expanduser().resolve()
     solution = show_path(folder)

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from lessons.ladder.rungs import RUNGS
 from lessons.ladder.verdict import BROKEN, RIGHT, Verdict
+from shared.commands.terminal import escape_controls
 from shared.errors import UserError
 from shared.files import explained, write_whole
 from shared.sources import ROOT
@@ -29,15 +30,13 @@ UNREADABLE = "the files cannot be imported"
 
 def write_grade(path: Path, verdicts: Sequence[Verdict]) -> None:
     """Write a point for every rung that is right, as JSON for Gradescope (`results.json` in its
-    documentation of autograders) or as JUnit's XML, by the ending of `path`. Raises `UserError` for
-    another ending, and `RunError` if the file cannot be written."""
+    documentation of autograders) or, if `path` ends in .xml, as JUnit's. Raises `RunError` if it
+    cannot be written."""
     results = list(results_of(verdicts))
     if path.suffix == ".json":
         text = json.dumps({"tests": results}, indent=1)
-    elif path.suffix == ".xml":
-        text = ElementTree.tostring(junit(results), encoding="unicode", xml_declaration=True)
     else:
-        raise UserError(f"--grade is {path}: it must end in .json or .xml")
+        text = ElementTree.tostring(junit(results), encoding="unicode", xml_declaration=True)
     with explained("write", path):
         write_whole(path, text + "\n")
 
@@ -55,13 +54,8 @@ def results_of(verdicts: Sequence[Verdict]) -> Iterator[Result]:
             "score": int(right),
             "max_score": 1,
             "status": "passed" if right else "failed",
-            "output": printable(told),
+            "output": escape_controls(told),  # XML cannot hold them
         }
-
-
-def printable(text: str) -> str:
-    """The text without what XML cannot hold, such as the escapes of coloured messages."""
-    return "".join(char if char == "\n" or char.isprintable() else "�" for char in text)
 
 
 def junit(results: Sequence[Result]) -> ElementTree.Element:
@@ -83,9 +77,8 @@ def print_class(console: Console, folder: Path, seed: int, seconds: float) -> No
     none."""
     if not (solutions := sorted(path for path in folder.glob("[!._]*") if path.is_dir())):
         raise UserError(f"there are no folders in {str(folder)!r}")
-    headings = [*(section for section, _ in SECTIONS), "all"]
     table = Table("", box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    for heading in headings:
+    for heading in (*(section for section, _ in SECTIONS), "all"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("next", overflow="fold")
     table.add_row("possible", *(str(size) for _, size in SECTIONS), str(len(RUNGS)), style="dim")
@@ -93,18 +86,15 @@ def print_class(console: Console, folder: Path, seed: int, seconds: float) -> No
     for solution in solutions:
         results, troubles[solution.name] = judge_apart(solution, seed, seconds)
         missing = [result["name"] for result in results if not result["score"]]
-        points = [
-            sum(result["score"] for result in results if result["name"].startswith(f"{section}: "))
-            for section, _ in SECTIONS
-        ]
-        numbers = map(str, [*points, sum(points)] if results else ["–"] * len(headings))
-        table.add_row(
-            Text(solution.name), *numbers, missing[0].partition(": ")[2] if missing else ""
-        )
+        right = [result["name"].partition(": ")[0] for result in results if result["score"]]
+        points = [*(right.count(section) for section, _ in SECTIONS), len(right)]
+        numbers = map(str, points if results else ["–"] * len(points))
+        first = missing[0].partition(": ")[2] if missing else ""
+        table.add_row(Text(escape_controls(solution.name)), *numbers, first)
     console.print(table)
     for name, trouble in troubles.items():
         if trouble:
-            console.print(Text(f"{name}: {trouble}"), soft_wrap=True)
+            console.print(Text(escape_controls(f"{name}: {trouble}")), soft_wrap=True)
 
 
 def judge_apart(solution: Path, seed: int, seconds: float) -> tuple[list[Result], str]:

@@ -33,11 +33,8 @@ def newest_checkpoint(run_dir: str | Path) -> Path | None:
     """The checkpoint of the highest step of a run; None if it has none.
 
     Unfinished checkpoints are ignored. While a run is being replaced and the new one has saved
-    nothing, the old run's checkpoint counts.
-
-    Raises:
-        CheckpointError: the directory cannot be read.
-    """
+    nothing, the old run's checkpoint counts. Raises `CheckpointError` if the directory cannot be
+    read."""
     for run in (Path(run_dir), Path(run_dir) / REPLACED):
         directory = run / "checkpoints"
         try:

@@ -62,11 +62,8 @@ def config_from_json(file: Path, table: Mapping[str, Any]) -> GPTConfig:
     """The configuration that a config.json describes, ours or one from the Hub.
 
     Sizes are required; everything else defaults to GPT-2's values. GPT-2's own dropout, which
-    matters only in training, and keys that do not affect the function are ignored.
-
-    Raises:
-        CheckpointError: another kind of model, an unsupported variant, or impossible values.
-    """
+    matters only in training, and keys that do not affect the function are ignored. Raises
+    `CheckpointError` for another kind of model, an unsupported variant, or impossible values."""
     kind = table.get("model_type", "gpt2")
     if kind not in ("gpt2", "minigpt"):
         refuse(file, f"model_type: expected 'gpt2', found {show(kind)}")

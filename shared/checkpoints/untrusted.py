@@ -92,11 +92,8 @@ def parse_object(
 
     Python's reader takes the last of two equal keys, NaN, and numbers of any size. Other readers
     may understand something else, so all three are refused, as is excessive nesting. `parse_int`
-    replaces the check of integers.
-
-    Raises:
-        CheckpointError: not UTF-8, not JSON, not an object, or one of the above.
-    """
+    replaces the check of integers. Raises `CheckpointError` for these, and for what is not UTF-8,
+    not JSON, or not an object."""
     try:
         value = json.loads(
             decode(file, data),

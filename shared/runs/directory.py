@@ -73,11 +73,8 @@ class RunDirectory:
         put back; after a crash, the next claim does that.
 
         The lock is the operating system's: it ends with the process that holds it, however that
-        ends, so a leftover .lock file means nothing.
-
-        Raises:
-            RunError: as `check_writable_as`, or the directory is in use or cannot be written.
-        """
+        ends, so a leftover .lock file means nothing. Raises `RunError` as `check_writable_as` does,
+        or if the directory is in use or cannot be written."""
         self.check_writable_as(resume=resume, overwrite=overwrite)
         with explained("write to", self.path):
             self.path.mkdir(parents=True, exist_ok=True)

@@ -40,11 +40,8 @@ WRONG = (msgspec.MsgspecError, RecursionError)
 def read_metrics(path: Path) -> list[Metrics]:
     """The rows of a metrics.jsonl; none if there is no such file.
 
-    A truncated last line is ignored: its writer was killed in the middle of it.
-
-    Raises:
-        RunError: the file cannot be read, or another line is not a row of metrics.
-    """
+    A truncated last line is ignored: its writer was killed in the middle of it. Raises `RunError`
+    if the file cannot be read, or another line is not a row of metrics."""
     return _parse(path, _read(path)[0])
 
 

@@ -17,10 +17,7 @@ NAMED = 8
 
 def refuse_unknown_characters(tokenizer: Tokenizer, dataset: Dataset, source: str) -> None:
     """Refuse a text with characters that the tokenizer of the weights from `source` cannot encode.
-
-    Raises:
-        TokenizerError: with the first few of them, how many there are and how often they occur.
-    """
+    Raises `TokenizerError` with the first few, how many there are and how often they occur."""
     unknown = tokenizer.unknown_characters(dataset.contents)
     if not unknown:
         return

@@ -236,12 +236,8 @@ def build_tokenizer(kind: str, text: Text, vocab_size: int | None = None) -> Tok
 
     `vocab_size` is the maximum number of tokens, for "word" (default 8,000, "<unk>" included) and
     "bpe" (default 1,024; at least 256, one per byte). A short text may yield fewer. "byte" and
-    "char" have as many as they need, and accept only that number.
-
-    Raises:
-        TokenizerError: an impossible kind or size, or a text with no words or characters, or with
-            lone surrogates.
-    """
+    "char" have as many as they need, and accept only that number. Raises `TokenizerError` for an
+    impossible kind or size, and for a text with no words or characters, or with lone surrogates."""
     if vocab_size is not None and vocab_size >= 2**31:
         raise TokenizerError(f"vocab_size is {vocab_size}; it must be below 2^31")
     check_unicode(text)

@@ -10,7 +10,7 @@ import pytest
 from audits.readme import README, markers
 from audits.reliability import Fault, Result, corruptions, trainings
 from audits.reliability import __main__ as command_line
-from audits.reliability.corruptions import try_case, try_corruptions
+from audits.reliability.corruptions import memory_limit, try_case, try_corruptions
 from audits.reliability.damage import DAMAGES
 from audits.reliability.samples import victims
 from audits.reliability.trainings import STEPS, Unbroken, check_finished, check_state, try_directory
@@ -72,6 +72,22 @@ def test_what_kills_must_not_do_is_noticed(run, unbroken):
         check_state(run, unbroken, STEPS)
 
 
+def test_an_end_that_is_not_explained_is_noticed():
+    def check(status, stderr):
+        trainings.check_explained(trainings.Ended([], status, "", stderr), "disk")
+
+    check(2, "step 1\nerror: the disk is full\nnone saved\n")
+    for status, stderr in (
+        (0, "saved"),
+        (2, "error: something else"),
+        (2, "error: a disk is full\n" + "and\n" * 9),
+        (1, "Traceback (most recent call last):\nOSError: disk"),
+        (-9, "error: disk"),
+    ):
+        with pytest.raises(Fault):
+            check(status, stderr)
+
+
 # Corruptions
 
 
@@ -112,6 +128,13 @@ def test_an_error_that_is_not_one_clear_line_is_found_out(tmp_path, monkeypatch,
 
     monkeypatch.setattr(corruptions, "load_checkpoint", broken)
     assert try_case(0, 0, tmp_path).fault
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
+def test_memory_without_bound_is_found_out(tmp_path):
+    with memory_limit(tmp_path), pytest.raises(MemoryError):
+        bytearray(2**30)
+    assert len(bytearray(2**28)) == 2**28
 
 
 def test_the_counts_in_the_readme_are_of_what_is_tried_now():
