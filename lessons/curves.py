@@ -1,7 +1,8 @@
 """Training curves of several runs in one plot: python -m lessons.curves runs/numpy runs/torch
 
 Losses on the whole validation split, in bits per byte, which can be compared whatever the tokenizer
-is. Dashed: the floor, the best possible loss, if it is known for the dataset.
+is. Dashed: the floor, the best possible loss, if it is known for the dataset. Shaded: the losses of
+twenty seeds, if they were measured for the recipe of a run.
 """
 
 import math
@@ -22,6 +23,7 @@ from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
 from shared.commands.options import UsageError
 from shared.commands.terminal import escape_controls
 from shared.errors import RunError
+from shared.runs.bands import Band, find_band
 from shared.runs.directory import RunDirectory
 from shared.runs.metrics import read_metrics
 from shared.text.datasets import load_dataset
@@ -50,6 +52,10 @@ class Run:
     """The sha256 of the text."""
     tokenizer: str = UNKNOWN
     """Its kind."""
+    band: Band | None = None
+    """The losses of other seeds."""
+    scale: float = 1.0
+    """Bits per byte in a nat per token."""
 
 
 @command
@@ -92,7 +98,11 @@ def read_run(path: Path) -> Run:
     if checkpoint is None or checkpoint.training is None:
         return Run(label, losses)
     record = checkpoint.training
-    return Run(label, losses, record.dataset, record.dataset_sha256, record.tokenizer)
+    band = find_band(checkpoint.config, record)
+    both = ((row.bits_per_byte, row.val_loss) for row in rows)
+    scale = next((bits / nats for bits, nats in both if bits and nats), 1.0)
+    text = record.dataset, record.dataset_sha256, record.tokenizer
+    return Run(label, losses, *text, band, scale)
 
 
 def draw_curves(path: Path, runs: Sequence[Run]) -> None:
@@ -107,10 +117,16 @@ def draw_curves(path: Path, runs: Sequence[Run]) -> None:
         steps, losses = list(run.losses), list(run.losses.values())
         label = f"{run.label} (best {min(losses):.4f})"
         axes.plot(steps, losses, marker=marker, lw=1.5 + wider, ms=4 + wider, label=label)
+    bands: list[Band] = []
+    for run in runs:
+        if run.band and run.band not in bands:
+            bands.append(run.band)
+            plots.draw_band(axes, run.band, f"{run.band.preset} on {run.band.dataset}", run.scale)
     dataset = load_dataset(FLOOR_KNOWN) if any(r.dataset == FLOOR_KNOWN for r in runs) else None
     if dataset and dataset.floor_nats and dataset.sha256 in {run.text for run in runs}:
         size = len(dataset.parts[1].encode())
-        plots.draw_floor(axes, dataset.floor_nats / math.log(2) / size, f"floor of {FLOOR_KNOWN}")
+        floor = dataset.floor_nats / math.log(2) / size
+        plots.draw_baseline(axes, floor, f"floor of {FLOOR_KNOWN}")
     plots.save_loss_figure(path, figure, axes)
 
 

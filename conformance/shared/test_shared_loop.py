@@ -120,7 +120,7 @@ def test_rows_and_checkpoints(
     assert (result.first, result.last) == (shown.rows[0], shown.rows[-1])
     assert (saved(tmp_path), result.stopped, result.reason) == ([3, 5], False, "")
     ((path, rows), named) = pictures[0]
-    assert (path, rows, named["floor"]) == (tmp_path / "loss.png", shown.rows, 0.25)
+    assert (path, rows, named["baselines"]["floor"]) == (tmp_path / "loss.png", shown.rows, 0.25)
 
 
 # Limits, the step at which a stop is asked for, the last step, and the reason.

@@ -19,6 +19,7 @@ from shared.errors import CheckpointError, RunError
 from shared.processes import World
 from shared.protocol import Model, Trainer, TrainState
 from shared.runs.bands import Band, find_band
+from shared.runs.baselines import baselines
 from shared.runs.directory import RunDirectory
 from shared.runs.metrics import Metrics, append_metrics, keep_metrics, sync_metrics, write_metrics
 from shared.runs.progress import ProgressDisplay
@@ -154,7 +155,7 @@ def train(
                 run.retire(rows, limits.keep_checkpoints)
     whole = limits.eval_windows is None and (start is None or start.step < config.steps)
     band = find_band(model.config, record) if whole else None
-    undrawn = _plot(run, rows, data, record, band) if writes else ""
+    undrawn = _plot(run, rows, data, record, model.config.vocab_size, band) if writes else ""
     return TrainingResult(rows[0], rows[-1], checkpoint, stopped, reason, undrawn, band)
 
 
@@ -235,6 +236,7 @@ def _plot(
     rows: list[Metrics],
     data: TokenData,
     record: TrainingRecord,
+    vocab_size: int,
     band: Band | None,
 ) -> str:
     """Draw loss.png. Returns the reason if that fails: matplotlib reads the user's configuration,
@@ -243,7 +245,8 @@ def _plot(
         from shared.runs.plots import plot_losses  # here: matplotlib takes half a second
 
         title = f"{record.backend} on {record.dataset}"
-        plot_losses(run.plot, rows, floor=data.floor, title=title, band=band)
+        known = baselines(data, vocab_size)
+        plot_losses(run.plot, rows, baselines=known, title=title, band=band)
     except Exception as error:
         return " ".join(f"{type(error).__name__}: {error}".split())
     return ""

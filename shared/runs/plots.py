@@ -1,7 +1,8 @@
 """Plots: loss.png, which shows a run at a glance, and what all plots have in common."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +14,20 @@ from shared.files import explained, replacing
 from shared.runs.bands import Band
 from shared.runs.metrics import Metrics
 
+STYLES = (":", "-.", "--")  # of baselines
+
 
 def plot_losses(
     path: Path,
     rows: Sequence[Metrics],
     *,
-    floor: float | None = None,
+    baselines: Mapping[str, float] | None = None,
     title: str = "",
     band: Band | None = None,
 ) -> None:
-    """Draw training and validation loss over the steps, the floor if it is known, and the band of
-    other seeds if it was measured. The PNG file is replaced as a whole. Raises `RunError` if it
-    cannot be written."""
+    """Draw training and validation loss over the steps, the losses of `baselines` by name, and the
+    band of other seeds if it was measured. The PNG file is replaced as a whole. Raises `RunError`
+    if it cannot be written."""
     figure, axes = loss_figure("loss (nats per token)", title)
     trained = [(row.step, row.loss) for row in rows if row.loss is not None]
     if trained:  # the loss of every step's batch: thin, because it is noisy
@@ -33,8 +36,8 @@ def plot_losses(
     if validated:
         label = f"validation (best {min(loss for _, loss in validated):.4f})"
         axes.plot(*zip(*validated, strict=True), "o-", color="tab:orange", label=label, ms=4)
-    if floor is not None:
-        draw_floor(axes, floor)
+    for (name, loss), style in zip((baselines or {}).items(), cycle(STYLES)):
+        draw_baseline(axes, loss, name, style)
     if band is not None:
         draw_band(axes, band)
     save_loss_figure(path, figure, axes)
@@ -63,16 +66,16 @@ def loss_figure(ylabel: str, title: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def draw_floor(axes: Axes, floor: float, name: str = "floor") -> None:
-    """Draw a line at the best possible validation loss."""
-    axes.axhline(floor, color="tab:gray", ls="--", label=f"{name} ({floor:.4f})")
+def draw_baseline(axes: Axes, loss: float, name: str, style: str = "--") -> None:
+    """Draw a line at a loss to compare with."""
+    axes.axhline(loss, color="tab:gray", ls=style, label=f"{name} ({loss:.4f})")
 
 
-def draw_band(axes: Axes, band: Band) -> None:
-    """Shade the validation losses to expect."""
+def draw_band(axes: Axes, band: Band, name: str = "validation", scale: float = 1.0) -> None:
+    """Shade the validation losses to expect; `scale` converts them from nats per token."""
     steps = sorted(band.val_losses)
-    low, high = np.transpose([band.at(step) for step in steps])
-    label = f"validation, {band.seeds} other seeds"
+    low, high = scale * np.transpose([band.at(step) for step in steps])
+    label = f"{name}, {band.seeds} seeds"
     axes.fill_between(steps, low, high, color="tab:orange", alpha=0.3, lw=1, label=label)
 
 

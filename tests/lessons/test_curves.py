@@ -6,11 +6,13 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lessons import curves
 from lessons.curves import Run, draw_curves
 from shared.commands.train import train_main
+from shared.runs.bands import bands
 from shared.text.datasets import load_dataset
 from tests.command_line import SMALL
 
@@ -31,6 +33,16 @@ def test_what_is_drawn_is_what_was_measured(figures) -> None:
     assert not any(label.get_parse_math() for label in labels)
     draw_curves(Path("x.png"), [replace(FIRST, text="of another version")])
     assert len(figures[1].axes[0].lines) == 1
+
+
+def test_the_band_of_a_recipe_is_drawn_once_in_bits_per_byte(figures) -> None:
+    band, scale = bands()[0], 1 / math.log(2)
+    draw_curves(Path("x.png"), [replace(each, band=band, scale=scale) for each in (FIRST, SECOND)])
+    (filled,) = figures[0].axes[0].collections
+    last = max(band.val_losses)
+    assert filled.get_label() == f"{band.preset} on {band.dataset}, 20 seeds"
+    drawn = {y for x, y in filled.get_paths()[0].vertices if x == last}
+    assert set(scale * np.array(band.at(last))) <= drawn
 
 
 def test_runs_in_one_plot(capsys, trained) -> None:

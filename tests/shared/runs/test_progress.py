@@ -2,11 +2,19 @@
 
 import re
 import sys
+from pathlib import Path
 
+import numpy as np
+import pytest
+
+from impls.numpy.road.bigram import count_bigrams
+from lessons.bigram import log_frequencies, mean_loss
 from shared.runs import progress
+from shared.runs.baselines import baselines
 from shared.runs.metrics import Metrics
 from shared.runs.plots import plot_losses
 from shared.runs.progress import Bar, PlainLines, progress_display
+from shared.text.datasets import TokenData
 
 
 def test_plain_lines_say_how_it_goes(capsys):
@@ -56,9 +64,26 @@ def test_a_terminal_gets_a_bar(capsys, monkeypatch):
 def test_the_plot_is_replaced_as_a_whole(tmp_path):
     path = tmp_path / "loss.png"
     rows = [Metrics(0, None, 4.0), Metrics(1, 3.9), Metrics(2, 3.8, 3.7)]
-    plot_losses(path, rows, title="without a floor")
-    without_floor = path.read_bytes()
-    assert without_floor.startswith(b"\x89PNG")
-    plot_losses(path, rows, floor=1.0, title="without a floor")
-    assert path.read_bytes() != without_floor, "the floor is drawn"
+    plot_losses(path, rows, title="alone")
+    alone = path.read_bytes()
+    assert alone.startswith(b"\x89PNG")
+    plot_losses(path, rows, baselines={"bigram": 2.5, "floor": 1.0}, title="alone")
+    assert path.read_bytes() != alone
     assert [entry.name for entry in tmp_path.iterdir()] == ["loss.png"]
+
+
+def test_baselines_are_drawn_by_name(figures):
+    plot_losses(Path("x.png"), [Metrics(0, None, 4.0)], baselines={"bigram": 2.5, "floor": 1.0})
+    _, bigram, floor = figures[0].axes[0].lines
+    assert (bigram.get_label(), floor.get_label()) == ("bigram (2.5000)", "floor (1.0000)")
+    assert bigram.get_linestyle() != floor.get_linestyle()
+
+
+def test_the_bigram_of_the_picture_is_the_lesson_s():
+    """Also where the ids are small integers, and for a validation pair that never occurred."""
+    ids = np.random.default_rng(0).integers(200, size=3000).astype(np.uint8)
+    train, val = (count_bigrams(part, 250) for part in (ids[:2000], ids[2000:]))
+    expected = mean_loss(log_frequencies(train), val)
+    data = TokenData(ids[:2000], ids[2000:], 999, floor=0.5)
+    found = baselines(data, 250)
+    assert found == pytest.approx({"guessing: ln 250": 5.52146, "bigram": expected, "floor": 0.5})
