@@ -28,12 +28,12 @@ from audits.readme import README, update_readme
 from lessons.alone import in_process
 from lessons.command import PresetName, command
 from lessons.printing import table_of_numbers
+from lessons.profile.measuring import operations
 from shared.commands.options import UsageError
 from shared.commands.terminal import say
 from shared.config import DEFAULT_PRESET, GPTConfig, SampleConfig, TrainConfig, load_preset
 from shared.errors import BackendError, ConfigError
 from shared.layout import init_weights
-from shared.memory import parameters
 from shared.protocol import BACKENDS, load_backend
 from shared.text.datasets import batch
 
@@ -57,13 +57,6 @@ Work = dict[str, Callable[[], object]]
 """What is measured: step, writing."""
 Turn = dict[str, float]
 """Seconds of each work; the median of a turn."""
-
-
-def operations(config: GPTConfig, train: TrainConfig) -> int:
-    """Floating-point operations of a step's matrix products: 6 for every weight and token, and
-    12 · T · C for the attention of a layer (Kaplan et al. 2020, table 1)."""
-    attention = config.n_layer * 12 * config.block_size * config.n_embd
-    return train.batch_size * config.block_size * (6 * parameters(config) + attention)
 
 
 def backend_work(name: str, config: GPTConfig, train: TrainConfig) -> Work:

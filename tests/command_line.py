@@ -53,6 +53,7 @@ SHORTER = {
     ),
     "audits.bench": ["--preset", "classroom", "--rounds", "1"],
     "lessons.profile": ["--preset", "classroom", "--backend", "numpy"],
+    "lessons.growth": ["--preset", "classroom", "--backend", "numpy"],
     "lessons.relay": ["--order", "numpy", "numpy", "--steps", "3", "--dataset", "long.txt"],
     "lessons.tokenizers": ["--dataset", "long.txt"],
     "lessons.bigram": ["--steps", "2", "--dataset", "text.txt"],

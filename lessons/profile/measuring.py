@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Int
 
 from lessons.alone import run_alone
 from shared.commands.terminal import say
-from shared.config import GPTConfig, load_preset
+from shared.config import GPTConfig, TrainConfig, load_preset
 from shared.errors import BackendError
 from shared.layout import init_weights
-from shared.protocol import load_backend
+from shared.memory import parameters
+from shared.protocol import Trainer, load_backend
 from shared.text.datasets import batch
 
 COMPILED = "torch@compile"
@@ -69,19 +71,9 @@ def profile_all(preset_name: str, names: Sequence[str] = ALL) -> dict[str, Profi
 
 def measure(name: str, preset_name: str) -> Profile:
     """Profile a backend in this process, which should be fresh."""
-    preset = load_preset(preset_name)
-    config = GPTConfig(**(preset.model | {"vocab_size": 65}))  # tinyshakespeare's characters
-    weights = init_weights(config, 0)
-    trainer = load_backend(name).build(config, weights).trainer(preset.train)
-    ids = np.random.default_rng(0).integers(config.vocab_size, size=100_000)
-    sizes = {"batch_size": preset.train.batch_size, "block_size": config.block_size}
-    tokens, targets = batch(ids, **sizes, seed=0, step=0)
-    times = []
-    for _ in range(WARM_UP + STEPS):
-        began = time.perf_counter()
-        trainer.step(tokens, targets)
-        times.append(time.perf_counter() - began)
-    step = statistics.median(times[WARM_UP:])
+    config, train = model_and_training(preset_name)
+    trainer, tokens, targets = prepare(name, config, train)
+    step = step_seconds(trainer, tokens, targets, STEPS)
     profiler = importlib.import_module(f"impls.{name.partition('@')[0]}.runtime.profiler")
     seconds = profiler.profile_time(trainer, tokens, targets, STEPS)
     parts: dict[str, float] = {}
@@ -94,9 +86,37 @@ def measure(name: str, preset_name: str) -> Profile:
         parts,
         operations=dict(sorted(seconds.items(), key=lambda item: -item[1])),
         activations=profiler.activation_bytes(trainer, tokens, targets),
-        predicted=predict(name, config, preset.train.batch_size),
-        weights=sum(weight.nbytes for weight in weights.values()),
+        predicted=predict(name, config, train.batch_size),
+        weights=sum(weight.nbytes for weight in trainer.state().weights.values()),
     )
+
+
+def model_and_training(preset_name: str) -> tuple[GPTConfig, TrainConfig]:
+    """What a preset trains, on tinyshakespeare's 65 characters."""
+    preset = load_preset(preset_name)
+    return GPTConfig(**(preset.model | {"vocab_size": 65})), preset.train
+
+
+def prepare(
+    name: str, config: GPTConfig, train: TrainConfig
+) -> tuple[Trainer, Int[np.ndarray, "B T"], Int[np.ndarray, "B T"]]:
+    """A trainer of a new model, and a batch of random tokens with its targets."""
+    trainer = load_backend(name).build(config, init_weights(config, 0)).trainer(train)
+    ids = np.random.default_rng(0).integers(config.vocab_size, size=100_000)
+    sizes = {"batch_size": train.batch_size, "block_size": config.block_size}
+    return trainer, *batch(ids, **sizes, seed=0, step=0)
+
+
+def step_seconds(
+    trainer: Trainer, tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"], steps: int
+) -> float:
+    """The median of `steps` steps, after a few that may compile and warm the caches."""
+    times = []
+    for _ in range(WARM_UP + steps):
+        began = time.perf_counter()
+        trainer.step(tokens, targets)
+        times.append(time.perf_counter() - began)
+    return statistics.median(times[WARM_UP:])
 
 
 def part_of(operation: str) -> str:
@@ -125,3 +145,10 @@ def predict(backend: str, config: GPTConfig, batch_size: int) -> int:
     if backend == "numpy":
         block += B * T * F
     return 4 * (config.n_layer * block + 2 * B * T * C + B * T * config.vocab_size)
+
+
+def operations(config: GPTConfig, train: TrainConfig) -> int:
+    """Floating-point operations of a step's matrix products: 6 for every weight and token, and
+    12 · T · C for the attention of a layer (Kaplan et al. 2020, table 1)."""
+    attention = config.n_layer * 12 * config.block_size * config.n_embd
+    return train.batch_size * config.block_size * (6 * parameters(config) + attention)
