@@ -252,6 +252,12 @@ def results(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", requires=["env-all"])
+def bench(session: nox.Session) -> None:
+    """Time a training step and writing in all three. `-- --against nanogpt=DIR`: nanoGPT, too."""
+    run_module(session, "all", "audits.bench")
+
+
+@nox.session(venv_backend="none", requires=["env-all"])
 def reliability(session: nox.Session) -> None:
     """Try to lose work: kill trainings, damage checkpoints, plant links. `-- --help`: options."""
     run_module(session, "all", "audits.reliability")

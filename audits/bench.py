@@ -1,4 +1,4 @@
-"""How fast each backend trains and writes: python -m audits.bench
+"""How fast each backend trains and writes: nox -s bench
 
 Every backend has its own process. They take turns, so that a machine whose speed drifts is as slow
 for one as for another; a turn is some training steps, and a text with the KV cache until the window
@@ -8,6 +8,7 @@ torch.compile, as its README advises on a CPU. Run nothing else meanwhile.
 
 import contextlib
 import importlib
+import json
 import os
 import platform
 import statistics
@@ -17,12 +18,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from rich.console import Console
 from threadpoolctl import threadpool_info
-from tyro.conf import FlagCreatePairsOff
+from tyro.conf import FlagCreatePairsOff, arg
 
 from audits.readme import README, update_readme
 from lessons.alone import in_process
@@ -33,6 +34,7 @@ from shared.commands.options import UsageError
 from shared.commands.terminal import say
 from shared.config import DEFAULT_PRESET, GPTConfig, SampleConfig, TrainConfig, load_preset
 from shared.errors import BackendError, ConfigError
+from shared.files import explained, write_whole
 from shared.layout import init_weights
 from shared.protocol import BACKENDS, load_backend
 from shared.text.datasets import batch
@@ -49,6 +51,8 @@ class Options:
     """Turns of each backend."""
     against: str | None = None
     """nanogpt=DIR: also measure the model.py of a checkout of nanoGPT, and compare with it."""
+    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Also write every turn into a file, with the machine and the versions."""
     update_readme: FlagCreatePairsOff[bool] = False
     """Also write the table into README.md."""
 
@@ -196,6 +200,10 @@ def main(options: Options) -> int:
     title = f"{preset.name}, float32; median (lowest–highest) of {options.rounds} rounds"
     where = f"{os.cpu_count()} CPU cores ({platform.machine()}; OpenBLAS: {kernels['numpy']}); "
     where += ", ".join(f"{name} {version(name)}" for name in ("numpy", "torch", "jax"))
+    if options.json is not None:
+        about = {"preset": preset.name, "machine": where, "kernels": kernels}
+        with explained("write", options.json):
+            write_whole(options.json, json.dumps(about | {"seconds": turns}, indent=1) + "\n")
     table = table_of_numbers("", *shown[BACKENDS[0]], title=title, caption=where)
     for name, cells in shown.items():
         table.add_row(name, *cells.values())

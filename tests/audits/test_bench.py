@@ -1,7 +1,9 @@
 """The benchmark measures a peer beside the backends."""
 
+import json
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -32,8 +34,8 @@ def test_a_peer_takes_its_turns(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(bench, "README", readme)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(bench, "DEFAULT_PRESET", "classroom")
-    command = f"python -m audits.bench --against nanogpt={tmp_path} --update-readme".split()
-    assert run_module(command, monkeypatch) == 0
+    command = f"python -m audits.bench --against nanogpt={tmp_path} --update-readme --json b.json"
+    assert run_module(command.split(), monkeypatch) == 0
     monkeypatch.delitem(sys.modules, "model")
     rows = cells_of(capsys.readouterr().out)
     assert [row[0] for row in rows if row[0]] == ["numpy", "nanogpt"]
@@ -41,6 +43,9 @@ def test_a_peer_takes_its_turns(tmp_path, monkeypatch, capsys) -> None:
     assert [row[0] for row in table] == ["| ", "| ---", "| numpy", "| nanogpt"]
     assert "(1.00–1.00)" in table[-1][-1]
     assert f"numpy {version('numpy')}" in readme.read_text()
+    written = json.loads(Path("b.json").read_text())
+    assert written["machine"] in readme.read_text()
+    assert [len(turns) for turns in written["seconds"].values()] == [1, 1]
     assert "nanogpt_work" in bench.WORK["step"].__qualname__, "the peer was the last to be set up"
 
 

@@ -31,7 +31,7 @@ ELSEWHERE = {
 
 MODULES = {
     **{"compare": "lessons.compare", "relay": "lessons.relay", "exercise": "lessons.ladder"},
-    **{"break": "audits.mutants.show", "scale": "shared.commands.scale"},
+    **{"break": "audits.mutants.show", "scale": "shared.commands.scale", "bench": "audits.bench"},
     **{f"{kind}-{b}": f"impls.{b}.{kind}" for kind in ("train", "sample") for b in BACKENDS},
 }
 """Of the other sessions in the README, what they run."""
