@@ -43,16 +43,16 @@ def pane_head(title: str, place: str, *, copy: bool = True) -> str:
 
 def highlighted_lines(lines: Sequence[str]) -> list[str]:
     """Each line of Python as an element, in which every inner element is closed."""
-    lexer = PythonLexer(stripnl=False)
-    text = highlight("\n".join(lines) + "\n", lexer, HtmlFormatter(nowrap=True))
-    marked = _COMMENT.sub(lambda comment: _SHAPE.sub(_MARKED, comment[0]), text)
+    raw = highlight("\n".join(lines) + "\n", PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
+    marked = _COMMENT.sub(lambda comment: _SHAPE.sub(_MARKED, comment[0]), raw)
     return [line_element(*pair) for pair in zip(lines, marked.splitlines(), strict=False)]
 
 
 def line_element(source: str, coloured: str) -> str:
-    """A line that may wrap, with a hanging indent."""
+    """A line that may wrap, also after a bracket, with a hanging indent."""
     indent = len(source) - len(source.lstrip()) + HANGING
-    return f'<span class="line" style="--indent:{indent}ch">{coloured or " "}\n</span>'
+    inner = coloured.replace("(</span>", "(</span><wbr>") or " "
+    return f'<span class="line" style="--indent:{indent}ch">{inner}\n</span>'
 
 
 def code_block(units: Iterable[str], label: str) -> str:
