@@ -48,7 +48,14 @@ function asides(text) {
     const end = seek(text, inside, ")");
     found.push([index, inside], [end, end + 1]);
   }
-  return found.sort(([a], [b]) => a - b);
+  // A statement of taps alone, as in `k = tap("k", k)`, goes as a whole.
+  const hidden = (i) => found.some(([from, to]) => from <= i && i < to);
+  for (const { index, 0: line } of text.matchAll(/^ .*\btap\(.*\n/gm)) {
+    const rest = [...line].filter((_, i) => !hidden(index + i)).join("");
+    const [target, value] = rest.split("=").map((side) => side.trim());
+    if (target === value) found.push([index, index + line.length]);
+  }
+  return found.sort(([a, c], [b, d]) => a - b || d - c);
 }
 
 // Whether a line is in a function, and not in a class, where an annotation declares a field.

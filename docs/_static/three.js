@@ -77,7 +77,7 @@ class Three {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step) return;
     event.preventDefault();
-    const units = [...pane.querySelectorAll(".unit")];
+    const units = [...pane.querySelectorAll(".unit")].filter(shownCode);
     const here = units.findIndex((unit) => unit.classList.contains("here"));
     const to = units[Math.min(Math.max(here + step, 0), units.length - 1)];
     this.show(to, true);

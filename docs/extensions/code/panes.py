@@ -31,9 +31,8 @@ def three_panes(
 
 
 def pane_head(title: str, place: str, *, copy: bool = True) -> str:
-    """Whose code it is, its place (if it has one), and a button that copies it."""
-    wrapping = html.escape(place).replace("/", "/<wbr>")  # a path may wrap after its slashes
-    where = f'<code class="place">{wrapping}</code>' if place else ""
+    """Whose code it is, its place (it may wrap after slashes), and a button that copies it."""
+    where = place and f'<code class="place">{html.escape(place).replace("/", "/<wbr>")}</code>'
     button = '<button type="button" class="copy" hidden>copy</button>' if copy else ""
     return (
         f'<div class="pane-head"><span class="backend">{html.escape(title)}</span>'
@@ -43,16 +42,17 @@ def pane_head(title: str, place: str, *, copy: bool = True) -> str:
 
 def highlighted_lines(lines: Sequence[str]) -> list[str]:
     """Each line of Python as an element, in which every inner element is closed."""
-    lexer = PythonLexer(stripnl=False)
-    text = highlight("\n".join(lines) + "\n", lexer, HtmlFormatter(nowrap=True))
-    marked = _COMMENT.sub(lambda comment: _SHAPE.sub(_MARKED, comment[0]), text)
+    raw = highlight("\n".join(lines) + "\n", PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
+    marked = _COMMENT.sub(lambda comment: _SHAPE.sub(_MARKED, comment[0]), raw)
     return [line_element(*pair) for pair in zip(lines, marked.splitlines(), strict=False)]
 
 
 def line_element(source: str, coloured: str) -> str:
-    """A line that may wrap, with a hanging indent."""
+    """A line that may wrap (after brackets, if a word is long), with a hanging indent."""
     indent = len(source) - len(source.lstrip()) + HANGING
-    return f'<span class="line" style="--indent:{indent}ch">{coloured or " "}\n</span>'
+    long = max(map(len, source.split()), default=0) > 40
+    inner = coloured.replace("(</span>", "(</span><wbr>" if long else "(</span>") or " "
+    return f'<span class="line" style="--indent:{indent}ch">{inner}\n</span>'
 
 
 def code_block(units: Iterable[str], label: str) -> str:
