@@ -53,9 +53,7 @@ and one larger batch."""
 
 def of_base(changes: dict[str, Any]) -> GPTConfig:
     """BASE with these changes, in the notation of cases.toml."""
-    given: dict[str, Any] = {
-        name: None if value == "none" else value for name, value in changes.items()
-    }
+    given: dict[str, Any] = {k: None if x == "none" else x for k, x in changes.items()}
     return replace(BASE, **given)
 
 

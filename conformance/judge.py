@@ -16,8 +16,8 @@ from shared.layout import tensor_shapes
 from shared.protocol import Model
 from shared.taps import tap_names
 
-Witness = TypeVar("Witness")
-Answer = TypeVar("Answer")
+W = TypeVar("W")
+A = TypeVar("A")
 Models = Mapping[str, Model]
 Values = Mapping[str, Value]
 Many = Mapping[str, Tensors]
@@ -48,9 +48,7 @@ class Judge:
         row.not_offered |= self.not_offered
         return row
 
-    def each(
-        self, witnesses: Mapping[str, Witness], ask: Callable[[Witness], Answer]
-    ) -> dict[str, Answer]:
+    def each(self, witnesses: Mapping[str, W], ask: Callable[[W], A]) -> dict[str, A]:
         """Call every backend or model. One that raises is to blame."""
         answers = {}
         for self.asked, witness in witnesses.items():
@@ -184,30 +182,23 @@ class Judge:
                 raise
             before = key
 
-    def _complete(
-        self, check: str, backend: str, found: Mapping[str, object], expected: list[str]
-    ) -> None:
+    def _complete(self, check: str, backend: str, own: Iterable[str], expected: list[str]) -> None:
         """Check that the backend returned exactly the expected names."""
         __tracebackhide__ = True
-        if odd := sorted(set(found) ^ set(expected)):
+        if odd := sorted(set(own) ^ set(expected)):
             raise self._refuse(check, backend, f"lacks or invents {', '.join(odd)}")
 
-    def _refuse(
-        self, check: str, backend: str, problem: str, error: float = math.inf
-    ) -> Disagreement:
+    def _refuse(self, check: str, backend: str, why: str, error: float = math.inf) -> Disagreement:
         row = self.row(check)
         row.add(self.case, backend, error)
         row.fail((backend,))
-        message = f"{check} [{self.case}, {self.dtype}]: {backend} {problem}"
+        message = f"{check} [{self.case}, {self.dtype}]: {backend} {why}"
         return Disagreement(message, culprits=(backend,), check=check)
 
 
 def as_arrays(values: Values) -> dict[str, np.ndarray]:
     """Turn floats into arrays with one number."""
-    return {
-        name: np.array([value]) if isinstance(value, float) else value
-        for name, value in values.items()
-    }
+    return {name: np.array([x]) if isinstance(x, float) else x for name, x in values.items()}
 
 
 def differences(before: object, after: object, path: str = "") -> Iterator[tuple[str, float]]:

@@ -33,7 +33,7 @@ class Locator:
 
     def __init__(self, panel: Panel) -> None:
         self.panel = panel
-        self._departure = cache(self._find_departure)
+        self._departure = cache(self._compare)
 
     def begins(
         self, check: str, case: Case, dtype: str, shape: Shape = (None, None)
@@ -62,17 +62,14 @@ class Locator:
         lacking = self.panel.lacking([capability] if capability else [], dtype, case)
         return [name for name in self.panel.backends if name not in lacking]
 
-    def _find_departure(
-        self, stage: str, case: Case, dtype: str, shape: Shape
-    ) -> Disagreement | None:
+    def _compare(self, stage: str, case: Case, dtype: str, shape: Shape) -> Disagreement | None:
         """The disagreement of the models at a stage, if there is one."""
         judge = Judge(Ledger(), case.name, dtype, condition=case.condition)
         showing = self._showing(stage, case, dtype)
         models = {name: self.panel.model(name, case, dtype) for name in showing}
         B, T = shape
-        tokens, targets = batch_of(
-            replace(case, batch_size=B or case.batch_size, length=T or case.length)
-        )
+        sized = replace(case, batch_size=B or case.batch_size, length=T or case.length)
+        tokens, targets = batch_of(sized)
         try:
             if stage == "taps":
                 judge.taps_agree(models, tokens)

@@ -29,9 +29,7 @@ Counts = Int[np.ndarray, "V V"]
 
 LARGEST = 4096
 """The largest vocabulary: a table then takes 64 MiB, and training holds several."""
-RECIPE = TrainConfig(
-    learning_rate=0.1, min_lr=0.001, warmup_steps=0, weight_decay=0.0, grad_clip=0.0
-)
+RECIPE = TrainConfig(learning_rate=0.1, min_lr=1e-3, warmup_steps=0, weight_decay=0, grad_clip=0)
 SAMPLE = 100
 """Characters of text to draw from the counted table."""
 EXPLANATION = Path(__file__).with_suffix(".txt").read_text(encoding="utf-8")
@@ -68,10 +66,8 @@ def main(options: Options) -> int:
         exact = mean_loss(np.log(frequencies(train)), train), mean_loss(log_frequencies(train), val)
 
     def row(label: str, table: Table) -> None:
-        found = mean_loss(table, train), mean_loss(table, val)
-        pairs = (
-            f"{loss:8.4f} {loss - best:+9.4f}" for loss, best in zip(found, exact, strict=True)
-        )
+        own = mean_loss(table, train), mean_loss(table, val)
+        pairs = (f"{loss:8.4f} {loss - best:+9.4f}" for loss, best in zip(own, exact, strict=True))
         print(f"{label:27}{'   '.join(pairs)}", flush=True)
 
     print(f"{'nats per token':27}{'training text':^18}   {'validation text':^18}")

@@ -97,9 +97,8 @@ class Watcher:
             return (yield)
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo) -> None:
-        if call.when == "teardown" or (
-            call.excinfo and call.excinfo.errisinstance(pytest.skip.Exception)
-        ):
+        skipped = call.excinfo and call.excinfo.errisinstance(pytest.skip.Exception)
+        if call.when == "teardown" or skipped:
             return
         check = check_of(item)
         self.ran[check] = None

@@ -85,9 +85,7 @@ def test_loss_and_gradients(models: Models, backend_name: str) -> None:
     all_agree(backend_name, grads, true_grads, theirs.source)
 
 
-def test_dropout(
-    backend: Backend, tmp_path: Path, backend_name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dropout(backend: Backend, tmp_path: Path, backend_name: str, monkeypatch) -> None:
     """Their GPT-2 with our masks at its four sites, against a step that moves the weights by the
     gradient."""
     case = Case("dropout", replace(BASE, tie_weights=True, dropout=0.3))

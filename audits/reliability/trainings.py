@@ -17,13 +17,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from time import sleep
 from typing import Any
 
@@ -86,10 +86,7 @@ def try_kills(kills: int, seed: int, processes: int, case: str | None) -> list[R
         if backend not in BACKENDS or not (which.isdecimal() or which == FULL):
             raise UsageError(f"there is no case {case!r} of kills")
     say("training what nothing happens to: all others must come to the same")
-    with (
-        tempfile.TemporaryDirectory(prefix="reliability-") as name,
-        ThreadPoolExecutor(processes) as pool,
-    ):
+    with TemporaryDirectory(prefix="reliability-") as name, ThreadPoolExecutor(processes) as pool:
         backends = sorted({case.partition("-")[0] for case in cases})
         unbroken = {b: pool.submit(train_unbroken, b, Path(name)) for b in backends}
 
@@ -116,12 +113,10 @@ def plan(kills: int) -> dict[str, int]:
     return cases
 
 
-def try_directory(
-    case: str, kills: int, seed: int, unbroken: Unbroken, directory: Path
-) -> list[Result]:
+def try_directory(case: str, kills: int, seed: int, unbroken: Unbroken, top: Path) -> list[Result]:
     """Interrupt a training as its case says, and finally let it finish."""
     backend, _, which = case.partition("-")
-    rng, run = Random(f"{seed} {case}"), directory / case / "run"
+    rng, run = Random(f"{seed} {case}"), top / case / "run"
     run.parent.mkdir(parents=True)
     if which == FULL:
         endings = fill_disk(rng, unbroken, run)

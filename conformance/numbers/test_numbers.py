@@ -85,9 +85,7 @@ def test_derivative(build: Build, backend_name: str, activation: str) -> None:
 def test_sinusoids(build: Build, backend_name: str) -> None:
     """With a token embedding of 0, the first tap is the table. Each of the two or three operations
     on an angle of t rounds it to within t/2^53, and the error of its sine is no larger."""
-    config = GPTConfig(
-        2, block_size=1024, n_layer=1, n_head=1, n_embd=6, n_inner=1, position="sinusoidal"
-    )
+    config = GPTConfig(2, 1024, n_layer=1, n_head=1, n_embd=6, n_inner=1, position="sinusoidal")
     weights = {name: np.zeros(shape) for name, shape in tensor_shapes(config).items()}
     embed = build(config, weights).trace(np.zeros((1, 1001), dtype=np.int64))["embed"]
     assert embed.shape == (1, 1001, 6)

@@ -124,9 +124,8 @@ def test_results_are_the_callers(subject: Subject) -> None:
     trainer = model.trainer(ADAMW)
     trainer.step(*batch)
     state = trainer.state()
-    decoded = {
-        f"token {n}": logits for n, (_, logits) in enumerate(model.decode(batch[0][0], GREEDY))
-    }
+    text = enumerate(model.decode(batch[0][0], GREEDY))
+    decoded = {f"token {n}": logits for n, (_, logits) in text}
     for arrays in ({"logits": model.logits(batch[0])}, model.trace(batch[0]), decoded,
                    model.weights(), model.loss_and_grads(*batch)[1], state.weights,
                    *state.moments.values()):  # fmt: skip

@@ -150,10 +150,7 @@ def test_a_step_far_on(
     config = replace(ADAMW, beta2=0.9999)
     rng = randomness.generator(step, randomness.WEIGHTS)
     weights = random_weights(case)
-    m, v = (
-        {key: 0.01 * rng.standard_normal(value.shape) for key, value in weights.items()}
-        for _ in range(2)
-    )
+    m, v = ({k: 0.01 * rng.standard_normal(w.shape) for k, w in weights.items()} for _ in range(2))
     moments = {"m": m, "v": {key: value**2 + 1e-4 for key, value in v.items()}}
 
     def go_on(backend: Backend) -> tuple[StepResult, TrainState]:

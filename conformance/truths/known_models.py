@@ -13,7 +13,7 @@ conformance/cases.py, for which JAX has already compiled.
 """
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,9 +67,7 @@ def slope(config: GPTConfig, grads: Mapping[str, np.ndarray]) -> float:
     return sum(float((grads[name] * along[name]).sum()) for name in along)
 
 
-def over_all_entries(
-    config: GPTConfig, function: Callable[[np.ndarray], np.ndarray]
-) -> dict[str, np.ndarray]:
+def over_all_entries(config: GPTConfig, function: np.ufunc) -> dict[str, np.ndarray]:
     """A function of 1, 4, 9, … in the shapes of the model's tensors."""
     tensors, first = {}, 1
     for name, shape in tensor_shapes(config).items():

@@ -26,9 +26,8 @@ def test_words_are_found_from_disk(open_page: Open) -> None:
     field = next(field for field in driver.find_elements(By.NAME, "q") if field.is_displayed())
     field.send_keys("causal mask")
     field.submit()
-    WebDriverWait(driver, 10).until(
-        lambda _: driver.find_elements(By.CSS_SELECTOR, "#search-results li")
-    )
+    results = (By.CSS_SELECTOR, "#search-results li")
+    WebDriverWait(driver, 10).until(lambda _: driver.find_elements(*results))
     found = driver.find_element(By.ID, "search-results").text
     assert "Attention in four steps" in found
 

@@ -91,9 +91,8 @@ def test_the_trace_of_the_readers_own_text(trace: Trace) -> None:
         assert f"= [{', '.join(map(str, expected.shape))}]" in trace.find(".said").text
         (row,) = trace.all("tbody tr")
         shown = [float(text_of(cell)) for cell in row.find_elements(By.TAG_NAME, "td")[:3]]
-        np.testing.assert_allclose(
-            shown, [expected.min(), expected.max(), expected.mean()], **ROUNDING
-        )
+        truth = [expected.min(), expected.max(), expected.mean()]
+        np.testing.assert_allclose(shown, truth, **ROUNDING)
         assert trace.find(".picture").get_attribute("data-backend") == "javascript"
     trace.run(ENTER, trace.find("textarea"), trace.data["text"])
     trace.select(backend="torch")

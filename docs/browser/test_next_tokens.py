@@ -68,10 +68,8 @@ def test_the_table_is_that_of_the_code(table: Table, config: SampleConfig) -> No
         for name, values in (("own", own), ("p", p)):
             expected = [*values[first], values[rest].sum()]
             np.testing.assert_allclose(table.numbers_of(name), expected, rtol=1e-12, atol=1e-15)
-        assert table.column("children[0].textContent") == [
-            *(tokens[i] for i in first),
-            f"{len(rest)} others",
-        ]
+        others = f"{len(rest)} others"
+        assert table.column("children[0].textContent") == [*(tokens[i] for i in first), others]
         written = [float(text) for text in table.column("children[2].textContent")]
         assert written == pytest.approx([*p[first], p[rest].sum()], abs=5.1e-5)
         said = table.find(".said").text

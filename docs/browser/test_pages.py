@@ -70,9 +70,8 @@ def test_text_can_be_told_from_what_is_behind_it(page: str, open_page: Open, dar
     assert (behind == "rgba(255, 255, 255, 1)") != dark
     plain = contrasts(driver)
     assert len(plain) > 3
-    driver.execute_script(
-        "document.querySelectorAll('.unit').forEach((unit) => unit.classList.add('here'))"
-    )
+    light = "document.querySelectorAll('.unit').forEach((unit) => unit.classList.add('here'))"
+    driver.execute_script(light)
     lit = contrasts(driver)
     assert [pair for pair in plain + lit if pair["ratio"] < CONTRAST] == []
 

@@ -37,10 +37,8 @@ def bugs() -> dict[str, dict[str, Any]]:
     found = tomllib.loads((DOCS / "bugs.toml").read_text(encoding="utf-8"))
     for name, bug in found.items():
         old, _ = bug["edit"]
-        if source.count(old) != 1:
-            raise PageError(
-                f"bugs.toml, {name}: {old!r} stands {source.count(old)} times in gpt.js"
-            )
+        if (times := source.count(old)) != 1:
+            raise PageError(f"bugs.toml, {name}: {old!r} stands {times} times in gpt.js")
         bug["story"] = find(name).story
     return found
 

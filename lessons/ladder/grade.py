@@ -107,9 +107,7 @@ def judge_apart(solution: Path, seed: int, seconds: float) -> tuple[list[Result]
         options = ["--solution", str(copy), "--grade", str(grade), "--seed", str(seed)]
         command = [sys.executable, "-m", "lessons.ladder", *options]
         try:
-            done = subprocess.run(
-                command, cwd=ROOT, capture_output=True, timeout=seconds, check=False
-            )
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=seconds)
         except subprocess.TimeoutExpired:
             return [], f"no end after {seconds:g} s"
         if grade.exists():

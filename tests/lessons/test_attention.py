@@ -53,9 +53,8 @@ def test_every_map_is_where_it_belongs(figures) -> None:
     draw_attention(Path("x.png"), maps, tokens, "run: $x$")
     figure = figures[0]
     *panels, bar = figure.axes
-    assert [axes.get_title() for axes in panels] == [
-        f"layer {i}, head {j}" for i in range(2) for j in range(3)
-    ]
+    titles = [f"layer {i}, head {j}" for i in range(2) for j in range(3)]
+    assert [axes.get_title() for axes in panels] == titles
     for axes, weights in zip(panels, maps.reshape(6, 5, 5), strict=True):
         [image] = axes.images
         shown = image.get_array()

@@ -79,9 +79,8 @@ class Architecture:
         top, h = self.y, f"h.{i}"
         self.y += 1.5
         self.line((STREAM, top - 0.3), (STREAM, self.y))
-        self.boxes.append(
-            f'<span class="name" style="right:0.5em;top:{top:.2f}em">block {i}</span>'
-        )
+        place = f"right:0.5em;top:{top:.2f}em"
+        self.boxes.append(f'<span class="name" style="{place}">block {i}</span>')
         self.on_branch(f"{h}.ln_1", "ln_1", NORM, above=())
         self.attention(f"{h}.attn")
         self.on_branch(f"{h}.ln_2", "ln_2", NORM, above=())

@@ -40,9 +40,7 @@ class Three(SiteDirective):
     }
 
     def shown(self) -> list[nodes.Node]:
-        found = {
-            name: self.excerpts(name, self.options.get(name, self.argument)) for name in BACKENDS
-        }
+        found = {b: self.excerpts(b, self.options.get(b, self.argument)) for b in BACKENDS}
         below = self.excerpts("numpy", self.options.get("with", NOTHING))
         empty = [backend for backend, some in found.items() if not some]
         if empty and not self.content:
