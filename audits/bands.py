@@ -45,7 +45,6 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Train as the options ask. Returns the exit status."""
     if options.seeds < 2:
         raise ConfigError(f"seeds is {options.seeds}; it must be a whole number, 2 or more")
     presets = chosen(options.preset)

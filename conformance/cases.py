@@ -47,8 +47,7 @@ class Case:
 
 
 SHAPES = [*((B, T) for B in (1, 3, 12) for T in (1, 5, 11)), (33, 5)]
-"""Batch sizes 1, 3 and 12 (the training default) with one token, part of the window and all of it;
-and one larger batch."""
+"""Batch sizes 1, 3 and 12 with one token, part of the window and all of it; and a larger batch."""
 
 
 def of_base(changes: dict[str, Any]) -> GPTConfig:
@@ -58,7 +57,6 @@ def of_base(changes: dict[str, Any]) -> GPTConfig:
 
 
 def read_case(name: str, config: dict[str, Any], dtypes: Iterable[str] = (), **fields: Any) -> Case:
-    """Build a case from its entry in cases.toml."""
     return Case(name, of_base(config), dtypes=tuple(dtypes) or Case.dtypes, **fields)
 
 
@@ -71,7 +69,6 @@ LONG, LONGER = SIZES[:2]
 
 
 def design(number: int, row: list[Any]) -> Case:
-    """Build the case of one row of the covering design."""
     *options, B, T, optimizer = row
     config = of_base(dict(zip(OPTIONS, options, strict=False)))  # without the last three
     return Case(f"design-{number}", config, batch_size=B, length=T, optimizer=optimizer)

@@ -66,8 +66,7 @@ class Disagreement(AssertionError):
 
 
 def unfit(value: object, dtype: str | None) -> str | None:
-    """Why a result cannot be compared; None for a non-empty array of the promised precision,
-    without NaN or infinity."""
+    """Why a result cannot be compared; None for a finite array of this precision, not empty."""
     if not isinstance(value, np.ndarray):
         return f"a {type(value).__name__} instead of a NumPy array"
     if value.size == 0:

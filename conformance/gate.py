@@ -121,8 +121,7 @@ def run_suite() -> int:
 
 
 def require_proof(before: str) -> None:
-    """Require that the run that just passed ran every test, on these sources. Raises `NotProven`
-    if it did not."""
+    """Raises `NotProven` unless the run that just passed ran every test, on these sources."""
     try:
         report = json.loads(REPORT.read_text(encoding="utf-8"))
         collected, passed = report["collected"], report["tests"]["passed"]

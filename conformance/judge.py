@@ -133,8 +133,7 @@ class Judge:
     def taps_agree(
         self, models: Models, tokens: np.ndarray, truthful: Models | None = None
     ) -> None:
-        """Check every tap in the order of the data flow: the difference begins at the first that
-        disagrees."""
+        """Check every tap in the order of the data flow, so that the first to disagree is named."""
         __tracebackhide__ = True
         traces = self.each(models, lambda model: model.trace(tokens))
         truths = {name: model.trace(tokens) for name, model in (truthful or {}).items()}
@@ -148,8 +147,7 @@ class Judge:
     def tensors_agree(
         self, check: str, values: Many, models: Models, what: str = "", truths: Many | None = None
     ) -> None:
-        """Check every tensor of the manifest from the loss backwards: the backward pass goes wrong
-        at the first that disagrees."""
+        """Check every tensor from the loss backwards, so that the first to disagree is named."""
         __tracebackhide__ = True
         config = config_of(models)
         shapes = tensor_shapes(config)

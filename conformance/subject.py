@@ -50,11 +50,9 @@ class Subject:
         return batch_of(self.case, seed)
 
     def holds(self, check: str, error: float, message: str) -> None:
-        """Check that `error` is within the limit of `check`."""
         __tracebackhide__ = True
         self.judge.holds(check, self.name, error, message)
 
     def same(self, check: str, before: object, after: object, message: str) -> None:
-        """Check that two structures are the same, bit for bit."""
         __tracebackhide__ = True
         self.judge.same(check, self.name, before, after, message)

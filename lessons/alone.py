@@ -49,8 +49,7 @@ def run_alone(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def train_alone(backend: str, options: Sequence[str]) -> None:
-    """Train in a new process, as the command line with these options does, but silently. Raises
-    `RunError` with its message if it fails."""
+    """Train as a command line does, silently in a new process. Raises `RunError` if it fails."""
     run_alone(train_quietly, backend, options)
 
 

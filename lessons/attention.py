@@ -74,8 +74,7 @@ def main(options: Options) -> int:
 
 
 def attention_maps(options: ModelOptions, checkpoint: Checkpoint, ids: Ids) -> Maps:
-    """The attention weights of every layer and head on one text, as the options ask. Raises as
-    `build_model` does."""
+    """The attention weights of every layer and head on one text. Raises as `build_model` does."""
     trace = build_model(options, checkpoint).trace(ids[None])
     return np.stack([trace[f"h.{i}.attn.weights"][0] for i in range(checkpoint.config.n_layer)])
 

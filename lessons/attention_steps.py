@@ -40,7 +40,6 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Show the four steps on a small example. Returns the exit status."""
     backend = options.backend
     chosen = load_backend(backend)
     if not isinstance(chosen, AttentionStepsBackend):

@@ -51,7 +51,6 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Count and train the table, and show both. Returns the exit status."""
     asked = {name: getattr(options, name) for name in ("steps", "batch_size", "seed")}
     config = replace(RECIPE, **asked)
     tokenizer, data, note = _prepare(options.data)

@@ -110,8 +110,7 @@ class Watcher:
                 item.session.shouldstop = "it has fallen"
 
     def errors_of(self, backend: str) -> dict[str, float]:
-        """The backend's largest error in every float64 row with an error above the limit; infinite
-        if nothing could be compared."""
+        """The backend's largest errors that are above float64 limits; infinite without values."""
         return {
             row.check: error
             for row in self.ledger.in_order()
@@ -152,8 +151,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def run_suite(watcher: Watcher, *backends: str) -> None:
-    """Run the suite on these backends in this process, silently. A backend that cannot be loaded
-    has failed before the first check."""
+    """Run the suite silently in this process. A backend that cannot be loaded has failed."""
     options = [
         *("-q", "--tb=no", "--assert=plain", "--disable-plugin-autoload", "-p", "no:cacheprovider"),
         # They collect garbage five times after every run, over all objects of three frameworks.

@@ -94,8 +94,7 @@ def _row(verdict: Verdict, checks: Sequence[str]) -> tuple[str, str, dict[str, f
 
 
 def read_report() -> Report | None:
-    """The stored verdicts, and instead of them those of the last run that are of these sources;
-    None if there are none."""
+    """The stored verdicts, or those of the last run if it is of these sources; None without any."""
     last, stored = _read(REPORT), _read(STORED)
     if last is None or stored is None or last.stale:
         return stored or last

@@ -55,7 +55,6 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Plant every bug, run the checks on it, and print the score. Returns the exit status."""
     console = Console(highlight=False)
     file = options.file.expanduser().absolute()
     if not file.exists():

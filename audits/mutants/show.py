@@ -41,7 +41,6 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Show one bug as the options ask. Returns the exit status."""
     console = Console(highlight=False)
     if options.list:
         console.print(listing())

@@ -86,8 +86,7 @@ def test_loss_and_gradients(models: Models, backend_name: str) -> None:
 
 
 def test_dropout(backend: Backend, tmp_path: Path, backend_name: str, monkeypatch) -> None:
-    """Their GPT-2 with our masks at its four sites, against a step that moves the weights by the
-    gradient."""
+    """Their GPT-2 with our masks at its four sites, against a step that subtracts the gradient."""
     case = Case("dropout", replace(BASE, tie_weights=True, dropout=0.3))
     weights, batch = random_weights(case), random_batch(case.config)
     train = TrainConfig(

@@ -278,8 +278,7 @@ def check_finished(run: Path, unbroken: Unbroken) -> None:
 
 
 def check_same_files(found: Path, expected: Path, but: Sequence[str] = ()) -> None:
-    """Raise `Fault` unless two directories hold files of the same names, and all but some of them
-    are the same byte for byte."""
+    """Raise `Fault` unless two directories hold the same files, of which some may differ."""
     there, right = ({str(p.relative_to(top)) for p in top.rglob("*")} for top in (found, expected))
     if there != right:
         raise Fault(f"{found} holds {sorted(there)} and not {sorted(right)}")

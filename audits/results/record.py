@@ -47,8 +47,7 @@ class Result:
     floor: float | None
     """The best possible loss, in nats per token; None if unknown."""
     seconds: float
-    """The whole training, including the framework's import, data, tokenizer, evaluations and
-    checkpoints."""
+    """The whole training, with imports, data, tokenizer, evaluations and checkpoints."""
     tokens_per_second: float
     """Median over the steps."""
     sample: str
@@ -85,8 +84,7 @@ def write_results(results: Iterable[Result], path: Path) -> None:
 
 
 def add(results: Iterable[Result], new: Result) -> list[Result]:
-    """The results with a new one, in place of an earlier one of the same preset, backend and data,
-    in the order of their names."""
+    """The results in order, with a new one in place of one of the same preset, backend and data."""
     by_place = {result.place: result for result in [*results, new]}
     return [by_place[place] for place in sorted(by_place)]
 

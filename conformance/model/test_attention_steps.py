@@ -20,13 +20,11 @@ pytestmark = [pytest.mark.dtypes("float64"), pytest.mark.fills(CHECK)]
 
 @pytest.fixture
 def capable(backends: Backends, judge: Judge) -> dict[str, AttentionStepsBackend]:
-    """The backends that offer the steps."""
     return offering(backends, AttentionStepsBackend, judge)
 
 
 @pytest.fixture
 def one(capable: dict[str, AttentionStepsBackend], subject: Subject) -> AttentionStepsBackend:
-    """The subject, if it offers the steps."""
     if subject.name not in capable:
         skip_not_offered(CHECK, subject.judge)
     return capable[subject.name]

@@ -53,7 +53,6 @@ def test_logits(models: Models, truthful: Models, batch: tuple, judge: Judge) ->
 @pytest.mark.needs("trace")
 @pytest.mark.fills("trace and logits")
 def test_trace_and_logits_are_one_function(subject: Subject) -> None:
-    """A backend's traced path and its fast path give the same logits."""
     tokens, _ = subject.batch()
     fast, traced = subject.model.logits(tokens), subject.model.trace(tokens)["logits"]
     error = np.abs(fast - traced).max() / np.abs(fast).max()

@@ -21,7 +21,6 @@ def test_gradients(models: Models, truthful: Models, batch: tuple, judge: Judge)
 
 @pytest.mark.fills("repeated")
 def test_gradients_do_not_pile_up(subject: Subject) -> None:
-    """A second call gives the same gradients, not doubled ones."""
     first = deepcopy(subject.model.loss_and_grads(*subject.batch()))
     again = subject.model.loss_and_grads(*subject.batch())
     subject.same("repeated", first, again, "loss_and_grads")

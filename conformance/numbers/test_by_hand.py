@@ -144,7 +144,6 @@ def gradients() -> dict[str, Any]:
 
 @pytest.fixture
 def small(backends: dict[str, Backend], backend_name: str) -> Model:
-    """The model of this file in the backend under test."""
     weights = {name: np.array(value, dtype=np.float64) for name, value in WEIGHTS.items()}
     return backends[backend_name].build(CONFIG, weights, dtype="float64")
 

@@ -54,8 +54,7 @@ def activation_model(build: Build, activation: str) -> Model:
 @pytest.mark.needs("trace")
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_activation(build: Build, backend_name: str, activation: str) -> None:
-    """f(x)/x lies between 0 and 1 for all three, so one limit fits all points but 0; and f(0) is
-    0, exactly."""
+    """f(x)/x is between 0 and 1 for all three, so one limit fits all points; f(0) is exactly 0."""
     trace = activation_model(build, activation).trace(TOKENS)
     shape = (*TOKENS.shape, len(POINTS))
     fc, act = trace["h.0.mlp.fc"], trace["h.0.mlp.act"]

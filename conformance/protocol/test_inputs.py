@@ -92,8 +92,7 @@ def test_weights_in_any_layout(subject: Subject, layout: str) -> None:
 @pytest.mark.needs("grads", "trainer", "generate")
 @pytest.mark.fills("inputs kept")
 def test_what_is_given_is_not_kept(subject: Subject) -> None:
-    """The caller may overwrite its arrays: a prompt before the text begins, a batch after the step,
-    one array for tokens and targets."""
+    """The caller may overwrite a prompt or a batch after the call; tokens may be the targets."""
     model, (same, _) = subject.build(), subject.batch()
     prompt = same[0, :5].copy()
     text = model.generate(prompt, DRAWN)
@@ -231,8 +230,7 @@ def world() -> dict[str, Any]:
 
 @contextmanager
 def unusual() -> Iterator[None]:
-    """Set unusual values, so that code that sets a constant is found, too. Afterwards, restore what
-    other tests would notice."""
+    """Set unusual values, to find code that sets constants; restores what other tests would see."""
     torch = sys.modules.get("torch")
     before = torch and (torch.get_default_dtype(), torch.get_num_threads())
     np.random.seed(271828)  # noqa: NPY002

@@ -180,8 +180,7 @@ def test_code_is_copied_as_it_stands_in_the_file(open_page: Open) -> None:
 
 
 def test_the_picture_is_of_the_code_as_it_is(open_page: Open, request) -> None:
-    """The picture in README.md: three columns with the mouse on a line, at double resolution. With
-    --update-readme, it is taken here."""
+    """The picture in README.md, which --update-readme takes here: the mouse is on a line."""
     driver = open_page(picture.PAGE, width=1240, height=1000, scale=2.0)
     three = driver.find_element(
         By.CSS_SELECTOR, f".three:has([aria-label='{picture.SHOWN} in three frameworks'])"

@@ -17,8 +17,6 @@ PAGE = "pages/14-numerical-agreement"
 
 
 class Matrix(Figure):
-    """The table on an open page, and the report behind it."""
-
     name = "kills"
 
     def __init__(self, driver: Chrome) -> None:

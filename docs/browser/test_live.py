@@ -1,5 +1,4 @@
-"""The trained model in the browser computes and writes what NumPy does, for any text; and the bugs
-that a reader plants."""
+"""The model in the browser computes and writes what NumPy does; and bugs that a reader plants."""
 
 import json
 from collections.abc import Callable

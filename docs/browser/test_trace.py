@@ -12,8 +12,6 @@ from docs.browser.figure import Figure, point_at, text_of
 
 
 class Trace(Figure):
-    """The diagram and the chosen value on an open page."""
-
     name = "trace"
 
     def __init__(self, driver: Chrome) -> None:

@@ -16,8 +16,7 @@ from docs.extensions.directive import PageError, SiteDirective, raw
 from docs.producers import PRODUCERS
 
 ALWAYS = ("gpt", "model", "play", "live")
-"""The scripts of a page with interactive figures, besides those of the figures. The build writes
-model.js."""
+"""The scripts that all interactive figures need. The build writes model.js."""
 AFTER_ALL_PAGES = 850
 """Sphinx's load order; the scripts of every page have 800."""
 

@@ -22,8 +22,7 @@ TAKE_IT = "Take it with you: {download}`road.ipynb <road.ipynb>`, without what t
 
 
 def as_markdown(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Put the last run in place of the notebook's text; without one, a note and the cells alone.
-    Called by Sphinx for every page."""
+    """Replace the notebook by its last run, or by a note and bare cells. Called by Sphinx."""
     if docname != road.NOTEBOOK.stem:
         return
     product = read(road.PRODUCER)

@@ -17,7 +17,6 @@ SECONDS = 60
 
 
 def measure() -> dict[str, Any]:
-    """The notebook with the output and pictures of its cells."""
     return dict(run(nbformat.read(NOTEBOOK, as_version=4)))
 
 

@@ -24,8 +24,7 @@ RUN_NAME = RUN.relative_to(ROOT).as_posix()
 
 
 def trained() -> tuple[Checkpoint, Tokenizer]:
-    """The model, trained first if it is missing or its sources have changed. Raises
-    `RunError` if it cannot be trained."""
+    """The model, trained first if missing or old. Raises `RunError` if it cannot be trained."""
     if newest_checkpoint(RUN) is None:  # the run was removed: remove its record too
         PRODUCER.path.unlink(missing_ok=True)
     if failures := make([PRODUCER]):

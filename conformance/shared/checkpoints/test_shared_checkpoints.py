@@ -147,8 +147,7 @@ KINDS: list[tuple[dict[str, Any], Any, str]] = [
 
 
 def test_json_on_disk(tmp_path: Path) -> None:
-    """config.json and training.json, key by key. Only models that GPT-2's own program can compute
-    are called GPT-2."""
+    """Key by key. Only models that GPT-2's own program can compute are called GPT-2."""
     c = save(tmp_path / "c", ORIGINAL, "float64")
     assert json.loads((c / "config.json").read_text()) == CONFIG_JSON
     expected = json.dumps(asdict(record("float64")), indent=2, sort_keys=True) + "\n"

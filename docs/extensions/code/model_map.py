@@ -47,8 +47,6 @@ class Map(Architecture):
 
 
 class ModelMap(SiteDirective):
-    """The map, with the directive's content beside it."""
-
     optional_arguments = 0
 
     def shown(self) -> list[nodes.Node]:
@@ -65,8 +63,7 @@ def addresses(app: Sphinx, here: str) -> Callable[[str], str]:
 def show_where(
     app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document
 ) -> None:
-    """Add the small map, and a link into the trace, to a page about a part of the model. Called by
-    Sphinx."""
+    """Add the small map, and a link into the trace, to a page about a part. Called by Sphinx."""
     if pagename in {f"pages/{page}" for page in PAGES.values()}:
         picture = Map(addresses(app, pagename), pagename)
         tap = next(tap for tap, page in PAGES.items() if pagename == f"pages/{page}")
