@@ -7,12 +7,12 @@ import math
 import os
 import signal
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 from unittest.mock import patch
@@ -289,22 +289,24 @@ ENVIRONMENT = {  # of the processes
 
 
 def judge_all(tasks: list[Task], processes: int = 2, first: bool = False) -> Iterator[Verdict]:
-    """The verdicts, as they come; if `first`, with only the first check that fails.
+    """The verdicts, as they come; if `first`, with only the first check that fails."""
+    return verdicts_of(partial(judge_task, first), tasks, processes)
 
-    A mutant that hangs for two minutes or crashes its process counts as killed.
-    """
-    with (
-        tempfile.TemporaryDirectory(prefix="mutants-") as directory,
-        patch.dict(os.environ, ENVIRONMENT),
-    ):
-        work = partial(judge_task, Path(directory), first)
+
+def verdicts_of(
+    judging: Callable[[Path, Task], Verdict], tasks: list[Task], processes: int
+) -> Iterator[Verdict]:
+    """What `judging` says of every task, in a directory to plant in. A mutant that hangs for two
+    minutes or crashes its process counts as killed."""
+    with TemporaryDirectory(prefix="mutants-") as directory, patch.dict(os.environ, ENVIRONMENT):
+        work = partial(judging, Path(directory))
         for (mutant, backend), found in work_off(work, tasks, 120.0, processes):
             if isinstance(found, str):
                 found = Verdict(mutant.name, backend, {"process": found})
             yield found
 
 
-def judge_task(directory: Path, first: bool, task: Task) -> Verdict:
+def judge_task(first: bool, directory: Path, task: Task) -> Verdict:
     """Judge a mutant in one of the processes. If the judge fails, the mutant has survived."""
     try:
         return judge(*task, directory / str(os.getpid()), first=first)
