@@ -98,8 +98,7 @@ def random_weights(case: Case, seed: int = 0) -> dict[str, np.ndarray]:
 
     GPT-2's initial values hide bugs: with biases 0, gains 1 and scores near 0, a forgotten bias or
     swapped q and k change nothing. Here gains are 1 ± 0.3, biases and embeddings ± 0.3, and the
-    matrices of the blocks keep the variance of their inputs.
-    """
+    matrices of the blocks keep the variance of their inputs."""
     rng = randomness.generator(1000 * base_seed + seed, randomness.WEIGHTS)
     weights = {}
     for name, shape in tensor_shapes(case.config).items():

@@ -108,12 +108,9 @@ def farthest(a: np.ndarray, b: np.ndarray) -> tuple[int, ...]:
 
 
 def compare(values: Tensors, limit: float, dtype: str | None) -> dict[str, float]:
-    """The error of every backend against the others.
-
-    Raises:
-        Disagreement: fewer than two backends, a result that cannot be compared, different shapes,
-            or a pair beyond the limit. The message names the outlier, the entry and its values.
-    """
+    """The error of every backend against the others. Raises `Disagreement` for fewer than two, a
+    result that cannot be compared, different shapes, or a pair beyond the limit; the message names
+    the outlier, the entry and its values."""
     if len(values) < 2:
         raise Disagreement(ALONE)
     check_comparable(values, dtype)

@@ -177,10 +177,8 @@ def installed() -> list[str]:
 
 
 def when_passed(current: str) -> str | None:
-    """When the suite last passed with the fingerprint `current`; None if it did not.
-
-    An unreadable stamp counts as none: at worst, the suite runs once too often.
-    """
+    """When the suite last passed with the fingerprint `current`; None if it did not, or the stamp
+    cannot be read: at worst, the suite runs once too often."""
     try:
         stamp = json.loads(STAMP.read_text(encoding="utf-8"))
         return str(stamp["passed"]) if stamp["fingerprint"] == current else None

@@ -231,10 +231,8 @@ def config_of(models: Models) -> GPTConfig:
 
 
 def backward_order(config: GPTConfig) -> list[str]:
-    """The tensors in the order in which the backward pass reaches them.
-
-    A tied embedding comes last: its gradient is complete only at the end of the pass.
-    """
+    """The tensors in the order in which the backward pass reaches them. A tied embedding comes
+    last: its gradient is complete only at the end of the pass."""
     parts = ("ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj")
     if config.norm == "post":
         parts = ("attn.c_attn", "attn.c_proj", "ln_1", "mlp.c_fc", "mlp.c_proj", "ln_2")

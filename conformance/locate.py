@@ -39,9 +39,7 @@ class Locator:
         self, check: str, case: Case, dtype: str, shape: Shape = (None, None)
     ) -> tuple[str, str] | None:
         """The tap or tensor where it begins (empty if not before the check), and a sentence.
-
-        `shape` gives B and T of the batch to compare; None takes the value of the case.
-        """
+        `shape` gives B and T of the batch to compare; None takes the value of the case."""
         stages, rest = PATHS.get(check, ([], ""))
         looked = []
         for stage in stages:

@@ -10,9 +10,7 @@ from shared.protocol import BACKENDS, Backend
 
 def offering(backends: Mapping[str, Backend], protocol: type, judge: Judge) -> dict[str, Backend]:
     """The backends that implement `protocol`; the judge records the others as not offering it.
-
-    Built-in backends always count as offering it, so that a missing part is a failure.
-    """
+    Built-in backends always count as offering it, so that a missing part is a failure."""
     found = {
         name: backend
         for name, backend in backends.items()

@@ -42,10 +42,8 @@ class Panel:
         self._models: dict[tuple[str, str, str, int, bool], protocol.Model] = {}
 
     def model(self, name: str, case: Case, dtype: str, *, truthful: bool = False) -> protocol.Model:
-        """A read-only model, shared by all tests with the same arguments.
-
-        If `truthful`, its weights are those that a float32 model holds.
-        """
+        """A read-only model, shared by all tests with the same arguments. If `truthful`, its
+        weights are those that a float32 model holds."""
         key = (name, case.name, dtype, cases.base_seed, truthful)
         if key not in self._models:
             weights = random_weights(case)

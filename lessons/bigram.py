@@ -123,10 +123,8 @@ def _show_rows(
 
 
 def mean_loss(scores: Table, counts: Counts) -> float:
-    """The loss of a table on a text, in nats per token, from the text's counts alone.
-
-    −ln softmax(scores[a])[b], for every pair (a, b) as often as it occurs.
-    """
+    """The loss of a table on a text, in nats per token, from the text's counts alone:
+    −ln softmax(scores[a])[b], for every pair (a, b) as often as it occurs."""
     log_p = log_softmax(scores)
     occur = counts > 0  # 0 · ln 0 counts as 0
     return 0.0 - float((counts[occur] * log_p[occur]).sum() / counts.sum())  # never −0.0

@@ -221,11 +221,8 @@ def jax_compiles(answer: bool) -> Iterator[None]:
 
 
 def stages(mutant: Mutant, backend: str, first: bool = False) -> list[Stage]:
-    """The parts of the suite to run on a mutant, in order.
-
-    One part, with all its checks; or, with `first`, until a check fails: the check that found it
-    last time, the chapters of its kind, and then the rest.
-    """
+    """The parts of the suite to run on a mutant. One part, with all its checks; or, with `first`,
+    until a check fails: the check that found it last time, the chapters of its kind, the rest."""
     whole = Stage(wanted(mutant, backend), compiled(mutant.chapters), first)
     if not first:
         return [whole]
@@ -251,10 +248,7 @@ def judge(
     mutant: Mutant, backend: str, directory: Path, beside: tuple[str, ...] = (), first: bool = False
 ) -> Verdict:
     """Plant a mutant under `directory` and let the suite judge it; if `first`, until a check fails.
-
-    It is compared with the healthy backends `beside`, by default the fastest. With two of them, the
-    suite can name the backend that is wrong.
-    """
+    Of two healthy backends `beside` it (by default there is one), the suite can tell it apart."""
     healthy = beside or (REFERENCE[backend],)
     package = plant(mutant, backend, directory)
     if str(directory) not in sys.path:

@@ -26,11 +26,8 @@ class HuggingFace:
     source = "transformers"
 
     def __init__(self, directory: Path) -> None:
-        """Load it. Attention is the eager version, which returns its weights.
-
-        The library initializes missing tensors at random and ignores unknown ones: here no tensor
-        may be missing, left over or of another shape.
-        """
+        """Load it, with the eager attention, which returns its weights. No tensor may be missing,
+        left over or of another shape, which the library itself would accept."""
         how = {"attn_implementation": "eager", "output_loading_info": True}
         model, info = GPT2LMHeadModel.from_pretrained(
             directory, local_files_only=True, dtype=torch.float64, **how

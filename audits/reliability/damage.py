@@ -229,10 +229,8 @@ OTHER_PARTS: dict[str, list[Any]] = {
 
 
 def change_tokenizer(scene: Scene) -> Rule:
-    """Change the structure of a tokenizer.json in one to three places, and recompute its hash.
-
-    A reader that accepts such a file must be able to use it without losing any text.
-    """
+    """Change a tokenizer.json in one to three places, and recompute its hash. A reader that accepts
+    it must be able to use it without losing any text."""
     rng, content = scene.rng, scene.victim.files.get(parts.TOKENIZER)
     if content is None:
         return change_json_file(scene)

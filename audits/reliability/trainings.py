@@ -199,12 +199,9 @@ def train_unbroken(backend: str, directory: Path) -> Unbroken:
 def train(
     like: Unbroken, run: Path, *options: str, kill: float | None = None, inside: Sequence[str] = ()
 ) -> Ended:
-    """Train in a separate process, with the command line that a user types, until it ends.
-
-    It is killed `kill` seconds after it has begun. `inside` is a command that runs it with other
-    file systems. All use the text of `like`, as a checkpoint records its path.
-    Raises `Fault` if it never ends.
-    """
+    """Train in a separate process, as a user's command line does, on the text of `like`, until it
+    ends or is killed, `kill` seconds after it has begun. `inside` is a command that runs it with
+    other file systems. Raises `Fault` if it never ends."""
     where = ["--dataset", str(like.text), "--out", str(run)]
     trainer = [sys.executable, "-m", f"impls.{like.backend}.train", *where, *OPTIONS, *options]
     how: Any = {"cwd": ROOT, "env": ENVIRONMENT, "stderr": subprocess.PIPE, "text": True}
@@ -241,13 +238,11 @@ def check_explained(ended: Ended, *expected: str) -> None:
 
 
 def check_state(run: Path, unbroken: Unbroken, least: int) -> int:
-    """Check a run's directory after a crash. Returns the step of its newest checkpoint, -1 if there
-    is none.
+    """Check a run's directory after a crash. Returns the step of its newest checkpoint, or -1.
 
     Raises `Fault` unless that loads, is bit-identical to the uninterrupted run's at the same step,
     and not older than step `least` nor than the save before the last row of metrics; and
-    metrics.jsonl has that run's rows, at least up to it.
-    """
+    metrics.jsonl has that run's rows, at least up to it."""
     try:
         newest = newest_checkpoint(run)
         if newest is not None:

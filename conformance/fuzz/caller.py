@@ -181,8 +181,7 @@ class Caller(RuleBasedStateMachine):
         """Check that the answers agree within the limit of a check of the suite, plus the drift of
         the steps so far. Errors are relative to the largest entry of the whole answer, or to
         `floor` if that is larger: in a small random model, all entries may be near zero by chance,
-        while rounding is not. Raises `Disagreement`.
-        """
+        while rounding is not. Raises `Disagreement`."""
         if len(answers) < 2:  # the others do not claim it
             return
         dtype = self.setting.dtype

@@ -38,10 +38,8 @@ Results, States = dict[str, StepResult], dict[str, TrainState]
 def run(
     backend: Backend, case: Case, dtype: str, config: TrainConfig, *, truthful: bool = False
 ) -> Run:
-    """Take twenty steps from the random weights, each on its own batch; the states after 1 and 20.
-
-    If `truthful`, from the weights that a float32 model holds.
-    """
+    """Twenty steps from the random weights (if `truthful`, as a float32 model holds them), each on
+    its own batch; the states after 1 and 20."""
     weights = random_weights(case)
     given = rounded(weights) if truthful else weights
     trainer = backend.build(case.config, given, dtype=dtype).trainer(config)
@@ -208,8 +206,7 @@ def comparable(state: TrainState, case: Case, dtype: str) -> TrainState:
 
     Softmax does not change when all scores of a row shift equally, so the key bias has gradient
     zero plus rounding noise, which AdamW divides by its own size: in float32 the key biases of two
-    correct backends drift apart. They affect nothing else. In float64 they are compared too.
-    """
+    correct backends drift apart. They affect nothing else. In float64 they are compared too."""
     if dtype == "float64":
         return state
     C = case.config.n_embd

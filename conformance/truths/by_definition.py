@@ -37,11 +37,9 @@ def philox(seed: int, stream: int, position: int, count: int) -> list[float]:
 
 
 def philox_words(seed: int, stream: int, position: int, part: int, count: int) -> list[int]:
-    """Words of 64 bits from Philox-4x64-10 (Salmon et al. 2011, §3.3), in integer arithmetic.
-
-    The key is (seed, stream). The counter has four words: NumPy counts in the first, from 1;
-    `position` is the third, `part` the last.
-    """
+    """Words of 64 bits from Philox-4x64-10 (Salmon et al. 2011, §3.3), in integer arithmetic. The
+    key is (seed, stream). The counter has four words: NumPy counts in the first, from 1; `position`
+    is the third, `part` the last."""
     words: list[int] = []
     for block in range(1, -(-count // 4) + 1):
         x, key = [block, 0, position, part], [seed, stream]

@@ -10,13 +10,9 @@ from conformance.compare import Disagreement, Value, check_fit, farthest, relati
 def check_truth(
     backend: str, found: Value, truth: Any, limit: float, what: str, source: str = "by hand"
 ) -> float:
-    """The relative error of `found`, which must be at most `limit`. `truth` is a float or an array,
-    perhaps as a list.
-
-    Raises:
-        Disagreement: it is larger, or either side is empty, not finite, or of another shape or
-            precision than the other. The message gives the entry with the largest error.
-    """
+    """The relative error of `found`, at most `limit`, from `truth`, a float, an array, or a list.
+    Raises `Disagreement` if it is larger, or either side is empty, not finite, or of another shape
+    or precision than the other; the message gives the entry with the largest error."""
     if isinstance(found, float):
         found, truth = np.array([found]), np.array([truth])
     truth = np.asarray(truth, np.float64)

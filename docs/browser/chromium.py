@@ -113,12 +113,8 @@ def requests(driver: webdriver.Chrome) -> list[str]:
 
 
 def contrasts(driver: webdriver.Chrome) -> list[dict[str, Any]]:
-    """The colour pairs of the text on the page: foreground and background.
-
-    Returns:
-        For each, `ratio`, which is 1 for equal colours and 21 for black on white (WCAG 2.1,
-        "contrast ratio"), and an example `text`.
-    """
+    """The colour pairs of the text on the page: for each, an example `text`, and `ratio`, from 1
+    for equal colours to 21 for black on white (WCAG 2.1, "contrast ratio")."""
     found: list[dict[str, Any]] = driver.execute_script(script("contrast"))
     return found
 

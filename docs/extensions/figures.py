@@ -48,10 +48,8 @@ class RunFigure(FromRun):
 
 
 class Play(FromRun):
-    """An empty element and its numbers: <script type="application/json" id="…">.
-
-    They are embedded because a page opened from disk may not load files.
-    """
+    """An empty element and its numbers: <script type="application/json" id="…">, embedded because
+    a page opened from disk may not load files."""
 
     def of_product(self, product: Product) -> list[nodes.Node]:
         # Only "</" can end a script element early.

@@ -28,10 +28,8 @@ BACKENDS = ("numpy", "torch")
 
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> tuple[Checkpoint, Tokenizer]:
-    """A small untrained model in place of the trained one, all in this process.
-
-    Without JAX, which compiles for seconds; the browser tests cover all three backends.
-    """
+    """A small untrained model in place of the trained one, all in this process. Without JAX, which
+    compiles for seconds; the browser tests cover all three backends."""
     written = "".join((*attention.SENTENCES, typed.PROMPT))
     tokenizer = build_tokenizer("char", written)
     config = GPTConfig(tokenizer.vocab_size, block_size=32, n_layer=2, n_head=2, n_embd=8)

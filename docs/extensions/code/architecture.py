@@ -26,12 +26,8 @@ NORM = "LayerNorm"
 
 
 class Architecture:
-    """Grows from the top to the bottom; `y` is where the next row begins.
-
-    Args:
-        config: the model's, which is pre-norm, as the site's is.
-        names: the label of each tap's button, for a screen reader.
-    """
+    """Grows from the top to the bottom; `y` is where the next row begins. The `config` is of a
+    pre-norm model, as the site's is; `names` are labels of buttons, for a screen reader."""
 
     frame = (
         'role="toolbar" aria-orientation="vertical" '
@@ -126,11 +122,8 @@ class Architecture:
     def on_branch(
         self, tap: str, label: str, words: str, *, above: Points = (MIDDLE,), joins: bool = False
     ) -> None:
-        """A box beside the stream, which passes it by.
-
-        Arrows lead to it from the boxes above with these centres; without any, from the stream.
-        If its value `joins` the stream, it is added there.
-        """
+        """A box beside the stream, which passes it by. Arrows lead to it from the boxes above with
+        these centres; without any, from the stream. A value that `joins` the stream is added."""
         middle = self.y + HEIGHT / 2
         for x in above:
             self.arrow((x, self.y - ROW + HEIGHT), (x, self.y))

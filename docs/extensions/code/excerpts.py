@@ -40,17 +40,10 @@ class Excerpt:
 
 
 def find_excerpt(path: str, name: str, *, docstring: bool = True) -> Excerpt:
-    """Cut a definition out of a file.
+    """Cut a definition out of a file, whose path is from the top of the repository.
 
-    Args:
-        path: the file, from the top of the repository.
-        name: "softmax", "LayerNorm", "LayerNorm.forward" (also finds JAX's `__call__`), or a name
-            that the module assigns.
-        docstring: whether docstrings are shown.
-
-    Raises:
-        ExcerptError: there is no such file, or it has no such name.
-    """
+    Its name is "softmax", "LayerNorm", "LayerNorm.forward" (also finds JAX's `__call__`), or one
+    that the module assigns. Raises `ExcerptError` if there is no such file or name."""
     file = ROOT / path
     if not file.is_file():
         raise ExcerptError(f"there is no file {path}")

@@ -18,11 +18,8 @@ from docs.extensions.template import fill
 
 
 class PlantedBug(SiteDirective):
-    """The story of a mutant, its diff, the command that plants it, and which checks failed.
-
-    The command plants it in torch, or else in the first backend that has the bug. The content, if
-    there is any, says what to look at.
-    """
+    """The story of a mutant, its diff, the command that plants it in torch (or else in the first
+    backend that has it), and which checks failed. The content says what to look at."""
 
     def shown(self) -> list[nodes.Node]:
         mutant = find(self.argument)
