@@ -1,7 +1,5 @@
-"""Planting: a copy of a backend with one bug in it, as a package outside the tree.
-
-The copy has another name, so that the healthy backend and the mutant can share a process.
-"""
+"""Planting: a copy of a backend with one bug in it, as a package outside the tree. The copy has
+another name, so that the healthy backend and the mutant can share a process."""
 
 import difflib
 from pathlib import Path

@@ -1,8 +1,5 @@
-"""A grammar of corruptions of a checkpoint on disk.
-
-`DAMAGES` has them by name. Each corrupts a freshly written checkpoint, and returns what its reader
-must then do.
-"""
+"""A grammar of corruptions of a checkpoint on disk. `DAMAGES` has them by name. Each corrupts a
+freshly written checkpoint, and returns what its reader must then do."""
 
 import contextlib
 import json

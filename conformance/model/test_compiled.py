@@ -1,8 +1,6 @@
-"""The JAX backend compiled as in training: with all of XLA's optimizations.
-
-The rest of the suite turns them off, to compile quickly (see conftest.py). Here a separate process
-compiles without those options. Guest backends may use XLA, too, and are treated in the same way.
-"""
+"""The JAX backend compiled as in training: with all of XLA's optimizations. The rest of the suite
+turns them off, to compile quickly (see conftest.py). Here a separate process compiles without those
+options. Guest backends may use XLA, too, and are treated in the same way."""
 
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context

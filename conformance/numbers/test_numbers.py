@@ -1,8 +1,6 @@
-"""Parts of the model at points where their values are known, and models of other programs.
-
-Backends that share a mistake agree with each other. So these tests compare with the digits in
-conformance/truths/digits.toml, from 50-digit arithmetic and from other programs.
-"""
+"""Parts of the model at points where their values are known, and models of other programs. Backends
+that share a mistake agree with each other. So these tests compare with the digits in
+conformance/truths/digits.toml, from 50-digit arithmetic and from other programs."""
 
 from collections.abc import Callable
 

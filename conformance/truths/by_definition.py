@@ -1,8 +1,6 @@
 """The references for shared/: independent definitions of random numbers, batches and manifests.
-
 Nothing here calls the functions under test. Philox is implemented from its paper, batches and
-manifests from the specification of shared/, so that they cannot share its mistakes.
-"""
+manifests from the specification of shared/, so that they cannot share its mistakes."""
 
 from pathlib import Path
 

@@ -1,8 +1,6 @@
-"""`{run-figure} NAME`, `{play} NAME`: what a producer of docs/producers measured.
-
-`{play}` is an interactive figure: docs/_static/NAME.js fills it, after play.js, with the numbers.
-Without JavaScript, it shows a note.
-"""
+"""`{run-figure} NAME`, `{play} NAME`: what a producer of docs/producers measured. `{play}` is an
+interactive figure: docs/_static/NAME.js fills it, after play.js, with the numbers. Without
+JavaScript, it shows a note."""
 
 import html
 import json

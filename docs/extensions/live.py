@@ -1,7 +1,5 @@
 """`{live} NAME`: an interactive figure whose numbers the browser computes, by the trained model.
-
-docs/_static/NAME.js fills it; live.js runs the model with gpt.js.
-"""
+docs/_static/NAME.js fills it; live.js runs the model with gpt.js."""
 
 import json
 import tomllib

@@ -1,7 +1,5 @@
-"""The notebook as a page: its cells, with the output and pictures of the run made by the build.
-
-Its text is Markdown as on any page, so Sphinx reads Markdown in its place.
-"""
+"""The notebook as a page: its cells, with the output and pictures of the run made by the build. Its
+text is Markdown as on any page, so Sphinx reads Markdown in its place."""
 
 import html
 from collections.abc import Iterator, Mapping

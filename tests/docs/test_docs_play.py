@@ -1,7 +1,5 @@
-"""The interactive figures of the site: their numbers, and their elements on a page.
-
-docs/browser/ tests in a browser that the scripts show these numbers.
-"""
+"""The interactive figures of the site: their numbers, and their elements on a page. docs/browser/
+tests in a browser that the scripts show these numbers."""
 
 import base64
 import json

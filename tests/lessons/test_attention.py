@@ -1,7 +1,5 @@
 """`python -m lessons.attention`: what is said of the weights, and where they are in the picture.
-
-That they are the model's own, tests/docs/test_docs_play.py checks.
-"""
+That they are the model's own, tests/docs/test_docs_play.py checks."""
 
 import re
 from pathlib import Path

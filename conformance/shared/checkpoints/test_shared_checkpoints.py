@@ -1,8 +1,6 @@
-"""Checkpoints (shared/checkpoints/): a checkpoint is loaded as it was saved.
-
-The files are also read by the safetensors library and `json`, and must have the names, layouts and
-hashes of older checkpoints, so that a program that passes can read those, too.
-"""
+"""Checkpoints (shared/checkpoints/): a checkpoint is loaded as it was saved. The files are also
+read by the safetensors library and `json`, and must have the names, layouts and hashes of older
+checkpoints, so that a program that passes can read those, too."""
 
 import json
 from collections.abc import Callable

@@ -1,9 +1,7 @@
-"""Which lines of the backends correspond: those that do the same under the same name.
-
-An excerpt is split into statements, and each statement is reduced to what the backends have in
-common: the name it assigns, the tap it feeds, the condition it tests. `difflib` then aligns the
-three short sequences that are left.
-"""
+"""Which lines of the backends correspond: those that do the same under the same name. An excerpt is
+split into statements, and each statement is reduced to what the backends have in common: the name
+it assigns, the tap it feeds, the condition it tests. `difflib` then aligns the three short
+sequences that are left."""
 
 import ast
 from collections.abc import Sequence

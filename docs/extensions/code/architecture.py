@@ -1,8 +1,6 @@
-"""The architecture as a picture, drawn from a model's config: every named value is a button.
-
-All sizes are in em, so the picture scales with its text. The residual stream runs down on the left;
-branches leave it to the right and are added to it again.
-"""
+"""The architecture as a picture, drawn from a model's config: every named value is a button. All
+sizes are in em, so the picture scales with its text. The residual stream runs down on the left;
+branches leave it to the right and are added to it again."""
 
 import html
 from collections.abc import Sequence

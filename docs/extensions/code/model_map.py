@@ -1,7 +1,5 @@
-"""`{map}`: the architecture; its boxes lead to the pages that explain them.
-
-The directive's content goes beside it. Each of these pages has a small map, with its boxes marked.
-"""
+"""`{map}`: the architecture; its boxes lead to the pages that explain them. The directive's content
+goes beside it. Each of these pages has a small map, with its boxes marked."""
 
 from collections.abc import Callable
 from typing import Any

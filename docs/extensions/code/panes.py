@@ -1,7 +1,5 @@
-"""Code as HTML, coloured by Pygments, and three panes of it: side by side, or behind tabs.
-
-Without JavaScript all three are shown; on a narrow screen, one below the other.
-"""
+"""Code as HTML, coloured by Pygments, and three panes of it: side by side, or behind tabs. Without
+JavaScript all three are shown; on a narrow screen, one below the other."""
 
 import html
 import re
