@@ -9,8 +9,9 @@ from docutils.parsers.rst import directives
 
 from docs.extensions.code.alignment import ROOT_KEY, Unit, place, units
 from docs.extensions.code.excerpts import Excerpt, find_excerpt
-from docs.extensions.code.panes import code_block, highlighted_lines, pane_head, three_panes
+from docs.extensions.code.panes import code_block, highlighted, highlighted_lines, three_panes
 from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw
+from docs.extensions.template import fill
 
 NOTHING = "nothing"
 """Given instead of a name if the backend has no such code; the content says why."""
@@ -97,8 +98,4 @@ def pane_of(backend: str, excerpts: Sequence[Excerpt], placed: Sequence[Unit]) -
 
 
 def one_pane(excerpt: Excerpt, title: str, place: str = "") -> nodes.raw:
-    lines = highlighted_lines([line.text for line in excerpt.lines])
-    return raw(
-        f'<section class="pane one wide" aria-label="{html.escape(title)}">'
-        f"{pane_head(title, place)}{code_block(lines, place or title)}</section>"
-    )
+    return raw(fill("code/one", title=title, place=place, lines=highlighted(excerpt)))
