@@ -10,8 +10,8 @@ import pytest
 from audits.oracles.hugging_face import HuggingFace
 from audits.oracles.torch_layers import Stack
 from conformance.cases import BASE, CASES, Case, random_batch, random_weights
+from conformance.compare import check_truth
 from conformance.limits import limit_of
-from conformance.truths.truth import check_truth
 from shared.checkpoints.tensors import Tensors
 from shared.config import GPTConfig, TrainConfig
 from shared.dropout import dropout_masks, keep_share

@@ -7,8 +7,7 @@ from conformance import cases
 from conformance.cases import random_weights
 from conformance.compare import check_fit, relative_error
 from conformance.judge import Judge
-from conformance.offers import offering, skip_not_offered
-from conformance.subject import Backends, Subject
+from conformance.subject import Backends, Subject, offering, skip_not_offered
 from shared.protocol import AttentionStepsBackend
 from shared.taps import STEPS, step_names
 

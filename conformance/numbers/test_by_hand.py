@@ -53,8 +53,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from conformance.compare import check_truth
 from conformance.limits import limit_of
-from conformance.truths.truth import check_truth
 from shared.config import GPTConfig
 from shared.protocol import Backend, Model
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from conformance.compare import check_truth
 from conformance.truths import known_models
 from conformance.truths.known_models import DIGITS, KNOWN, TARGETS, TOKENS, Known, formula_weights
-from conformance.truths.truth import check_truth
 from shared.config import GPTConfig
 from shared.layout import tensor_shapes
 from shared.protocol import Backend, Model

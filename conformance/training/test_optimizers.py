@@ -11,9 +11,8 @@ from conformance.cases import Case, batch_of, random_batch, random_weights, roun
 from conformance.compare import relative_error
 from conformance.judge import Judge
 from conformance.limits import has_limit
-from conformance.offers import skip_not_offered
 from conformance.recorder import Recorder
-from conformance.subject import Backends, Models, Subject
+from conformance.subject import Backends, Models, Subject, skip_not_offered
 from shared import randomness
 from shared.config import TrainConfig
 from shared.protocol import Backend, StepResult, Trainer, TrainState
