@@ -5,6 +5,7 @@ branches leave it to the right and are added to it again."""
 import html
 from collections.abc import Sequence
 
+from docs.extensions.template import fill
 from shared.config import GPTConfig
 
 ROW, HEIGHT = 2.5, 1.7
@@ -47,13 +48,9 @@ class Architecture:
 
     def __str__(self) -> str:
         """The picture as HTML: buttons in the order of the data flow, with lines between them."""
-        return (
-            f'<div class="architecture" {self.frame} style="width:{WIDTH}em;height:{self.y:.2f}em">'
-            f'<svg viewBox="0 0 {WIDTH} {self.y:.2f}" aria-hidden="true"><defs><marker '
-            f'id="architecture-arrow" viewBox="0 0 4 4" refX="4" refY="2" markerWidth="5" '
-            f'markerHeight="5" orient="auto"><path d="M0 0 4 2 0 4z"/></marker></defs>'
-            f"{''.join(self.frames + self.lines)}</svg>{''.join(self.boxes)}</div>"
-        )
+        size = {"width": WIDTH, "height": f"{self.y:.2f}"}
+        drawn = {"drawn": self.frames + self.lines, "boxes": self.boxes}
+        return fill("code/architecture", frame=self.frame, **size, **drawn)
 
     # The parts of a GPT
 
