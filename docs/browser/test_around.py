@@ -1,6 +1,5 @@
 """The site around the lesson: from page to page, search, and folded parts."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from selenium.webdriver import ActionChains, Chrome
@@ -9,8 +8,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from docs.browser import chromium
-
-Open = Callable[..., Chrome]
+from docs.browser.figure import Open
 
 
 def test_the_lesson_is_read_from_page_to_page(open_page: Open) -> None:

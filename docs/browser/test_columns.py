@@ -1,7 +1,6 @@
 """The three columns: aligned and linked if there is room, otherwise tabs."""
 
 import base64
-from collections.abc import Callable
 
 import pytest
 from selenium.webdriver import Chrome, Keys
@@ -10,10 +9,8 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from docs.browser import picture
 from docs.browser.chromium import script
-from docs.browser.figure import point_at, press, text_of
+from docs.browser.figure import Open, point_at, press, text_of
 from docs.extensions.directive import BACKENDS
-
-Open = Callable[..., Chrome]
 
 PAGE = "pages/06-mlp"
 LESSONS = [PAGE, "pages/03-attention-in-four-steps", "pages/10-backward-by-hand"]

@@ -1,16 +1,14 @@
 """The model in the browser computes and writes what NumPy does; and bugs that a reader plants."""
 
 import json
-from collections.abc import Callable
 
 import numpy as np
 import pytest
-from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from docs.browser import chromium
-from docs.browser.figure import ENTER, Figure, model_of, text_of
+from docs.browser.figure import ENTER, Figure, Open, model_of, text_of
 from docs.browser.test_attention import Explorer
 from docs.browser.test_next_tokens import Table
 from docs.browser.test_trace import Trace
@@ -35,12 +33,12 @@ class Box(Figure):
 
 
 @pytest.fixture
-def box(open_page: Callable[..., Chrome]) -> Box:
+def box(open_page: Open) -> Box:
     return Box(open_page("index"))
 
 
 @pytest.fixture
-def trace(open_page: Callable[..., Chrome]) -> Trace:
+def trace(open_page: Open) -> Trace:
     return Trace(open_page("trace"))
 
 
@@ -124,7 +122,7 @@ def test_a_bug_is_seen_where_it_begins(trace: Trace, bug: str) -> None:
     assert not verdict.is_displayed()
 
 
-def test_where_the_heads_look_in_the_readers_own_sentence(open_page: Callable[..., Chrome]) -> None:
+def test_where_the_heads_look_in_the_readers_own_sentence(open_page: Open) -> None:
     explorer = Explorer(open_page("pages/04-heads"))
     model, encode, _ = model_of(explorer.driver)
     explorer.run(ENTER, explorer.find("textarea"), TEXT)
@@ -136,7 +134,7 @@ def test_where_the_heads_look_in_the_readers_own_sentence(open_page: Callable[..
     assert len(explorer.all(".token")) == len(explorer.data["sentences"][0]["tokens"])
 
 
-def test_what_may_follow_the_readers_own_prompt(open_page: Callable[..., Chrome]) -> None:
+def test_what_may_follow_the_readers_own_prompt(open_page: Open) -> None:
     table = Table(open_page("pages/13-sampling-and-the-kv-cache"))
     model, encode, _ = model_of(table.driver)
     table.choose(0, config := SampleConfig(temperature=0.5, top_k=5, seed=2))

@@ -1,14 +1,13 @@
 """The next-token table shows the results of next_tokens.py, for all positions of the sliders."""
 
 import shlex
-from collections.abc import Callable
 
 import numpy as np
 import pytest
-from selenium.webdriver import Chrome, Keys
+from selenium.webdriver import Keys
 from selenium.webdriver.common.by import By
 
-from docs.browser.figure import ENTER, Figure, model_of, text_of
+from docs.browser.figure import ENTER, Figure, Open, model_of, text_of
 from shared.commands.next_tokens import distribution, entropy
 from shared.commands.options import parse_sample
 from shared.config import SampleConfig
@@ -48,7 +47,7 @@ class Table(Figure):
 
 
 @pytest.fixture
-def table(open_page: Callable[..., Chrome]) -> Table:
+def table(open_page: Open) -> Table:
     return Table(open_page("pages/13-sampling-and-the-kv-cache"))
 
 

@@ -1,18 +1,15 @@
 """Every page: small, complete at any width, usable without a mouse, legible, also on paper."""
 
 import base64
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from docs.browser.chromium import contrasts, emulate, photograph, requests, script
+from docs.browser.figure import Open
 from shared.sources import ROOT
-
-Open = Callable[..., Chrome]
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
 PHONE, TABLET, DESKTOP = 390, 820, 1280
