@@ -6,7 +6,6 @@ import io
 import math
 import os
 import signal
-import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -251,8 +250,6 @@ def judge(
     Of two healthy backends `beside` it (by default there is one), the suite can tell it apart."""
     healthy = beside or (REFERENCE[backend],)
     package = plant(mutant, backend, directory)
-    if str(directory) not in sys.path:
-        sys.path.insert(0, str(directory))
     verdict = Verdict(mutant.name, backend)
     for stage in stages(mutant, "jax" if "jax" in healthy else backend, first):
         watcher = Watcher(healthy, stage)

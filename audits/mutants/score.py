@@ -96,8 +96,6 @@ def judge(file: Path, directory: Path, task: Task) -> Verdict:
     """Run the checks on one mutant, in this process."""
     mutant, backend = task
     package = plant(mutant, backend, directory)
-    if str(directory) not in sys.path:
-        sys.path.insert(0, str(directory))
     verdict = Verdict(mutant.name, backend)
     try:
         planted = load_backend(package)
