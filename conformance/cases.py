@@ -76,14 +76,9 @@ def design(number: int, row: list[Any]) -> Case:
 
 DESIGN = [design(number, row) for number, row in enumerate(COVERING, start=1)]
 
-OF_BASE = {
-    name: getattr(BASE, name)
-    for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd", "n_inner")
-}
-PRESETS = [
-    Case(f"preset {name}", GPTConfig(**load_preset(name).model | OF_BASE))
-    for name in preset_names()
-]
+NAMES_OF_SIZES = ("vocab_size", "block_size", "n_layer", "n_head", "n_embd", "n_inner")
+OF_BASE = {name: getattr(BASE, name) for name in NAMES_OF_SIZES}
+PRESETS = [Case(f"preset {n}", GPTConfig(**load_preset(n).model | OF_BASE)) for n in preset_names()]
 """The architecture of every preset, in the usual sizes, for which JAX has already compiled."""
 
 

@@ -149,9 +149,8 @@ def require_same_versions(environment: Path) -> None:
     shared = sorted((there.keys() & here.keys()) - VIRTUALENV)
     different = [name for name in shared if there[name] != here[name]]
     if different:
-        has, needed = (
-            ", ".join(f"{name} {found[name]}" for name in different) for found in (there, here)
-        )
+        has = ", ".join(f"{name} {there[name]}" for name in different)
+        needed = ", ".join(f"{name} {here[name]}" for name in different)
         raise NotProven(
             f"{environment.name} has {has}, the suite runs with {needed}: delete the environment "
             f"that is wrong, {environment} or {sys.prefix}, and nox recreates it"

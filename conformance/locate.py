@@ -20,11 +20,7 @@ STAGES = {"taps": "trace", "logits": None, "loss": None, "gradients": "grads"}
 """The stages of a result, in order, and the capability that shows each of them."""
 
 TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-PATHS = {
-    check: (list(STAGES)[:count], suspect)
-    for count, suspect, checks in TABLE["paths"]
-    for check in checks
-}
+PATHS = {c: (list(STAGES)[:n], suspect) for n, suspect, checks in TABLE["paths"] for c in checks}
 """For checks that depend on other results: these stages, and the suspect if they agree."""
 
 

@@ -63,11 +63,7 @@ class Subject:
 def offering(backends: Mapping[str, Backend], protocol: type, judge: Judge) -> dict[str, Backend]:
     """The backends that implement `protocol`; the judge records the others as not offering it.
     Built-in backends always count as offering it, so that a missing part is a failure."""
-    found = {
-        name: backend
-        for name, backend in backends.items()
-        if name in BACKENDS or isinstance(backend, protocol)
-    }
+    found = {n: b for n, b in backends.items() if n in BACKENDS or isinstance(b, protocol)}
     judge.not_offered |= set(backends) - set(found)
     return found
 

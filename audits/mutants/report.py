@@ -130,11 +130,8 @@ def finders() -> dict[tuple[str, str], str]:
 def told(verdicts: Sequence[Verdict]) -> str:
     """How many bugs that comparing float64 values shows have no error above each suite's limit.
     NaN, infinity and exceptions are above every limit."""
-    largest = [
-        max(errors)
-        for verdict in verdicts
-        if (errors := [e for check, e in verdict.errors.items() if check not in EXACT])
-    ]
+    every = ([e for check, e in v.errors.items() if check not in EXACT] for v in verdicts)
+    largest = [max(errors) for errors in every if errors]
     parts = [
         f"{sum(error <= limit for error in largest)} at {limit:.0e} ({suite})"
         for suite, limit in LIMITS.items()

@@ -192,10 +192,8 @@ class Caller(RuleBasedStateMachine):
         if len({frozenset(arrays) for arrays in flats.values()}) > 1:
             listed = {name: sorted(arrays) for name, arrays in flats.items()}
             raise Disagreement(f"{check}: not all gave the same: {listed}")
-        sizes = {
-            key: max(size(arrays[key]) for arrays in flats.values())
-            for key in next(iter(flats.values()))
-        }
+        keys = next(iter(flats.values()))
+        sizes = {key: max(size(arrays[key]) for arrays in flats.values()) for key in keys}
         scale = max([floor, *sizes.values()])
         for key, own in sizes.items():
             values = {name: arrays[key] for name, arrays in flats.items()}

@@ -172,10 +172,8 @@ def test_a_state_in_any_layout(subject: Subject, layout: str) -> None:
 
 def changed(state: TrainState, change: Callable[[np.ndarray], np.ndarray]) -> TrainState:
     """The state with `change` applied to every array."""
-    weights, *moments = (
-        {key: change(value) for key, value in arrays.items()}
-        for arrays in (state.weights, *state.moments.values())
-    )
+    every = (state.weights, *state.moments.values())
+    weights, *moments = ({key: change(x) for key, x in arrays.items()} for arrays in every)
     return TrainState(state.step, weights, dict(zip(state.moments, moments, strict=True)))
 
 

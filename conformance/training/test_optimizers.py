@@ -64,10 +64,8 @@ def twenty_steps_agree(
     def agree(optimizer: str, config: TrainConfig) -> None:
         dtype = judge.dtype
         runs = judge.each(backends, lambda backend: run(backend, case, dtype, config))
-        true = {
-            name: run(recorder.panel.backends[name], case, "float64", config, truthful=True)
-            for name in truthful
-        }
+        every = recorder.panel.backends
+        true = {n: run(every[n], case, "float64", config, truthful=True) for n in truthful}
         for step in range(20):
             results = {key: results[step] for key, (results, _) in runs.items()}
             for name, result in results.items():

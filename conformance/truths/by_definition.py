@@ -84,8 +84,5 @@ def manifest(config: GPTConfig) -> dict[str, tuple[int, ...]]:
     first, block, last = MANIFEST.split("\n\n")
     blocks = [block.replace(".N.", f".{i}.") for i in range(config.n_layer)]
     lines = [line.split() for line in "\n".join([first, *blocks, last]).split("\n") if line]
-    return {
-        name: tuple(map(int, sizes))
-        for needs, name, *sizes in lines
-        if all(letters[letter] for letter in needs)
-    }
+    present = (line for line in lines if all(letters[letter] for letter in line[0]))
+    return {name: tuple(map(int, sizes)) for _, name, *sizes in present}

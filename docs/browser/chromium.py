@@ -105,11 +105,8 @@ def complaints(driver: webdriver.Chrome) -> list[str]:
 def requests(driver: webdriver.Chrome) -> list[str]:
     """The addresses requested since the last call."""
     events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    return [
-        event["params"]["request"]["url"]
-        for event in events
-        if event["method"] == "Network.requestWillBeSent"
-    ]
+    sent = [event for event in events if event["method"] == "Network.requestWillBeSent"]
+    return [event["params"]["request"]["url"] for event in sent]
 
 
 def contrasts(driver: webdriver.Chrome) -> list[dict[str, Any]]:

@@ -123,11 +123,8 @@ def place(error: BaseException, folder: Path) -> list[tuple[str, str]]:
     if isinstance(error, SyntaxError) and error.filename:  # it has no frame: nothing ran
         at = f"{show_path(Path(error.filename))}:{error.lineno}"
         return [("at", at), ("line", (error.text or "").strip())]
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.name != "todo" and folder in Path(frame.filename).parents
-    ]
+    every = (frame for frame in traceback.extract_tb(error.__traceback__) if frame.name != "todo")
+    frames = [frame for frame in every if folder in Path(frame.filename).parents]
     if not frames:
         return [("at", "a place outside of your files")]
     last = frames[-1]

@@ -158,11 +158,8 @@ HEALTHY = [Verdict("healthy", backend, {}, [TAPS, LOSS, INPUTS]) for backend in 
 
 def run_of_all(*changed: Verdict) -> list[Verdict]:
     """Every mutant killed by the taps, in every backend that it is planted in."""
-    verdicts = [
-        Verdict(name, backend, {TAPS: "why"}, [LOSS])
-        for name, mutant in CATALOGUE.items()
-        for backend in mutant.edits
-    ]
+    planted = [(name, backend) for name, mutant in CATALOGUE.items() for backend in mutant.edits]
+    verdicts = [Verdict(*task, {TAPS: "why"}, [LOSS]) for task in planted]
     own = {(v.mutant, v.backend): v for v in changed}
     return HEALTHY + [own.get((v.mutant, v.backend), v) for v in verdicts]
 

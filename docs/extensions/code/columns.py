@@ -46,10 +46,7 @@ class Three(SiteDirective):
         empty = [backend for backend, some in found.items() if not some]
         if empty and not self.content:
             raise PageError(f"{{three}}: say in the content why {empty[0]} has nothing")
-        placed = {
-            backend: [unit for excerpt in some for unit in units(excerpt)]
-            for backend, some in found.items()
-        }
+        placed = {b: [unit for each in some for unit in units(each)] for b, some in found.items()}
         rows = place([some for some in placed.values() if some])
         no_code = f'<p class="no-code">{html.escape(" ".join(self.content))}</p>'
         panes = {

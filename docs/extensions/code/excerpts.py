@@ -56,12 +56,9 @@ def find_excerpt(path: str, name: str, *, docstring: bool = True) -> Excerpt:
             raise ExcerptError(f"there is no {name} in {path}")
     hidden = set(_left_out(node)) | (set() if docstring else set(_docstrings(node)))
     lines = source.splitlines()
-    shown = [
-        Line(number, lines[number - 1][node.col_offset :])
-        for number in range(first_line(node), node.end_lineno + 1)
-        if number not in hidden
-    ]
-    return Excerpt(path, node, tuple(shown))
+    numbers = (n for n in range(first_line(node), node.end_lineno + 1) if n not in hidden)
+    shown = tuple(Line(number, lines[number - 1][node.col_offset :]) for number in numbers)
+    return Excerpt(path, node, shown)
 
 
 def _names(node: ast.stmt) -> set[str]:
