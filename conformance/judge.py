@@ -68,17 +68,13 @@ class Judge:
         limit = self.condition * row.limit
         numbers = any(isinstance(value, float) for value in values.values())
         dtype = "float64" if numbers else weight_dtype(self.dtype)
+        arrays = as_arrays(values)
         try:
             if truths:
-                found = compare_with_truth(
-                    as_arrays(values),
-                    as_arrays(truths),
-                    floor=self.condition * floor_of(check, self.dtype),
-                    ceiling=limit,
-                    dtype=dtype,
-                )
+                floor = self.condition * floor_of(check, self.dtype)
+                found = compare_with_truth(arrays, as_arrays(truths), floor, limit, dtype)
             else:
-                found = compare(as_arrays(values), limit, dtype)
+                found = compare(arrays, limit, dtype)
         except Disagreement as disagreement:
             row.fail(disagreement.culprits or tuple(values))
             for name in values:

@@ -78,12 +78,8 @@ class Watcher:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = [
-            item
-            for item in items
-            if parameters_of(item).get("backend_name") not in self.healthy  # they are not accused
-            and self.stage.wanted(check_of(item), setting_of(item))
-        ]
+        accused = [i for i in items if parameters_of(i).get("backend_name") not in self.healthy]
+        items[:] = [i for i in accused if self.stage.wanted(check_of(i), setting_of(i))]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:

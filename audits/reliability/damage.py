@@ -48,11 +48,9 @@ class Scene:
         if not self.victim.ours:
             (self.path / parts.MODEL).write_bytes(tensor_files.encode(weights, {}))
             return "as the bytes say"
-        hashes = {
-            name: parts.file_hash((self.path / name).read_bytes())
-            for name in (parts.CONFIG, parts.TOKENIZER, parts.TRAINING, *parts.FOR_TRANSFORMERS)
-            if name in files
-        }
+        sealed = parts.CONFIG, parts.TOKENIZER, parts.TRAINING, *parts.FOR_TRANSFORMERS
+        content = {name: (self.path / name).read_bytes() for name in sealed if name in files}
+        hashes = {name: parts.file_hash(data) for name, data in content.items()}
         if parts.OPTIMIZER in files:
             moments = parts.join_moments(checkpoint.moments or {})
             metadata = tensor_files.signed(moments, {})

@@ -61,11 +61,8 @@ class Three(SiteDirective):
         """The definitions of these names, in order; none for "nothing"."""
         file = self.options.get(f"{backend}-file", self.options.get("file", "model.py"))
         docstring = "no-docstring" not in self.options
-        return [
-            find_excerpt(f"impls/{backend}/{file}", name.strip(), docstring=docstring)
-            for name in names.split(",")
-            if names != NOTHING
-        ]
+        path, wanted = f"impls/{backend}/{file}", [] if names == NOTHING else names.split(",")
+        return [find_excerpt(path, name.strip(), docstring=docstring) for name in wanted]
 
 
 class OneExcerpt(SiteDirective):
