@@ -105,7 +105,8 @@ class Watcher:
                 item.session.shouldstop = "it has fallen"
 
     def errors_of(self, backend: str) -> dict[str, float]:
-        """The backend's largest errors that are above float64 limits; infinite without values."""
+        """The backend's largest error in every float64 row with an error above the limit; infinite
+        if nothing could be compared."""
         return {
             row.check: error
             for row in self.ledger.in_order()
@@ -243,7 +244,8 @@ def judge(
     mutant: Mutant, backend: str, directory: Path, beside: tuple[str, ...] = (), first: bool = False
 ) -> Verdict:
     """Plant a mutant under `directory` and let the suite judge it; if `first`, until a check fails.
-    Of two healthy backends `beside` it (by default there is one), the suite can tell it apart."""
+    It is compared with the healthy backends `beside`, by default the fastest; with two of them, the
+    suite can name the backend that is wrong."""
     healthy = beside or (REFERENCE[backend],)
     package = plant(mutant, backend, directory)
     verdict = Verdict(mutant.name, backend)

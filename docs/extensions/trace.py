@@ -65,7 +65,7 @@ def tap_lines(backend: str, kind: str) -> Excerpt:
 
 
 def _simple(node: ast.stmt) -> Iterator[ast.stmt]:
-    """The simple statements inside; of pre- and post-norm only pre-norm, as in the site's model."""
+    """The simple statements inside; of pre- and post-norm, pre-norm, as the site's model has it."""
     if isinstance(node, ast.If) and ast.unparse(node.test) == "self.norm == 'pre'":
         inside = node.body
     else:
