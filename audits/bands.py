@@ -10,19 +10,16 @@ import tempfile
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from unittest.mock import patch
 
-from tyro.conf import UseAppendAction, arg
-
 from audits.contained import work_off
-from audits.results.record import chosen
+from audits.results.record import PresetNames, chosen
 from lessons.command import command
 from shared.commands.options import DatasetName
 from shared.commands.terminal import OK, end_of_checks, say
 from shared.commands.train import train_main
 from shared.commands.trained import load_trained
-from shared.config import preset_names
 from shared.errors import ConfigError, RunError
 from shared.files import explained, write_whole
 from shared.runs.bands import BANDS, Band, bands, recipe_of
@@ -35,7 +32,7 @@ from shared.text.datasets import load_dataset
 class Options:
     """What to train."""
 
-    preset: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="|".join(preset_names()))] = ()
+    preset: PresetNames = ()
     """A preset. By default all but `baby-gpt`."""
     dataset: DatasetName = "auto"
     """auto: tinyshakespeare if available, otherwise playlets. FILE: any UTF-8 text."""
@@ -45,7 +42,6 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Train as the options ask. Returns the exit status."""
     if options.seeds < 2:
         raise ConfigError(f"seeds is {options.seeds}; it must be a whole number, 2 or more")
     presets = chosen(options.preset)

@@ -111,8 +111,7 @@ WORK: Work = {}
 
 
 def set_up(subject: str, config: GPTConfig, train: TrainConfig) -> str:
-    """Build the work and do it once, because it may compile. Returns the names of the kernels for
-    matrix products, if known."""
+    """Do the work once, as it may compile. Returns the kernels of matrix products, if known."""
     name, _, directory = subject.partition("=")
     make, of = (nanogpt_work, directory) if directory else (backend_work, name)
     try:
@@ -129,7 +128,6 @@ def set_up(subject: str, config: GPTConfig, train: TrainConfig) -> str:
 
 
 def take_turn() -> Turn:
-    """Measure every work."""
     turn = {}
     for name, function in WORK.items():
         seconds = []

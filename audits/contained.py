@@ -18,11 +18,8 @@ CONTEXT = multiprocessing.get_context("spawn")  # torch and JAX do not survive a
 def work_off(
     work: Callable[[T], R], tasks: Sequence[T], seconds: float, processes: int
 ) -> Iterator[tuple[T, R | str]]:
-    """Every task with its result, as they come. Where it fails, crashes its process, or needs more
-    than `seconds`, the result is a text that says so.
-
-    `work` is called in the other processes, so it must be possible to pickle it.
-    """
+    """Every task with its result, as they come; where it fails, crashes its process, or needs more
+    than `seconds`, a text that says so. It must be possible to pickle `work`."""
     own = threading.local()  # a process for each thread
 
     def attempt(task: T) -> tuple[T, R | str]:

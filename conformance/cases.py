@@ -47,20 +47,16 @@ class Case:
 
 
 SHAPES = [*((B, T) for B in (1, 3, 12) for T in (1, 5, 11)), (33, 5)]
-"""Batch sizes 1, 3 and 12 (the training default) with one token, part of the window and all of it;
-and one larger batch."""
+"""Batch sizes 1, 3 and 12 with one token, part of the window and all of it; and a larger batch."""
 
 
 def of_base(changes: dict[str, Any]) -> GPTConfig:
     """BASE with these changes, in the notation of cases.toml."""
-    given: dict[str, Any] = {
-        name: None if value == "none" else value for name, value in changes.items()
-    }
+    given: dict[str, Any] = {k: None if x == "none" else x for k, x in changes.items()}
     return replace(BASE, **given)
 
 
 def read_case(name: str, config: dict[str, Any], dtypes: Iterable[str] = (), **fields: Any) -> Case:
-    """Build a case from its entry in cases.toml."""
     return Case(name, of_base(config), dtypes=tuple(dtypes) or Case.dtypes, **fields)
 
 
@@ -73,7 +69,6 @@ LONG, LONGER = SIZES[:2]
 
 
 def design(number: int, row: list[Any]) -> Case:
-    """Build the case of one row of the covering design."""
     *options, B, T, optimizer = row
     config = of_base(dict(zip(OPTIONS, options, strict=False)))  # without the last three
     return Case(f"design-{number}", config, batch_size=B, length=T, optimizer=optimizer)
@@ -81,14 +76,9 @@ def design(number: int, row: list[Any]) -> Case:
 
 DESIGN = [design(number, row) for number, row in enumerate(COVERING, start=1)]
 
-OF_BASE = {
-    name: getattr(BASE, name)
-    for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd", "n_inner")
-}
-PRESETS = [
-    Case(f"preset {name}", GPTConfig(**load_preset(name).model | OF_BASE))
-    for name in preset_names()
-]
+NAMES_OF_SIZES = ("vocab_size", "block_size", "n_layer", "n_head", "n_embd", "n_inner")
+OF_BASE = {name: getattr(BASE, name) for name in NAMES_OF_SIZES}
+PRESETS = [Case(f"preset {n}", GPTConfig(**load_preset(n).model | OF_BASE)) for n in preset_names()]
 """The architecture of every preset, in the usual sizes, for which JAX has already compiled."""
 
 
@@ -103,8 +93,7 @@ def random_weights(case: Case, seed: int = 0) -> dict[str, np.ndarray]:
 
     GPT-2's initial values hide bugs: with biases 0, gains 1 and scores near 0, a forgotten bias or
     swapped q and k change nothing. Here gains are 1 ± 0.3, biases and embeddings ± 0.3, and the
-    matrices of the blocks keep the variance of their inputs.
-    """
+    matrices of the blocks keep the variance of their inputs."""
     rng = randomness.generator(1000 * base_seed + seed, randomness.WEIGHTS)
     weights = {}
     for name, shape in tensor_shapes(case.config).items():

@@ -1,8 +1,10 @@
-"""Compare results, and find out which of three backends is wrong."""
+"""Compare results with each other, and find out which of three backends is wrong; or with a known
+value, computed by hand or by an independent program."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -66,8 +68,7 @@ class Disagreement(AssertionError):
 
 
 def unfit(value: object, dtype: str | None) -> str | None:
-    """Why a result cannot be compared; None for a non-empty array of the promised precision,
-    without NaN or infinity."""
+    """Why a result cannot be compared; None for a finite array of this precision, not empty."""
     if not isinstance(value, np.ndarray):
         return f"a {type(value).__name__} instead of a NumPy array"
     if value.size == 0:
@@ -109,12 +110,9 @@ def farthest(a: np.ndarray, b: np.ndarray) -> tuple[int, ...]:
 
 
 def compare(values: Tensors, limit: float, dtype: str | None) -> dict[str, float]:
-    """The error of every backend against the others.
-
-    Raises:
-        Disagreement: fewer than two backends, a result that cannot be compared, different shapes,
-            or a pair beyond the limit. The message names the outlier, the entry and its values.
-    """
+    """The error of every backend against the others. Raises `Disagreement` for fewer than two, a
+    result that cannot be compared, different shapes, or a pair beyond the limit; the message names
+    the outlier, the entry and its values."""
     if len(values) < 2:
         raise Disagreement(ALONE)
     check_comparable(values, dtype)
@@ -174,6 +172,31 @@ def check_comparable(values: Tensors, dtype: str | None) -> None:
         pairs = {(a, b): float(shapes[a] != shapes[b]) for a, b in combinations(shapes, 2)}
         odd = Errors(pairs).outlier(0.0)
         raise Disagreement(f"shapes differ: {listed}", culprits=(odd,) if odd else ())
+
+
+def check_truth(
+    backend: str, found: Value, truth: Any, limit: float, what: str, source: str = "by hand"
+) -> float:
+    """The relative error of `found`, at most `limit`, from `truth`, a float, an array, or a list.
+    Raises `Disagreement` if it is larger, or either side is empty, not finite, or of another shape
+    or precision than the other; the message gives the entry with the largest error."""
+    if isinstance(found, float):
+        found, truth = np.array([found]), np.array([truth])
+    truth = np.asarray(truth, np.float64)
+    check_fit(source, truth, None)
+    try:
+        check_fit(backend, found, "float64")
+        error = relative_error(found, truth)
+    except Disagreement as disagreement:
+        raise Disagreement(f"{what}: {disagreement}", culprits=(backend,)) from None
+    if not error <= limit:
+        at = farthest(found, truth)
+        raise Disagreement(
+            f"{what}: {backend} is wrong by {error:.1e}, limit {limit:.0e}\n"
+            f"  largest at {list(at)}:\n    {backend} {found[at]}\n    {source} {truth[at]}",
+            culprits=(backend,),
+        )
+    return error
 
 
 def describe(values: Tensors, errors: Errors, limit: float) -> str:

@@ -123,9 +123,7 @@ ORDER = ("forward", "softmax", "causality", "loss", "gradients", "shapes", "opti
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(
-    config: pytest.Config, items: list[pytest.Item]
-) -> Iterator[None]:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator:
     """Deselect large tests unless requested, group tests by case, and order the chapters."""
     if not config.getoption("--large"):
         items[:] = [item for item in items if not item.get_closest_marker("large")]

@@ -121,8 +121,7 @@ def run_suite() -> int:
 
 
 def require_proof(before: str) -> None:
-    """Require that the run that just passed ran every test, on these sources. Raises `NotProven`
-    if it did not."""
+    """Raises `NotProven` unless the run that just passed ran every test, on these sources."""
     try:
         report = json.loads(REPORT.read_text(encoding="utf-8"))
         collected, passed = report["collected"], report["tests"]["passed"]
@@ -150,9 +149,8 @@ def require_same_versions(environment: Path) -> None:
     shared = sorted((there.keys() & here.keys()) - VIRTUALENV)
     different = [name for name in shared if there[name] != here[name]]
     if different:
-        has, needed = (
-            ", ".join(f"{name} {found[name]}" for name in different) for found in (there, here)
-        )
+        has = ", ".join(f"{name} {there[name]}" for name in different)
+        needed = ", ".join(f"{name} {here[name]}" for name in different)
         raise NotProven(
             f"{environment.name} has {has}, the suite runs with {needed}: delete the environment "
             f"that is wrong, {environment} or {sys.prefix}, and nox recreates it"
@@ -178,10 +176,8 @@ def installed() -> list[str]:
 
 
 def when_passed(current: str) -> str | None:
-    """When the suite last passed with the fingerprint `current`; None if it did not.
-
-    An unreadable stamp counts as none: at worst, the suite runs once too often.
-    """
+    """When the suite last passed with the fingerprint `current`; None if it did not, or the stamp
+    cannot be read: at worst, the suite runs once too often."""
     try:
         stamp = json.loads(STAMP.read_text(encoding="utf-8"))
         return str(stamp["passed"]) if stamp["fingerprint"] == current else None

@@ -16,8 +16,8 @@ from shared.layout import tensor_shapes
 from shared.protocol import Model
 from shared.taps import tap_names
 
-Witness = TypeVar("Witness")
-Answer = TypeVar("Answer")
+W = TypeVar("W")
+A = TypeVar("A")
 Models = Mapping[str, Model]
 Values = Mapping[str, Value]
 Many = Mapping[str, Tensors]
@@ -48,9 +48,7 @@ class Judge:
         row.not_offered |= self.not_offered
         return row
 
-    def each(
-        self, witnesses: Mapping[str, Witness], ask: Callable[[Witness], Answer]
-    ) -> dict[str, Answer]:
+    def each(self, witnesses: Mapping[str, W], ask: Callable[[W], A]) -> dict[str, A]:
         """Call every backend or model. One that raises is to blame."""
         answers = {}
         for self.asked, witness in witnesses.items():
@@ -70,17 +68,13 @@ class Judge:
         limit = self.condition * row.limit
         numbers = any(isinstance(value, float) for value in values.values())
         dtype = "float64" if numbers else weight_dtype(self.dtype)
+        arrays = as_arrays(values)
         try:
             if truths:
-                found = compare_with_truth(
-                    as_arrays(values),
-                    as_arrays(truths),
-                    floor=self.condition * floor_of(check, self.dtype),
-                    ceiling=limit,
-                    dtype=dtype,
-                )
+                floor = self.condition * floor_of(check, self.dtype)
+                found = compare_with_truth(arrays, as_arrays(truths), floor, limit, dtype)
             else:
-                found = compare(as_arrays(values), limit, dtype)
+                found = compare(arrays, limit, dtype)
         except Disagreement as disagreement:
             row.fail(disagreement.culprits or tuple(values))
             for name in values:
@@ -135,8 +129,7 @@ class Judge:
     def taps_agree(
         self, models: Models, tokens: np.ndarray, truthful: Models | None = None
     ) -> None:
-        """Check every tap in the order of the data flow: the difference begins at the first that
-        disagrees."""
+        """Check every tap in the order of the data flow, so that the first to disagree is named."""
         __tracebackhide__ = True
         traces = self.each(models, lambda model: model.trace(tokens))
         truths = {name: model.trace(tokens) for name, model in (truthful or {}).items()}
@@ -150,8 +143,7 @@ class Judge:
     def tensors_agree(
         self, check: str, values: Many, models: Models, what: str = "", truths: Many | None = None
     ) -> None:
-        """Check every tensor of the manifest from the loss backwards: the backward pass goes wrong
-        at the first that disagrees."""
+        """Check every tensor from the loss backwards, so that the first to disagree is named."""
         __tracebackhide__ = True
         config = config_of(models)
         shapes = tensor_shapes(config)
@@ -184,30 +176,23 @@ class Judge:
                 raise
             before = key
 
-    def _complete(
-        self, check: str, backend: str, found: Mapping[str, object], expected: list[str]
-    ) -> None:
+    def _complete(self, check: str, backend: str, own: Iterable[str], expected: list[str]) -> None:
         """Check that the backend returned exactly the expected names."""
         __tracebackhide__ = True
-        if odd := sorted(set(found) ^ set(expected)):
+        if odd := sorted(set(own) ^ set(expected)):
             raise self._refuse(check, backend, f"lacks or invents {', '.join(odd)}")
 
-    def _refuse(
-        self, check: str, backend: str, problem: str, error: float = math.inf
-    ) -> Disagreement:
+    def _refuse(self, check: str, backend: str, why: str, error: float = math.inf) -> Disagreement:
         row = self.row(check)
         row.add(self.case, backend, error)
         row.fail((backend,))
-        message = f"{check} [{self.case}, {self.dtype}]: {backend} {problem}"
+        message = f"{check} [{self.case}, {self.dtype}]: {backend} {why}"
         return Disagreement(message, culprits=(backend,), check=check)
 
 
 def as_arrays(values: Values) -> dict[str, np.ndarray]:
     """Turn floats into arrays with one number."""
-    return {
-        name: np.array([value]) if isinstance(value, float) else value
-        for name, value in values.items()
-    }
+    return {name: np.array([x]) if isinstance(x, float) else x for name, x in values.items()}
 
 
 def differences(before: object, after: object, path: str = "") -> Iterator[tuple[str, float]]:
@@ -242,10 +227,8 @@ def config_of(models: Models) -> GPTConfig:
 
 
 def backward_order(config: GPTConfig) -> list[str]:
-    """The tensors in the order in which the backward pass reaches them.
-
-    A tied embedding comes last: its gradient is complete only at the end of the pass.
-    """
+    """The tensors in the order in which the backward pass reaches them. A tied embedding comes
+    last: its gradient is complete only at the end of the pass."""
     parts = ("ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj")
     if config.norm == "post":
         parts = ("attn.c_attn", "attn.c_proj", "ln_1", "mlp.c_fc", "mlp.c_proj", "ln_2")

@@ -20,11 +20,7 @@ STAGES = {"taps": "trace", "logits": None, "loss": None, "gradients": "grads"}
 """The stages of a result, in order, and the capability that shows each of them."""
 
 TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-PATHS = {
-    check: (list(STAGES)[:count], suspect)
-    for count, suspect, checks in TABLE["paths"]
-    for check in checks
-}
+PATHS = {c: (list(STAGES)[:n], suspect) for n, suspect, checks in TABLE["paths"] for c in checks}
 """For checks that depend on other results: these stages, and the suspect if they agree."""
 
 
@@ -33,15 +29,13 @@ class Locator:
 
     def __init__(self, panel: Panel) -> None:
         self.panel = panel
-        self._departure = cache(self._find_departure)
+        self._departure = cache(self._compare)
 
     def begins(
         self, check: str, case: Case, dtype: str, shape: Shape = (None, None)
     ) -> tuple[str, str] | None:
         """The tap or tensor where it begins (empty if not before the check), and a sentence.
-
-        `shape` gives B and T of the batch to compare; None takes the value of the case.
-        """
+        `shape` gives B and T of the batch to compare; None takes the value of the case."""
         stages, rest = PATHS.get(check, ([], ""))
         looked = []
         for stage in stages:
@@ -62,17 +56,14 @@ class Locator:
         lacking = self.panel.lacking([capability] if capability else [], dtype, case)
         return [name for name in self.panel.backends if name not in lacking]
 
-    def _find_departure(
-        self, stage: str, case: Case, dtype: str, shape: Shape
-    ) -> Disagreement | None:
+    def _compare(self, stage: str, case: Case, dtype: str, shape: Shape) -> Disagreement | None:
         """The disagreement of the models at a stage, if there is one."""
         judge = Judge(Ledger(), case.name, dtype, condition=case.condition)
         showing = self._showing(stage, case, dtype)
         models = {name: self.panel.model(name, case, dtype) for name in showing}
         B, T = shape
-        tokens, targets = batch_of(
-            replace(case, batch_size=B or case.batch_size, length=T or case.length)
-        )
+        sized = replace(case, batch_size=B or case.batch_size, length=T or case.length)
+        tokens, targets = batch_of(sized)
         try:
             if stage == "taps":
                 judge.taps_agree(models, tokens)

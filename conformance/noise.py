@@ -38,12 +38,9 @@ def main() -> int:
                 if row["check"] in EXACT:
                     continue
                 found = noise.setdefault(row["check"], {})
-                errors = [
-                    error
-                    for case, by_backend in row["errors_by_case"].items()
-                    if case not in MAGNIFYING
-                    for error in by_backend.values()
-                ]
+                cases = row["errors_by_case"].items()
+                usual = [by_backend for case, by_backend in cases if case not in MAGNIFYING]
+                errors = [error for by_backend in usual for error in by_backend.values()]
                 largest = max([found.get(row["dtype"], 0.0), *errors])
                 found[row["dtype"]] = float(f"{largest:.1e}")
     for check, by_dtype in noise.items():

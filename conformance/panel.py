@@ -13,8 +13,7 @@ from shared.errors import BackendError
 
 
 def judged(named: Sequence[str]) -> list[str]:
-    """The backends to judge: named built-in backends replace the usual three, and any others are
-    added."""
+    """The backends to judge: named built-in ones replace the usual three, any others are added."""
     built_in = [name for name in protocol.BACKENDS if name in named] or list(protocol.BACKENDS)
     return [*built_in, *dict.fromkeys(name for name in named if name not in protocol.BACKENDS)]
 
@@ -43,10 +42,8 @@ class Panel:
         self._models: dict[tuple[str, str, str, int, bool], protocol.Model] = {}
 
     def model(self, name: str, case: Case, dtype: str, *, truthful: bool = False) -> protocol.Model:
-        """A read-only model, shared by all tests with the same arguments.
-
-        If `truthful`, its weights are those that a float32 model holds.
-        """
+        """A read-only model, shared by all tests with the same arguments. If `truthful`, its
+        weights are those that a float32 model holds."""
         key = (name, case.name, dtype, cases.base_seed, truthful)
         if key not in self._models:
             weights = random_weights(case)
@@ -74,8 +71,7 @@ class Panel:
     def beyond(
         self, setting: tuple[Case, str] | None = None, backend_name: str = "", **rest: object
     ) -> bool:
-        """Whether a test with these parameters is in a precision that only some backends have, and
-        that the tested backend does not claim."""
+        """Whether a test is in a precision that some backends have, but not the tested one."""
         if setting is None or setting[1] not in self.more_precisions():
             return False
         lacking = self.lacking((), setting[1], setting[0])

@@ -1,16 +1,18 @@
-"""The subject of a test: one backend, judged alone on one case in one precision."""
+"""The subject of a test: one backend, judged alone on one case in one precision; and what it offers
+of the optional protocols of shared/protocol.py."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 
 from conformance.cases import Case, batch_of, random_weights
 from conformance.judge import Judge
 from conformance.judge import Models as Models
 from conformance.panel import Panel
 from shared.config import TrainConfig, weight_dtype
-from shared.protocol import Backend, Model, Trainer
+from shared.protocol import BACKENDS, Backend, Model, Trainer
 
 Backends = dict[str, Backend]
 
@@ -50,11 +52,23 @@ class Subject:
         return batch_of(self.case, seed)
 
     def holds(self, check: str, error: float, message: str) -> None:
-        """Check that `error` is within the limit of `check`."""
         __tracebackhide__ = True
         self.judge.holds(check, self.name, error, message)
 
     def same(self, check: str, before: object, after: object, message: str) -> None:
-        """Check that two structures are the same, bit for bit."""
         __tracebackhide__ = True
         self.judge.same(check, self.name, before, after, message)
+
+
+def offering(backends: Mapping[str, Backend], protocol: type, judge: Judge) -> dict[str, Backend]:
+    """The backends that implement `protocol`; the judge records the others as not offering it.
+    Built-in backends always count as offering it, so that a missing part is a failure."""
+    found = {n: b for n, b in backends.items() if n in BACKENDS or isinstance(b, protocol)}
+    judge.not_offered |= set(backends) - set(found)
+    return found
+
+
+def skip_not_offered(check: str, judge: Judge) -> None:
+    """Skip a test that has nothing to compare. Its empty row does not count as passed."""
+    judge.row(check)
+    pytest.skip(f"{', '.join(sorted(judge.not_offered))}: {check} not offered")

@@ -71,14 +71,12 @@ def build_site(
     may_run: bool = True,
     failures: Sequence[str] = (),
 ) -> list[str]:
-    """Build the pages in `source` into `out`, always completely.
-
-    Sphinx cannot tell what is out of date: pages also depend on code, the report and runs.
+    """Build the pages in `source` into `out`, always completely: Sphinx cannot tell what is out of
+    date, because pages also depend on code, the report and runs.
 
     The settings are those of docs/conf.py. `out` is replaced when the site is complete. Returns
     `failures` and what else is missing, one line each. Raises `UserError` if a page is wrong, or
-    with `strict` if something is missing or old.
-    """
+    with `strict` if something is missing or old."""
     # Imported here because it takes a second, and other commands of docs/ do not need it.
     from sphinx.application import Sphinx
     from sphinx.errors import SphinxError

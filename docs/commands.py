@@ -23,8 +23,7 @@ def commands_of(page: str) -> list[str]:
 
 
 def check_command(command: str) -> None:
-    """Check that a command names an existing session or module, and a bug that can be planted.
-    Raises `UserError`, which says what is wrong."""
+    """Raises `UserError` unless a command names a session or module, and a bug, that exist."""
     match shlex.split(command, comments=True):
         case ["nox", "-s", session, *rest]:
             if session not in nox_sessions():

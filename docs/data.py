@@ -76,11 +76,7 @@ def lack(producer: Producer, product: Product | None) -> list[str]:
 
 def make(producers: Iterable[Producer]) -> list[str]:
     """Measure what is missing or stale. Returns a line for every producer that could not run.
-
-    Raises:
-        ProducerError: the code to be measured fails.
-        RunError: a figure cannot be written.
-    """
+    Raises `ProducerError` if measured code fails, `RunError` if a figure cannot be written."""
     failures = []
     for producer in producers:
         known = read(producer)

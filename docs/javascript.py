@@ -28,8 +28,7 @@ SOURCE = Path(__file__).with_name("_static") / "gpt.js"
 
 @cache
 def page() -> Any:
-    """An empty page with the script, in a browser that closes at exit. Raises `UserError` if there
-    is no Chromium."""
+    """A page with the script; closed at exit. Raises `UserError` if there is no Chromium."""
     chromium.check_programs()
     driver = chromium.start()
     atexit.register(driver.quit)

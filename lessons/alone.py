@@ -25,8 +25,7 @@ def in_process() -> Iterator[Callable[..., Any]]:
 
     Each of the three libraries has a pool of threads; in one process they would compete for the
     cores, and distort all measured times. `call` raises what the function raises, and
-    `BackendError` if the process ended without an answer.
-    """
+    `BackendError` if the process ended without an answer."""
     # "spawn" starts a new Python; a fork would begin with this process's modules and memory.
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
 
@@ -49,8 +48,7 @@ def run_alone(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def train_alone(backend: str, options: Sequence[str]) -> None:
-    """Train in a new process, as the command line with these options does, but silently. Raises
-    `RunError` with its message if it fails."""
+    """Train as a command line does, silently in a new process. Raises `RunError` if it fails."""
     run_alone(train_quietly, backend, options)
 
 

@@ -74,18 +74,15 @@ def main(options: Options) -> int:
 
 
 def attention_maps(options: ModelOptions, checkpoint: Checkpoint, ids: Ids) -> Maps:
-    """The attention weights of every layer and head on one text, as the options ask. Raises as
-    `build_model` does."""
+    """The attention weights of every layer and head on one text. Raises as `build_model` does."""
     trace = build_model(options, checkpoint).trace(ids[None])
     return np.stack([trace[f"h.{i}.attn.weights"][0] for i in range(checkpoint.config.n_layer)])
 
 
 def draw_attention(path: Path, weights: Maps, tokens: list[str], title: str) -> None:
-    """Draw a map for every layer (down) and head (across), all on one scale from 0 to 1.
-
-    The PNG file is replaced as a whole. `tokens` are the names of the T tokens; a title that is too
-    long is cut. Raises `RunError` if the file cannot be written.
-    """
+    """Draw a map for every layer (down) and head (across), all on one scale from 0 to 1. The PNG
+    file is replaced as a whole. `tokens` are the names of the T tokens; a title that is too long is
+    cut. Raises `RunError` if the file cannot be written."""
     # Here: matplotlib takes half a second.
     from matplotlib.colors import PowerNorm
 
@@ -150,11 +147,9 @@ def lesson(weights: Maps) -> list[str]:
 
 
 def agreement(maps: dict[str, Maps], dtype: str) -> list[str]:
-    """How far apart the backends are, and whether that is rounding. Nothing if there is only one.
-
+    """How far apart the backends are, and whether that is rounding; nothing if there is only one.
     The largest weight is 1 (a first token sees only itself), so a difference is also a relative
-    one, comparable with the conformance suite's limit.
-    """
+    one, comparable with the conformance suite's limit."""
     if len(maps) == 1:
         return []
     apart = {(a, b): float(np.abs(maps[a] - maps[b]).max()) for a, b in combinations(maps, 2)}

@@ -40,7 +40,6 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Show the four steps on a small example. Returns the exit status."""
     backend = options.backend
     chosen = load_backend(backend)
     if not isinstance(chosen, AttentionStepsBackend):
@@ -49,11 +48,7 @@ def main(options: Options) -> int:
     found = chosen.attention_steps(X[None], weight, np.zeros(weight.shape[1]))
     same_output_everywhere()
     lesson = Lesson()
-    lesson.say(
-        f"From averaging to self-attention, computed by {backend}; the code is in "
-        f"impls/{backend}/road/attention_steps.py. x is one text of T = {X.shape[0]} positions, "
-        f"one per row, with C = {X.shape[1]} channels."
-    )
+    lesson.say(TEXTS["beginning"].format(backend, *X.shape))
     _show_averages(lesson, found)
     _show_attention(lesson, found)
     return 0
@@ -82,11 +77,7 @@ def _show_attention(lesson: Lesson, found: Mapping[str, np.ndarray]) -> None:
     T, D = len(X), QUERIES.shape[1]
     value = {name: found[f"self_attention.{name}"] for name in STEPS["self_attention"]}
     lesson.heading("4  self_attention")
-    lesson.say(
-        "Now the scores come from x. Every position has a query q (what it looks for), a key k "
-        "(what it can be found by) and a value v (what it gives), each a product of x with weights "
-        f"that are learned; here they are chosen. A score is q · k / √D, and D = {D}."
-    )
+    lesson.say(TEXTS["self_attention"]["say"].format(D=D))
     lesson.matrices(x=X[None], q=value["q"], k=value["k"], v=value["v"])
     lesson.say("")
     lesson.matrices(scores=value["scores"], weights=value["weights"], y=value["y"])
@@ -94,12 +85,9 @@ def _show_attention(lesson: Lesson, found: Mapping[str, np.ndarray]) -> None:
     best = int(last.argmax())
     query, key = value["q"][0, -1].tolist(), value["k"][0, best].tolist()
     products = " + ".join(f"({a:g})({b:g})" for a, b in zip(query, key, strict=True))
-    lesson.look(
-        f"the last row of the weights: {write_number(1 / T)} each in step 3, now "
-        f"{write_number(last[best])} for position {best} (the first is 0), whose key fits the "
-        f"query best: ({products}) / √{D} = {write_number(value['scores'][0, -1, best])}. Here "
-        "v = x, so y is still a mean of rows of x, but a weighted one."
-    )
+    before, now, score = map(write_number, (1 / T, last[best], value["scores"][0, -1, best]))
+    given = {"before": before, "now": now, "products": products, "score": score}
+    lesson.look(TEXTS["self_attention"]["look"].format(**given, best=best, D=D))
     lesson.say("4 = CausalSelfAttention in model.py with one head and these weights.")
 
 

@@ -29,9 +29,7 @@ Counts = Int[np.ndarray, "V V"]
 
 LARGEST = 4096
 """The largest vocabulary: a table then takes 64 MiB, and training holds several."""
-RECIPE = TrainConfig(
-    learning_rate=0.1, min_lr=0.001, warmup_steps=0, weight_decay=0.0, grad_clip=0.0
-)
+RECIPE = TrainConfig(learning_rate=0.1, min_lr=1e-3, warmup_steps=0, weight_decay=0, grad_clip=0)
 SAMPLE = 100
 """Characters of text to draw from the counted table."""
 EXPLANATION = Path(__file__).with_suffix(".txt").read_text(encoding="utf-8")
@@ -53,7 +51,6 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Count and train the table, and show both. Returns the exit status."""
     asked = {name: getattr(options, name) for name in ("steps", "batch_size", "seed")}
     config = replace(RECIPE, **asked)
     tokenizer, data, note = _prepare(options.data)
@@ -68,10 +65,8 @@ def main(options: Options) -> int:
         exact = mean_loss(np.log(frequencies(train)), train), mean_loss(log_frequencies(train), val)
 
     def row(label: str, table: Table) -> None:
-        found = mean_loss(table, train), mean_loss(table, val)
-        pairs = (
-            f"{loss:8.4f} {loss - best:+9.4f}" for loss, best in zip(found, exact, strict=True)
-        )
+        own = mean_loss(table, train), mean_loss(table, val)
+        pairs = (f"{loss:8.4f} {loss - best:+9.4f}" for loss, best in zip(own, exact, strict=True))
         print(f"{label:27}{'   '.join(pairs)}", flush=True)
 
     print(f"{'nats per token':27}{'training text':^18}   {'validation text':^18}")
@@ -128,10 +123,8 @@ def _show_rows(
 
 
 def mean_loss(scores: Table, counts: Counts) -> float:
-    """The loss of a table on a text, in nats per token, from the text's counts alone.
-
-    −ln softmax(scores[a])[b], for every pair (a, b) as often as it occurs.
-    """
+    """The loss of a table on a text, in nats per token, from the text's counts alone:
+    −ln softmax(scores[a])[b], for every pair (a, b) as often as it occurs."""
     log_p = log_softmax(scores)
     occur = counts > 0  # 0 · ln 0 counts as 0
     return 0.0 - float((counts[occur] * log_p[occur]).sum() / counts.sum())  # never −0.0

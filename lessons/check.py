@@ -34,8 +34,7 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Check the run. Returns the exit status. Raises `RunError` if no band was measured for this
-    recipe, this text, or this step."""
+    """Raises `RunError` if no band was measured for this recipe, this text, or this step."""
     checkpoint, tokenizer = load_trained("numpy", options.run)
     config, record = checkpoint.config, checkpoint.training
     if record is None:

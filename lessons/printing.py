@@ -34,8 +34,7 @@ class Lesson:
         self.console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
     def matrices(self, **named: Float[np.ndarray, "*B T C"] | str) -> None:
-        """Matrices side by side, under their names and shapes; of a batch, the first. Strings are
-        printed unchanged."""
+        """Matrices, or strings, side by side under names and shapes; of a batch, the first."""
         table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
         for name, value in named.items():
             shape = "" if isinstance(value, str) else f" {list(value.shape)}"

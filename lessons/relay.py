@@ -88,8 +88,7 @@ def main(options: Options) -> int:
 
 
 def train_all(directory: Path, options: Options) -> None:
-    """Run the relay, in legs of one length, of which the last also gets the remainder; and every
-    backend of it alone."""
+    """Run the relay in legs of one length, the last with the remainder; and each backend alone."""
     recipe = [
         *(f"--preset={options.preset}", f"--dataset={options.dataset}", f"--seed={options.seed}"),
         *("--dtype=float64", f"--eval-interval={options.steps}"),

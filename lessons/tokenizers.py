@@ -100,7 +100,6 @@ def _is_word(piece: str) -> bool:
 
 
 def measured(corpus: Mapping[str, Mapping[str, str]]) -> Table:
-    """The measurements, one tokenizer per column."""
     table = table_of_numbers("", *corpus, title="The corpus in four tokenizers")
     for row in corpus["byte"]:
         cells = [each[row] for each in corpus.values()]

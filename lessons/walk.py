@@ -31,7 +31,7 @@ from shared.layout import init_weights
 from shared.taps import tap_names
 from shared.text.tokenizers import Tokenizer, build_tokenizer
 
-SENTENCES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+TEXTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,7 @@ def main(options: Options) -> int:
     show_values(lesson, config, trace)
     lesson.heading("The next token")
     lesson.show(next_token_table(tokenizer, next_tokens(model, ids, SampleConfig()), 10))
-    lesson.look(
-        f"the probabilities: guessing would give every token 1/V = {1 / config.vocab_size:.4f}. "
-        "The last row of probs is all that writing needs: one token is drawn from it, put after "
-        "the text, and the walk begins again."
-    )
+    lesson.look(TEXTS["next"].format(1 / config.vocab_size))
     return 0
 
 
@@ -90,10 +86,7 @@ def _untrained(options: Options) -> tuple[str, Checkpoint, Tokenizer]:
 def show_tokens(lesson: Lesson, labels: list[str], ids: Int[np.ndarray, " T"]) -> None:
     """The tokens that the model gets instead of characters."""
     lesson.heading("From text to tokens")
-    lesson.say(
-        f"The tokenizer cuts the text into T = {len(ids)} tokens ({SPACE} is a space). The model "
-        "never sees a character, only each token's number, its id."
-    )
+    lesson.say(TEXTS["tokens"].format(T=len(ids), space=SPACE))
     places = [f"{t}\n{label}" for t, label in enumerate(labels)]
     lesson.show(tokens_over_ids(["position\ntoken", *places], ["id", *ids.tolist()]))
 
@@ -101,14 +94,8 @@ def show_tokens(lesson: Lesson, labels: list[str], ids: Int[np.ndarray, " T"]) -
 def show_values(lesson: Lesson, config: GPTConfig, trace: Mapping[str, np.ndarray]) -> None:
     """All values of a trace, B = 1, in the order of the data flow; each kind explained once."""
     lesson.heading("Through the model")
-    lesson.say(
-        f"B = 1 text, T = {trace['embed'].shape[1]} tokens, C = {config.n_embd} channels, "
-        f"H = {config.n_head} head{'s' * (config.n_head > 1)} of D = {config.head_size}, "
-        f"F = {config.inner_size}, V = {config.vocab_size:,} different tokens. A line has a "
-        "value's name and shape, the mean and spread (standard deviation) of all its numbers, and "
-        "the first three at the last position, the one that predicts, of head 0 where there are "
-        "heads."
-    )
+    heads = "heads" if config.n_head > 1 else "head"
+    lesson.say(TEXTS["values"].format(config, T=trace["embed"].shape[1], heads=heads))
     sentences, width = tap_sentences(config), max(map(len, trace))
     for name in tap_names(config):
         value = trace[name]
@@ -139,7 +126,7 @@ def tap_sentences(config: GPTConfig) -> dict[str, str]:
         "last": "ln_f" if config.norm == "pre" else "The last ln_2",
         "head": "wteᵀ, for the embedding serves twice" if config.tie_weights else "lm_headᵀ",
     }
-    sentences = SENTENCES["all"] | SENTENCES[config.norm]
+    sentences = TEXTS["all"] | TEXTS[config.norm]
     return {tap: sentence.format_map(words) for tap, sentence in sentences.items()}
 
 

@@ -36,7 +36,6 @@ def empty_directory(tmp_path, monkeypatch) -> None:
 
 @pytest.fixture
 def text(tmp_path) -> str:
-    """The path of a small text."""
     path = tmp_path / "text.txt"
     path.write_text(TEXT)
     return str(path)

@@ -43,7 +43,6 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Judge mutants as the options ask. Returns the exit status."""
     if options.first and options.remember:
         raise UsageError("--remember stores the results of all checks: use it without --first")
     mutants = [find(name) for name in options.names] or list(CATALOGUE.values())

@@ -6,13 +6,12 @@ import io
 import math
 import os
 import signal
-import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 from unittest.mock import patch
@@ -79,12 +78,8 @@ class Watcher:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = [
-            item
-            for item in items
-            if parameters_of(item).get("backend_name") not in self.healthy  # they are not accused
-            and self.stage.wanted(check_of(item), setting_of(item))
-        ]
+        accused = [i for i in items if parameters_of(i).get("backend_name") not in self.healthy]
+        items[:] = [i for i in accused if self.stage.wanted(check_of(i), setting_of(i))]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -97,9 +92,8 @@ class Watcher:
             return (yield)
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo) -> None:
-        if call.when == "teardown" or (
-            call.excinfo and call.excinfo.errisinstance(pytest.skip.Exception)
-        ):
+        skipped = call.excinfo and call.excinfo.errisinstance(pytest.skip.Exception)
+        if call.when == "teardown" or skipped:
             return
         check = check_of(item)
         self.ran[check] = None
@@ -153,8 +147,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def run_suite(watcher: Watcher, *backends: str) -> None:
-    """Run the suite on these backends in this process, silently. A backend that cannot be loaded
-    has failed before the first check."""
+    """Run the suite silently in this process. A backend that cannot be loaded has failed."""
     options = [
         *("-q", "--tb=no", "--assert=plain", "--disable-plugin-autoload", "-p", "no:cacheprovider"),
         # They collect garbage five times after every run, over all objects of three frameworks.
@@ -224,11 +217,8 @@ def jax_compiles(answer: bool) -> Iterator[None]:
 
 
 def stages(mutant: Mutant, backend: str, first: bool = False) -> list[Stage]:
-    """The parts of the suite to run on a mutant, in order.
-
-    One part, with all its checks; or, with `first`, until a check fails: the check that found it
-    last time, the chapters of its kind, and then the rest.
-    """
+    """The parts of the suite to run on a mutant. One part, with all its checks; or, with `first`,
+    until a check fails: the check that found it last time, the chapters of its kind, the rest."""
     whole = Stage(wanted(mutant, backend), compiled(mutant.chapters), first)
     if not first:
         return [whole]
@@ -254,14 +244,10 @@ def judge(
     mutant: Mutant, backend: str, directory: Path, beside: tuple[str, ...] = (), first: bool = False
 ) -> Verdict:
     """Plant a mutant under `directory` and let the suite judge it; if `first`, until a check fails.
-
-    It is compared with the healthy backends `beside`, by default the fastest. With two of them, the
-    suite can name the backend that is wrong.
-    """
+    It is compared with the healthy backends `beside`, by default the fastest; with two of them, the
+    suite can name the backend that is wrong."""
     healthy = beside or (REFERENCE[backend],)
     package = plant(mutant, backend, directory)
-    if str(directory) not in sys.path:
-        sys.path.insert(0, str(directory))
     verdict = Verdict(mutant.name, backend)
     for stage in stages(mutant, "jax" if "jax" in healthy else backend, first):
         watcher = Watcher(healthy, stage)
@@ -292,22 +278,24 @@ ENVIRONMENT = {  # of the processes
 
 
 def judge_all(tasks: list[Task], processes: int = 2, first: bool = False) -> Iterator[Verdict]:
-    """The verdicts, as they come; if `first`, with only the first check that fails.
+    """The verdicts, as they come; if `first`, with only the first check that fails."""
+    return verdicts_of(partial(judge_task, first), tasks, processes)
 
-    A mutant that hangs for two minutes or crashes its process counts as killed.
-    """
-    with (
-        tempfile.TemporaryDirectory(prefix="mutants-") as directory,
-        patch.dict(os.environ, ENVIRONMENT),
-    ):
-        work = partial(judge_task, Path(directory), first)
+
+def verdicts_of(
+    judging: Callable[[Path, Task], Verdict], tasks: list[Task], processes: int
+) -> Iterator[Verdict]:
+    """What `judging` says of every task, in a directory to plant in. A mutant that hangs for two
+    minutes or crashes its process counts as killed."""
+    with TemporaryDirectory(prefix="mutants-") as directory, patch.dict(os.environ, ENVIRONMENT):
+        work = partial(judging, Path(directory))
         for (mutant, backend), found in work_off(work, tasks, 120.0, processes):
             if isinstance(found, str):
                 found = Verdict(mutant.name, backend, {"process": found})
             yield found
 
 
-def judge_task(directory: Path, first: bool, task: Task) -> Verdict:
+def judge_task(first: bool, directory: Path, task: Task) -> Verdict:
     """Judge a mutant in one of the processes. If the judge fails, the mutant has survived."""
     try:
         return judge(*task, directory / str(os.getpid()), first=first)

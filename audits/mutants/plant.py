@@ -1,9 +1,8 @@
-"""Planting: a copy of a backend with one bug in it, as a package outside the tree.
-
-The copy has another name, so that the healthy backend and the mutant can share a process.
-"""
+"""Planting: a copy of a backend with one bug in it, as a package outside the tree. The copy has
+another name, so that the healthy backend and the mutant can share a process."""
 
 import difflib
+import sys
 from pathlib import Path
 
 from audits.mutants.mutant import HEALTHY, Mutant
@@ -35,7 +34,9 @@ def mutate(mutant: Mutant, backend: str) -> dict[str, str]:
 
 
 def plant(mutant: Mutant, backend: str, directory: Path) -> str:
-    """Write the mutated backend into `directory`; returns the name it is imported by."""
+    """Write the mutated backend into `directory`, from which this name imports it."""
+    if str(directory) not in sys.path:
+        sys.path.insert(0, str(directory))
     package = f"{mutant.name}_{backend}"
     for name, source in mutate(mutant, backend).items():
         # The imports within the backend, and the guard in its __init__.py.

@@ -94,8 +94,7 @@ def _row(verdict: Verdict, checks: Sequence[str]) -> tuple[str, str, dict[str, f
 
 
 def read_report() -> Report | None:
-    """The stored verdicts, and instead of them those of the last run that are of these sources;
-    None if there are none."""
+    """The stored verdicts, or those of the last run if it is of these sources; None without any."""
     last, stored = _read(REPORT), _read(STORED)
     if last is None or stored is None or last.stale:
         return stored or last
@@ -131,11 +130,8 @@ def finders() -> dict[tuple[str, str], str]:
 def told(verdicts: Sequence[Verdict]) -> str:
     """How many bugs that comparing float64 values shows have no error above each suite's limit.
     NaN, infinity and exceptions are above every limit."""
-    largest = [
-        max(errors)
-        for verdict in verdicts
-        if (errors := [e for check, e in verdict.errors.items() if check not in EXACT])
-    ]
+    every = ([e for check, e in v.errors.items() if check not in EXACT] for v in verdicts)
+    largest = [max(errors) for errors in every if errors]
     parts = [
         f"{sum(error <= limit for error in largest)} at {limit:.0e} ({suite})"
         for suite, limit in LIMITS.items()

@@ -9,13 +9,11 @@ import contextlib
 import io
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from unittest.mock import patch
 
 import pytest
 from rich.console import Console
@@ -23,10 +21,9 @@ from rich.table import Table
 from rich.text import Text
 from tyro.conf import Positional, arg
 
-from audits.contained import work_off
 from audits.mutants.catalogue import CATALOGUE, THEMES
-from audits.mutants.judging import ENVIRONMENT, SECONDS, time_limit
-from audits.mutants.mutant import HEALTHY, Mutant
+from audits.mutants.judging import SECONDS, Task, time_limit, verdicts_of
+from audits.mutants.mutant import HEALTHY
 from audits.mutants.plant import plant
 from audits.mutants.report import Verdict
 from lessons.command import command
@@ -55,7 +52,6 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Plant every bug, run the checks on it, and print the score. Returns the exit status."""
     console = Console(highlight=False)
     file = options.file.expanduser().absolute()
     if not file.exists():
@@ -89,28 +85,17 @@ def main(options: Options) -> int:
 
 def judge_all(file: Path, backend: str) -> list[Verdict]:
     """The verdicts of the checks on the healthy backend and, if it passes, on every mutant."""
-    mutants = [mutant for mutant in CATALOGUE.values() if backend in mutant.edits]
-    with (
-        tempfile.TemporaryDirectory(prefix="checks-") as directory,
-        patch.dict(os.environ, ENVIRONMENT),
-    ):
-        work = partial(judge, file, backend, Path(directory))
-        verdicts = []
-        for tasks in ([HEALTHY], mutants):
-            for mutant, found in work_off(work, tasks, 120.0, 2):
-                if isinstance(found, str):  # a crash or a hang shows the bug, too
-                    found = Verdict(mutant.name, backend, {"process": found})
-                verdicts.append(found)
-            if verdicts[0].fallen or not verdicts[0].passed:
-                break
-    return verdicts
+    mutants = [(mutant, backend) for mutant in CATALOGUE.values() if backend in mutant.edits]
+    healthy, *verdicts = verdicts_of(partial(judge, file), [(HEALTHY, backend)], 1)
+    if healthy.passed and not healthy.fallen:
+        verdicts += verdicts_of(partial(judge, file), mutants, 2)
+    return [healthy, *verdicts]
 
 
-def judge(file: Path, backend: str, directory: Path, mutant: Mutant) -> Verdict:
+def judge(file: Path, directory: Path, task: Task) -> Verdict:
     """Run the checks on one mutant, in this process."""
+    mutant, backend = task
     package = plant(mutant, backend, directory)
-    if str(directory) not in sys.path:
-        sys.path.insert(0, str(directory))
     verdict = Verdict(mutant.name, backend)
     try:
         planted = load_backend(package)

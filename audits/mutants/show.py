@@ -41,7 +41,6 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Show one bug as the options ask. Returns the exit status."""
     console = Console(highlight=False)
     if options.list:
         console.print(listing())
@@ -92,9 +91,8 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
     if not verdict.killed:
         console.print("the bug survived: the suite has a hole")
         return
-    located = [
-        check for check in verdict.fallen if check.endswith(("::test_taps", "::test_gradients"))
-    ]
+    locating = ("::test_taps", "::test_gradients")
+    located = [check for check in verdict.fallen if check.endswith(locating)]
     for check in (located or list(verdict.fallen))[:2]:
         message = verdict.fallen[check].partition(": ")[2] or verdict.fallen[check]
         shown = message if len(message) <= CHARACTERS else f"{message[:CHARACTERS]} …"

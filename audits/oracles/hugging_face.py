@@ -26,11 +26,8 @@ class HuggingFace:
     source = "transformers"
 
     def __init__(self, directory: Path) -> None:
-        """Load it. Attention is the eager version, which returns its weights.
-
-        The library initializes missing tensors at random and ignores unknown ones: here no tensor
-        may be missing, left over or of another shape.
-        """
+        """Load it, with the eager attention, which returns its weights. No tensor may be missing,
+        left over or of another shape, which the library itself would accept."""
         how = {"attn_implementation": "eager", "output_loading_info": True}
         model, info = GPT2LMHeadModel.from_pretrained(
             directory, local_files_only=True, dtype=torch.float64, **how
@@ -50,14 +47,12 @@ class HuggingFace:
         return self.model(torch.from_numpy(tokens)).logits.numpy()
 
     def loss_and_grads(self, tokens: np.ndarray, targets: np.ndarray) -> LossAndGrads:
-        """Not with the model's own `labels=`, which computes the loss in float32 for every
-        precision."""
+        """Not with the model's own `labels=`, which computes the loss in float32, always."""
         logits = self.model(torch.from_numpy(tokens)).logits
         return mean_loss_and_grads(logits, targets, self.parameters)
 
     def drop(self, masks: dict[str, np.ndarray], keep: float, patch: pytest.MonkeyPatch) -> None:
-        """Have these masks where they have dropout, whose modules are called as ours are, and in
-        the same order."""
+        """Have these masks where they have dropout: modules named and ordered as ours are."""
         modules = self.model.transformer.named_modules()
         assert list(masks) == [name for name, each in modules if isinstance(each, nn.Dropout)]
         factors = (torch.from_numpy(mask).double() / keep for mask in masks.values())

@@ -6,8 +6,8 @@ import pytest
 
 from audits.oracles.hugging_face import HuggingFace
 from audits.oracles.torch_layers import Stack
+from conformance.compare import check_truth
 from conformance.truths.known_models import KNOWN, TARGETS, TOKENS, formula_weights, slope
-from conformance.truths.truth import check_truth
 
 
 @pytest.mark.parametrize("name", KNOWN)

@@ -10,8 +10,8 @@ import pytest
 from audits.oracles.hugging_face import HuggingFace
 from audits.oracles.torch_layers import Stack
 from conformance.cases import BASE, CASES, Case, random_batch, random_weights
+from conformance.compare import check_truth
 from conformance.limits import limit_of
-from conformance.truths.truth import check_truth
 from shared.checkpoints.tensors import Tensors
 from shared.config import GPTConfig, TrainConfig
 from shared.dropout import dropout_masks, keep_share
@@ -85,11 +85,8 @@ def test_loss_and_gradients(models: Models, backend_name: str) -> None:
     all_agree(backend_name, grads, true_grads, theirs.source)
 
 
-def test_dropout(
-    backend: Backend, tmp_path: Path, backend_name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Their GPT-2 with our masks at its four sites, against a step that moves the weights by the
-    gradient."""
+def test_dropout(backend: Backend, tmp_path: Path, backend_name: str, monkeypatch) -> None:
+    """Their GPT-2 with our masks at its four sites, against a step that subtracts the gradient."""
     case = Case("dropout", replace(BASE, tie_weights=True, dropout=0.3))
     weights, batch = random_weights(case), random_batch(case.config)
     train = TrainConfig(

@@ -139,9 +139,8 @@ def test_a_text_ends_where_theirs_did(tmp_path: Path) -> None:
     assert export(["--run", str(source), "--to", str(exported)]) == 0
     found = []
     for path in (source, exported):
-        again, reader = (
-            kind.from_pretrained(path) for kind in (AutoModelForCausalLM, AutoTokenizer)
-        )
+        again = AutoModelForCausalLM.from_pretrained(path)
+        reader = AutoTokenizer.from_pretrained(path)
         (written,) = again.generate(**reader("<speaker> First", return_tensors="pt"), **greedy)
         assert len(written) < len(whole)
         assert (reader.bos_token_id, reader.eos_token_id) == (270, 270)

@@ -110,7 +110,6 @@ def swap_layout(name: str, value: np.ndarray) -> np.ndarray:
 def mean_loss_and_grads(
     logits: Tensor, targets: np.ndarray, parameters: dict[str, nn.Parameter]
 ) -> LossAndGrads:
-    """Mean cross-entropy, and its gradients."""
     loss = nn.functional.cross_entropy(logits.flatten(0, 1), torch.from_numpy(targets).flatten())
     grads = torch.autograd.grad(loss, list(parameters.values()))
     return loss.item(), {name: g.numpy() for name, g in zip(parameters, grads, strict=True)}

@@ -48,12 +48,8 @@ def try_corruptions(count: int, seed: int, processes: int, case: str | None) -> 
     say("corrupting checkpoints")
     # The libraries' backtraces take a hundred megabytes. Set once: the environment is shared.
     with mock.patch.dict(os.environ, RUST_BACKTRACE="0"):
-        return [
-            Result(chosen(case)[0], str(case), outcome, True)
-            if isinstance(outcome, str)
-            else outcome
-            for case, outcome in work_off(partial(try_quietly, seed), cases, SECONDS, processes)
-        ]
+        ends = work_off(partial(try_quietly, seed), cases, SECONDS, processes)
+        return [Result(chosen(i)[0], str(i), x, True) if isinstance(x, str) else x for i, x in ends]
 
 
 def chosen(case: int) -> tuple[str, Victim]:

@@ -1,8 +1,5 @@
-"""A grammar of corruptions of a checkpoint on disk.
-
-`DAMAGES` has them by name. Each corrupts a freshly written checkpoint, and returns what its reader
-must then do.
-"""
+"""A grammar of corruptions of a checkpoint on disk. `DAMAGES` has them by name. Each corrupts a
+freshly written checkpoint, and returns what its reader must then do."""
 
 import contextlib
 import json
@@ -51,11 +48,9 @@ class Scene:
         if not self.victim.ours:
             (self.path / parts.MODEL).write_bytes(tensor_files.encode(weights, {}))
             return "as the bytes say"
-        hashes = {
-            name: parts.file_hash((self.path / name).read_bytes())
-            for name in (parts.CONFIG, parts.TOKENIZER, parts.TRAINING, *parts.FOR_TRANSFORMERS)
-            if name in files
-        }
+        sealed = parts.CONFIG, parts.TOKENIZER, parts.TRAINING, *parts.FOR_TRANSFORMERS
+        content = {name: (self.path / name).read_bytes() for name in sealed if name in files}
+        hashes = {name: parts.file_hash(data) for name, data in content.items()}
         if parts.OPTIMIZER in files:
             moments = parts.join_moments(checkpoint.moments or {})
             metadata = tensor_files.signed(moments, {})
@@ -229,10 +224,8 @@ OTHER_PARTS: dict[str, list[Any]] = {
 
 
 def change_tokenizer(scene: Scene) -> Rule:
-    """Change the structure of a tokenizer.json in one to three places, and recompute its hash.
-
-    A reader that accepts such a file must be able to use it without losing any text.
-    """
+    """Change a tokenizer.json in one to three places, and recompute its hash. A reader that accepts
+    it must be able to use it without losing any text."""
     rng, content = scene.rng, scene.victim.files.get(parts.TOKENIZER)
     if content is None:
         return change_json_file(scene)

@@ -17,13 +17,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from time import sleep
 from typing import Any
 
@@ -86,10 +86,7 @@ def try_kills(kills: int, seed: int, processes: int, case: str | None) -> list[R
         if backend not in BACKENDS or not (which.isdecimal() or which == FULL):
             raise UsageError(f"there is no case {case!r} of kills")
     say("training what nothing happens to: all others must come to the same")
-    with (
-        tempfile.TemporaryDirectory(prefix="reliability-") as name,
-        ThreadPoolExecutor(processes) as pool,
-    ):
+    with TemporaryDirectory(prefix="reliability-") as name, ThreadPoolExecutor(processes) as pool:
         backends = sorted({case.partition("-")[0] for case in cases})
         unbroken = {b: pool.submit(train_unbroken, b, Path(name)) for b in backends}
 
@@ -116,12 +113,10 @@ def plan(kills: int) -> dict[str, int]:
     return cases
 
 
-def try_directory(
-    case: str, kills: int, seed: int, unbroken: Unbroken, directory: Path
-) -> list[Result]:
+def try_directory(case: str, kills: int, seed: int, unbroken: Unbroken, top: Path) -> list[Result]:
     """Interrupt a training as its case says, and finally let it finish."""
     backend, _, which = case.partition("-")
-    rng, run = Random(f"{seed} {case}"), directory / case / "run"
+    rng, run = Random(f"{seed} {case}"), top / case / "run"
     run.parent.mkdir(parents=True)
     if which == FULL:
         endings = fill_disk(rng, unbroken, run)
@@ -204,12 +199,9 @@ def train_unbroken(backend: str, directory: Path) -> Unbroken:
 def train(
     like: Unbroken, run: Path, *options: str, kill: float | None = None, inside: Sequence[str] = ()
 ) -> Ended:
-    """Train in a separate process, with the command line that a user types, until it ends.
-
-    It is killed `kill` seconds after it has begun. `inside` is a command that runs it with other
-    file systems. All use the text of `like`, as a checkpoint records its path.
-    Raises `Fault` if it never ends.
-    """
+    """Train in a separate process, as a user's command line does, on the text of `like`, until it
+    ends or is killed, `kill` seconds after it has begun. `inside` is a command that runs it with
+    other file systems. Raises `Fault` if it never ends."""
     where = ["--dataset", str(like.text), "--out", str(run)]
     trainer = [sys.executable, "-m", f"impls.{like.backend}.train", *where, *OPTIONS, *options]
     how: Any = {"cwd": ROOT, "env": ENVIRONMENT, "stderr": subprocess.PIPE, "text": True}
@@ -246,13 +238,11 @@ def check_explained(ended: Ended, *expected: str) -> None:
 
 
 def check_state(run: Path, unbroken: Unbroken, least: int) -> int:
-    """Check a run's directory after a crash. Returns the step of its newest checkpoint, -1 if there
-    is none.
+    """Check a run's directory after a crash. Returns the step of its newest checkpoint, or -1.
 
     Raises `Fault` unless that loads, is bit-identical to the uninterrupted run's at the same step,
     and not older than step `least` nor than the save before the last row of metrics; and
-    metrics.jsonl has that run's rows, at least up to it.
-    """
+    metrics.jsonl has that run's rows, at least up to it."""
     try:
         newest = newest_checkpoint(run)
         if newest is not None:
@@ -283,8 +273,7 @@ def check_finished(run: Path, unbroken: Unbroken) -> None:
 
 
 def check_same_files(found: Path, expected: Path, but: Sequence[str] = ()) -> None:
-    """Raise `Fault` unless two directories hold files of the same names, and all but some of them
-    are the same byte for byte."""
+    """Raise `Fault` unless two directories hold the same files, of which some may differ."""
     there, right = ({str(p.relative_to(top)) for p in top.rglob("*")} for top in (found, expected))
     if there != right:
         raise Fault(f"{found} holds {sorted(there)} and not {sorted(right)}")

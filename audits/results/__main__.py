@@ -8,26 +8,25 @@ Exit status 1: a preset is not clearly better than the bigram.
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from tyro.conf import UseAppendAction, arg
+from tyro.conf import UseAppendAction
 
 from audits.readme import README, update_readme
 from audits.results import record
-from audits.results.record import Result
+from audits.results.record import PresetNames, Result
 from audits.results.table import markdown
 from audits.results.training import train_preset
 from lessons.alone import run_alone
 from lessons.command import command
 from shared.commands.terminal import end_of_checks, say
-from shared.config import preset_names
 from shared.protocol import BACKENDS
 from shared.text.datasets import load_dataset
 
 
 @dataclass(frozen=True)
 class Options:
-    preset: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="|".join(preset_names()))] = ()
+    preset: PresetNames = ()
     """A preset. By default all but `baby-gpt`."""
     backend: UseAppendAction[tuple[Literal["numpy", "torch", "jax"], ...]] = ()
     """A backend. By default all three."""
@@ -42,11 +41,12 @@ def main(options: Options) -> int:
     dataset = load_dataset(options.dataset)
     end_of_checks()
     say(f"data: {dataset.note}")
-    results = record.read_results(record.RESULTS)
-    wanted = []
+    results, wanted = record.read_results(record.RESULTS), []
+    of_these = [r for r in results if r.sources == record.fingerprint(r.backend)]
+    known = {(r.preset, r.backend): r for r in of_these if r.dataset == dataset.name}
     for preset in dict.fromkeys(presets):
         for backend in backends:
-            result = record.find(results, preset, backend, dataset.name)
+            result = known.get((preset, backend))
             if result is None:
                 result = _train(preset, backend, dataset.name)
                 results = record.add(results, result)

@@ -4,6 +4,9 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import UseAppendAction, arg
 
 from shared import sources
 from shared.config import load_preset, preset_names
@@ -16,6 +19,9 @@ HUGE = ("baby-gpt",)
 """Presets that take hours without a GPU: trained only by name."""
 
 DATASETS = ("tinyshakespeare", "playlets")
+
+PresetNames = Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="|".join(preset_names()))]
+"""The type of an option that names presets, any number of times."""
 
 MARGIN = 0.95
 """The largest allowed fraction of the bigram's loss: slightly better proves nothing."""
@@ -47,8 +53,7 @@ class Result:
     floor: float | None
     """The best possible loss, in nats per token; None if unknown."""
     seconds: float
-    """The whole training, including the framework's import, data, tokenizer, evaluations and
-    checkpoints."""
+    """The whole training, with imports, data, tokenizer, evaluations and checkpoints."""
     tokens_per_second: float
     """Median over the steps."""
     sample: str
@@ -72,9 +77,8 @@ def fingerprint(backend: str) -> str:
 
 def read_results(path: Path) -> list[Result]:
     """The earlier results; empty if there is no file."""
-    if not path.exists():
-        return []
-    return [Result(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
+    rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    return [Result(**row) for row in rows]
 
 
 def write_results(results: Iterable[Result], path: Path) -> None:
@@ -85,14 +89,6 @@ def write_results(results: Iterable[Result], path: Path) -> None:
 
 
 def add(results: Iterable[Result], new: Result) -> list[Result]:
-    """The results with a new one, in place of an earlier one of the same preset, backend and data,
-    in the order of their names."""
+    """The results in order, with a new one in place of one of the same preset, backend and data."""
     by_place = {result.place: result for result in [*results, new]}
     return [by_place[place] for place in sorted(by_place)]
-
-
-def find(results: Iterable[Result], preset: str, backend: str, dataset: str) -> Result | None:
-    """The result of a training from the current sources, if there is one."""
-    wanted = (preset, backend, dataset, fingerprint(backend))
-    found = (r for r in results if (r.preset, r.backend, r.dataset, r.sources) == wanted)
-    return next(found, None)

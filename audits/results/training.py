@@ -23,12 +23,9 @@ LONGEST = 60
 
 
 def train_preset(preset: str, backend: str, dataset: str, run: Path) -> Result:
-    """Train a preset in the directory `run`, replacing a run that is there; it is kept, to sample
-    from.
-
-    Needs a fresh process and an idle machine: see `lessons.alone`.
-    Raises `RunError` if the training failed, and has printed why.
-    """
+    """Train a preset in the directory `run`, which is replaced, and kept to sample from. Needs a
+    fresh process and an idle machine: see `lessons.alone`. Raises `RunError` if the training
+    failed, and has printed why."""
     began = time.perf_counter()
     options = ["--preset", preset, "--dataset", dataset, "--out", str(run), "--overwrite"]
     if train_main(backend, options) != OK:

@@ -1,8 +1,6 @@
-"""Drawing a token from chosen logits: ties, extremes, and edges of the CDF.
-
-A model whose last LayerNorm has gain 0 returns lm_head times ln_f's bias for every input. With the
-first unit vector as bias that is the first column of lm_head, exactly, in any precision.
-"""
+"""Drawing a token from chosen logits: ties, extremes, and edges of the CDF. A model whose last
+LayerNorm has gain 0 returns lm_head times ln_f's bias for every input. With the first unit vector
+as bias that is the first column of lm_head, exactly, in any precision."""
 
 import math
 

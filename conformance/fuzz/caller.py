@@ -181,8 +181,7 @@ class Caller(RuleBasedStateMachine):
         """Check that the answers agree within the limit of a check of the suite, plus the drift of
         the steps so far. Errors are relative to the largest entry of the whole answer, or to
         `floor` if that is larger: in a small random model, all entries may be near zero by chance,
-        while rounding is not. Raises `Disagreement`.
-        """
+        while rounding is not. Raises `Disagreement`."""
         if len(answers) < 2:  # the others do not claim it
             return
         dtype = self.setting.dtype
@@ -193,10 +192,8 @@ class Caller(RuleBasedStateMachine):
         if len({frozenset(arrays) for arrays in flats.values()}) > 1:
             listed = {name: sorted(arrays) for name, arrays in flats.items()}
             raise Disagreement(f"{check}: not all gave the same: {listed}")
-        sizes = {
-            key: max(size(arrays[key]) for arrays in flats.values())
-            for key in next(iter(flats.values()))
-        }
+        keys = next(iter(flats.values()))
+        sizes = {key: max(size(arrays[key]) for arrays in flats.values()) for key in keys}
         scale = max([floor, *sizes.values()])
         for key, own in sizes.items():
             values = {name: arrays[key] for name, arrays in flats.items()}

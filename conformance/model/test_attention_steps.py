@@ -7,8 +7,7 @@ from conformance import cases
 from conformance.cases import random_weights
 from conformance.compare import check_fit, relative_error
 from conformance.judge import Judge
-from conformance.offers import offering, skip_not_offered
-from conformance.subject import Backends, Subject
+from conformance.subject import Backends, Subject, offering, skip_not_offered
 from shared.protocol import AttentionStepsBackend
 from shared.taps import STEPS, step_names
 
@@ -20,13 +19,11 @@ pytestmark = [pytest.mark.dtypes("float64"), pytest.mark.fills(CHECK)]
 
 @pytest.fixture
 def capable(backends: Backends, judge: Judge) -> dict[str, AttentionStepsBackend]:
-    """The backends that offer the steps."""
     return offering(backends, AttentionStepsBackend, judge)
 
 
 @pytest.fixture
 def one(capable: dict[str, AttentionStepsBackend], subject: Subject) -> AttentionStepsBackend:
-    """The subject, if it offers the steps."""
     if subject.name not in capable:
         skip_not_offered(CHECK, subject.judge)
     return capable[subject.name]

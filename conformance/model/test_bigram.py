@@ -5,8 +5,7 @@ import pytest
 
 from conformance import cases
 from conformance.judge import Judge
-from conformance.offers import offering, skip_not_offered
-from conformance.subject import Backends
+from conformance.subject import Backends, offering, skip_not_offered
 from shared.config import TrainConfig
 from shared.protocol import BigramBackend
 

@@ -22,8 +22,7 @@ def test_future_tokens_change_nothing(subject: Subject) -> None:
 
 @pytest.mark.fills("future has no influence")
 def test_past_tokens_are_seen(subject: Subject) -> None:
-    """The opposite mistake would be a mask that hides too much: the last position sees every token,
-    and each position sees itself."""
+    """The mask hides nothing else: the last position sees every token, each position itself."""
     model, (tokens, _) = subject.model, subject.batch()
     logits = model.logits(tokens)
     for t in range(tokens.shape[1]):

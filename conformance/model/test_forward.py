@@ -24,10 +24,8 @@ def test_weights_are_kept(subject: Subject) -> None:
 @pytest.mark.fills("weights kept")
 def test_weights_are_copied(subject: Subject) -> None:
     """The model copies the arrays it is given, and returns copies of its own."""
-    given = {
-        key: value.astype(subject.weight_dtype)
-        for key, value in random_weights(subject.case).items()
-    }
+    weights, dtype = random_weights(subject.case), subject.weight_dtype
+    given = {key: value.astype(dtype) for key, value in weights.items()}
     model = subject.build(given)
     before = model.weights()
     for arrays, whose in ((given, "given to build"), (model.weights(), "handed out by weights")):
@@ -55,7 +53,6 @@ def test_logits(models: Models, truthful: Models, batch: tuple, judge: Judge) ->
 @pytest.mark.needs("trace")
 @pytest.mark.fills("trace and logits")
 def test_trace_and_logits_are_one_function(subject: Subject) -> None:
-    """A backend's traced path and its fast path give the same logits."""
     tokens, _ = subject.batch()
     fast, traced = subject.model.logits(tokens), subject.model.trace(tokens)["logits"]
     error = np.abs(fast - traced).max() / np.abs(fast).max()

@@ -21,7 +21,6 @@ def test_gradients(models: Models, truthful: Models, batch: tuple, judge: Judge)
 
 @pytest.mark.fills("repeated")
 def test_gradients_do_not_pile_up(subject: Subject) -> None:
-    """A second call gives the same gradients, not doubled ones."""
     first = deepcopy(subject.model.loss_and_grads(*subject.batch()))
     again = subject.model.loss_and_grads(*subject.batch())
     subject.same("repeated", first, again, "loss_and_grads")
@@ -37,8 +36,7 @@ def test_finite_differences(subject: Subject) -> None:
 
     The error of the two-sided difference is about h²/6 times the third derivative, plus rounding,
     about 1e-16/h; both are small for h around 1e-5. If the kink of a ReLU is within the step, it is
-    wrong for another reason, but a smaller step is right: so the better of two steps counts.
-    """
+    wrong for another reason, but a smaller step is right: so the better of two steps counts."""
     weights, batch = random_weights(subject.case), subject.batch()
     _, grads = subject.build().loss_and_grads(*batch)
     rng = randomness.generator(1, randomness.WEIGHTS)

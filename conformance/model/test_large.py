@@ -42,7 +42,5 @@ def test_real_sizes(
     found = judge.each(backends, lambda backend: two_steps(backend, "float32"))
     true = {name: two_steps(backends[name], "float64") for name in truthful}
     for step in (0, 1):
-        results, truths = (
-            {name: both[step] for name, both in some.items()} for some in (found, true)
-        )
+        results, truths = ({name: of[step] for name, of in some.items()} for some in (found, true))
         results_agree(results, f"step {step + 1}", judge, truths)

@@ -10,7 +10,6 @@ from conformance.subject import Models, Subject
 
 @pytest.mark.fills("loss")
 def test_loss(models: Models, truthful: Models, batch: tuple, judge: Judge) -> None:
-    """The loss agrees."""
     judge.answers_agree("loss", models, truthful, lambda model: model.loss(*batch))
 
 
@@ -30,7 +29,6 @@ def test_loss_is_the_mean_of_minus_log_probs(subject: Subject) -> None:
 @pytest.mark.needs("grads")
 @pytest.mark.fills("loss by definition")
 def test_loss_with_gradients_is_the_same_loss(subject: Subject) -> None:
-    """`loss_and_grads` and `loss` give the same loss."""
     loss = subject.model.loss(*subject.batch())
     with_grads, _ = subject.model.loss_and_grads(*subject.batch())
     error = abs(loss - with_grads) / loss

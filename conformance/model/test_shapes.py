@@ -52,8 +52,7 @@ def test_larger_and_pairs_of_options(
 @pytest.mark.needs("grads")
 @pytest.mark.fills("logits", "gradients", "loss")
 def test_digits_are_kept(models: Models, truthful: Models, case: Case, judge: Judge) -> None:
-    """In float32, if a mean is large, scores are large, or sums are long, only a good algorithm is
-    as exact as the others."""
+    """In float32, with large means, large scores or long sums, only a good algorithm is exact."""
     tokens, targets = batch_of(case)
     judge.answers_agree("logits", models, truthful, lambda model: model.logits(tokens))
     judge.gradients_agree(models, truthful, tokens, targets)

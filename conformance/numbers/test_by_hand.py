@@ -53,8 +53,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from conformance.compare import check_truth
 from conformance.limits import limit_of
-from conformance.truths.truth import check_truth
 from shared.config import GPTConfig
 from shared.protocol import Backend, Model
 
@@ -144,7 +144,6 @@ def gradients() -> dict[str, Any]:
 
 @pytest.fixture
 def small(backends: dict[str, Backend], backend_name: str) -> Model:
-    """The model of this file in the backend under test."""
     weights = {name: np.array(value, dtype=np.float64) for name, value in WEIGHTS.items()}
     return backends[backend_name].build(CONFIG, weights, dtype="float64")
 

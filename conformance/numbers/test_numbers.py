@@ -1,17 +1,15 @@
-"""Parts of the model at points where their values are known, and models of other programs.
-
-Backends that share a mistake agree with each other. So these tests compare with the digits in
-conformance/truths/digits.toml, from 50-digit arithmetic and from other programs.
-"""
+"""Parts of the model at points where their values are known, and models of other programs. Backends
+that share a mistake agree with each other. So these tests compare with the digits in
+conformance/truths/digits.toml, from 50-digit arithmetic and from other programs."""
 
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
+from conformance.compare import check_truth
 from conformance.truths import known_models
 from conformance.truths.known_models import DIGITS, KNOWN, TARGETS, TOKENS, Known, formula_weights
-from conformance.truths.truth import check_truth
 from shared.config import GPTConfig
 from shared.layout import tensor_shapes
 from shared.protocol import Backend, Model
@@ -54,8 +52,7 @@ def activation_model(build: Build, activation: str) -> Model:
 @pytest.mark.needs("trace")
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_activation(build: Build, backend_name: str, activation: str) -> None:
-    """f(x)/x lies between 0 and 1 for all three, so one limit fits all points but 0; and f(0) is
-    0, exactly."""
+    """f(x)/x is between 0 and 1 for all three, so one limit fits all points; f(0) is exactly 0."""
     trace = activation_model(build, activation).trace(TOKENS)
     shape = (*TOKENS.shape, len(POINTS))
     fc, act = trace["h.0.mlp.fc"], trace["h.0.mlp.act"]
@@ -85,9 +82,7 @@ def test_derivative(build: Build, backend_name: str, activation: str) -> None:
 def test_sinusoids(build: Build, backend_name: str) -> None:
     """With a token embedding of 0, the first tap is the table. Each of the two or three operations
     on an angle of t rounds it to within t/2^53, and the error of its sine is no larger."""
-    config = GPTConfig(
-        2, block_size=1024, n_layer=1, n_head=1, n_embd=6, n_inner=1, position="sinusoidal"
-    )
+    config = GPTConfig(2, 1024, n_layer=1, n_head=1, n_embd=6, n_inner=1, position="sinusoidal")
     weights = {name: np.zeros(shape) for name, shape in tensor_shapes(config).items()}
     embed = build(config, weights).trace(np.zeros((1, 1001), dtype=np.int64))["embed"]
     assert embed.shape == (1, 1001, 6)

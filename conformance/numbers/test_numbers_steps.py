@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from conformance.compare import check_truth
 from conformance.truths.known_models import DIGITS
-from conformance.truths.truth import check_truth
 from shared.config import GPTConfig, TrainConfig
 from shared.layout import tensor_shapes
 from shared.protocol import Backend

@@ -74,7 +74,6 @@ def test_bad_prompts(model: Model, method: str, prompt: np.ndarray) -> None:
 
 @pytest.mark.parametrize("dtype_of_ids", ["int8", "uint16", "int32", "int64"])
 def test_all_integer_types(model: Model, dtype_of_ids: str) -> None:
-    """Every integer type is accepted, and gives the same results."""
     np.testing.assert_array_equal(model.logits(GOOD.astype(dtype_of_ids)), model.logits(GOOD))
 
 

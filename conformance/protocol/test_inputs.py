@@ -92,8 +92,7 @@ def test_weights_in_any_layout(subject: Subject, layout: str) -> None:
 @pytest.mark.needs("grads", "trainer", "generate")
 @pytest.mark.fills("inputs kept")
 def test_what_is_given_is_not_kept(subject: Subject) -> None:
-    """The caller may overwrite its arrays: a prompt before the text begins, a batch after the step,
-    one array for tokens and targets."""
+    """The caller may overwrite a prompt or a batch after the call; tokens may be the targets."""
     model, (same, _) = subject.build(), subject.batch()
     prompt = same[0, :5].copy()
     text = model.generate(prompt, DRAWN)
@@ -124,9 +123,8 @@ def test_results_are_the_callers(subject: Subject) -> None:
     trainer = model.trainer(ADAMW)
     trainer.step(*batch)
     state = trainer.state()
-    decoded = {
-        f"token {n}": logits for n, (_, logits) in enumerate(model.decode(batch[0][0], GREEDY))
-    }
+    text = enumerate(model.decode(batch[0][0], GREEDY))
+    decoded = {f"token {n}": logits for n, (_, logits) in text}
     for arrays in ({"logits": model.logits(batch[0])}, model.trace(batch[0]), decoded,
                    model.weights(), model.loss_and_grads(*batch)[1], state.weights,
                    *state.moments.values()):  # fmt: skip
@@ -174,10 +172,8 @@ def test_a_state_in_any_layout(subject: Subject, layout: str) -> None:
 
 def changed(state: TrainState, change: Callable[[np.ndarray], np.ndarray]) -> TrainState:
     """The state with `change` applied to every array."""
-    weights, *moments = (
-        {key: change(value) for key, value in arrays.items()}
-        for arrays in (state.weights, *state.moments.values())
-    )
+    every = (state.weights, *state.moments.values())
+    weights, *moments = ({key: change(x) for key, x in arrays.items()} for arrays in every)
     return TrainState(state.step, weights, dict(zip(state.moments, moments, strict=True)))
 
 
@@ -232,8 +228,7 @@ def world() -> dict[str, Any]:
 
 @contextmanager
 def unusual() -> Iterator[None]:
-    """Set unusual values, so that code that sets a constant is found, too. Afterwards, restore what
-    other tests would notice."""
+    """Set unusual values, to find code that sets constants; restores what other tests would see."""
     torch = sys.modules.get("torch")
     before = torch and (torch.get_default_dtype(), torch.get_num_threads())
     np.random.seed(271828)  # noqa: NPY002

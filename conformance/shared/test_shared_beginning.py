@@ -78,9 +78,8 @@ def test_a_resumed_training(text: str, tmp_path: Path) -> None:
         with pytest.raises(RunError, match=message):
             begin(text, saved(tmp_path / "no", ready, step, **parts), resume=True)
     Path(text).write_text(TEXT + "\n")
-    with pytest.raises(
-        RunError, match=rf"{text} is not the text that runs/x was trained on: .* of {text} was"
-    ):
+    message = rf"{text} is not the text that runs/x was trained on: .* of {text} was"
+    with pytest.raises(RunError, match=message):
         begin(text, checkpoint, resume=True)
 
 

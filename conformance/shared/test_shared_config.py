@@ -1,7 +1,5 @@
-"""What may be requested: the defaults and limits of shared/config.py, and the names of taps.
-
-The input validation of shared/protocol.py is tested through the backends, in conformance/protocol/.
-"""
+"""What may be requested: the defaults and limits of shared/config.py, and the names of taps. The
+input validation of shared/protocol.py is tested through the backends, in conformance/protocol/."""
 
 import math
 from collections.abc import Callable

@@ -66,9 +66,8 @@ def test_neighbours_do_not_go_together() -> None:
     for name, mask in masks().items():
         for axis in range(mask.ndim):
             for lag in (1, 2):
-                here, there = (
-                    np.delete(mask, np.s_[part], axis) for part in (slice(-lag, None), slice(lag))
-                )
+                here = np.delete(mask, np.s_[-lag:], axis)
+                there = np.delete(mask, np.s_[:lag], axis)
                 assert deviation(here, there) < SIGMAS, (name, axis, lag)
 
 

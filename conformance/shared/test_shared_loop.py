@@ -1,7 +1,5 @@
-"""The end of a training and its files: shared/runs/loop.py with a model that learns nothing.
-
-Its losses are scripted, so that the tests can trigger every way to stop within milliseconds.
-"""
+"""The end of a training and its files: shared/runs/loop.py with a model that learns nothing. Its
+losses are scripted, so that the tests can trigger every way to stop within milliseconds."""
 
 import itertools
 import json

@@ -63,8 +63,7 @@ def test_ids(kind: str, of: str, size: int | None, text: str, ids: list[int]) ->
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_round_trip(kind: str, tmp_path: Path) -> None:
-    """Text comes back unchanged, also through tokenizer.json; spellings of special tokens are text.
-    The ids can have a smaller type."""
+    """Any text comes back, also through tokenizer.json, and from ids of a smaller type."""
     tokenizer = build_tokenizer(kind, TRICKY)
     tokenizer.save(tmp_path / "tokenizer.json")
     loaded = Tokenizer.load(tmp_path / "tokenizer.json")
@@ -86,8 +85,7 @@ def test_round_trip(kind: str, tmp_path: Path) -> None:
 
 
 def test_a_file_like_gpt2s() -> None:
-    """A special token's spelling in a text is text, and its id is not skipped; truncation and
-    padding are ignored."""
+    """A special token's spelling is text, its id is not skipped; no truncation, no padding."""
     file = library.Tokenizer.from_str(build_tokenizer("bpe", TRICKY * 3, 300).to_json())
     file.post_processor = library.processors.ByteLevel(trim_offsets=False)
     file.add_special_tokens(["<|endoftext|>", "<| é |>"])
@@ -126,7 +124,6 @@ UNFIT: list[tuple[str, str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("kind", "part", "changes"), UNFIT, ids=str)
 def test_files_that_would_change_a_text(kind: str, part: str, changes: dict[str, Any]) -> None:
-    """Files that would change a text, or lose some of it, are refused."""
     table = json.loads(build_tokenizer(kind, "a ab abc" if kind != "char" else "abc").to_json())
     Tokenizer.from_json(json.dumps(table))
     (table[part] if part else table).update(changes)

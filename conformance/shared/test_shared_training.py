@@ -15,6 +15,7 @@ import pytest
 
 from conformance.cases import BASE
 from conformance.shared.test_shared_loop import Shown, run
+from conformance.subject import Backends
 from conformance.truths.by_definition import WEIGHTS, dice, manifest, same_tensors, windows
 from shared.checkpoints.checkpoint import load_checkpoint
 from shared.config import GPTConfig, TrainConfig
@@ -122,9 +123,7 @@ def compare_checkpoint(path: Path, state: TrainState) -> None:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_training(
-    tmp_path: Path, backends: dict[str, Backend], backend_name: str, name: str
-) -> None:
+def test_training(tmp_path: Path, backends: Backends, backend_name: str, name: str) -> None:
     """Metrics and checkpoints of a training, and of one that is stopped and resumed."""
     backend, setting = backends[backend_name], SETTINGS[name]
     rows, states = plain_loop(backend, setting)

@@ -176,8 +176,7 @@ def test_a_second_trainer_begins_anew(subject: Subject) -> None:
 @pytest.mark.needs("grads", "generate")
 @pytest.mark.fills("interleaved")
 def test_two_of_each_know_nothing_of_each_other(subject: Subject) -> None:
-    """Two models with different weights, their trainers and generators, give the same results in
-    turns as each alone."""
+    """Two models, their trainers and generators give the same results in turns as each alone."""
 
     def life(seed: int, first: int) -> Iterator[object]:
         model = subject.build(random_weights(subject.case, seed))
@@ -200,8 +199,7 @@ def test_two_of_each_know_nothing_of_each_other(subject: Subject) -> None:
 @pytest.mark.needs("generate")
 @pytest.mark.fills("interleaved")
 def test_two_generators_of_one_model(subject: Subject) -> None:
-    """Two texts written in turns, with traces, losses and other texts between their tokens, equal
-    the texts written one after the other."""
+    """Two texts written in turns, with calls between their tokens, equal each written alone."""
     model, (tokens, targets) = subject.build(), subject.batch()
     prompts = prompt(subject), prompt(subject, 7)[::-1].copy()
     alone = [list(map(int, model.generate(begin, DRAWN))) for begin in prompts]
@@ -296,7 +294,6 @@ def overwrite(found: object) -> None:
 @pytest.mark.needs("trace")
 @pytest.mark.fills("results kept")
 def test_the_values_of_a_trace_share_no_memory(subject: Subject) -> None:
-    """Overwriting one tap must not change another."""
     trace = subject.build().trace(subject.batch()[0])
     for tap, other in combinations(trace, 2):
         shared = float(np.shares_memory(trace[tap], trace[other]))

@@ -11,9 +11,8 @@ from conformance.cases import Case, batch_of, random_batch, random_weights, roun
 from conformance.compare import relative_error
 from conformance.judge import Judge
 from conformance.limits import has_limit
-from conformance.offers import skip_not_offered
 from conformance.recorder import Recorder
-from conformance.subject import Backends, Models, Subject
+from conformance.subject import Backends, Models, Subject, skip_not_offered
 from shared import randomness
 from shared.config import TrainConfig
 from shared.protocol import Backend, StepResult, Trainer, TrainState
@@ -38,10 +37,8 @@ Results, States = dict[str, StepResult], dict[str, TrainState]
 def run(
     backend: Backend, case: Case, dtype: str, config: TrainConfig, *, truthful: bool = False
 ) -> Run:
-    """Take twenty steps from the random weights, each on its own batch; the states after 1 and 20.
-
-    If `truthful`, from the weights that a float32 model holds.
-    """
+    """Twenty steps from the random weights (if `truthful`, as a float32 model holds them), each on
+    its own batch; the states after 1 and 20."""
     weights = random_weights(case)
     given = rounded(weights) if truthful else weights
     trainer = backend.build(case.config, given, dtype=dtype).trainer(config)
@@ -67,10 +64,8 @@ def twenty_steps_agree(
     def agree(optimizer: str, config: TrainConfig) -> None:
         dtype = judge.dtype
         runs = judge.each(backends, lambda backend: run(backend, case, dtype, config))
-        true = {
-            name: run(recorder.panel.backends[name], case, "float64", config, truthful=True)
-            for name in truthful
-        }
+        every = recorder.panel.backends
+        true = {n: run(every[n], case, "float64", config, truthful=True) for n in truthful}
         for step in range(20):
             results = {key: results[step] for key, (results, _) in runs.items()}
             for name, result in results.items():
@@ -150,10 +145,7 @@ def test_a_step_far_on(
     config = replace(ADAMW, beta2=0.9999)
     rng = randomness.generator(step, randomness.WEIGHTS)
     weights = random_weights(case)
-    m, v = (
-        {key: 0.01 * rng.standard_normal(value.shape) for key, value in weights.items()}
-        for _ in range(2)
-    )
+    m, v = ({k: 0.01 * rng.standard_normal(w.shape) for k, w in weights.items()} for _ in range(2))
     moments = {"m": m, "v": {key: value**2 + 1e-4 for key, value in v.items()}}
 
     def go_on(backend: Backend) -> tuple[StepResult, TrainState]:
@@ -211,8 +203,7 @@ def comparable(state: TrainState, case: Case, dtype: str) -> TrainState:
 
     Softmax does not change when all scores of a row shift equally, so the key bias has gradient
     zero plus rounding noise, which AdamW divides by its own size: in float32 the key biases of two
-    correct backends drift apart. They affect nothing else. In float64 they are compared too.
-    """
+    correct backends drift apart. They affect nothing else. In float64 they are compared too."""
     if dtype == "float64":
         return state
     C = case.config.n_embd

@@ -1,7 +1,5 @@
-"""Several processes, each with its rows of every batch, train as one does.
-
-They are started as in training, by mpiexec or with the variables that torchrun sets.
-"""
+"""Several processes, each with its rows of every batch, train as one does. They are started as in
+training, by mpiexec or with the variables that torchrun sets."""
 
 import os
 import subprocess

@@ -21,8 +21,7 @@ Run = tuple[list[StepResult], TrainState]
 
 
 def batch_of_a_language(config: GPTConfig, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens and targets [12, T] of a language that can be learned: nine times out of ten, a fixed
-    permutation gives the next id."""
+    """Tokens and targets [12, T]: nine times out of ten, a fixed permutation gives the next id."""
     seed = 1000 * cases.base_seed
     follows = randomness.generator(seed, randomness.BATCHES, STEPS).permutation(config.vocab_size)
     rng = randomness.generator(seed, randomness.BATCHES, step)

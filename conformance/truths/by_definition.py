@@ -1,8 +1,6 @@
 """The references for shared/: independent definitions of random numbers, batches and manifests.
-
 Nothing here calls the functions under test. Philox is implemented from its paper, batches and
-manifests from the specification of shared/, so that they cannot share its mistakes.
-"""
+manifests from the specification of shared/, so that they cannot share its mistakes."""
 
 from pathlib import Path
 
@@ -37,11 +35,9 @@ def philox(seed: int, stream: int, position: int, count: int) -> list[float]:
 
 
 def philox_words(seed: int, stream: int, position: int, part: int, count: int) -> list[int]:
-    """Words of 64 bits from Philox-4x64-10 (Salmon et al. 2011, §3.3), in integer arithmetic.
-
-    The key is (seed, stream). The counter has four words: NumPy counts in the first, from 1;
-    `position` is the third, `part` the last.
-    """
+    """Words of 64 bits from Philox-4x64-10 (Salmon et al. 2011, §3.3), in integer arithmetic. The
+    key is (seed, stream). The counter has four words: NumPy counts in the first, from 1; `position`
+    is the third, `part` the last."""
     words: list[int] = []
     for block in range(1, -(-count // 4) + 1):
         x, key = [block, 0, position, part], [seed, stream]
@@ -88,8 +84,5 @@ def manifest(config: GPTConfig) -> dict[str, tuple[int, ...]]:
     first, block, last = MANIFEST.split("\n\n")
     blocks = [block.replace(".N.", f".{i}.") for i in range(config.n_layer)]
     lines = [line.split() for line in "\n".join([first, *blocks, last]).split("\n") if line]
-    return {
-        name: tuple(map(int, sizes))
-        for needs, name, *sizes in lines
-        if all(letters[letter] for letter in needs)
-    }
+    present = (line for line in lines if all(letters[letter] for letter in line[0]))
+    return {name: tuple(map(int, sizes)) for _, name, *sizes in present}

@@ -13,7 +13,7 @@ conformance/cases.py, for which JAX has already compiled.
 """
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +38,7 @@ class Known:
     logits: list[float]
     """Of TOKENS: the first five at the last position of the last row."""
     slope: float
-    """The derivative of the loss in a direction: the sum of all gradients, with a factor for every
-    entry."""
+    """The derivative of the loss in a direction: the sum of all gradients, each with a factor."""
 
 
 DIGITS = tomllib.loads(Path(__file__).with_name("digits.toml").read_text(encoding="utf-8"))
@@ -61,15 +60,12 @@ def formula_weights(config: GPTConfig) -> dict[str, np.ndarray]:
 
 
 def slope(config: GPTConfig, grads: Mapping[str, np.ndarray]) -> float:
-    """The derivative that these gradients give along cos(1), cos(4), cos(9), … over all tensors in
-    the order of the manifest."""
+    """The derivative along cos(1), cos(4), cos(9), … over all tensors, as in `formula_weights`."""
     along = over_all_entries(config, np.cos)
     return sum(float((grads[name] * along[name]).sum()) for name in along)
 
 
-def over_all_entries(
-    config: GPTConfig, function: Callable[[np.ndarray], np.ndarray]
-) -> dict[str, np.ndarray]:
+def over_all_entries(config: GPTConfig, function: np.ufunc) -> dict[str, np.ndarray]:
     """A function of 1, 4, 9, … in the shapes of the model's tensors."""
     tensors, first = {}, 1
     for name, shape in tensor_shapes(config).items():

@@ -10,11 +10,9 @@ from shared.randomness import uniform
 
 
 def draw(logits: np.ndarray, u: float, config: SampleConfig) -> int:
-    """The token that u in [0, 1) falls on, one token at a time.
-
-    Rank the tokens by probability, equals by id, and keep the first top_k; of these, renormalised,
-    keep the fewest whose probabilities reach top_p. Then divide [0, 1) in the order of the ids.
-    """
+    """The token that u in [0, 1) falls on, one token at a time. Rank the tokens by probability,
+    equals by id, and keep the first top_k; of these, renormalised, keep the fewest whose
+    probabilities reach top_p. Then divide [0, 1) in the order of the ids."""
     scores = [float(score) for score in logits]
     ranked = sorted(range(len(scores)), key=lambda token: (-scores[token], token))
     if config.temperature == 0:
@@ -47,11 +45,8 @@ def continue_text(model: Model, prompt: np.ndarray, config: SampleConfig) -> lis
 
 
 def full_logits(model: Model, tokens: Sequence[int]) -> np.ndarray:
-    """The logits after `tokens`, from a full forward over the last block_size of them.
-
-    A short window is padded with zeros at the end, which are harmless because of causality (and
-    compiled backends need not compile for every length).
-    """
+    """The logits after `tokens`, from a full forward over the last block_size of them. A short
+    window is padded with zeros, which causality makes harmless: all lengths compile as one."""
     size = model.config.block_size
     window = list(tokens[-size:])
     padded = np.array([window + [0] * (size - len(window))])

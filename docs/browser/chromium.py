@@ -105,20 +105,13 @@ def complaints(driver: webdriver.Chrome) -> list[str]:
 def requests(driver: webdriver.Chrome) -> list[str]:
     """The addresses requested since the last call."""
     events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    return [
-        event["params"]["request"]["url"]
-        for event in events
-        if event["method"] == "Network.requestWillBeSent"
-    ]
+    sent = [event for event in events if event["method"] == "Network.requestWillBeSent"]
+    return [event["params"]["request"]["url"] for event in sent]
 
 
 def contrasts(driver: webdriver.Chrome) -> list[dict[str, Any]]:
-    """The colour pairs of the text on the page: foreground and background.
-
-    Returns:
-        For each, `ratio`, which is 1 for equal colours and 21 for black on white (WCAG 2.1,
-        "contrast ratio"), and an example `text`.
-    """
+    """The colour pairs of the text on the page: for each, an example `text`, and `ratio`, from 1
+    for equal colours to 21 for black on white (WCAG 2.1, "contrast ratio")."""
     found: list[dict[str, Any]] = driver.execute_script(script("contrast"))
     return found
 

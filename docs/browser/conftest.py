@@ -47,8 +47,7 @@ def browser() -> Iterator[Chrome]:
 
 @pytest.fixture
 def driver(browser: Chrome) -> Iterator[Chrome]:
-    """The browser. An error or a warning in the console, or a request to another machine, fails the
-    test."""
+    """The browser. Errors and warnings in the console, and requests to others, fail the test."""
     browser.get("about:blank")
     chromium.complaints(browser)  # discard those of the test before
     chromium.requests(browser)

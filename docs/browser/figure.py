@@ -14,6 +14,9 @@ from selenium.webdriver.support.ui import Select
 from shared.config import GPTConfig
 from shared.protocol import Model, load_backend
 
+Open = Callable[..., Chrome]
+"""The fixture `open_page`."""
+
 ENTER = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))"
 """Enters a value in a control, as a reader does who types or slides."""
 INTO_VIEW = "arguments[0].scrollIntoView({block: 'center'})"

@@ -1,8 +1,6 @@
-"""The picture in README.md: one function in three columns, photographed from the site.
-
-A text chunk of the PNG holds a fingerprint of the code in the picture, so that a test can tell
-whether the code has changed since.
-"""
+"""The picture in README.md: one function in three columns, photographed from the site. A text chunk
+of the PNG holds a fingerprint of the code in the picture, so that a test can tell whether the code
+has changed since."""
 
 import hashlib
 from io import BytesIO

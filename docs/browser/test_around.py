@@ -1,6 +1,5 @@
 """The site around the lesson: from page to page, search, and folded parts."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from selenium.webdriver import ActionChains, Chrome
@@ -9,8 +8,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from docs.browser import chromium
-
-Open = Callable[..., Chrome]
+from docs.browser.figure import Open
 
 
 def test_the_lesson_is_read_from_page_to_page(open_page: Open) -> None:
@@ -26,9 +24,8 @@ def test_words_are_found_from_disk(open_page: Open) -> None:
     field = next(field for field in driver.find_elements(By.NAME, "q") if field.is_displayed())
     field.send_keys("causal mask")
     field.submit()
-    WebDriverWait(driver, 10).until(
-        lambda _: driver.find_elements(By.CSS_SELECTOR, "#search-results li")
-    )
+    results = (By.CSS_SELECTOR, "#search-results li")
+    WebDriverWait(driver, 10).until(lambda _: driver.find_elements(*results))
     found = driver.find_element(By.ID, "search-results").text
     assert "Attention in four steps" in found
 

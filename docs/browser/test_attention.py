@@ -1,13 +1,12 @@
 """The attention explorer shows its numbers, by mouse and by keyboard."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from selenium.webdriver import Chrome, Keys
+from selenium.webdriver import Keys
 
 from docs.browser.chromium import script
-from docs.browser.figure import Figure, point_at
+from docs.browser.figure import Figure, Open, point_at
 from docs.extensions.directive import BACKENDS
 
 CHOICES = [(0, 0, 0, "numpy"), (1, 1, 2, "torch"), (3, 0, 3, "jax"), (2, 1, 1, "numpy")]
@@ -34,7 +33,7 @@ class Explorer(Figure):
 
 
 @pytest.fixture
-def explorer(open_page: Callable[..., Chrome]) -> Explorer:
+def explorer(open_page: Open) -> Explorer:
     return Explorer(open_page("pages/04-heads"))
 
 

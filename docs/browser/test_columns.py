@@ -1,7 +1,6 @@
 """The three columns: aligned and linked if there is room, otherwise tabs."""
 
 import base64
-from collections.abc import Callable
 
 import pytest
 from selenium.webdriver import Chrome, Keys
@@ -10,10 +9,8 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from docs.browser import picture
 from docs.browser.chromium import script
-from docs.browser.figure import point_at, press, text_of
+from docs.browser.figure import Open, point_at, press, text_of
 from docs.extensions.directive import BACKENDS
-
-Open = Callable[..., Chrome]
 
 PAGE = "pages/06-mlp"
 LESSONS = [PAGE, "pages/03-attention-in-four-steps", "pages/10-backward-by-hand"]
@@ -179,11 +176,8 @@ def test_code_is_copied_as_it_stands_in_the_file(open_page: Open) -> None:
     assert "return self.dropout(self.c_proj(x))" in copied
 
 
-def test_the_picture_is_of_the_code_as_it_is(
-    open_page: Open, request: pytest.FixtureRequest
-) -> None:
-    """The picture in README.md: three columns with the mouse on a line, at double resolution. With
-    --update-readme, it is taken here."""
+def test_the_picture_is_of_the_code_as_it_is(open_page: Open, request) -> None:
+    """The picture in README.md, which --update-readme takes here: the mouse is on a line."""
     driver = open_page(picture.PAGE, width=1240, height=1000, scale=2.0)
     three = driver.find_element(
         By.CSS_SELECTOR, f".three:has([aria-label='{picture.SHOWN} in three frameworks'])"

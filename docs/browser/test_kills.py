@@ -1,7 +1,5 @@
 """The kill matrix shows the report of the mutants, by mouse and by keyboard."""
 
-from collections.abc import Callable
-
 import pytest
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
@@ -9,7 +7,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from audits.mutants.catalogue import CATALOGUE
 from audits.mutants.report import Verdict, read_report
-from docs.browser.figure import Figure, point_at
+from docs.browser.figure import Figure, Open, point_at
 from docs.extensions.directive import BACKENDS
 from docs.extensions.proofs.kills import chapter_of, title_of
 
@@ -17,8 +15,6 @@ PAGE = "pages/14-numerical-agreement"
 
 
 class Matrix(Figure):
-    """The table on an open page, and the report behind it."""
-
     name = "kills"
 
     def __init__(self, driver: Chrome) -> None:
@@ -48,7 +44,7 @@ class Matrix(Figure):
 
 
 @pytest.fixture
-def matrix(open_page: Callable[..., Chrome]) -> Matrix:
+def matrix(open_page: Open) -> Matrix:
     return Matrix(open_page(PAGE))
 
 
@@ -79,7 +75,7 @@ def test_the_arrow_keys_go_from_row_to_row(matrix: Matrix) -> None:
     assert not matrix.all("table :focus")
 
 
-def test_it_scrolls_inside_of_its_own_box_on_a_phone(open_page: Callable[..., Chrome]) -> None:
+def test_it_scrolls_inside_of_its_own_box_on_a_phone(open_page: Open) -> None:
     matrix = Matrix(open_page(PAGE, width=390))
     box = matrix.find(".box")
     assert matrix.run("return arguments[0].scrollWidth / arguments[0].clientWidth", box) > 2

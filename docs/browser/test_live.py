@@ -1,17 +1,14 @@
-"""The trained model in the browser computes and writes what NumPy does, for any text; and the bugs
-that a reader plants."""
+"""The model in the browser computes and writes what NumPy does; and bugs that a reader plants."""
 
 import json
-from collections.abc import Callable
 
 import numpy as np
 import pytest
-from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from docs.browser import chromium
-from docs.browser.figure import ENTER, Figure, model_of, text_of
+from docs.browser.figure import ENTER, Figure, Open, model_of, text_of
 from docs.browser.test_attention import Explorer
 from docs.browser.test_next_tokens import Table
 from docs.browser.test_trace import Trace
@@ -36,12 +33,12 @@ class Box(Figure):
 
 
 @pytest.fixture
-def box(open_page: Callable[..., Chrome]) -> Box:
+def box(open_page: Open) -> Box:
     return Box(open_page("index"))
 
 
 @pytest.fixture
-def trace(open_page: Callable[..., Chrome]) -> Trace:
+def trace(open_page: Open) -> Trace:
     return Trace(open_page("trace"))
 
 
@@ -91,9 +88,8 @@ def test_the_trace_of_the_readers_own_text(trace: Trace) -> None:
         assert f"= [{', '.join(map(str, expected.shape))}]" in trace.find(".said").text
         (row,) = trace.all("tbody tr")
         shown = [float(text_of(cell)) for cell in row.find_elements(By.TAG_NAME, "td")[:3]]
-        np.testing.assert_allclose(
-            shown, [expected.min(), expected.max(), expected.mean()], **ROUNDING
-        )
+        truth = [expected.min(), expected.max(), expected.mean()]
+        np.testing.assert_allclose(shown, truth, **ROUNDING)
         assert trace.find(".picture").get_attribute("data-backend") == "javascript"
     trace.run(ENTER, trace.find("textarea"), trace.data["text"])
     trace.select(backend="torch")
@@ -126,7 +122,7 @@ def test_a_bug_is_seen_where_it_begins(trace: Trace, bug: str) -> None:
     assert not verdict.is_displayed()
 
 
-def test_where_the_heads_look_in_the_readers_own_sentence(open_page: Callable[..., Chrome]) -> None:
+def test_where_the_heads_look_in_the_readers_own_sentence(open_page: Open) -> None:
     explorer = Explorer(open_page("pages/04-heads"))
     model, encode, _ = model_of(explorer.driver)
     explorer.run(ENTER, explorer.find("textarea"), TEXT)
@@ -138,7 +134,7 @@ def test_where_the_heads_look_in_the_readers_own_sentence(open_page: Callable[..
     assert len(explorer.all(".token")) == len(explorer.data["sentences"][0]["tokens"])
 
 
-def test_what_may_follow_the_readers_own_prompt(open_page: Callable[..., Chrome]) -> None:
+def test_what_may_follow_the_readers_own_prompt(open_page: Open) -> None:
     table = Table(open_page("pages/13-sampling-and-the-kv-cache"))
     model, encode, _ = model_of(table.driver)
     table.choose(0, config := SampleConfig(temperature=0.5, top_k=5, seed=2))

@@ -1,14 +1,13 @@
 """The next-token table shows the results of next_tokens.py, for all positions of the sliders."""
 
 import shlex
-from collections.abc import Callable
 
 import numpy as np
 import pytest
-from selenium.webdriver import Chrome, Keys
+from selenium.webdriver import Keys
 from selenium.webdriver.common.by import By
 
-from docs.browser.figure import ENTER, Figure, model_of, text_of
+from docs.browser.figure import ENTER, Figure, Open, model_of, text_of
 from shared.commands.next_tokens import distribution, entropy
 from shared.commands.options import parse_sample
 from shared.config import SampleConfig
@@ -48,7 +47,7 @@ class Table(Figure):
 
 
 @pytest.fixture
-def table(open_page: Callable[..., Chrome]) -> Table:
+def table(open_page: Open) -> Table:
     return Table(open_page("pages/13-sampling-and-the-kv-cache"))
 
 
@@ -68,10 +67,8 @@ def test_the_table_is_that_of_the_code(table: Table, config: SampleConfig) -> No
         for name, values in (("own", own), ("p", p)):
             expected = [*values[first], values[rest].sum()]
             np.testing.assert_allclose(table.numbers_of(name), expected, rtol=1e-12, atol=1e-15)
-        assert table.column("children[0].textContent") == [
-            *(tokens[i] for i in first),
-            f"{len(rest)} others",
-        ]
+        others = f"{len(rest)} others"
+        assert table.column("children[0].textContent") == [*(tokens[i] for i in first), others]
         written = [float(text) for text in table.column("children[2].textContent")]
         assert written == pytest.approx([*p[first], p[rest].sum()], abs=5.1e-5)
         said = table.find(".said").text

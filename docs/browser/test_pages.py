@@ -1,18 +1,15 @@
 """Every page: small, complete at any width, usable without a mouse, legible, also on paper."""
 
 import base64
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from docs.browser.chromium import contrasts, emulate, photograph, requests, script
+from docs.browser.figure import Open
 from shared.sources import ROOT
-
-Open = Callable[..., Chrome]
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
 PHONE, TABLET, DESKTOP = 390, 820, 1280
@@ -70,9 +67,8 @@ def test_text_can_be_told_from_what_is_behind_it(page: str, open_page: Open, dar
     assert (behind == "rgba(255, 255, 255, 1)") != dark
     plain = contrasts(driver)
     assert len(plain) > 3
-    driver.execute_script(
-        "document.querySelectorAll('.unit').forEach((unit) => unit.classList.add('here'))"
-    )
+    light = "document.querySelectorAll('.unit').forEach((unit) => unit.classList.add('here'))"
+    driver.execute_script(light)
     lit = contrasts(driver)
     assert [pair for pair in plain + lit if pair["ratio"] < CONTRAST] == []
 

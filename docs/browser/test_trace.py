@@ -1,6 +1,5 @@
 """The trace page shows its numbers, for every value of the model."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,12 +7,10 @@ from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
 from docs.browser.chromium import script
-from docs.browser.figure import Figure, point_at, text_of
+from docs.browser.figure import Figure, Open, point_at, text_of
 
 
 class Trace(Figure):
-    """The diagram and the chosen value on an open page."""
-
     name = "trace"
 
     def __init__(self, driver: Chrome) -> None:
@@ -75,7 +72,7 @@ class Trace(Figure):
 
 
 @pytest.fixture
-def trace(open_page: Callable[..., Chrome]) -> Trace:
+def trace(open_page: Open) -> Trace:
     return Trace(open_page("trace"))
 
 
@@ -137,7 +134,7 @@ def test_everything_can_be_done_with_the_keyboard(trace: Trace) -> None:
     assert "channel 2: " in cell.text
 
 
-def test_on_a_phone_the_diagram_and_what_is_chosen_fit(open_page: Callable[..., Chrome]) -> None:
+def test_on_a_phone_the_diagram_and_what_is_chosen_fit(open_page: Open) -> None:
     trace = Trace(open_page("trace", width=390, height=800))
     whole = trace.find(".whole")
     assert whole.size["height"] < 400
@@ -147,7 +144,7 @@ def test_on_a_phone_the_diagram_and_what_is_chosen_fit(open_page: Callable[..., 
     assert box["y"] <= button["y"] <= box["y"] + box["height"], "scrolled to, in its own window"
 
 
-def test_a_page_leads_to_its_values(open_page: Callable[..., Chrome]) -> None:
+def test_a_page_leads_to_its_values(open_page: Open) -> None:
     driver = open_page("pages/06-mlp", width=1440)
     driver.find_element(By.CSS_SELECTOR, ".where .values").click()
     trace = Trace(driver)

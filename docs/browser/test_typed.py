@@ -2,14 +2,13 @@
 
 import time
 from bisect import bisect_right
-from collections.abc import Callable
 
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.support.ui import WebDriverWait
 
 from docs.browser import chromium
-from docs.browser.figure import Figure, text_of
+from docs.browser.figure import Figure, Open, text_of
 
 
 class Typists(Figure):
@@ -37,7 +36,7 @@ class Typists(Figure):
 
 
 @pytest.fixture
-def typists(open_page: Callable[..., Chrome]) -> Typists:
+def typists(open_page: Open) -> Typists:
     return Typists(open_page("pages/13-sampling-and-the-kv-cache"))
 
 

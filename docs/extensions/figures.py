@@ -1,8 +1,6 @@
-"""`{run-figure} NAME`, `{play} NAME`: what a producer of docs/producers measured.
-
-`{play}` is an interactive figure: docs/_static/NAME.js fills it, after play.js, with the numbers.
-Without JavaScript, it shows a note.
-"""
+"""`{run-figure} NAME`, `{play} NAME`: what a producer of docs/producers measured. `{play}` is an
+interactive figure: docs/_static/NAME.js fills it, after play.js, with the numbers. Without
+JavaScript, it shows a note."""
 
 import html
 import json
@@ -16,8 +14,7 @@ from docs.extensions.directive import PageError, SiteDirective, raw
 from docs.producers import PRODUCERS
 
 ALWAYS = ("gpt", "model", "play", "live")
-"""The scripts of a page with interactive figures, besides those of the figures. The build writes
-model.js."""
+"""The scripts that all interactive figures need. The build writes model.js."""
 AFTER_ALL_PAGES = 850
 """Sphinx's load order; the scripts of every page have 800."""
 
@@ -49,10 +46,8 @@ class RunFigure(FromRun):
 
 
 class Play(FromRun):
-    """An empty element and its numbers: <script type="application/json" id="…">.
-
-    They are embedded because a page opened from disk may not load files.
-    """
+    """An empty element and its numbers: <script type="application/json" id="…">, embedded because
+    a page opened from disk may not load files."""
 
     def of_product(self, product: Product) -> list[nodes.Node]:
         # Only "</" can end a script element early.

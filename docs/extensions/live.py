@@ -1,7 +1,5 @@
 """`{live} NAME`: an interactive figure whose numbers the browser computes, by the trained model.
-
-docs/_static/NAME.js fills it; live.js runs the model with gpt.js.
-"""
+docs/_static/NAME.js fills it; live.js runs the model with gpt.js."""
 
 import json
 import tomllib
@@ -37,10 +35,8 @@ def bugs() -> dict[str, dict[str, Any]]:
     found = tomllib.loads((DOCS / "bugs.toml").read_text(encoding="utf-8"))
     for name, bug in found.items():
         old, _ = bug["edit"]
-        if source.count(old) != 1:
-            raise PageError(
-                f"bugs.toml, {name}: {old!r} stands {source.count(old)} times in gpt.js"
-            )
+        if (times := source.count(old)) != 1:
+            raise PageError(f"bugs.toml, {name}: {old!r} stands {times} times in gpt.js")
         bug["story"] = find(name).story
     return found
 

@@ -1,8 +1,6 @@
-"""Equations as MathML, which browsers render without a script, in a font served with the site.
-
-The font is the subset of STIX Two Math (Open Font License) that equations use: without a font for
-mathematics, brackets do not grow and roots do not fit.
-"""
+"""Equations as MathML, which browsers render without a script, in a font served with the site. The
+font is the subset of STIX Two Math (Open Font License) that equations use: without a font for
+mathematics, brackets do not grow and roots do not fit."""
 
 import re
 from importlib.metadata import distribution

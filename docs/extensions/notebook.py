@@ -1,15 +1,12 @@
-"""The notebook as a page: its cells, with the output and pictures of the run made by the build.
-
-Its text is Markdown as on any page, so the notebook is converted to Markdown and parsed.
-"""
+"""The notebook as a page: its cells, with the output and pictures of the run made by the build. Its
+text is Markdown as on any page, so Sphinx reads Markdown in its place."""
 
 import html
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import nbformat
-from docutils import nodes
-from myst_parser.parsers.sphinx_ import MystParser
+from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from docs.data import lack, read
@@ -22,28 +19,25 @@ FENCE = "`" * 8
 TAKE_IT = "Take it with you: {download}`road.ipynb <road.ipynb>`, without what the cells print."
 
 
-class NotebookParser(MystParser):
-    """Parses files that end in .ipynb."""
-
-    supported = ("notebook",)
-
-    def parse(self, inputstring: str, document: nodes.document) -> None:
-        """Shows the last run; without one, a note and the cells alone."""
-        product = read(road.PRODUCER)
-        notebook = product.data if product else nbformat.reads(inputstring, as_version=4)
-        first, *others = notebook["cells"]
-        parts = [first["source"], TAKE_IT]
-        for note in lack(road.PRODUCER, product):
-            logger.warning(note, location=self.env.docname)
-            parts.append(f'<p class="missing" role="note">{html.escape(note)}</p>')
-        for cell in others:
-            if cell["cell_type"] == "markdown":
-                parts.append(cell["source"])
-            else:
-                parts.append(_block("python", "cell", cell["source"]))
-                # Without a product, these are the outputs that Jupyter saved, which are unchecked.
-                parts += _shown(cell["outputs"]) if product else []
-        super().parse("\n\n".join(parts) + "\n", document)
+def as_markdown(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Replace the notebook by its last run, or by a note and bare cells. Called by Sphinx."""
+    if docname != road.NOTEBOOK.stem:
+        return
+    product = read(road.PRODUCER)
+    notebook = product.data if product else nbformat.reads(source[0], as_version=4)
+    first, *others = notebook["cells"]
+    parts = [first["source"], TAKE_IT]
+    for note in lack(road.PRODUCER, product):
+        logger.warning(note, location=docname)
+        parts.append(f'<p class="missing" role="note">{html.escape(note)}</p>')
+    for cell in others:
+        if cell["cell_type"] == "markdown":
+            parts.append(cell["source"])
+        else:
+            parts.append(_block("python", "cell", cell["source"]))
+            # Without a product, these are the outputs that Jupyter saved, which are unchecked.
+            parts += _shown(cell["outputs"]) if product else []
+    source[0] = "\n\n".join(parts) + "\n"
 
 
 def _block(language: str, kind: str, text: str) -> str:

@@ -2,7 +2,6 @@
 each backend that compute them, found by the names of their taps."""
 
 import ast
-import html
 import textwrap
 from collections.abc import Iterator
 
@@ -11,9 +10,10 @@ from docutils import nodes
 from docs.data import Product
 from docs.extensions.code.architecture import Architecture
 from docs.extensions.code.excerpts import Excerpt, ExcerptError, Line, find_excerpt, taps
-from docs.extensions.code.panes import code_block, highlighted_lines, pane_head
+from docs.extensions.code.panes import highlighted
 from docs.extensions.directive import BACKENDS, raw
 from docs.extensions.figures import Play
+from docs.extensions.template import fill
 from shared.config import GPTConfig
 
 MODULES = {"fc": "c_fc", "act": "activation", "h": "block"}
@@ -31,26 +31,9 @@ class Trace(Play):
         values = product.data["taps"]
         names = {tap: f"{tap}, [{', '.join(found['letters'])}]" for tap, found in values.items()}
         kinds = dict.fromkeys(found["kind"] for found in values.values())
-        code = "".join(lines_of(kind) for kind in kinds)
-        return (
-            f'<div class="play trace wide" data-play="trace"><noscript><p class="missing">Here '
-            f"each value could be looked at; that needs JavaScript.</p></noscript>"
-            f'<div class="whole">{Architecture(config, names)}</div>'
-            f'<div class="shown"><div class="about"></div>{code}</div></div>'
-        )
-
-
-def lines_of(kind: str) -> str:
-    """The code that computes a value of this kind; hidden until the value is chosen."""
-    parts = []
-    for backend, name in BACKENDS.items():
-        excerpt = tap_lines(backend, kind)
-        lines = highlighted_lines([line.text for line in excerpt.lines])
-        parts.append(
-            f'<div class="pane backend-{backend}">{pane_head(name, excerpt.place, copy=False)}'
-            f"{code_block(lines, f'{html.escape(kind)} in {excerpt.place}')}</div>"
-        )
-    return f'<div class="lines" data-kind="{kind}" hidden>{"".join(parts)}</div>'
+        code = {kind: {b: tap_lines(b, kind) for b in BACKENDS} for kind in kinds}
+        shown = {"kinds": code, "backends": BACKENDS, "highlighted": highlighted}
+        return fill("trace", picture=Architecture(config, names), **shown)
 
 
 def tap_lines(backend: str, kind: str) -> Excerpt:
@@ -82,8 +65,7 @@ def tap_lines(backend: str, kind: str) -> Excerpt:
 
 
 def _simple(node: ast.stmt) -> Iterator[ast.stmt]:
-    """The simple statements inside. Of pre- and post-norm, only pre-norm, which the site's model
-    has."""
+    """The simple statements inside; of pre- and post-norm, pre-norm, as the site's model has it."""
     if isinstance(node, ast.If) and ast.unparse(node.test) == "self.norm == 'pre'":
         inside = node.body
     else:

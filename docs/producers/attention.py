@@ -47,10 +47,8 @@ def maps_of(backend: str, checkpoint: Checkpoint, texts: list[Ids]) -> list[Maps
 
 
 def shown(layers: Maps) -> list[list[list[list[float]]]]:
-    """The weights by layer, head and token, with five digits, more than are ever shown.
-
-    The future is omitted: row t has t + 1 weights.
-    """
+    """The weights by layer, head and token, with five digits, more than are ever shown; row t has
+    t + 1 of them, without the future."""
     return [
         [
             [[float(f"{weight:.5g}") for weight in row[: t + 1]] for t, row in enumerate(head)]

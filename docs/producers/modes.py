@@ -24,8 +24,7 @@ ENVIRONMENT = {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"
 
 
 def one_block(steps: int) -> Task:
-    """The task of the other pictures with one block, validated on a single batch: compiling for
-    other shapes takes seconds."""
+    """The usual task with one block, validated on one batch: each shape compiles for seconds."""
     task = small_task(steps, n_layer=1)
     tokens = task.train.batch_size * task.config.block_size + 1
     return replace(task, data=replace(task.data, val=task.data.val[:tokens]))

@@ -14,8 +14,7 @@ SECONDS = 120
 
 
 def printed(command: str) -> Producer:
-    """The producer of the standard output of `python -m MODULE …`, run from the top of the
-    repository by this Python."""
+    """The producer of what `python -m MODULE …` prints, from the top of the repository."""
     environment = os.environ | {"COLUMNS": COLUMNS, "NO_COLOR": "1", "PYTHONPATH": str(ROOT)}
     # Hints name the commands for a user's own shell, even if nox builds the site.
     environment.pop("NOX_CURRENT_SESSION", None)

@@ -17,17 +17,13 @@ SECONDS = 60
 
 
 def measure() -> dict[str, Any]:
-    """The notebook with the output and pictures of its cells."""
     return dict(run(nbformat.read(NOTEBOOK, as_version=4)))
 
 
 def run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Run all cells with this Python, from docs/, as Jupyter would, and add their output.
-
-    Raises:
-        BackendError: a backend is not installed.
-        ProducerError: a cell fails, or draws a picture without an alternative text.
-    """
+    """Run all cells with this Python, from docs/, as Jupyter would, and add their output. Raises
+    `BackendError` if a backend is not installed, `ProducerError` if a cell fails, or draws a
+    picture without an alternative text."""
     where = {"metadata": {"path": str(NOTEBOOK.parent)}}
     quiet = ["--log-level=ERROR"]  # the kernel warns about its own sockets
     client = NotebookClient(notebook, timeout=SECONDS, resources=where, extra_arguments=quiet)

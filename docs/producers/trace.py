@@ -56,11 +56,8 @@ def trace_of(backend: str, checkpoint: Checkpoint, ids: Ids) -> dict[str, np.nda
 
 
 def describe(config: GPTConfig, traces: Traces) -> dict[str, dict[str, Any]]:
-    """Every tap: its shape, what it is, and its values by backend.
-
-    The values are for pictures: they have five digits. A backend that agrees with another has its
-    name instead of values. Comparisons use every digit.
-    """
+    """Every tap: its shape, what it is, and its values by backend, for pictures: with five digits,
+    or the name of a backend that agrees. Comparisons use every digit."""
     sentences = tap_sentences(config)
     described = {}
     for tap, value in next(iter(traces.values())).items():

@@ -24,8 +24,7 @@ RUN_NAME = RUN.relative_to(ROOT).as_posix()
 
 
 def trained() -> tuple[Checkpoint, Tokenizer]:
-    """The model, trained first if it is missing or its sources have changed. Raises
-    `RunError` if it cannot be trained."""
+    """The model, trained first if missing or old. Raises `RunError` if it cannot be trained."""
     if newest_checkpoint(RUN) is None:  # the run was removed: remove its record too
         PRODUCER.path.unlink(missing_ok=True)
     if failures := make([PRODUCER]):
@@ -41,11 +40,8 @@ def measure() -> str:
 
 
 def train(options: list[str]) -> int:
-    """Train as `python -m impls.numpy.train` does, on one core. Returns the exit status.
-
-    For products this small, a second core gains almost nothing. If another program uses that core,
-    the threads wait for each other, and training takes ten times as long.
-    """
+    """Train as `python -m impls.numpy.train` does, on one core. Returns the exit status. A second
+    core gains almost nothing; if another program uses it, training takes ten times as long."""
     with threadpool_limits(1):
         return train_main("numpy", options)
 

@@ -50,11 +50,8 @@ def write(backend: str, checkpoint: Checkpoint, prompt: Ids) -> tuple[list[int],
 
 
 def describe(seconds: list[float], cached: int) -> dict[str, Any]:
-    """When each token appeared, and tokens per second, from the time of each token.
-
-    The `cached` tokens after the first cost one position each, because they fit in the window. Each
-    later token costs a full forward.
-    """
+    """When each token appeared, and tokens per second, from the time of each. The `cached` tokens
+    after the first cost one position each; those past the window cost a full forward."""
     return {
         "at": [float(f"{at:.5g}") for at in accumulate(seconds)],
         "tokens_per_second": speed(seconds),

@@ -68,7 +68,6 @@ def _prepare(options: Options) -> tuple[Task, Tokenizer, str]:
 
 
 def side_by_side(reports: dict[str, Report]) -> Table:
-    """The measurements, one backend per column."""
     table = table_of_numbers(
         *("", *reports, "largest difference"),
         title="The same weights, the same batches, three implementations",

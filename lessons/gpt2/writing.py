@@ -42,8 +42,7 @@ def write(
     sampling: SampleConfig,
     end_of_text: Container[int] = (),
 ) -> Report:
-    """Continue the prompt in one backend, up to a token that ends the text. (In a process of its
-    own: see `run_alone`.)"""
+    """Continue the prompt until the text ends, in a process of its own: see `run_alone`."""
     module = load_backend(backend)
     weights: Mapping[str, np.ndarray] = {} if directory else init_weights(config, seed=0)
     began = time.perf_counter()

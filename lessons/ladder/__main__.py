@@ -56,7 +56,6 @@ class Options:
 
 @command
 def main(options: Options) -> int:
-    """Climb as far as the solution reaches. Returns the exit status."""
     if options.seed < 0 or not options.seconds > 0:
         raise UsageError("--seed is 0 or more, --seconds more than 0")
     if options.submissions is not None:

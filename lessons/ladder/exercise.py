@@ -8,7 +8,6 @@ import tomllib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from textwrap import fill, indent
-from typing import Any
 
 from shared.files import explained
 from shared.sources import ROOT
@@ -22,9 +21,7 @@ FILES = [
 ]
 
 # What is missing, by file and function of the NumPy backend.
-TABLE: dict[str, Any] = tomllib.loads(
-    Path(__file__).with_name("gaps.toml").read_text(encoding="utf-8")
-)
+TABLE = tomllib.loads(Path(__file__).with_name("gaps.toml").read_text(encoding="utf-8"))
 WHOLE: dict[str, str] = TABLE["whole"]
 """Functions without a body: what to write, under NumPy's docstring."""
 PARTS: dict[str, dict[str, str]] = TABLE["parts"]

@@ -98,8 +98,7 @@ def print_class(console: Console, folder: Path, seed: int, seconds: float) -> No
 
 
 def judge_apart(solution: Path, seed: int, seconds: float) -> tuple[list[Result], str]:
-    """The results of a copy of one solution, in a process of its own, which may crash or hang; and
-    if it does, what happened."""
+    """The results of a solution, judged in its own process; and if that crashed or hung, how."""
     with tempfile.TemporaryDirectory(prefix="ladder-") as directory:
         copy = Path(directory) / solution.name.replace(".", "_")  # a module has no dots
         grade = Path(directory) / "grade.json"
@@ -107,9 +106,7 @@ def judge_apart(solution: Path, seed: int, seconds: float) -> tuple[list[Result]
         options = ["--solution", str(copy), "--grade", str(grade), "--seed", str(seed)]
         command = [sys.executable, "-m", "lessons.ladder", *options]
         try:
-            done = subprocess.run(
-                command, cwd=ROOT, capture_output=True, timeout=seconds, check=False
-            )
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=seconds)
         except subprocess.TimeoutExpired:
             return [], f"no end after {seconds:g} s"
         if grade.exists():

@@ -39,10 +39,8 @@ class Hint(NamedTuple):
 
 
 def read_hints(text: str) -> Iterator[tuple[tuple[str, str], Hint]]:
-    """Every hint of hints.md, under the section and the name of its rung.
-
-    It has a heading for each section, one below it for each rung, and then two paragraphs.
-    """
+    """Every hint of hints.md, under the section and the name of its rung. There is a heading for
+    each section, one below it for each rung, and then two paragraphs."""
     for part in text.split("\n# ")[1:]:
         section, *rungs = part.split("\n## ")
         for rung in rungs:

@@ -30,10 +30,8 @@ class Verdict:
 
 
 def judge(rung: Rung, reference: Subject, subject: Subject, folder: Path) -> Verdict:
-    """Compare the rung's values one by one, up to the first that is not right.
-
-    `folder` has the learner's files, in which exceptions are located.
-    """
+    """Compare the rung's values one by one, up to the first that is not right. `folder` has the
+    learner's files, in which exceptions are located."""
     largest, shape = 0.0, ()
     for name in rung.names:
         expected = np.asarray(rung.look(reference, name))
@@ -120,18 +118,13 @@ def raised(error: BaseException, folder: Path) -> list[tuple[str, str]]:
 
 
 def place(error: BaseException, folder: Path) -> list[tuple[str, str]]:
-    """The innermost place in the learner's files: file, line, function and its text.
-
-    Not in `todo`, which every gap calls.
-    """
+    """The innermost place in the learner's files: file, line, function and its text. (Not in
+    `todo`, which every gap calls.)"""
     if isinstance(error, SyntaxError) and error.filename:  # it has no frame: nothing ran
         at = f"{show_path(Path(error.filename))}:{error.lineno}"
         return [("at", at), ("line", (error.text or "").strip())]
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.name != "todo" and folder in Path(frame.filename).parents
-    ]
+    every = (frame for frame in traceback.extract_tb(error.__traceback__) if frame.name != "todo")
+    frames = [frame for frame in every if folder in Path(frame.filename).parents]
     if not frames:
         return [("at", "a place outside of your files")]
     last = frames[-1]

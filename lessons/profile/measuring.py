@@ -136,8 +136,7 @@ def predict(backend: str, config: GPTConfig, batch_size: int) -> int:
     the nonlinearity was given: 8 BTC + 2 BTF. Beside it NumPy keeps the attention weights, BHTT,
     and the nonlinearity's tanh, BTF; PyTorch's fused attention kernel computes its weights again.
     For JAX this is what the equations need; XLA decides what it keeps. (Korthikanti et al. 2022,
-    section 4, counts bytes in the same way.)
-    """
+    section 4, counts bytes in the same way.)"""
     B, T, C, F = batch_size, config.block_size, config.n_embd, config.inner_size
     block = 8 * B * T * C + 2 * B * T * F
     if not backend.startswith("torch"):

@@ -14,6 +14,7 @@ from conformance.compare import (
     PEERS,
     Disagreement,
     Errors,
+    check_truth,
     compare,
     compare_with_truth,
     relative_error,
@@ -21,7 +22,6 @@ from conformance.compare import (
 from conformance.ledger import Ledger
 from conformance.limits import EXACT, FLOAT64, NOISE, ORDER, limit_of
 from conformance.panel import Panel
-from conformance.truths.truth import check_truth
 
 ONE = np.ones((2, 3))
 EMPTY = np.ones((0, 3))

@@ -81,9 +81,7 @@ def test_the_last_gradient_that_is_right_is_named(judge: Judge) -> None:
     models = {key: tracing(BASE, {}) for key in "abc"}
     order = backward_order(BASE)
     for before, first in pairwise(order):
-        wrong = {
-            key: grad + (order.index(key) >= order.index(first)) for key, grad in right.items()
-        }
+        wrong = {key: x + (order.index(key) >= order.index(first)) for key, x in right.items()}
         with pytest.raises(Disagreement, match="b stands alone") as raised:
             judge.tensors_agree("gradients", {"a": right, "b": wrong, "c": right}, models)
         assert raised.value.at == first

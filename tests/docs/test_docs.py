@@ -48,8 +48,7 @@ def test_a_page_has_all_its_parts(page: Path) -> None:
 
 
 def test_the_site_is_whole(tmp_path: Path) -> None:
-    """The real one, with the existing figures; those and the pages to be written may be missing.
-    docs/browser/ opens its pages in a browser."""
+    """The real one, of which figures and pages to be written may be missing."""
     out = tmp_path / "site"
     missing = "not written yet|not measured|older than the sources|before the sources changed"
     others = [line for line in build_quietly(DOCS, out) if not re.search(missing, line)]
@@ -159,11 +158,8 @@ HEALTHY = [Verdict("healthy", backend, {}, [TAPS, LOSS, INPUTS]) for backend in 
 
 def run_of_all(*changed: Verdict) -> list[Verdict]:
     """Every mutant killed by the taps, in every backend that it is planted in."""
-    verdicts = [
-        Verdict(name, backend, {TAPS: "why"}, [LOSS])
-        for name, mutant in CATALOGUE.items()
-        for backend in mutant.edits
-    ]
+    planted = [(name, backend) for name, mutant in CATALOGUE.items() for backend in mutant.edits]
+    verdicts = [Verdict(*task, {TAPS: "why"}, [LOSS]) for task in planted]
     own = {(v.mutant, v.backend): v for v in changed}
     return HEALTHY + [own.get((v.mutant, v.backend), v) for v in verdicts]
 

@@ -83,9 +83,7 @@ def test_the_same_value_corresponds_however_it_is_computed(line: dict[str, Any])
     (backend,) = line.keys() & set(BACKENDS)
     (own,) = [unit for unit in found[backend] if line[backend] in unit.lines[-1].text]
     for other, starts in line["others"].items():
-        lines = [
-            unit.lines[-1].text.strip() for unit in found[other] if set(unit.links) & set(own.links)
-        ]
+        lines = [it.lines[-1].text.strip() for it in found[other] if set(it.links) & set(own.links)]
         assert len(lines) == len(starts), lines
         assert all(map(str.startswith, lines, starts)), lines
 

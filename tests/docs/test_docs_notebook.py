@@ -81,9 +81,8 @@ def notebook_of(*outputs):
 )
 def test_cells_are_shown_with_what_they_printed_and_drew(product, said, site: Site) -> None:
     site.notebook = product
-    nbformat.write(
-        notebook_of({**PRINTED, "text": "by somebody, some day"}), site.source / "road.ipynb"
-    )
+    saved = notebook_of({**PRINTED, "text": "by somebody, some day"})
+    nbformat.write(saved, site.source / "road.ipynb")
     told, page = site.build(""), site.page("road")
     assert [said in line for line in told] == ([True] if said else [])
     assert [said in note.text for note in page.select(".missing")] == ([True] if said else [])

@@ -1,7 +1,5 @@
-"""The interactive figures of the site: their numbers, and their elements on a page.
-
-docs/browser/ tests in a browser that the scripts show these numbers.
-"""
+"""The interactive figures of the site: their numbers, and their elements on a page. docs/browser/
+tests in a browser that the scripts show these numbers."""
 
 import base64
 import json
@@ -28,10 +26,8 @@ BACKENDS = ("numpy", "torch")
 
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> tuple[Checkpoint, Tokenizer]:
-    """A small untrained model in place of the trained one, all in this process.
-
-    Without JAX, which compiles for seconds; the browser tests cover all three backends.
-    """
+    """A small untrained model in place of the trained one, all in this process. Without JAX, which
+    compiles for seconds; the browser tests cover all three backends."""
     written = "".join((*attention.SENTENCES, typed.PROMPT))
     tokenizer = build_tokenizer("char", written)
     config = GPTConfig(tokenizer.vocab_size, block_size=32, n_layer=2, n_head=2, n_embd=8)
@@ -113,9 +109,8 @@ def test_the_page_has_the_weights_and_the_tokens_of_the_model(model) -> None:
     found = json.loads(json.dumps(live.measure(), allow_nan=False))
     checkpoint, tokenizer = model
     assert GPTConfig(**found["config"]) == checkpoint.config
-    assert tokenizer.encode("".join(found["vocabulary"])).tolist() == list(
-        range(tokenizer.vocab_size)
-    )
+    ids = tokenizer.encode("".join(found["vocabulary"])).tolist()
+    assert ids == list(range(tokenizer.vocab_size))
     assert list(found["weights"]) == list(checkpoint.weights)
     for name, tensor in found["weights"].items():
         values = np.frombuffer(base64.b64decode(tensor["base64"]), "<f4").reshape(tensor["shape"])

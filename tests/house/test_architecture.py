@@ -1,7 +1,5 @@
-"""Rules of the repository: the length of files, imports by relative names, checked shapes.
-
-The import rules are in pyproject.toml.
-"""
+"""Rules of the repository: the length of files, imports by relative names, checked shapes. The
+import rules are in pyproject.toml."""
 
 import importlib
 import re

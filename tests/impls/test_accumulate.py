@@ -1,7 +1,5 @@
 """With `accumulate`, no micro-batch is larger than necessary, which is what saves memory.
-
-conformance/training/test_optimizers.py checks that the step is the same.
-"""
+conformance/training/test_optimizers.py checks that the step is the same."""
 
 import pytest
 

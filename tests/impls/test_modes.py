@@ -59,10 +59,8 @@ def test_a_run_in_bfloat16_goes_on_in_it(backend: str, tmp_path, capsys) -> None
     said = error_of(capsys, train_main(backend, [*resume, "--dtype", "float32"]))
     assert "dtype is bfloat16 in the run at parts" in said
     assert train_main(backend, resume) == 0
-    whole, parts = (
-        load_checkpoint(next((tmp_path / run).glob("checkpoints/000006")))
-        for run in ("whole", "parts")
-    )
+    paths = (tmp_path / run / "checkpoints" / "000006" for run in ("whole", "parts"))
+    whole, parts = map(load_checkpoint, paths)
     assert whole.dtype == parts.dtype == "float32"
     assert whole.training is not None
     assert whole.training.dtype == "bfloat16"

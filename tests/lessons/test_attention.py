@@ -1,7 +1,5 @@
 """`python -m lessons.attention`: what is said of the weights, and where they are in the picture.
-
-That they are the model's own, tests/docs/test_docs_play.py checks.
-"""
+That they are the model's own, tests/docs/test_docs_play.py checks."""
 
 import re
 from pathlib import Path
@@ -53,9 +51,8 @@ def test_every_map_is_where_it_belongs(figures) -> None:
     draw_attention(Path("x.png"), maps, tokens, "run: $x$")
     figure = figures[0]
     *panels, bar = figure.axes
-    assert [axes.get_title() for axes in panels] == [
-        f"layer {i}, head {j}" for i in range(2) for j in range(3)
-    ]
+    titles = [f"layer {i}, head {j}" for i in range(2) for j in range(3)]
+    assert [axes.get_title() for axes in panels] == titles
     for axes, weights in zip(panels, maps.reshape(6, 5, 5), strict=True):
         [image] = axes.images
         shown = image.get_array()

@@ -1,9 +1,6 @@
 """Checkpoints: each exists completely or not at all, and a missing or hostile one is refused in one
-line.
-
-conformance/shared/checkpoints/test_shared_damage.py tests damage, and
-audits/reliability/corruptions.py any corruption at all.
-"""
+line. conformance/shared/checkpoints/test_shared_damage.py tests damage, and
+audits/reliability/corruptions.py any corruption at all."""
 
 import errno
 import itertools

@@ -52,13 +52,11 @@ def save(path: Path, config: GPTConfig = BASE, dtype: str = "float32", **changes
     return path
 
 
-def hub(
-    path: Path, config: GPTConfig, tensors: Tensors, metadata: Any = None, **changes: object
-) -> Path:
+def hub(path: Path, config: GPTConfig, tensors: Tensors, metadata: Any = None, **more: Any) -> Path:
     """Save as on the hub, without hashes: sizes only, not the settings all GPT-2 models share."""
     sizes = {"vocab_size": config.vocab_size, "n_positions": config.block_size}
     sizes |= {"n_layer": config.n_layer, "n_head": config.n_head, "n_embd": config.n_embd}
     path.mkdir(exist_ok=True)
-    (path / "config.json").write_text(json.dumps(sizes | {"n_inner": config.n_inner} | changes))
+    (path / "config.json").write_text(json.dumps(sizes | {"n_inner": config.n_inner} | more))
     save_file(tensors, path / "model.safetensors", metadata=metadata)
     return path

@@ -1,8 +1,6 @@
-"""Checkpoints (shared/checkpoints/): a checkpoint is loaded as it was saved.
-
-The files are also read by the safetensors library and `json`, and must have the names, layouts and
-hashes of older checkpoints, so that a program that passes can read those, too.
-"""
+"""Checkpoints (shared/checkpoints/): a checkpoint is loaded as it was saved. The files are also
+read by the safetensors library and `json`, and must have the names, layouts and hashes of older
+checkpoints, so that a program that passes can read those, too."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +9,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file
@@ -80,9 +77,7 @@ def test_parts_that_may_be_absent(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-def test_values_are_saved_and_not_memory(
-    tmp_path: Path, layout: Callable[[np.ndarray], np.ndarray]
-) -> None:
+def test_values_are_saved_and_not_memory(tmp_path: Path, layout: Callable) -> None:
     awkward = {name: layout(value) for name, value in draw(BASE).items()}
     save(tmp_path / "c", weights=awkward, moments={"m": awkward, "v": draw(BASE, seed=2)})
     loaded = load_checkpoint(tmp_path / "c")
@@ -150,8 +145,7 @@ KINDS: list[tuple[dict[str, Any], Any, str]] = [
 
 
 def test_json_on_disk(tmp_path: Path) -> None:
-    """config.json and training.json, key by key. Only models that GPT-2's own program can compute
-    are called GPT-2."""
+    """Key by key. Only models that GPT-2's own program can compute are called GPT-2."""
     c = save(tmp_path / "c", ORIGINAL, "float64")
     assert json.loads((c / "config.json").read_text()) == CONFIG_JSON
     expected = json.dumps(asdict(record("float64")), indent=2, sort_keys=True) + "\n"

@@ -1,8 +1,6 @@
-"""Checkpoints that shared/checkpoints/ must refuse to save or to load.
-
-A checkpoint is loaded exactly as it was saved, or not at all. Here is one example of every kind of
-damage, with its message; audits/reliability/ has thousands.
-"""
+"""Checkpoints that shared/checkpoints/ must refuse to save or to load. A checkpoint is loaded
+exactly as it was saved, or not at all. Here is one example of every kind of damage, with its
+message; audits/reliability/ has thousands."""
 
 import json
 import os

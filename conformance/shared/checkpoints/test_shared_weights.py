@@ -19,10 +19,8 @@ OPTIONS = {
     "norm": ("pre", "post"),
     "position": ("learned", "sinusoidal"),
 }
-COMBINATIONS = [
-    replace(BASE, **dict(zip(OPTIONS, values, strict=True)))
-    for values in itertools.product(*OPTIONS.values())
-]
+ALL_VALUES = itertools.product(*OPTIONS.values())
+COMBINATIONS = [replace(BASE, **dict(zip(OPTIONS, v, strict=True))) for v in ALL_VALUES]
 
 # Known models, counted by their authors or by hand. A block with biases has 12C² + 13C, without
 # 12C² + 2C. The lecture's has 209,729 by its author's count, with 65 for the bias of lm_head and

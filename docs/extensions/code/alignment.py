@@ -1,9 +1,7 @@
-"""Which lines of the backends correspond: those that do the same under the same name.
-
-An excerpt is split into statements, and each statement is reduced to what the backends have in
-common: the name it assigns, the tap it feeds, the condition it tests. `difflib` then aligns the
-three short sequences that are left.
-"""
+"""Which lines of the backends correspond: those that do the same under the same name. An excerpt is
+split into statements, and each statement is reduced to what the backends have in common: the name
+it assigns, the tap it feeds, the condition it tests. `difflib` then aligns the three short
+sequences that are left."""
 
 import ast
 from collections.abc import Sequence
@@ -52,11 +50,9 @@ def units(excerpt: Excerpt) -> list[Unit]:
 
 
 def place(backends: Sequence[Sequence[Unit]]) -> int:
-    """Align the units of the backends as rows of one table. Returns the number of rows.
-
-    If a backend needs one statement for it all (torch calls a library where the others compute),
-    that statement is placed beside the first of theirs, and linked with all of them.
-    """
+    """Align the units of the backends as rows of one table. Returns the number of rows. If a
+    backend needs one statement for it all (torch calls a library where the others compute), it is
+    placed beside the first of theirs, and linked with all of them."""
     bodies = [[unit for unit in some if unit.key not in FRAME] for some in backends]
     alone = [body[0] for body in bodies if len(body) == 1 < max(map(len, bodies))]
     table: list[list[Unit]] = []

@@ -1,12 +1,11 @@
-"""The architecture as a picture, drawn from a model's config: every named value is a button.
-
-All sizes are in em, so the picture scales with its text. The residual stream runs down on the left;
-branches leave it to the right and are added to it again.
-"""
+"""The architecture as a picture, drawn from a model's config: every named value is a button. All
+sizes are in em, so the picture scales with its text. The residual stream runs down on the left;
+branches leave it to the right and are added to it again."""
 
 import html
 from collections.abc import Sequence
 
+from docs.extensions.template import fill
 from shared.config import GPTConfig
 
 ROW, HEIGHT = 2.5, 1.7
@@ -26,12 +25,8 @@ NORM = "LayerNorm"
 
 
 class Architecture:
-    """Grows from the top to the bottom; `y` is where the next row begins.
-
-    Args:
-        config: the model's, which is pre-norm, as the site's is.
-        names: the label of each tap's button, for a screen reader.
-    """
+    """Grows from the top to the bottom; `y` is where the next row begins. The `config` is of a
+    pre-norm model, as the site's is; `names` are labels of buttons, for a screen reader."""
 
     frame = (
         'role="toolbar" aria-orientation="vertical" '
@@ -53,13 +48,9 @@ class Architecture:
 
     def __str__(self) -> str:
         """The picture as HTML: buttons in the order of the data flow, with lines between them."""
-        return (
-            f'<div class="architecture" {self.frame} style="width:{WIDTH}em;height:{self.y:.2f}em">'
-            f'<svg viewBox="0 0 {WIDTH} {self.y:.2f}" aria-hidden="true"><defs><marker '
-            f'id="architecture-arrow" viewBox="0 0 4 4" refX="4" refY="2" markerWidth="5" '
-            f'markerHeight="5" orient="auto"><path d="M0 0 4 2 0 4z"/></marker></defs>'
-            f"{''.join(self.frames + self.lines)}</svg>{''.join(self.boxes)}</div>"
-        )
+        size = {"width": WIDTH, "height": f"{self.y:.2f}"}
+        drawn = {"drawn": self.frames + self.lines, "boxes": self.boxes}
+        return fill("code/architecture", frame=self.frame, **size, **drawn)
 
     # The parts of a GPT
 
@@ -79,9 +70,8 @@ class Architecture:
         top, h = self.y, f"h.{i}"
         self.y += 1.5
         self.line((STREAM, top - 0.3), (STREAM, self.y))
-        self.boxes.append(
-            f'<span class="name" style="right:0.5em;top:{top:.2f}em">block {i}</span>'
-        )
+        place = f"right:0.5em;top:{top:.2f}em"
+        self.boxes.append(f'<span class="name" style="{place}">block {i}</span>')
         self.on_branch(f"{h}.ln_1", "ln_1", NORM, above=())
         self.attention(f"{h}.attn")
         self.on_branch(f"{h}.ln_2", "ln_2", NORM, above=())
@@ -127,11 +117,8 @@ class Architecture:
     def on_branch(
         self, tap: str, label: str, words: str, *, above: Points = (MIDDLE,), joins: bool = False
     ) -> None:
-        """A box beside the stream, which passes it by.
-
-        Arrows lead to it from the boxes above with these centres; without any, from the stream.
-        If its value `joins` the stream, it is added there.
-        """
+        """A box beside the stream, which passes it by. Arrows lead to it from the boxes above with
+        these centres; without any, from the stream. A value that `joins` the stream is added."""
         middle = self.y + HEIGHT / 2
         for x in above:
             self.arrow((x, self.y - ROW + HEIGHT), (x, self.y))

@@ -9,8 +9,9 @@ from docutils.parsers.rst import directives
 
 from docs.extensions.code.alignment import ROOT_KEY, Unit, place, units
 from docs.extensions.code.excerpts import Excerpt, find_excerpt
-from docs.extensions.code.panes import code_block, highlighted_lines, pane_head, three_panes
+from docs.extensions.code.panes import code_block, highlighted, highlighted_lines, three_panes
 from docs.extensions.directive import BACKENDS, PageError, SiteDirective, raw
+from docs.extensions.template import fill
 
 NOTHING = "nothing"
 """Given instead of a name if the backend has no such code; the content says why."""
@@ -40,17 +41,12 @@ class Three(SiteDirective):
     }
 
     def shown(self) -> list[nodes.Node]:
-        found = {
-            name: self.excerpts(name, self.options.get(name, self.argument)) for name in BACKENDS
-        }
+        found = {b: self.excerpts(b, self.options.get(b, self.argument)) for b in BACKENDS}
         below = self.excerpts("numpy", self.options.get("with", NOTHING))
         empty = [backend for backend, some in found.items() if not some]
         if empty and not self.content:
             raise PageError(f"{{three}}: say in the content why {empty[0]} has nothing")
-        placed = {
-            backend: [unit for excerpt in some for unit in units(excerpt)]
-            for backend, some in found.items()
-        }
+        placed = {b: [unit for each in some for unit in units(each)] for b, some in found.items()}
         rows = place([some for some in placed.values() if some])
         no_code = f'<p class="no-code">{html.escape(" ".join(self.content))}</p>'
         panes = {
@@ -65,11 +61,8 @@ class Three(SiteDirective):
         """The definitions of these names, in order; none for "nothing"."""
         file = self.options.get(f"{backend}-file", self.options.get("file", "model.py"))
         docstring = "no-docstring" not in self.options
-        return [
-            find_excerpt(f"impls/{backend}/{file}", name.strip(), docstring=docstring)
-            for name in names.split(",")
-            if names != NOTHING
-        ]
+        path, wanted = f"impls/{backend}/{file}", [] if names == NOTHING else names.split(",")
+        return [find_excerpt(path, name.strip(), docstring=docstring) for name in wanted]
 
 
 class OneExcerpt(SiteDirective):
@@ -99,8 +92,4 @@ def pane_of(backend: str, excerpts: Sequence[Excerpt], placed: Sequence[Unit]) -
 
 
 def one_pane(excerpt: Excerpt, title: str, place: str = "") -> nodes.raw:
-    lines = highlighted_lines([line.text for line in excerpt.lines])
-    return raw(
-        f'<section class="pane one wide" aria-label="{html.escape(title)}">'
-        f"{pane_head(title, place)}{code_block(lines, place or title)}</section>"
-    )
+    return raw(fill("code/one", title=title, place=place, lines=highlighted(excerpt)))

@@ -40,17 +40,10 @@ class Excerpt:
 
 
 def find_excerpt(path: str, name: str, *, docstring: bool = True) -> Excerpt:
-    """Cut a definition out of a file.
+    """Cut a definition out of a file, whose path is from the top of the repository.
 
-    Args:
-        path: the file, from the top of the repository.
-        name: "softmax", "LayerNorm", "LayerNorm.forward" (also finds JAX's `__call__`), or a name
-            that the module assigns.
-        docstring: whether docstrings are shown.
-
-    Raises:
-        ExcerptError: there is no such file, or it has no such name.
-    """
+    Its name is "softmax", "LayerNorm", "LayerNorm.forward" (also finds JAX's `__call__`), or one
+    that the module assigns. Raises `ExcerptError` if there is no such file or name."""
     file = ROOT / path
     if not file.is_file():
         raise ExcerptError(f"there is no file {path}")
@@ -63,12 +56,9 @@ def find_excerpt(path: str, name: str, *, docstring: bool = True) -> Excerpt:
             raise ExcerptError(f"there is no {name} in {path}")
     hidden = set(_left_out(node)) | (set() if docstring else set(_docstrings(node)))
     lines = source.splitlines()
-    shown = [
-        Line(number, lines[number - 1][node.col_offset :])
-        for number in range(first_line(node), node.end_lineno + 1)
-        if number not in hidden
-    ]
-    return Excerpt(path, node, tuple(shown))
+    numbers = (n for n in range(first_line(node), node.end_lineno + 1) if n not in hidden)
+    shown = tuple(Line(number, lines[number - 1][node.col_offset :]) for number in numbers)
+    return Excerpt(path, node, shown)
 
 
 def _names(node: ast.stmt) -> set[str]:

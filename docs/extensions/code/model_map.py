@@ -1,7 +1,5 @@
-"""`{map}`: the architecture; its boxes lead to the pages that explain them.
-
-The directive's content goes beside it. Each of these pages has a small map, with its boxes marked.
-"""
+"""`{map}`: the architecture; its boxes lead to the pages that explain them. The directive's content
+goes beside it. Each of these pages has a small map, with its boxes marked."""
 
 from collections.abc import Callable
 from typing import Any
@@ -47,8 +45,6 @@ class Map(Architecture):
 
 
 class ModelMap(SiteDirective):
-    """The map, with the directive's content beside it."""
-
     optional_arguments = 0
 
     def shown(self) -> list[nodes.Node]:
@@ -65,8 +61,7 @@ def addresses(app: Sphinx, here: str) -> Callable[[str], str]:
 def show_where(
     app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document
 ) -> None:
-    """Add the small map, and a link into the trace, to a page about a part of the model. Called by
-    Sphinx."""
+    """Add the small map, and a link into the trace, to a page about a part. Called by Sphinx."""
     if pagename in {f"pages/{page}" for page in PAGES.values()}:
         picture = Map(addresses(app, pagename), pagename)
         tap = next(tap for tap, page in PAGES.items() if pagename == f"pages/{page}")

@@ -1,24 +1,25 @@
-"""Code as HTML, coloured by Pygments, and three panes of it: side by side, or behind tabs.
+"""Code as HTML, coloured by Pygments, and three panes of it: side by side, or behind tabs. Without
+JavaScript all three are shown; on a narrow screen, one below the other."""
 
-Without JavaScript all three are shown; on a narrow screen, one below the other.
-"""
-
-import html
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from docs.extensions.code.excerpts import Excerpt
 from docs.extensions.directive import BACKENDS
-from docs.extensions.template import fill
+from docs.extensions.template import ENVIRONMENT, fill
 
 _COMMENT = re.compile(r'<span class="c1">.*?</span>')
 _SHAPE, _MARKED = re.compile(r"\[[A-Z][^\]<]*\]"), r'<span class="shape">\g<0></span>'
 
 HANGING = 4
 """The extra indent of a wrapped line, in characters."""
+
+code_block = ENVIRONMENT.get_template("code/panes.html.jinja").module.block
+"""code_block(lines, label): HTML in which the lines, elements themselves, are one block."""
 
 
 def three_panes(
@@ -27,17 +28,11 @@ def three_panes(
     """The panes and their tabs: for each backend, the file and line of its code, or "", and HTML.
     `rows` is their number, if the HTML gives the row of each of its parts."""
     about = {"identifier": identifier, "label": label, "rows": rows}
-    return fill("code/three", panes=panes, backends=BACKENDS, head=pane_head, **about)
+    return fill("code/three", panes=panes, backends=BACKENDS, **about)
 
 
-def pane_head(title: str, place: str, *, copy: bool = True) -> str:
-    """Whose code it is, its place (it may wrap after slashes), and a button that copies it."""
-    where = place and f'<code class="place">{html.escape(place).replace("/", "/<wbr>")}</code>'
-    button = '<button type="button" class="copy" hidden>copy</button>' if copy else ""
-    return (
-        f'<div class="pane-head"><span class="backend">{html.escape(title)}</span>'
-        f"{where}{button}</div>"
-    )
+def highlighted(excerpt: Excerpt) -> list[str]:
+    return highlighted_lines([line.text for line in excerpt.lines])
 
 
 def highlighted_lines(lines: Sequence[str]) -> list[str]:
@@ -53,11 +48,3 @@ def line_element(source: str, coloured: str) -> str:
     long = max(map(len, source.split()), default=0) > 40
     inner = coloured.replace("(</span>", "(</span><wbr>" if long else "(</span>") or " "
     return f'<span class="line" style="--indent:{indent}ch">{inner}\n</span>'
-
-
-def code_block(units: Iterable[str], label: str) -> str:
-    """A block that can be reached with the keyboard. `units` are elements of lines."""
-    return (
-        f'<div class="highlight"><pre tabindex="0" role="group" '
-        f'aria-label="{html.escape(label)}">{"".join(units)}</pre></div>'
-    )

@@ -2,8 +2,8 @@
 
 import html
 import re
-import textwrap
 from collections.abc import Iterable
+from textwrap import dedent
 
 from docutils import nodes
 
@@ -18,11 +18,8 @@ from docs.extensions.template import fill
 
 
 class PlantedBug(SiteDirective):
-    """The story of a mutant, its diff, the command that plants it, and which checks failed.
-
-    The command plants it in torch, or else in the first backend that has the bug. The content, if
-    there is any, says what to look at.
-    """
+    """The story of a mutant, its diff, the command that plants it in torch (or else in the first
+    backend that has it), and which checks failed. The content says what to look at."""
 
     def shown(self) -> list[nodes.Node]:
         mutant = find(self.argument)
@@ -65,9 +62,7 @@ def _pane(mutant: Mutant, backend: str) -> tuple[str, str]:
 def _changes(mutant: Mutant, backend: str) -> Iterable[str]:
     """The diff as lines of HTML, without their common indentation."""
     lines = [line for line in diff(mutant, backend) if not line.startswith(("---", "+++"))]
-    bare = iter(
-        textwrap.dedent("\n".join(line[1:] for line in lines if line[0] in "+-")).split("\n")
-    )
+    bare = iter(dedent("\n".join(line[1:] for line in lines if line[0] in "+-")).split("\n"))
     for line in lines:
         if match := re.match(r"@@ -(\d+)", line):
             yield f'<span class="at">{line_element("", f"line {match[1]}")}</span>'

@@ -22,8 +22,6 @@ EVERYTHING = "everything"
 
 
 class Conformance(SiteDirective):
-    """A table of the errors of these checks, by their names in the report."""
-
     def shown(self) -> list[nodes.Node]:
         whole = self.argument == EVERYTHING
         wanted = list(ORDER) if whole else re.split(r"\s*;\s*", self.argument)

@@ -73,9 +73,8 @@ def test_an_option_on_the_line_beats_the_preset():
     assert (given.train.beta2, given.train.seed) == (0.9, 5)
     assert given.train.learning_rate == preset.train.learning_rate
     assert options_of("--n-inner", "7").model.config(65).inner_size == 7
-    assert options_of("--n_layer=3").model.config(65) == GPTConfig(
-        65, **preset.model | {"n_layer": 3}
-    )
+    of_preset = preset.model | {"n_layer": 3}
+    assert options_of("--n_layer=3").model.config(65) == GPTConfig(65, **of_preset)
 
 
 # Resuming and stopping
@@ -187,9 +186,8 @@ def test_a_prompt_longer_than_the_window_is_used_from_its_end(capsys, trained):
     options = ["--run", str(trained), "--temperature", "0", "--max-new-tokens", "5"]
     assert sample_main("numpy", [*options, "--prompt", "window breaks?"]) == 0
     long = capsys.readouterr()
-    assert long.err == (
-        "note: the prompt has 14 tokens; the model sees only the last 8 of them (block_size)\n"
-    )
+    said = "note: the prompt has 14 tokens; the model sees only the last 8 of them (block_size)\n"
+    assert long.err == said
     assert sample_main("numpy", [*options, "--prompt", " breaks?", "--dtype", "float64"]) == 0
     short = capsys.readouterr()
     assert short.err == ""

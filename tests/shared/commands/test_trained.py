@@ -82,8 +82,6 @@ def test_an_export_is_the_same_function(tmp_path, position: str, bias: bool, tie
     assert (exported.config.position, exported.config.bias) == ("learned", True)
     assert exported.tokenizer.to_json() == TOKENIZER.to_json()
     backend, (tokens, _) = load_backend("numpy"), random_batch(config)
-    before, after = (
-        backend.build(c, w, dtype="float64").logits(tokens)
-        for c, w in ((config, weights), (exported.config, exported.weights))
-    )
+    both = (config, weights), (exported.config, exported.weights)
+    before, after = (backend.build(*own, dtype="float64").logits(tokens) for own in both)
     np.testing.assert_allclose(after, before, rtol=1e-12)

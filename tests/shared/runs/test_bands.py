@@ -26,9 +26,7 @@ def measured(tiny, monkeypatch):
         file.write("steps = 6\neval_interval = 3\n")
     for each in (module, measuring):
         monkeypatch.setattr(each, "BANDS", Path("bands.json").absolute())
-    monkeypatch.setattr(
-        measuring, "work_off", lambda work, tasks, *_: [(t, work(t)) for t in tasks]
-    )
+    monkeypatch.setattr(measuring, "work_off", lambda do, tasks, *_: [(t, do(t)) for t in tasks])
     bands.cache_clear()
     assert measuring.main([*tiny, "--seeds", "3"]) == 0
     yield tiny

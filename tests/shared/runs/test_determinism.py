@@ -96,9 +96,8 @@ def test_a_training_repeated_in_another_process_is_the_same_to_the_bit(runs, bac
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_threads_and_processor_change_rounding_alone(runs, backend):
-    usual, other = (
-        load_checkpoint(runs / which / f"{backend}-float64") for which in ("usual", "elsewhere")
-    )
+    paths = (runs / which / f"{backend}-float64" for which in ("usual", "elsewhere"))
+    usual, other = map(load_checkpoint, paths)
     worst = apart(usual.weights, other.weights)
     print(f"{backend}: {worst.size:.1e} in {worst.where}")
     assert worst.size <= limit_of("AdamW, 20 steps", "float64")

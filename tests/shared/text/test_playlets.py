@@ -13,11 +13,8 @@ GRAMMAR = read_grammar()
 
 
 def derivations(text: str) -> list[float]:
-    """The log probability of every way in which the grammar writes a text.
-
-    From the top down: for a name and a place in the text, every place where an expansion of the
-    name can end. It does not know the derivation that wrote the text.
-    """
+    """The log probability of every way in which the grammar writes a text: from the top down, for a
+    name and a place in it, every place where an expansion of the name can end."""
 
     @functools.cache
     def expand(name: str, start: int) -> list[tuple[int, float]]:

@@ -1,5 +1,4 @@
-"""The four tokenizers: any text of Unicode comes back, any ids as a stream, and in any process the
-same; and no text commands a terminal."""
+"""The four tokenizers on any text, any ids and in any process; no text commands a terminal."""
 
 import sys
 import unicodedata
