@@ -3,7 +3,8 @@
 Every chapter uses the cases of `CASES`. Together they cover every option of GPTConfig,
 and all their sizes differ (B 3, T 11, H 4, D 6, C 24, F 40, V 37), so that no two axes can be
 confused unnoticed. `DESIGN` is a covering design: every pair of options, sizes and optimizers meets
-in one of its rows. `SIZES` covers large and coinciding sizes, `REAL` the sizes of real models.
+in one of its rows, and every three of norm, positions, tied weights, biases and activation. `SIZES`
+covers large and coinciding sizes, `REAL` the sizes of real models.
 """
 
 import tomllib

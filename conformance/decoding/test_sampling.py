@@ -3,6 +3,7 @@ LayerNorm has gain 0 returns lm_head times ln_f's bias for every input. With the
 as bias that is the first column of lm_head, exactly, in any precision."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ LOGITS = {
 SETTINGS = [
     {},
     *({"temperature": 0.0} | more for more in ({}, {"top_k": 3}, {"top_p": 0.5})),
-    *({"temperature": temperature} for temperature in (1e-30, 1e6)),
+    *({"temperature": temperature} for temperature in (1e-100, 1e-30, 1e6)),
     *({"top_k": k} for k in (1, 2, V, 2**62)),
     *({"top_p": p} for p in (1.0, 1e-12, 0.5, 1 / 16)),
     {"top_k": 4, "top_p": 0.6, "temperature": 2.0},
@@ -48,13 +49,14 @@ SETTINGS = [
 SEEDS = (0, 1, 2, 2**32, 2**63 - 1)
 
 
-def model_of(subject: Subject, logits: list[float]) -> Model:
+def model_of(subject: Subject, logits: list[float], block_size: int = 4) -> Model:
     """A model that returns these logits for any text."""
-    weights = random_weights(Case("", CONFIG))
+    config = replace(CONFIG, vocab_size=len(logits), block_size=block_size)
+    weights = random_weights(Case("", config))
     weights["transformer.ln_f.weight"] = np.zeros(2)
     weights["transformer.ln_f.bias"] = np.array([1.0, 0.0])
-    weights["lm_head.weight"] = np.stack([np.array(logits), np.ones(V)], axis=1)
-    return subject.backend.build(CONFIG, weights, dtype=subject.dtype)
+    weights["lm_head.weight"] = np.stack([np.array(logits), np.ones(len(logits))], axis=1)
+    return subject.backend.build(config, weights, dtype=subject.dtype)
 
 
 @pytest.mark.parametrize("name", LOGITS)
@@ -70,6 +72,18 @@ def test_draws(subject: Subject, name: str) -> None:
             drawn = [draw(logits, uniform(seed, n), config) for n in range(2, 8)]
             message = f"{name}, {options}, seed {seed}: tokens {found}, by definition {drawn}"
             subject.holds("sampling", differing(found, drawn), message)
+
+
+@pytest.mark.dtypes("float64")
+def test_draws_from_many_tokens_after_a_long_prompt(subject: Subject) -> None:
+    """5,000 tokens with ties, and a window of 1,100: nothing has another limit than the model's."""
+    logits = [float(i % 7) for i in range(5_000)]
+    model = model_of(subject, logits, block_size=1_100)
+    for options in ({"top_k": 5_000}, {"top_k": 300}, {"top_p": 0.7}, {"top_k": 2**62}):
+        config = SampleConfig(max_new_tokens=2, seed=3, **options)
+        found = list(map(int, model.generate(np.zeros(1_050, dtype=np.int64), config)))
+        drawn = [draw(np.array(logits), uniform(3, n), config) for n in (1_050, 1_051)]
+        subject.holds("sampling", differing(found, drawn), f"{options}: {found}, not {drawn}")
 
 
 @pytest.mark.parametrize("gap", [1e-9, -1e-9])

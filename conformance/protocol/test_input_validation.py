@@ -12,10 +12,12 @@ from shared.protocol import Model
 
 pytestmark = pytest.mark.cases("gpt2")
 
-GOOD = np.array([[1, 2, 3]])
+GOOD = np.array([[1, 2, 3], [4, 5, 6]])
 BAD_TOKENS = {
     "an id too large": np.array([[1, 37]]),
     "a negative id": np.array([[-1, 2]]),
+    "an id too large in a later row": np.array([[1, 2], [37, 3]]),
+    "a negative id in the last row": np.array([[1, 2], [3, 4], [5, -1]]),
     "longer than the window": np.zeros((1, 12), dtype=int),
     "one dimension": np.array([1, 2, 3]),
     "three dimensions": np.zeros((1, 2, 3), dtype=int),
@@ -24,7 +26,7 @@ BAD_TOKENS = {
     "floats": np.array([[1.0, 2.0]]),
     "booleans": np.array([[True, False]]),
 }
-BAD_TARGETS = [np.array([[1, 2]]), np.array([[1, 2, 37]]), GOOD * 1.0]
+BAD_TARGETS = [GOOD[:, :2], np.array([[1, 2, 3], [4, 5, 37]]), GOOD - 2, GOOD * 1.0]
 BAD_PROMPTS = [np.array([], dtype=int), GOOD, np.array([1, 99])]
 
 LOSSES = ["loss", pytest.param("loss_and_grads", marks=pytest.mark.needs("grads"))]

@@ -1,10 +1,11 @@
 """Inputs of a backend: any memory layout and integer type; never changed, never kept."""
 
 import os
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import replace
 from types import MappingProxyType
@@ -211,7 +212,7 @@ def world() -> dict[str, Any]:
         "NumPy's error state": np.geterr(),
         "NumPy's print options": np.get_printoptions(),
         "NumPy's random state": np.random.get_state()[1].tolist(),  # noqa: NPY002
-        "environment": dict(os.environ),
+        "environment": {k: v for k, v in os.environ.items() if not k.startswith("TORCHINDUCTOR")},
         "working directory": os.getcwd(),  # noqa: PTH109
         "warning filters": list(map(repr, warnings.filters)),
         "recursion limit": sys.getrecursionlimit(),
@@ -262,3 +263,50 @@ def test_nothing_global_changes(subject: Subject, halfway: bool) -> None:
         after = world()
     for name, value in before.items():
         subject.holds("nothing global", float(after[name] != value), f"{name} changed")
+
+
+@pytest.mark.cases("gpt2")
+@pytest.mark.needs("grads", "generate", "trace")
+@pytest.mark.fills("repeated")
+def test_everything_is_where_the_model_is(subject: Subject) -> None:
+    """If PyTorch makes new tensors on another device, here one without data, results are the same:
+    all are made on the model's device, as they must be if that is a GPU."""
+    model, batch = subject.build(), subject.batch()
+    tokens = batch[0]
+
+    def found() -> tuple[object, ...]:
+        text = list(map(int, model.generate(tokens[0], GREEDY)))
+        return text, model.logits(tokens), model.trace(tokens), model.loss_and_grads(*batch)
+
+    expected, torch = found(), sys.modules.get("torch")
+    with torch.device("meta") if torch else nullcontext():
+        subject.same("repeated", expected, found(), "with another default device")
+
+
+FRESH = """
+import importlib, sys
+from conformance.protocol.test_inputs import world
+from shared.config import GPTConfig, TrainConfig
+from shared.memory import check_memory
+from shared.protocol import load_backend
+for framework in sys.argv[2:]:
+    importlib.import_module(framework)
+before = world()
+load_backend(sys.argv[1])
+changed = {name for name, value in world().items() if before.get(name) != value}
+print(*changed - {"jax_enable_x64"}, sep=", ")  # JAX has no float64 without it
+check_memory(GPTConfig(9), TrainConfig(), "bfloat16")  # a type that NumPy learns from JAX
+"""
+FRAMEWORKS = {"torch": ["torch"], "jax": ["jax", "flax.nnx", "optax"]}
+
+
+@pytest.mark.dtypes("float64")
+@pytest.mark.cases("gpt2")
+def test_an_import_changes_nothing(subject: Subject) -> None:
+    """In a new process, loading a backend leaves what its framework, alone, had set."""
+    names = [subject.name, *FRAMEWORKS.get(subject.backend.name, [])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run(
+        [sys.executable, "-c", FRESH, *names], env=environment, capture_output=True, text=True
+    )
+    assert (ran.returncode, ran.stdout.strip()) == (0, ""), ran.stdout + ran.stderr

@@ -172,15 +172,20 @@ def test_a_second_trainer_begins_anew(subject: Subject) -> None:
 # Side by side.
 
 
+@pytest.mark.cases("gpt2", "original", "dropout")
 @pytest.mark.dtypes("float64")
 @pytest.mark.needs("grads", "generate")
 @pytest.mark.fills("interleaved")
 def test_two_of_each_know_nothing_of_each_other(subject: Subject) -> None:
-    """Two models, their trainers and generators give the same results in turns as each alone."""
+    """Two models, their trainers and generators give the same results in turns as each alone. In
+    one case, both have the same configuration."""
+    config = replace(subject.case.config, block_size=17, dropout=0.4, n_layer=1)
+    case = subject.case if subject.case.name == "gpt2" else replace(subject.case, config=config)
+    other = replace(subject, case=case)
 
-    def life(seed: int, first: int) -> Iterator[object]:
+    def life(subject: Subject, seed: int, first: int) -> Iterator[object]:
         model = subject.build(random_weights(subject.case, seed))
-        trainer = model.trainer(ADAMW)
+        trainer = model.trainer(replace(ADAMW, seed=seed))
         text = model.generate(prompt(subject, 2 + first), DRAWN)
         for step in range(first, first + 3):
             yield trainer.step(*subject.batch(step))
@@ -189,8 +194,8 @@ def test_two_of_each_know_nothing_of_each_other(subject: Subject) -> None:
             yield trainer.state()
         yield list(map(int, text))
 
-    alone = [list(life(0, 0)), list(life(1, 3))]
-    in_turns = zip(life(0, 0), life(1, 3), strict=True)
+    alone = [list(life(subject, 0, 0)), list(life(other, 1, 3))]
+    in_turns = zip(life(subject, 0, 0), life(other, 1, 3), strict=True)
     together = [list(of_one) for of_one in zip(*in_turns, strict=True)]
     message = "two models used in turns share something: results unlike those of one alone"
     subject.same("interleaved", alone, together, message)

@@ -21,11 +21,20 @@ from shared.schedule import learning_rate
 pytestmark = pytest.mark.needs("trainer")
 
 # A warm-up and a decay within twenty steps, and a limit that clips only the first steps: in the
-# others, the gradient must not change.
+# others, the gradient must not change. The seed, which dropout needs, is not the default one.
 ADAMW = TrainConfig(
-    steps=20, warmup_steps=3, learning_rate=1e-2, min_lr=1e-3, weight_decay=0.1, grad_clip=2.0
+    steps=20,
+    warmup_steps=3,
+    learning_rate=1e-2,
+    min_lr=1e-3,
+    weight_decay=0.1,
+    grad_clip=2.0,
+    seed=7,
 )
 ADAMW_UNCLIPPED = replace(ADAMW, grad_clip=0.0, epsilon=1e-3, beta1=0.8, beta2=0.95)
+ADAMW_ZEROS = replace(
+    ADAMW_UNCLIPPED, beta1=0.0, beta2=0.0, weight_decay=0.0, warmup_steps=0, min_lr=0.0, seed=0
+)
 WAY = ("losses on the way", "norms on the way")
 
 SGD = replace(ADAMW, optimizer="sgd", learning_rate=0.1, grad_clip=3.0)
@@ -96,9 +105,13 @@ def test_adamw(twenty_steps_agree: Callable[[str, TrainConfig], None]) -> None:
 @pytest.mark.cases("gpt2")
 @pytest.mark.dtypes("float64")
 @pytest.mark.fills("AdamW, 1 step", "AdamW, 20 steps", *WAY)
-def test_adamw_unclipped(twenty_steps_agree: Callable[[str, TrainConfig], None]) -> None:
-    """No clipping, other betas, and an epsilon large enough to reveal its place."""
-    twenty_steps_agree("AdamW", ADAMW_UNCLIPPED)
+@pytest.mark.parametrize("config", [ADAMW_UNCLIPPED, ADAMW_ZEROS], ids=["unclipped", "zeros"])
+def test_adamw_with_other_values(
+    twenty_steps_agree: Callable[[str, TrainConfig], None], config: TrainConfig
+) -> None:
+    """No clipping, other betas, and an epsilon large enough to reveal its place; then 0 wherever it
+    is allowed: it is a value, and not the lack of one."""
+    twenty_steps_agree("AdamW", config)
 
 
 @pytest.mark.cases("gpt2", "original", "dropout", "post dropout")

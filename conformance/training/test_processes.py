@@ -27,6 +27,13 @@ PATIENCE = 100.0
 """Seconds until processes that wait for each other are stopped."""
 
 
+def in_float32(backend: Backend, case: Case) -> np.ndarray:
+    """Losses and norms of three steps in float32, the last with other rows."""
+    trainer = backend.build(case.config, random_weights(case)).trainer(CONFIG)
+    results = [trainer.step(*random_batch(case.config, B, B)) for B in (5, 5, 4)]
+    return np.array([(result.loss, result.grad_norm) for result in results])
+
+
 def trajectory(backend: Backend, case: Case) -> dict[str, np.ndarray]:
     """Losses and norms along the way, and the state at the end."""
     model = backend.build(case.config, random_weights(case), dtype="float64")
@@ -45,9 +52,15 @@ def trajectory(backend: Backend, case: Case) -> dict[str, np.ndarray]:
 @pytest.mark.dtypes("float64")
 @pytest.mark.needs("trainer")
 @pytest.mark.fills("many processes")
-@pytest.mark.parametrize("size", [2, pytest.param(3, marks=pytest.mark.large)])
-def test_many_processes_train_as_one(subject: Subject, size: int, tmp_path: Path) -> None:
-    """Fifty steps with dropout, in float64: every loss and norm, all weights and moments."""
+@pytest.mark.parametrize("size", [2, 3])
+def test_many_processes_train_as_one(
+    subject: Subject, size: int, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Fifty steps with dropout, in float64: every loss and norm, all weights and moments. And
+    losses and norms in float32. (Three of JAX's only with --large: they take half a minute, and
+    XLA divides the rows for any number.)"""
+    if subject.backend.name == "jax" and size == 3 and not request.config.getoption("--large"):
+        return
     file, judge = tmp_path / "found.npz", subject.judge
     arguments = [subject.name, subject.case.name, str(cases.base_seed), str(file)]
     command = ["-m", __spec__.name, *arguments]
@@ -71,10 +84,13 @@ def test_many_processes_train_as_one(subject: Subject, size: int, tmp_path: Path
     assert not any(statuses), f"{subject.name}, {size} processes ended with {statuses}"
     expected = trajectory(subject.backend, subject.case)
     with np.load(file) as found:
-        assert set(found) == set(expected)
+        assert set(found) == {*expected, "in float32"}
         for key, value in expected.items():
             error = relative_error(found[key], value)
             subject.holds("many processes", error, f"{key} after {CONFIG.steps} steps of {size}")
+        # Sums in another order differ by some units in the last place; a hundred leave a margin.
+        single = in_float32(subject.backend, subject.case)
+        np.testing.assert_allclose(found["in float32"], single, rtol=100 * 2.0**-24)
 
 
 def main() -> None:
@@ -85,6 +101,7 @@ def main() -> None:
     world = find_world(backend.name)
     backend.parallel.join(world.rank, world.size)
     found = trajectory(backend, find_case(case))
+    found["in float32"] = in_float32(backend, find_case(case))
     most = backend.parallel.most(world.rank + 1.0, 70_000.0)
     assert [round(each) for each in most] == [world.size, 70_000]
     if world.rank == 0:

@@ -177,12 +177,13 @@ def test_every_limit_is_above_its_noise_and_in_the_table() -> None:
         Ledger().row("guessing", "float64")
 
 
-def test_every_pair_of_options_meets() -> None:
+def test_every_pair_of_options_meets_and_every_three_of_a_block() -> None:
     values = [sorted(set(column), key=str) for column in zip(*COVERING, strict=True)]
     assert [len(column) for column in values] == [2, 2, 2, 2, 3, 3, 2, 2, 2, 3, 3, 2]
-    for i, j in itertools.combinations(range(len(values)), 2):
-        met = {(row[i], row[j]) for row in COVERING}
-        assert met == set(itertools.product(values[i], values[j])), (i, j)
+    pairs, threes = itertools.combinations(range(12), 2), itertools.combinations(range(5), 3)
+    for together in (*pairs, *threes):
+        met = {tuple(row[i] for i in together) for row in COVERING}
+        assert met == set(itertools.product(*(values[i] for i in together))), together
 
 
 def test_a_built_in_backend_claims_everything_though_it_had_nothing() -> None:

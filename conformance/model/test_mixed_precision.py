@@ -1,0 +1,45 @@
+"""Mixed precision, where a backend has it: products in bfloat16, weights and losses in float32.
+
+`--backend torch@bf16` judges it as closely as bfloat16 allows. This is the part that every run of
+the suite includes.
+"""
+
+import numpy as np
+import pytest
+
+from conformance.cases import random_weights
+from conformance.compare import relative_error
+from conformance.limits import FLOOR
+from conformance.subject import Subject
+from conformance.training.test_optimizers import ADAMW
+from shared.config import SampleConfig
+from shared.errors import ConfigError
+
+
+@pytest.mark.cases("gpt2")
+@pytest.mark.dtypes("float32")
+@pytest.mark.needs("trainer", "decode")
+def test_products_in_bfloat16_and_the_rest_in_float32(subject: Subject) -> None:
+    """Logits are as far from float32 as bfloat16 is, but their type is float32, and the loss is
+    theirs to seven digits, in `loss` and in a step. Weights keep digits that bfloat16 lacks."""
+    config, weights = subject.case.config, random_weights(subject.case)
+    try:
+        mixed = subject.backend.build(config, weights, dtype="bfloat16")
+    except ConfigError:
+        if subject.backend.name in ("torch", "jax"):
+            raise
+        return  # refused, as NumPy does: no backend has to offer it
+    (tokens, targets), single = subject.batch(), subject.build()
+    logits, exact = mixed.logits(tokens), single.logits(tokens)
+    assert logits.dtype == exact.dtype == np.float32
+    assert FLOOR["float32"] < relative_error(logits, exact) < FLOOR["bfloat16"]
+    _, first = next(iter(mixed.decode(tokens[0], SampleConfig(1))))
+    assert first.dtype == np.float32
+    wide = logits.astype(np.float64)
+    log_p = wide - np.log(np.exp(wide).sum(axis=-1, keepdims=True))
+    expected = -np.take_along_axis(log_p, targets[..., None], axis=-1).mean()
+    trainer = mixed.trainer(ADAMW)
+    for loss in (mixed.loss(tokens, targets), trainer.step(tokens, targets).loss):
+        assert abs(loss - expected) < FLOOR["float32"] * expected, "a loss not in float32"
+    for name, value in trainer.state().weights.items():
+        assert (value.view(np.uint32) % 2**16).any(), f"{name} was rounded to bfloat16"
