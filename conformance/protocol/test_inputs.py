@@ -1,5 +1,6 @@
 """Inputs of a backend: any memory layout and integer type; never changed, never kept."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -208,11 +209,15 @@ OF_TORCH = (
 
 def world() -> dict[str, Any]:
     """Global state of the process, with that of the frameworks that are loaded."""
+    if (
+        "torch" in sys.modules
+    ):  # its first optimizer does this, and that sets a variable and filters
+        importlib.import_module("torch._dynamo")
     found: dict[str, Any] = {
         "NumPy's error state": np.geterr(),
         "NumPy's print options": np.get_printoptions(),
         "NumPy's random state": np.random.get_state()[1].tolist(),  # noqa: NPY002
-        "environment": {k: v for k, v in os.environ.items() if not k.startswith("TORCHINDUCTOR")},
+        "environment": dict(os.environ),
         "working directory": os.getcwd(),  # noqa: PTH109
         "warning filters": list(map(repr, warnings.filters)),
         "recursion limit": sys.getrecursionlimit(),
