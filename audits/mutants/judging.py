@@ -176,7 +176,8 @@ def wanted(mutant: Mutant, backend: str) -> Wanted:
         many_steps = check.startswith("test_training.py")  # hundreds, although one shows the bug
         if many_steps and (chapters, backend) != (kinds.OPTIMIZER, "numpy"):
             return False
-        return setting in {"", *SETTINGS, *SINGLE}
+        pairs = chapters == kinds.SHAPES and setting.startswith("design-")
+        return pairs or setting in {"", *SETTINGS, *SINGLE}
 
     def a_part(check: str, setting: str) -> bool:
         if not check.startswith(chapters):
@@ -189,7 +190,8 @@ def wanted(mutant: Mutant, backend: str) -> Wanted:
             return setting in SINGLE
         if chapters in (kinds.LIFE, kinds.LONG_TEXTS, kinds.SHAPES):
             long = {f"{case.name}-float64" for case in (LONG, LONGER)}
-            return setting in {"gpt2-float64", "original-float64", "", *long}
+            pairs = chapters == kinds.SHAPES and setting.startswith("design-")
+            return pairs or setting in {"gpt2-float64", "original-float64", "", *long}
         usual = {"", *SETTINGS, "gpt2-float32"} - {"nanogpt-float64", f"{LONG.name}-float64"}
         return setting in ({"", "gpt2-float64"} if many else usual)
 

@@ -16,8 +16,10 @@ SHAPES = ("test_shapes",)
 DROPPING = (
     *("test_optimizers.py::test_sgd", "test_optimizers.py::test_a_batch_in_parts"),
     *("test_life.py::test_only_training", "test_life.py::test_resuming"),
+    "test_life.py::test_two_of_each",
 )
 PROCESSES = ("test_processes",)
+PRECISION = ("test_mixed_precision",)
 LIFE = ("test_life", "test_inputs", "test_shapes.py::test_a_batch")
 OF_THEMES = (*FORWARD, *OPTIMIZER, *DECODING, "test_input_validation", "test_inputs", "test_life")
 """Chapters that test one kind of mutant. Other kinds skip them: a wrong LayerNorm changes every
@@ -25,7 +27,7 @@ optimizer step and every text, which tests neither of them and takes most of the
 CHAPTERS = {
     **{"forward": FORWARD, "optimizer": OPTIMIZER, "decoding": DECODING, "adapter": ADAPTER},
     **{"long_texts": LONG_TEXTS, "counts": COUNTS, "shapes": SHAPES, "life": LIFE},
-    **{"dropping": DROPPING, "processes": PROCESSES},
+    **{"dropping": DROPPING, "processes": PROCESSES, "precision": PRECISION},
 }
 """By the names that entries give them."""
 
