@@ -4,6 +4,7 @@ losses are scripted, so that the tests can trigger every way to stop within mill
 import itertools
 import json
 import math
+import signal
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,16 +15,18 @@ import pytest
 
 from conformance.cases import BASE
 from conformance.truths.by_definition import manifest
-from shared.checkpoints.checkpoint import TrainingRecord
+from shared.checkpoints.checkpoint import TrainingRecord, load_checkpoint
+from shared.checkpoints.directories import checkpoints_by_step
 from shared.config import RunLimits, TrainConfig
 from shared.errors import RunError
 from shared.processes import World
 from shared.protocol import StepResult, TrainState
+from shared.runs.bands import bands
 from shared.runs.directory import RunDirectory
 from shared.runs.loop import TrainingResult, train
 from shared.runs.metrics import Metrics, append_metrics, keep_metrics, read_metrics, write_metrics
 from shared.runs.progress import ProgressDisplay
-from shared.runs.stopping import StopRequest
+from shared.runs.stopping import SIGNALS, StopRequest, stop_on_signals
 from shared.text.datasets import TokenData
 from shared.text.tokenizers import build_tokenizer
 
@@ -40,11 +43,13 @@ class Scripted:
 
     def __init__(self, **sick: float) -> None:
         self.count, self.sick = 0, sick
+        self.evaluated, self.gathered = 0, 0  # targets, and states
 
     def trainer(self, config: TrainConfig) -> "Scripted":
         return self
 
     def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:
+        self.evaluated += targets.size
         healthy = self.count == 0 and "at_once" not in self.sick
         return VAL[0] if healthy else self.sick.get("val_loss", VAL[self.count])
 
@@ -59,6 +64,7 @@ class Scripted:
         self.count = state.step
 
     def state(self) -> TrainState:
+        self.gathered += 1
         fill = self.sick.get("weight", 1.0) if self.count >= 4 else 1.0
         tensors = {n: np.full(s, fill, np.float32) for n, s in manifest(BASE).items()}
         return TrainState(self.count, tensors, {"m": tensors, "v": tensors})
@@ -92,6 +98,13 @@ def run(
     directory = RunDirectory(path)
     with directory.claim(resume="start" in how, overwrite=overwrite):
         return train(model or Scripted(), data, TOKENIZER, record, directory, **how)
+
+
+def run_in_two(path: Path, model: Scripted, at: int = 4, **how: Any) -> TrainingResult:
+    """The same training, stopped after some steps and resumed."""
+    stop = StopRequest()
+    run(path, model, stop=stop, display=Shown(at, stop.ask), **how)
+    return run(path, model, start=model.state(), **how)
 
 
 def saved(path: Path) -> list[int]:
@@ -133,16 +146,85 @@ STOPS = {
 }
 
 
+@pytest.mark.parametrize("begun", [0, 1])
 @pytest.mark.parametrize(("limits", "asked", "last", "reason"), STOPS.values(), ids=STOPS)
-def test_stops(tmp_path: Path, limits: RunLimits, asked: int, last: int, reason: str) -> None:
+def test_stops(
+    tmp_path: Path, limits: RunLimits, asked: int, last: int, reason: str, begun: int
+) -> None:
     """The step that reaches a limit, or is asked to stop, is finished and saved, and is the last. A
-    training that reaches its end was not stopped."""
-    stop = StopRequest()
-    result = run(tmp_path, limits=limits, stop=stop, display=Shown(asked, stop.ask))
+    training that reaches its end was not stopped. The same if it is resumed after one step."""
+    model, stop, how = Scripted(), StopRequest(), dict[str, Any]()
+    if begun:
+        run(tmp_path, model, world=World(most=lambda seconds, _: (seconds, 1.0)))
+        how, last = {"start": model.state()}, max(last, begun + 1)
+    if not asked:
+        stop.ask()
+    result = run(tmp_path, model, limits=limits, stop=stop, display=Shown(asked, stop.ask), **how)
     assert (result.stopped, result.last.step) == (last < 6, last)
     assert reason in result.reason
     assert bool(reason) == bool(result.reason)
     assert saved(tmp_path)[-1] == int(result.checkpoint.name) == last
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signals_are_requests_while_a_training_lasts(number: int) -> None:
+    """Afterwards, the caller's own handler is back."""
+
+    def own(*_: Any) -> None:
+        pytest.fail("called during a training")
+
+    before = signal.signal(number, own)
+    try:
+        with stop_on_signals(announce=False) as stop:
+            assert not stop
+            signal.raise_signal(number)
+            assert stop
+        assert signal.getsignal(number) is own
+    finally:
+        signal.signal(number, before)
+
+
+# What another process finds out, the limits of this one, and the reason.
+OTHERS = {
+    "asked": (lambda seconds, asked: (seconds, 1.0), RunLimits(), ""),
+    "late": (lambda seconds, asked: (9.0, asked), RunLimits(max_seconds=9.0), "max-seconds"),
+}
+
+
+@pytest.mark.parametrize(("most", "limits", "reason"), OTHERS.values(), ids=OTHERS)
+@pytest.mark.parametrize("rank", [0, 1])
+def test_processes_stop_together(
+    tmp_path: Path, rank: int, most: Callable, limits: RunLimits, reason: str
+) -> None:
+    """All gather the state, of which each may keep a part. Only process 0 writes."""
+    model, world = Scripted(), World(rank, 2, most)
+    result = run(tmp_path, model, limits=limits, world=world)
+    assert (result.stopped, result.last.step, model.gathered) == (True, 1, 1)
+    assert reason in result.reason
+    assert saved(tmp_path) == [1] * (rank == 0)
+    assert (tmp_path / "metrics.jsonl").exists() == (rank == 0)
+
+
+@pytest.mark.parametrize(("windows", "targets"), [(None, 44), (2, 22)])
+def test_validation_on_some_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, windows: int | None, targets: int
+) -> None:
+    """Every time, resumed or not. Bands are of losses on all of them, that this training found."""
+    monkeypatch.setattr("shared.runs.loop.find_band", lambda *_: "a band")
+    data = replace(DATA, val=np.arange(45) % 37)  # four windows
+    how: dict[str, Any] = {"data": data, "limits": RunLimits(eval_windows=windows)}
+    one, two = Scripted(), Scripted()
+    results = [run(tmp_path / "one", one, **how), run_in_two(tmp_path / "two", two, **how)]
+    assert one.evaluated == two.evaluated == 4 * targets
+    assert [result.band for result in results] == [None if windows else "a band"] * 2
+    assert run(tmp_path / "one", start=one.state(), **how).band is None
+
+
+def test_bands_hold_the_seeds_they_were_measured_with() -> None:
+    """At every step, all twenty or nineteen of them: one is an outlier before any training."""
+    for band in bands():
+        for step, losses in band.val_losses.items():
+            assert sum(band.inside(step, loss) for loss in losses) >= 19, (band.preset, step)
 
 
 def test_a_finished_run_goes_on_to_itself(tmp_path: Path) -> None:
@@ -170,8 +252,30 @@ def test_the_newest_checkpoints_and_the_best_are_kept(
 ) -> None:
     """Step 3 is the best, provided it is evaluated and saved."""
     config = replace(CONFIG, eval_interval=of_eval, checkpoint_interval=of_checkpoints)
-    run(tmp_path, config=config, limits=RunLimits(keep_checkpoints=keep))
-    assert saved(tmp_path) == kept
+    limits = RunLimits(keep_checkpoints=keep)
+    run(tmp_path / "whole", config=config, limits=limits)
+    run_in_two(tmp_path / "in two", Scripted(), config=config, limits=limits)
+    assert saved(tmp_path / "whole") == saved(tmp_path / "in two") == kept
+
+
+def test_a_crash_while_a_checkpoint_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every checkpoint there is can be loaded; the next to write removes what is left of others."""
+
+    def crash(path: Path, **_: Any) -> None:
+        next(path.iterdir()).unlink()
+        raise KeyboardInterrupt
+
+    model = Scripted()
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", crash)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, model, limits=RunLimits(keep_checkpoints=1))
+    complete = checkpoints_by_step(tmp_path / "checkpoints")
+    assert [load_checkpoint(path).training.step for path in complete.values()] == [6]
+    run(tmp_path, start=model.state())
+    assert saved(tmp_path) == [6]
 
 
 SICK = {"loss": (math.nan, 4), "grad_norm": (math.inf, 4), "val_loss": (-math.inf, 2)}
