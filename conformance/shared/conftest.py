@@ -7,34 +7,28 @@ from typing import Any
 
 import pytest
 
-Version = tuple[int, int, int]
-
-
-def version(status: os.stat_result) -> Version:
-    """A file and its content, as far as a program can tell without reading it."""
-    return status.st_ino, status.st_size, status.st_mtime_ns
-
 
 @pytest.fixture(autouse=True)
-def forced(monkeypatch: pytest.MonkeyPatch) -> set[Version]:
-    """Record what is forced to disk, without waiting for it. In every test, whatever gets its final
-    name must have been, with all files in it and, if it is a checkpoint, the metrics of its run."""
-    versions: set[Version] = set()
+def forced(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], bool]:
+    """Whether a file was forced to disk as it is now; no test waits for that. Whatever gets its
+    final name must have been, with all files in it and, of a checkpoint, the metrics of its run."""
+    versions: set[tuple[int, ...]] = set()
 
-    def checked(rename: Callable[[Path, Path], Path]) -> Callable[[Path, Path], Path]:
-        def renamed(self: Path, target: Path) -> Path:
-            if ".tmp-" in self.name or self.name.endswith(".partial"):
-                for file in (self, *self.rglob("*"), self.parent.parent / "metrics.jsonl"):
-                    was_forced = not file.exists() or version(file.stat()) in versions
-                    assert was_forced, f"a power cut after the rename to {target} would lose {file}"
-            return rename(self, target)
+    def version(file: Path | int) -> tuple[int, ...]:
+        status = os.stat(file)  # noqa: PTH116 (a descriptor)
+        return status.st_ino, status.st_size, status.st_mtime_ns
 
-        return renamed
+    def rename(function: Callable[[Path, Path], Path], old: Path, new: Path) -> Path:
+        if ".tmp-" in old.name or old.name.endswith(".partial"):
+            for file in (old, *old.rglob("*"), old.parent.parent / "metrics.jsonl"):
+                assert not file.exists() or version(file) in versions, f"not on disk: {file}"
+        return function(old, new)
 
-    monkeypatch.setattr("os.fsync", lambda file: versions.add(version(os.fstat(file))))
+    monkeypatch.setattr("os.fsync", lambda file: versions.add(version(file)))
     for name in ("rename", "replace"):
-        monkeypatch.setattr(Path, name, checked(getattr(Path, name)))
-    return versions
+        was = getattr(Path, name)
+        monkeypatch.setattr(Path, name, lambda old, new, was=was: rename(was, old, new))
+    return lambda file: version(file) in versions
 
 
 @pytest.fixture(autouse=True)
