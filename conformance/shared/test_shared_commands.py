@@ -80,7 +80,7 @@ PERPLEXITIES = {
 }
 
 
-@pytest.mark.parametrize(("kind", "shown"), PERPLEXITIES.items())
+@pytest.mark.parametrize(("kind", "shown"), PERPLEXITIES.items(), ids=PERPLEXITIES)
 def test_perplexity(tmp_path: Path, capsys: Captured, kind: str, shown: str) -> None:
     """Of a model that knows nothing. The first token is not predicted, nor are its bytes."""
     text, tokenizer = "é" + "€" * 16, build_tokenizer(kind, "é€")
