@@ -29,10 +29,13 @@ def text(tmp_path: Path) -> str:
     return str(tmp_path / "text")
 
 
-def begin(text: str, checkpoint: Checkpoint | None = None, **run: Any) -> Preparation:
-    model = ModelOptions(block_size=8, n_layer=1, n_head=2, n_embd=4)
-    options = RunOptions(Path("runs/x"), dtype="float64", **run)
-    return prepare("jax", TrainOptions(options, DataOptions(text), model, TRAIN), checkpoint)
+def begin(
+    text: str, checkpoint: Any = None, train: TrainConfig = TRAIN, model: Any = (), **run: Any
+) -> Preparation:
+    sizes = {"block_size": 8, "n_layer": 1, "n_head": 2, "n_embd": 4} | dict(model)
+    options = RunOptions(Path("runs/x"), **{"dtype": "float64"} | run)
+    asked = TrainOptions(options, DataOptions(text), ModelOptions(**sizes), train)
+    return prepare("jax", asked, checkpoint)
 
 
 def saved(path: Path, ready: Preparation, step: int = 30, **changes: Any) -> Checkpoint:
@@ -107,12 +110,15 @@ def test_a_resumed_command_line(text: str, tmp_path: Path) -> None:
 
 
 def test_fine_tuning(text: str, tmp_path: Path) -> None:
-    """Weights, model and tokenizer from the checkpoint; a new optimizer; a text it can encode."""
+    """Weights, model and tokenizer from the checkpoint; a text it can encode. Of the options of the
+    model, only dropout counts; those of the training all do."""
     checkpoint = saved(tmp_path / "c", begin(text))
     Path(text).write_text("not\n" * 30)
-    ready = begin(text, checkpoint, init_from=tmp_path / "c")
+    train, model = replace(TRAIN, optimizer="sgd", seed=5), {"dropout": 0.25, "n_layer": 5}
+    ready = begin(text, checkpoint, train, model, init_from=tmp_path / "c", dtype="float32")
     same_tensors(dict(ready.weights), checkpoint.weights)
-    assert (ready.config, ready.start, ready.record.step) == (CONFIG, None, 0)
+    assert (ready.config, ready.start) == (replace(CONFIG, dropout=0.25), None)
+    assert (ready.record.step, ready.record.train, ready.record.dtype) == (0, train, "float32")
     assert ready.data.val.tolist() == checkpoint.tokenizer.encode("not\n" * 3).tolist()
     origin = (str(tmp_path / "c"), content_hash(checkpoint.weights, {}))
     assert (ready.record.init_from, ready.record.init_from_sha256) == origin

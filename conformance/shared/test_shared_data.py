@@ -14,6 +14,7 @@ from shared.text import datasets
 from shared.text.datasets import Dataset, batch, encode_dataset, fit_tokenizer, load_dataset
 from shared.text.playlets import generate
 from shared.text.tokenizers import build_tokenizer
+from shared.text.utf8 import Utf8
 
 # Texts
 
@@ -43,6 +44,8 @@ def test_a_file_is_taken_as_it_stands(tmp_path: Path) -> None:
         *((b"", "is empty"), (b"\xef\xbb\xbf", "is empty")),
         (b"caf\xe9 au lait", "is not UTF-8: byte 0xe9 at offset 3"),
         (b"\xef\xbb\xbfab\xff", "byte 0xff at offset 5"),
+        (b"abc\xe2\x82", "byte 0xe2 at offset 3"),  # it ends in the middle of a character
+        (b"long text\xe2\x82\xff", "byte 0xe2 at offset 9"),
     ):
         path.write_bytes(wrong)
         with pytest.raises(DatasetError, match=f"{path} .*{message}"):
@@ -104,13 +107,14 @@ def test_playlets() -> None:
 
 
 def of(text: str, floor: float | None = None) -> Dataset:
-    return Dataset("a test", text, 9 * len(text) // 10, "", floor, "")
+    """A text as from a file."""
+    return Dataset("a test", Utf8(text.encode()), 9 * len(text) // 10, "", floor, "")
 
 
 def test_what_a_tokenizer_is_made_of() -> None:
     """Characters from the whole text; words and merges from the part for training alone."""
     dataset = of("low " * 20 + "new wet")
-    assert dataset.parts[1] == "w new wet"
+    assert tuple(map(str, dataset.parts)) == ("low " * 19 + "lo", "w new wet")
     assert fit_tokenizer(dataset, "char").vocab_size == len(set("low new wet"))
     assert fit_tokenizer(dataset, "word").unknown_words("low new wet") == {"new": 1, "wet": 1}
     assert fit_tokenizer(dataset, "word", 2).vocab_size == 2

@@ -4,10 +4,12 @@ losses are scripted, so that the tests can trigger every way to stop within mill
 import itertools
 import json
 import math
+import signal
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -15,15 +17,17 @@ import pytest
 from conformance.cases import BASE
 from conformance.truths.by_definition import manifest
 from shared.checkpoints.checkpoint import TrainingRecord
+from shared.checkpoints.directories import checkpoints_by_step
 from shared.config import RunLimits, TrainConfig
 from shared.errors import RunError
 from shared.processes import World
 from shared.protocol import StepResult, TrainState
+from shared.runs.bands import bands
 from shared.runs.directory import RunDirectory
 from shared.runs.loop import TrainingResult, train
 from shared.runs.metrics import Metrics, append_metrics, keep_metrics, read_metrics, write_metrics
 from shared.runs.progress import ProgressDisplay
-from shared.runs.stopping import StopRequest
+from shared.runs.stopping import SIGNALS, StopRequest, stop_on_signals
 from shared.text.datasets import TokenData
 from shared.text.tokenizers import build_tokenizer
 
@@ -40,11 +44,13 @@ class Scripted:
 
     def __init__(self, **sick: float) -> None:
         self.count, self.sick = 0, sick
+        self.evaluated, self.gathered = 0, 0  # targets, and states
 
     def trainer(self, config: TrainConfig) -> "Scripted":
         return self
 
     def loss(self, tokens: np.ndarray, targets: np.ndarray) -> float:
+        self.evaluated += targets.size
         healthy = self.count == 0 and "at_once" not in self.sick
         return VAL[0] if healthy else self.sick.get("val_loss", VAL[self.count])
 
@@ -59,6 +65,7 @@ class Scripted:
         self.count = state.step
 
     def state(self) -> TrainState:
+        self.gathered += 1
         fill = self.sick.get("weight", 1.0) if self.count >= 4 else 1.0
         tensors = {n: np.full(s, fill, np.float32) for n, s in manifest(BASE).items()}
         return TrainState(self.count, tensors, {"m": tensors, "v": tensors})
@@ -92,6 +99,13 @@ def run(
     directory = RunDirectory(path)
     with directory.claim(resume="start" in how, overwrite=overwrite):
         return train(model or Scripted(), data, TOKENIZER, record, directory, **how)
+
+
+def run_in_two(path: Path, model: Scripted, at: int = 4, **how: Any) -> TrainingResult:
+    """The same training, stopped after some steps and resumed."""
+    stop = StopRequest()
+    run(path, model, stop=stop, display=Shown(at, stop.ask), **how)
+    return run(path, model, start=model.state(), **how)
 
 
 def saved(path: Path) -> list[int]:
@@ -136,13 +150,63 @@ STOPS = {
 @pytest.mark.parametrize(("limits", "asked", "last", "reason"), STOPS.values(), ids=STOPS)
 def test_stops(tmp_path: Path, limits: RunLimits, asked: int, last: int, reason: str) -> None:
     """The step that reaches a limit, or is asked to stop, is finished and saved, and is the last. A
-    training that reaches its end was not stopped."""
+    training that reaches its end was not stopped. Limits are the same if it is resumed."""
     stop = StopRequest()
     result = run(tmp_path, limits=limits, stop=stop, display=Shown(asked, stop.ask))
     assert (result.stopped, result.last.step) == (last < 6, last)
     assert reason in result.reason
     assert bool(reason) == bool(result.reason)
     assert saved(tmp_path)[-1] == int(result.checkpoint.name) == last
+    if asked < 0:
+        resumed = run_in_two(tmp_path / "in two", Scripted(), at=1, limits=limits)
+        assert (resumed.last.step, resumed.reason) == (max(last, 2), result.reason)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_is_a_request_while_a_training_lasts(number: int) -> None:
+    """Afterwards, the caller's own handler is back."""
+    before = signal.signal(number, pytest.fail)
+    try:
+        with stop_on_signals(announce=False) as stop:
+            signal.raise_signal(number)
+        assert stop
+        assert signal.getsignal(number) is pytest.fail
+    finally:
+        signal.signal(number, before)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("late", [None, 9.0])
+def test_processes_stop_together(tmp_path: Path, rank: int, late: float | None) -> None:
+    """If another one was asked to, or its time is over. All gather the state, of which each may
+    keep a part; only process 0 writes."""
+    world = World(rank, 2, lambda seconds, asked: (late, asked) if late else (seconds, 1.0))
+    model = Scripted()
+    result = run(tmp_path, model, limits=RunLimits(late), world=world)
+    assert (result.last.step, bool(result.reason), model.gathered) == (1, bool(late), 1)
+    assert saved(tmp_path) == [1] * (rank == 0)
+    assert (tmp_path / "metrics.jsonl").exists() == (rank == 0)
+
+
+@pytest.mark.parametrize("windows", [None, 2])
+def test_some_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, windows: Any) -> None:
+    """Whenever it is evaluated. A band is of losses on all four of them, and of a step done now."""
+    monkeypatch.setattr("shared.runs.loop.find_band", lambda *_: "a band")
+    how = {"data": replace(DATA, val=np.arange(45) % 37), "limits": RunLimits(eval_windows=windows)}
+    models = Scripted(), Scripted()
+    results = run(tmp_path / "1", models[0], **how), run_in_two(tmp_path / "2", models[1], **how)
+    for model, result in zip(models, results, strict=True):
+        assert model.evaluated == 4 * 11 * (windows or 4), "at steps 0, 2, 4 and 6"
+        assert result.band == (None if windows else "a band")
+    assert run(tmp_path / "1", start=models[0].state(), **how).band is None
+
+
+def test_bands_hold_the_seeds_they_were_measured_with() -> None:
+    """At every step, all or all but one, as 3 standard deviations should. (One is an outlier.)"""
+    for band in bands():
+        for step, losses in band.val_losses.items():
+            inside = sum(band.inside(step, loss) for loss in losses)
+            assert inside >= band.seeds - 1, (band.preset, step)
 
 
 def test_a_finished_run_goes_on_to_itself(tmp_path: Path) -> None:
@@ -170,8 +234,22 @@ def test_the_newest_checkpoints_and_the_best_are_kept(
 ) -> None:
     """Step 3 is the best, provided it is evaluated and saved."""
     config = replace(CONFIG, eval_interval=of_eval, checkpoint_interval=of_checkpoints)
-    run(tmp_path, config=config, limits=RunLimits(keep_checkpoints=keep))
-    assert saved(tmp_path) == kept
+    limits = RunLimits(keep_checkpoints=keep)
+    run(tmp_path / "whole", config=config, limits=limits)
+    run_in_two(tmp_path / "in two", Scripted(), config=config, limits=limits)
+    assert saved(tmp_path / "whole") == saved(tmp_path / "in two") == kept
+
+
+def test_a_crash_while_one_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before any of its files, its name was: it is no checkpoint, and goes when the run goes on."""
+    model = Scripted()
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, model, limits=RunLimits(keep_checkpoints=1))
+    assert list(checkpoints_by_step(tmp_path / "checkpoints")) == [6]
+    run(tmp_path, start=model.state())
+    assert saved(tmp_path) == [6]
 
 
 SICK = {"loss": (math.nan, 4), "grad_norm": (math.inf, 4), "val_loss": (-math.inf, 2)}

@@ -104,29 +104,6 @@ def test_a_link_stays_one_and_is_followed_and_what_is_no_checkpoint_stays(tmp_pa
             save(path)
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc")
-def test_every_file_is_forced_to_disk_before_the_rename(tmp_path, monkeypatch):
-    events = []
-    fsync, rename = os.fsync, Path.rename
-
-    def traced_fsync(descriptor):
-        events.append(Path(f"/proc/self/fd/{descriptor}").resolve().name)
-        fsync(descriptor)
-
-    def traced_rename(self, target):
-        events.append("rename")
-        return rename(self, target)
-
-    monkeypatch.setattr(os, "fsync", traced_fsync)
-    monkeypatch.setattr(Path, "rename", traced_rename)
-    save(tmp_path / "000500")
-    files = set(listing(tmp_path / "000500"))
-    *synced, directory, renamed, parent = events
-    assert set(synced) == files
-    assert directory.startswith(".000500.tmp-")
-    assert (renamed, parent) == ("rename", tmp_path.name)
-
-
 # Missing or hostile
 
 

@@ -6,6 +6,7 @@ import shutil
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from shared.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from shared.checkpoints.directories import checkpoint_path, clean_leftovers, newest_checkpoint
 from shared.errors import CheckpointError
 from shared.layout import init_weights
-from shared.text.tokenizers import build_tokenizer
+from shared.text.tokenizers import Tokenizer, build_tokenizer
 
 TIED = replace(BASE, tie_weights=True)
 
@@ -40,6 +41,9 @@ def test_gpt2_from_the_hub(tmp_path: Path, prefix: str) -> None:
     assert (loaded.config, loaded.dtype) == (TIED, "float32")
     assert (loaded.tokenizer, loaded.training, loaded.moments) == (None, None, None)
     same_tensors(loaded.weights, weights)
+    deep, mask = replace(TIED, n_layer=12), stored[f"{prefix}h.1.attn.bias"]
+    masked = draw(deep) | {f"{prefix}h.{i}.attn.bias": mask for i in range(12)}
+    same_tensors(load_checkpoint(hub(tmp_path / "deep", deep, masked)).weights, draw(deep))
     double = {name: value.astype(np.float64) for name, value in weights.items()}
     same_tensors(load_checkpoint(hub(tmp_path / "double", TIED, double)).weights, double)
     twice = stored | {"lm_head.weight": weights["transformer.wte.weight"].copy()}
@@ -158,6 +162,7 @@ def test_the_tokenizers_and_the_end_of_a_text(tmp_path: Path) -> None:
     ):
         (path / "generation_config.json").write_text(json.dumps(generation))
         tokenizer = load_checkpoint(path).tokenizer
+        assert Tokenizer.load(path / "tokenizer.json").vocab_size == 3, "the two share something"
         save_checkpoint(tmp_path / "tuned", TIED, draw(TIED), tokenizer=tokenizer)
         for found in (tokenizer, load_checkpoint(tmp_path / "tuned").tokenizer):
             assert found is not None, "the second: as after fine-tuning"
@@ -191,6 +196,38 @@ def test_the_tokenizers_and_the_end_of_a_text(tmp_path: Path) -> None:
     (path / "merges.txt").unlink()
     with pytest.raises(CheckpointError, match=r"is missing; vocab\.json and merges\.txt need each"):
         load_checkpoint(path)
+
+
+END = "<|endoftext|>"
+ADDED = {"<user>": 258, "<bot>": 259, END: 260}
+TWO = {"pad_token": {"content": "<bot>"}, "additional_special_tokens": ["<user>"]}
+# What a file names, the first token of a text and the last, the special ones, and what is told.
+SPECIAL: list[tuple[Any, ...]] = [
+    ({}, [None, 260], [END], [None, END]),
+    ({}, [259, 7], [END], [None, None]),
+    (TWO, [258, [260, 259]], list(ADDED), ["<user>", "<bot>"]),
+]
+
+
+@pytest.mark.parametrize("file", ["special_tokens_map.json", "tokenizer_config.json"])
+@pytest.mark.parametrize("case", SPECIAL)
+def test_added_and_special_tokens(tmp_path: Path, file: str, case: tuple[Any, ...]) -> None:
+    """Added tokens have the ids that their file says, in any order, and are special if one of two
+    files says so; <|endoftext|> always is. All of this outlives saving, and is told to others."""
+    large, (named, (first, last), special, told) = replace(TIED, vocab_size=261), case
+    path = hub(tmp_path / "gpt2", large, draw(large), bos_token_id=first, eos_token_id=last)
+    bpe = build_tokenizer("bpe", "low lower", 258)
+    library.Tokenizer.from_str(bpe.to_json()).model.save(str(path))
+    (path / "added_tokens.json").write_text(json.dumps(ADDED))
+    (path / file).write_text(json.dumps(named))
+    read = load_checkpoint(path).tokenizer
+    save_checkpoint(tmp_path / "ours", large, draw(large), tokenizer=read)
+    for tokenizer in (read, load_checkpoint(tmp_path / "ours").tokenizer):
+        assert tokenizer.special_tokens == {ADDED[token]: token for token in special}
+        assert [tokenizer.decode([i]) for i in ADDED.values()] == list(ADDED)
+    table = json.loads((tmp_path / "ours" / "tokenizer_config.json").read_text())
+    kind = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 11}
+    assert table == kind | dict(zip(("bos_token", "eos_token"), told, strict=True))
 
 
 def test_a_checkpoint_of_ours_that_another_program_saved(tmp_path: Path) -> None:

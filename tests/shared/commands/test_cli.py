@@ -12,7 +12,7 @@ import pytest
 
 from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
 from shared.commands.options import TrainOptions, parse_train, program
-from shared.commands.sample import SEPARATOR, sample_main
+from shared.commands.sample import sample_main
 from shared.commands.train import train_main
 from shared.config import GPTConfig, SampleConfig, TrainConfig, load_preset
 from shared.layout import init_weights
@@ -20,7 +20,7 @@ from shared.protocol import BACKENDS
 from shared.runs.metrics import read_metrics
 from shared.sources import ROOT
 from shared.text.tokenizers import build_tokenizer
-from tests.command_line import SMALL, error_of, run_python, start
+from tests.command_line import SMALL, TEXT, cells_of, error_of, run_python, start
 
 
 def options_of(*argv: str) -> TrainOptions:
@@ -148,38 +148,34 @@ def test_a_damaged_checkpoint_is_not_the_end(capsys, text, main, options):
 # The output
 
 
-def test_training_speaks_on_standard_error_only(capsys, text):
-    assert train_main("numpy", [*SMALL, "--dataset", text, "--out", "run"]) == 0
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    for part in (
-        f"text file: {text}",
-        "parameters: n_layer 1",
-        "numpy on cpu in float32: 6 steps of 2 × 8 tokens to run",
-        "step 0/6  val ",
-        "step 6/6  loss ",
-        "bits per byte",
-        "saved run/checkpoints/000006; curves in run/loss.png",
-        "python -m impls.numpy.sample --run run",
-    ):
-        assert part in shown.err
-    for absent in ("\x1b", "before", "weights   "):
-        assert absent not in shown.err
-    assert max(len(line) for line in shown.err.splitlines()) < 200
-
-
-def test_standard_output_is_prompt_and_text(capsys, trained):
-    """Sample i is that of seed + i in every call."""
-    options = ["--run", str(trained), "--prompt", "ROMEO:\n", "--max-new-tokens", "12"]
-    assert sample_main("numpy", [*options, "--seed", "3"]) == 0
+def test_the_table_is_printed_instead_of_a_text(capsys, trained) -> None:
+    """test_shared_sampling.py in the suite checks its numbers."""
+    options = ["--run", str(trained), "--prompt", "ROMEO:", "--seed", "3"]
+    assert sample_main("numpy", [*options, "--top", "4"]) == 0
     shown = capsys.readouterr()
     assert shown.err == ""
-    assert shown.out.startswith("ROMEO:\n")
-    assert len(shown.out) == len("ROMEO:\n") + 12 + len("\n")
-    assert sample_main("numpy", [*options, "--seed", "2", "--num-samples", "2"]) == 0
-    first, second = capsys.readouterr().out.split(f"{SEPARATOR}\n")
-    assert second == shown.out
-    assert first != second
+    rows = cells_of(shown.out)
+    assert [row[0] for row in rows] == ["1", "2", "3", "4"]
+    assert len(rows[0]) == 5, "nothing was asked for that changes the probabilities"
+    p = [float(row[3]) for row in rows]
+    assert p == sorted(p, reverse=True)
+    rest = re.search(rf"the other {len(set(TEXT)) - 4} tokens together: (0\.\d{{4}})", shown.out)
+    assert rest
+    assert sum(p) + float(rest[1]) == pytest.approx(1, abs=5e-4)
+    assert sample_main("numpy", [*options, "--max-new-tokens", "1"]) == 0
+    written = capsys.readouterr().out.removeprefix("ROMEO:")[0]
+    seen = {" ": "␣", "\n": "\\n", "\t": "\\t"}.get(written, written)
+    assert f"written with --seed 3: {seen}, for u" in shown.out
+
+
+def test_both_probabilities_are_shown_where_they_differ(capsys, trained) -> None:
+    options = ["--run", str(trained), "--top", "5", "--top-k", "2", "--temperature", "0.5"]
+    assert sample_main("numpy", options) == 0
+    rows = cells_of(capsys.readouterr().out)
+    p, drawn = ([float(row[column]) for row in rows] for column in (3, 4))
+    assert drawn[0] + drawn[1] == pytest.approx(1, abs=2e-4)
+    assert drawn[0] / drawn[1] == pytest.approx((p[0] / p[1]) ** 2, rel=0.01)
+    assert [row[4] for row in rows[2:]] == ["0", "0", "0"]
 
 
 def test_a_prompt_longer_than_the_window_is_used_from_its_end(capsys, trained):

@@ -61,9 +61,6 @@ def test_a_text_ends_where_it_did(gpt2: Path, capsys: pytest.CaptureFixture[str]
     assert sample_main("numpy", ["--run", "gpt2", *GREEDY, "--ignore-eos"]) == 0
     assert len(capsys.readouterr().out) > len(texts[0])
     assert (after.begin_of_text, after.end_of_text) == (270, before.end_of_text)
-    assert after.special_tokens == {270: END}
-    named = json.loads(Path("exported/tokenizer_config.json").read_text())
-    assert (named["bos_token"], named["eos_token"]) == (END, END)
     assert sample_main("numpy", ["--run", "gpt2", *GREEDY[2:], "--prompt", f"A{END}"]) == 0
     assert f"note: '{END}' in the prompt is text here, no special token" in capsys.readouterr().err
 

@@ -1,14 +1,12 @@
 """Fine-tuning: `train --init-from` begins with the weights of any checkpoint, on another text."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from shared.checkpoints.checkpoint import load_checkpoint, newest_checkpoint
 from shared.commands.train import train_main
-from shared.config import load_preset
 from shared.protocol import load_backend
 from shared.runs.loop import evaluate
 from shared.runs.metrics import read_metrics
@@ -50,21 +48,6 @@ def test_it_begins_with_the_weights_of_a_run_and_is_resumed(capsys, trained, oth
     assert "weights   those of" not in shown
     record = load_checkpoint(newest_checkpoint("tuned")).training
     assert (record.step, record.backend, record.init_from) == (24, "numpy", str(trained))
-
-
-def test_model_and_tokenizer_are_the_checkpoints_the_training_is_new(trained, other) -> None:
-    options = ["--init-from", str(trained), "--dataset", other, "--preset", "numpy-course-bpe"]
-    options += ["--n-layer", "1", "--block-size", "8", "--tokenizer", "char"]  # as they are
-    options += ["--steps", "2", "--seed", "5", "--dtype", "float64", "--dropout", "0.1"]
-    assert train_main("numpy", [*options, "--out", "tuned"]) == 0
-    before, after = (load_checkpoint(newest_checkpoint(run)) for run in (trained, "tuned"))
-    assert after.config == replace(before.config, dropout=0.1), "which is of training"
-    assert after.tokenizer.to_json() == before.tokenizer.to_json()
-    assert after.training.train == replace(load_preset("numpy-course-bpe").train, steps=2, seed=5)
-    assert (before.dtype, after.dtype) == ("float32", "float64")
-    assert set(before.moments) == {"m", "v"}
-    assert after.moments == {}, "a fresh optimizer, of the preset's kind: SGD"
-    assert before.training.init_from is None
 
 
 def test_words_that_are_not_known_are_counted(capsys, trained: Path) -> None:

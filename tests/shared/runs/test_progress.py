@@ -73,8 +73,10 @@ def test_the_plot_is_replaced_as_a_whole(tmp_path):
 
 
 def test_baselines_are_drawn_by_name(figures):
-    plot_losses(Path("x.png"), [Metrics(0, None, 4.0)], baselines={"bigram": 2.5, "floor": 1.0})
-    _, bigram, floor = figures[0].axes[0].lines
+    rows = [Metrics(0, None, 4.0), Metrics(1, None, 3.0), Metrics(2, None, 3.5)]
+    plot_losses(Path("x.png"), rows, baselines={"bigram": 2.5, "floor": 1.0})
+    validation, bigram, floor = figures[0].axes[0].lines
+    assert validation.get_label() == "validation (best 3.0000)"
     assert (bigram.get_label(), floor.get_label()) == ("bigram (2.5000)", "floor (1.0000)")
     assert bigram.get_linestyle() != floor.get_linestyle()
 
