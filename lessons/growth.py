@@ -1,8 +1,7 @@
 """How a training step grows with the sizes of a model: python -m lessons.growth
 
-One size at a time is halved twice and doubled twice; all others stay those of the preset. Time is
-compared with the floating-point operations of the matrix products, and memory with the number of
-activations. Run nothing else meanwhile.
+Each size in turn is halved twice and doubled twice. Time is compared with the operations of the
+matrix products, and memory with the number of activations. Run nothing else meanwhile.
 """
 
 import sys

@@ -54,8 +54,6 @@ class Result:
     """The best possible loss, in nats per token; None if unknown."""
     seconds: float
     """The whole training, with imports, data, tokenizer, evaluations and checkpoints."""
-    tokens_per_second: float
-    """Median over the steps."""
     sample: str
     """The first line that the trained model writes."""
 

@@ -1,6 +1,5 @@
 """Train one preset in one backend, as its command line does, and measure the result."""
 
-import statistics
 import time
 from pathlib import Path
 
@@ -52,9 +51,6 @@ def train_preset(preset: str, backend: str, dataset: str, run: Path) -> Result:
         bigram=mean_loss(log_frequencies(train), val),
         floor=data.floor,
         seconds=seconds,
-        tokens_per_second=statistics.median(
-            row.tokens_per_second for row in rows if row.tokens_per_second is not None
-        ),
         sample=first_line(model, tokenizer),
     )
 

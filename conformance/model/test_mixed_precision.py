@@ -1,8 +1,4 @@
-"""Mixed precision, where a backend has it: products in bfloat16, weights and losses in float32.
-
-`--backend torch@bf16` judges it as closely as bfloat16 allows. This is the part that every run of
-the suite includes.
-"""
+"""What every run of the suite asks of mixed precision. `--backend torch@bf16` asks for more."""
 
 import numpy as np
 import pytest

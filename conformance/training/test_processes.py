@@ -56,9 +56,8 @@ def trajectory(backend: Backend, case: Case) -> dict[str, np.ndarray]:
 def test_many_processes_train_as_one(
     subject: Subject, size: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Fifty steps with dropout, in float64: every loss and norm, all weights and moments. And
-    losses and norms in float32. Of three, one fails in the end, and all must stop. (Three of JAX's
-    only with --large: they take half a minute, and XLA divides the rows for any number.)"""
+    """Fifty steps in float64: losses, norms, weights, moments; some in float32. Of three, one fails
+    in the end: all must stop. (Three of JAX only with --large: half a minute, and XLA divides rows.)"""
     if subject.backend.name == "jax" and size == 3 and not request.config.getoption("--large"):
         return
     file, judge = tmp_path / "found.npz", subject.judge

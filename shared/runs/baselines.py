@@ -7,8 +7,7 @@ from jaxtyping import Integer
 
 from shared.text.datasets import TokenData
 
-MOST_TOKENS = 10_000_000
-"""Of a longer training text, no pairs are counted: that takes a second for this many."""
+MOST_TOKENS = 10_000_000  # counting the pairs of so many takes a second
 
 
 def baselines(data: TokenData, vocab_size: int) -> dict[str, float]:
