@@ -56,8 +56,8 @@ def trajectory(backend: Backend, case: Case) -> dict[str, np.ndarray]:
 def test_many_processes_train_as_one(
     subject: Subject, size: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Fifty steps in float64: losses, norms, weights, moments; some in float32. Of three, one fails
-    in the end: all must stop. (Three of JAX only with --large: half a minute, and XLA divides rows.)"""
+    """Fifty steps in float64: losses, norms, weights, moments; some in float32. Of three processes,
+    one fails in the end: all must stop. (Three of JAX, half a minute, only with --large.)"""
     if subject.backend.name == "jax" and size == 3 and not request.config.getoption("--large"):
         return
     file, judge = tmp_path / "found.npz", subject.judge
