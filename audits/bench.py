@@ -20,7 +20,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from rich.console import Console
 from threadpoolctl import threadpool_info
 from tyro.conf import FlagCreatePairsOff, arg
@@ -29,7 +28,7 @@ from audits.readme import README, update_readme
 from lessons.alone import in_process
 from lessons.command import PresetName, command
 from lessons.printing import table_of_numbers
-from lessons.profile.measuring import operations
+from lessons.profile.measuring import example, operations
 from shared.commands.options import UsageError
 from shared.commands.terminal import say
 from shared.config import DEFAULT_PRESET, GPTConfig, SampleConfig, TrainConfig, load_preset
@@ -37,7 +36,6 @@ from shared.errors import BackendError, ConfigError
 from shared.files import explained, write_whole
 from shared.layout import init_weights
 from shared.protocol import BACKENDS, load_backend
-from shared.text.datasets import batch
 
 REPEATS = 10
 """Repetitions in a turn. The first one warms the caches and does not count."""
@@ -96,13 +94,6 @@ def nanogpt_work(directory: str, config: GPTConfig, train: TrainConfig) -> Work:
 
     writing = config.block_size - 1, 0.8
     return {"step": step, "writing": lambda: model.generate(ids[None, :1], *writing)}
-
-
-def example(config: GPTConfig, train: TrainConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Random tokens, and a batch of them."""
-    ids = np.random.default_rng(0).integers(config.vocab_size, size=100_000)
-    sizes = {"batch_size": train.batch_size, "block_size": config.block_size}
-    return ids, *batch(ids, **sizes, seed=train.seed, step=0)
 
 
 # In the process of a subject: the name of a backend, or nanogpt=DIR.

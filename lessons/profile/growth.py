@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 
 from lessons.alone import in_process
-from lessons.profile.measuring import model_and_training, operations, predict, prepare, step_seconds
+from lessons.profile import measuring
 from shared.commands.terminal import say
 from shared.config import GPTConfig, TrainConfig
 
@@ -36,7 +36,7 @@ class Cost:
 def measure_growth(preset_name: str, backends: Sequence[str]) -> Iterator[list[Cost]]:
     """The costs in every backend, for five values of every size. The backends take turns, each in
     its own process."""
-    config, train = model_and_training(preset_name)
+    config, train = measuring.model_and_training(preset_name)
     with ExitStack() as stack:
         call = {backend: stack.enter_context(in_process()) for backend in backends}
         for size in SIZES:
@@ -52,9 +52,9 @@ def measure_growth(preset_name: str, backends: Sequence[str]) -> Iterator[list[C
 
 def measure(backend: str, size: str, value: int, config: GPTConfig, train: TrainConfig) -> Cost:
     """Measure one model in this process."""
-    trainer, tokens, targets = prepare(backend, config, train)
-    seconds = step_seconds(trainer, tokens, targets, STEPS)
+    trainer, tokens, targets = measuring.prepare(backend, config, train)
+    seconds = measuring.step_seconds(trainer, tokens, targets, STEPS)
     profiler = import_module(f"impls.{backend}.runtime.profiler")
     kept = profiler.activation_bytes(trainer, tokens, targets)
-    predicted = predict(backend, config, train.batch_size)
-    return Cost(size, value, operations(config, train), seconds, kept, predicted)
+    predicted = measuring.predict(backend, config, train.batch_size)
+    return Cost(size, value, measuring.operations(config, train), seconds, kept, predicted)

@@ -100,11 +100,16 @@ def model_and_training(preset_name: str) -> tuple[GPTConfig, TrainConfig]:
 def prepare(
     name: str, config: GPTConfig, train: TrainConfig
 ) -> tuple[Trainer, Int[np.ndarray, "B T"], Int[np.ndarray, "B T"]]:
-    """A trainer of a new model, and a batch of random tokens with its targets."""
-    trainer = load_backend(name).build(config, init_weights(config, 0)).trainer(train)
+    """A trainer of a new model, and a batch."""
+    model = load_backend(name).build(config, init_weights(config, 0))
+    return model.trainer(train), *example(config, train)[1:]
+
+
+def example(config: GPTConfig, train: TrainConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Random tokens, and a batch of them."""
     ids = np.random.default_rng(0).integers(config.vocab_size, size=100_000)
     sizes = {"batch_size": train.batch_size, "block_size": config.block_size}
-    return trainer, *batch(ids, **sizes, seed=0, step=0)
+    return ids, *batch(ids, **sizes, seed=train.seed, step=0)
 
 
 def step_seconds(

@@ -11,8 +11,7 @@ MOST_TOKENS = 10_000_000  # counting the pairs of so many takes a second
 
 
 def baselines(data: TokenData, vocab_size: int) -> dict[str, float]:
-    """By name, in nats per validation token: the loss of guessing, that of the bigram, and the best
-    possible one, if it is known."""
+    """In nats per token: the loss of guessing, the bigram's, and the best possible one, if known."""
     losses = {f"guessing: ln {vocab_size:,}": math.log(vocab_size)}
     if len(data.train) <= MOST_TOKENS:
         losses["bigram"] = bigram_loss(data.train, data.val, vocab_size)
