@@ -11,7 +11,7 @@ MOST_TOKENS = 10_000_000  # counting the pairs of so many takes a second
 
 
 def baselines(data: TokenData, vocab_size: int) -> dict[str, float]:
-    """In nats per token: the loss of guessing, the bigram's, and the best possible one, if known."""
+    """In nats per token: the loss of guessing, the bigram's and, if known, the best possible."""
     losses = {f"guessing: ln {vocab_size:,}": math.log(vocab_size)}
     if len(data.train) <= MOST_TOKENS:
         losses["bigram"] = bigram_loss(data.train, data.val, vocab_size)
