@@ -32,9 +32,10 @@ def forced(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], bool]:
 
 
 @pytest.fixture(autouse=True)
-def every_text_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Longer than one slice: eleven characters or bytes instead of a million."""
+def everywhere_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every text is longer than one slice: eleven characters or bytes instead of a million."""
     monkeypatch.setattr("shared.text.utf8.SLICE", 11)
+    monkeypatch.delenv("NOX_CURRENT_SESSION", raising=False)  # messages would name that session
 
 
 @pytest.fixture(autouse=True)

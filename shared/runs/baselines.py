@@ -23,9 +23,8 @@ def baselines(data: TokenData, vocab_size: int) -> dict[str, float]:
 def bigram_loss(
     train: Integer[np.ndarray, " N"], val: Integer[np.ndarray, " M"], vocab_size: int
 ) -> float:
-    """The mean of −ln P(b | a) over the pairs of the validation text, with P counted in the
-    training text, each count plus one (Laplace). Only pairs that occur are kept: a table would need
-    vocab_size² entries."""
+    """The mean of −ln P(b | a) over the validation pairs, with P counted in the training text, each
+    count plus one (Laplace). Only pairs that occur are kept: a table needs vocab_size² entries."""
     a, b = val[:-1].astype(np.int64), val[1:].astype(np.int64)
     first = train[:-1].astype(np.int64)  # the products below overflow smaller integers
     seen, counts = np.unique(first * vocab_size + train[1:], return_counts=True)
