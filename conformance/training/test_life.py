@@ -177,8 +177,7 @@ def test_a_second_trainer_begins_anew(subject: Subject) -> None:
 @pytest.mark.needs("grads", "generate")
 @pytest.mark.fills("interleaved")
 def test_two_of_each_know_nothing_of_each_other(subject: Subject) -> None:
-    """Two models, their trainers and generators give the same results in turns as each alone. In
-    one case, both have the same configuration."""
+    """Two models, their trainers and generators give the same results in turns as each alone."""
     config = replace(subject.case.config, block_size=17, dropout=0.4, n_layer=1)
     case = subject.case if subject.case.name == "gpt2" else replace(subject.case, config=config)
     other = replace(subject, case=case)
