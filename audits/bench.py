@@ -13,7 +13,6 @@ import os
 import platform
 import statistics
 import sys
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -28,7 +27,7 @@ from audits.readme import README, update_readme
 from lessons.alone import in_process
 from lessons.command import PresetName, command
 from lessons.printing import table_of_numbers
-from lessons.profile.measuring import example, operations
+from lessons.profile.measuring import example, median_seconds, operations
 from shared.commands.options import UsageError
 from shared.commands.terminal import say
 from shared.config import DEFAULT_PRESET, GPTConfig, SampleConfig, TrainConfig, load_preset
@@ -119,15 +118,10 @@ def set_up(subject: str, config: GPTConfig, train: TrainConfig) -> str:
 
 
 def take_turn() -> Turn:
-    turn = {}
-    for name, function in WORK.items():
-        seconds = []
-        for _ in range(2 if name == "writing" else REPEATS):
-            began = time.perf_counter()
-            function()
-            seconds.append(time.perf_counter() - began)
-        turn[name] = statistics.median(seconds[1:])
-    return turn
+    return {
+        name: median_seconds(function, 1 if name == "writing" else REPEATS - 1, warm_up=1)
+        for name, function in WORK.items()
+    }
 
 
 # Here

@@ -64,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "cases(*names): run on these configurations only",
         "dtypes(*names): run in these precisions only",
         "needs(*capabilities): only for backends that claim them",
-        "large: only with --large",
+        "large(backend, ...): only with --large; if backends are named, for these alone",
         "xdist_group(name): tests that pytest-xdist keeps in one process",
         "fills(*checks): the rows of the table that the test writes to",
     ):
@@ -122,11 +122,17 @@ ORDER = ("forward", "softmax", "causality", "loss", "gradients", "shapes", "opti
 """Chapters run in this order, then the rest, so that a fault is first reported at its origin."""
 
 
+def is_large(item: pytest.Item) -> bool:
+    mark = item.get_closest_marker("large")
+    backend = parameters_of(item).get("backend_name", "").partition("@")[0]
+    return mark is not None and (not mark.args or backend.endswith(mark.args))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator:
     """Deselect large tests unless requested, group tests by case, and order the chapters."""
     if not config.getoption("--large"):
-        items[:] = [item for item in items if not item.get_closest_marker("large")]
+        items[:] = [item for item in items if not is_large(item)]
     recorder = config.stash.get(RECORDER, None)
     if recorder:  # no backend has to offer bfloat16: deselect it instead of reporting a gap
         extra = recorder.panel.beyond

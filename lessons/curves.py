@@ -101,8 +101,7 @@ def read_run(path: Path) -> Run:
     band = find_band(checkpoint.config, record)
     both = ((row.bits_per_byte, row.val_loss) for row in rows)
     scale = next((bits / nats for bits, nats in both if bits and nats), 1.0)
-    text = record.dataset, record.dataset_sha256, record.tokenizer
-    return Run(label, losses, *text, band, scale)
+    return Run(label, losses, record.dataset, record.dataset_sha256, record.tokenizer, band, scale)
 
 
 def draw_curves(path: Path, runs: Sequence[Run]) -> None:

@@ -23,7 +23,7 @@ from audits.mutants import mutant as kinds
 from audits.mutants.mutant import HEALTHY, OF_THEMES, Mutant
 from audits.mutants.plant import plant
 from audits.mutants.report import Verdict, finders
-from conformance.cases import FAR, LONG, LONGER, TEETH
+from conformance.cases import DESIGN, FAR, LONG, LONGER, TEETH
 from conformance.conftest import QUICK, RECORDER
 from conformance.ledger import Ledger
 from conformance.recorder import parameters_of
@@ -168,6 +168,8 @@ def wanted(mutant: Mutant, backend: str) -> Wanted:
     if chapters in (kinds.DROPPING, kinds.PROCESSES):  # the only case with dropout
         return lambda check, setting: check.startswith(chapters) and setting == "dropout-float64"
 
+    design = {f"{case.name}-float64" for case in DESIGN if chapters == kinds.SHAPES}
+
     def without_other_themes(check: str, setting: str) -> bool:
         if check.startswith(("test_shared_", "test_compiled", "test_processes")):
             return False  # tests of shared/, where no bugs are planted; tests in separate processes
@@ -176,8 +178,7 @@ def wanted(mutant: Mutant, backend: str) -> Wanted:
         many_steps = check.startswith("test_training.py")  # hundreds, although one shows the bug
         if many_steps and (chapters, backend) != (kinds.OPTIMIZER, "numpy"):
             return False
-        pairs = chapters == kinds.SHAPES and setting.startswith("design-")
-        return pairs or setting in {"", *SETTINGS, *SINGLE}
+        return setting in {"", *SETTINGS, *SINGLE, *design}
 
     def a_part(check: str, setting: str) -> bool:
         if not check.startswith(chapters):
@@ -190,8 +191,7 @@ def wanted(mutant: Mutant, backend: str) -> Wanted:
             return setting in SINGLE
         if chapters in (kinds.LIFE, kinds.LONG_TEXTS, kinds.SHAPES):
             long = {f"{case.name}-float64" for case in (LONG, LONGER)}
-            pairs = chapters == kinds.SHAPES and setting.startswith("design-")
-            return pairs or setting in {"gpt2-float64", "original-float64", "", *long}
+            return setting in {"gpt2-float64", "original-float64", "", *long, *design}
         usual = {"", *SETTINGS, "gpt2-float32"} - {"nanogpt-float64", f"{LONG.name}-float64"}
         return setting in ({"", "gpt2-float64"} if many else usual)
 

@@ -18,7 +18,7 @@ Where values differ, they are {backends}. Losses are over the whole validation s
 per token: compare a loss with the bigram's beside it, which was counted on the same tokens. Across
 presets only the bits per byte can be compared, and not those of words: `<unk>` stands for many
 words and is easy to predict. The seconds are those of the whole command, from the fastest backend
-to the slowest; each was measured once, so they rank nothing (`nox -s bench` compares speeds).
+to the slowest; each was measured once, so compare speeds with `nox -s bench` instead.
 """
 
 HEADINGS = (

@@ -4,13 +4,13 @@ import time
 from pathlib import Path
 
 from audits.results.record import Result, fingerprint
-from lessons.bigram import log_frequencies, mean_loss
 from shared.commands.terminal import OK
 from shared.commands.train import train_main
 from shared.commands.trained import load_trained
 from shared.config import SampleConfig
 from shared.errors import RunError
-from shared.protocol import BigramBackend, Model, load_backend
+from shared.protocol import Model, load_backend
+from shared.runs.baselines import bigram_loss
 from shared.runs.directory import RunDirectory
 from shared.runs.metrics import read_metrics
 from shared.text.datasets import encode_dataset, load_dataset
@@ -31,15 +31,12 @@ def train_preset(preset: str, backend: str, dataset: str, run: Path) -> Result:
         raise RunError(f"{preset} was not trained in {backend}")
     seconds = time.perf_counter() - began
     checkpoint, tokenizer = load_trained(backend, run)
-    chosen = load_backend(backend)
-    assert isinstance(chosen, BigramBackend), "all three have one"
     data = encode_dataset(load_dataset(dataset), tokenizer, checkpoint.config.block_size)
-    train, val = (chosen.count_bigrams(ids, tokenizer.vocab_size) for ids in (data.train, data.val))
     rows = read_metrics(RunDirectory(run).metrics)
     val_loss, bits_per_byte = rows[-1].val_loss, rows[-1].bits_per_byte
     assert val_loss is not None, "the last step is always evaluated"
     assert bits_per_byte is not None
-    model = chosen.build(checkpoint.config, checkpoint.weights)
+    model = load_backend(backend).build(checkpoint.config, checkpoint.weights)
     return Result(
         preset=preset,
         backend=backend,
@@ -48,7 +45,7 @@ def train_preset(preset: str, backend: str, dataset: str, run: Path) -> Result:
         steps=rows[-1].step,
         val_loss=val_loss,
         bits_per_byte=bits_per_byte,
-        bigram=mean_loss(log_frequencies(train), val),
+        bigram=bigram_loss(data.train, data.val, tokenizer.vocab_size),
         floor=data.floor,
         seconds=seconds,
         sample=first_line(model, tokenizer),

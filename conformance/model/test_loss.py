@@ -13,15 +13,19 @@ def test_loss(models: Models, truthful: Models, batch: tuple, judge: Judge) -> N
     judge.answers_agree("loss", models, truthful, lambda model: model.loss(*batch))
 
 
+def loss_of(logits: np.ndarray, targets: np.ndarray) -> float:
+    """The mean of −ln softmax(logits)[target], in float64."""
+    wide = logits.astype(np.float64)
+    log_sum = np.logaddexp.reduce(wide, axis=-1, keepdims=True)
+    return float((log_sum - np.take_along_axis(wide, targets[..., None], axis=-1)).mean())
+
+
 @pytest.mark.fills("loss by definition")
 def test_loss_is_the_mean_of_minus_log_probs(subject: Subject) -> None:
     """Compare with the loss of the backend's own logits, computed here in float64, to find mistakes
     that all backends share (a sum instead of a mean, a base-2 logarithm, shifted targets)."""
     tokens, targets = subject.batch()
-    logits = subject.model.logits(tokens).astype(np.float64)
-    log_sum = np.logaddexp.reduce(logits, axis=-1, keepdims=True)
-    losses = (log_sum - np.take_along_axis(logits, targets[..., None], axis=-1))[..., 0]
-    expected = float(losses.mean())
+    expected = loss_of(subject.model.logits(tokens), targets)
     error = abs(subject.model.loss(tokens, targets) - expected) / expected
     subject.holds("loss by definition", error, "the loss is not the mean of −ln probs[target]")
 

@@ -209,9 +209,7 @@ OF_TORCH = (
 
 def world() -> dict[str, Any]:
     """Global state of the process, with that of the frameworks that are loaded."""
-    if (
-        "torch" in sys.modules
-    ):  # its first optimizer does this, and that sets a variable and filters
+    if "torch" in sys.modules:  # at its first optimizer, which sets a variable and filters
         importlib.import_module("torch._dynamo")
     found: dict[str, Any] = {
         "NumPy's error state": np.geterr(),
@@ -276,7 +274,7 @@ def test_everything_is_where_the_model_is(subject: Subject) -> None:
     """PyTorch makes no tensor on its default device, here one without data: it may be another."""
     torch: Any = sys.modules.get("torch")
     if torch is None:
-        return
+        return  # no tensor at all
 
     class Watch(torch.overrides.TorchFunctionMode):
         def __torch_function__(self, call: Any, types: Any, args: Any = (), kwargs: Any = None):
@@ -313,7 +311,7 @@ FRAMEWORKS = {"numpy": [], "torch": ["torch"], "jax": ["jax", "flax.nnx", "optax
 def test_an_import_changes_nothing(subject: Subject) -> None:
     """In a new process, loading a backend leaves what its framework, alone, had set."""
     if subject.backend.name not in FRAMEWORKS:
-        return  # a guest's may be any
+        pytest.skip("a guest's framework is not known")
     names = [subject.name, *FRAMEWORKS[subject.backend.name]]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     ran = subprocess.run(

@@ -23,13 +23,7 @@ pytestmark = pytest.mark.needs("trainer")
 # A warm-up and a decay within twenty steps, and a limit that clips only the first steps: in the
 # others, the gradient must not change. The seed, which dropout needs, is not the default one.
 ADAMW = TrainConfig(
-    steps=20,
-    warmup_steps=3,
-    learning_rate=1e-2,
-    min_lr=1e-3,
-    weight_decay=0.1,
-    grad_clip=2.0,
-    seed=7,
+    steps=20, warmup_steps=3, learning_rate=1e-2, min_lr=1e-3, weight_decay=0.1, grad_clip=2, seed=7
 )
 ADAMW_UNCLIPPED = replace(ADAMW, grad_clip=0.0, epsilon=1e-3, beta1=0.8, beta2=0.95)
 ADAMW_ZEROS = replace(

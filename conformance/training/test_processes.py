@@ -52,14 +52,10 @@ def trajectory(backend: Backend, case: Case) -> dict[str, np.ndarray]:
 @pytest.mark.dtypes("float64")
 @pytest.mark.needs("trainer")
 @pytest.mark.fills("many processes")
-@pytest.mark.parametrize("size", [2, 3])
-def test_many_processes_train_as_one(
-    subject: Subject, size: int, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+@pytest.mark.parametrize("size", [2, pytest.param(3, marks=pytest.mark.large("jax"))])
+def test_many_processes_train_as_one(subject: Subject, size: int, tmp_path: Path) -> None:
     """Fifty steps in float64: losses, norms, weights, moments; some in float32. Of three processes,
-    one fails in the end: all must stop. (Three of JAX, half a minute, only with --large.)"""
-    if subject.backend.name == "jax" and size == 3 and not request.config.getoption("--large"):
-        return
+    one fails in the end: all must stop. (Three of JAX take half a minute.)"""
     file, judge = tmp_path / "found.npz", subject.judge
     arguments = [subject.name, subject.case.name, str(cases.base_seed), str(file)]
     command = ["-m", __spec__.name, *arguments]

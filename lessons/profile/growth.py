@@ -26,11 +26,9 @@ class Cost:
     operations: int
     """Floating-point operations of the matrix products."""
     seconds: float
-    """The median of some steps."""
     activations: int
-    """Bytes that wait for the backward pass, measured."""
     predicted: int
-    """The same by the formula."""
+    """Bytes that wait for the backward pass: measured, and by the formula."""
 
 
 def measure_growth(preset_name: str, backends: Sequence[str]) -> Iterator[list[Cost]]:
@@ -51,9 +49,8 @@ def measure_growth(preset_name: str, backends: Sequence[str]) -> Iterator[list[C
 
 
 def measure(backend: str, size: str, value: int, config: GPTConfig, train: TrainConfig) -> Cost:
-    """Measure one model in this process."""
     trainer, tokens, targets = measuring.prepare(backend, config, train)
-    seconds = measuring.step_seconds(trainer, tokens, targets, STEPS)
+    seconds = measuring.median_seconds(lambda: trainer.step(tokens, targets), STEPS)
     profiler = import_module(f"impls.{backend}.runtime.profiler")
     kept = profiler.activation_bytes(trainer, tokens, targets)
     predicted = measuring.predict(backend, config, train.batch_size)

@@ -4,7 +4,7 @@ import importlib
 import re
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,7 +73,7 @@ def measure(name: str, preset_name: str) -> Profile:
     """Profile a backend in this process, which should be fresh."""
     config, train = model_and_training(preset_name)
     trainer, tokens, targets = prepare(name, config, train)
-    step = step_seconds(trainer, tokens, targets, STEPS)
+    step = median_seconds(lambda: trainer.step(tokens, targets), STEPS)
     profiler = importlib.import_module(f"impls.{name.partition('@')[0]}.runtime.profiler")
     seconds = profiler.profile_time(trainer, tokens, targets, STEPS)
     parts: dict[str, float] = {}
@@ -112,16 +112,14 @@ def example(config: GPTConfig, train: TrainConfig) -> tuple[np.ndarray, np.ndarr
     return ids, *batch(ids, **sizes, seed=train.seed, step=0)
 
 
-def step_seconds(
-    trainer: Trainer, tokens: Int[np.ndarray, "B T"], targets: Int[np.ndarray, "B T"], steps: int
-) -> float:
-    """The median of `steps` steps, after a few that may compile and warm the caches."""
+def median_seconds(function: Callable[[], object], repeats: int, warm_up: int = WARM_UP) -> float:
+    """The median of `repeats` calls, after a few that may compile and warm the caches."""
     times = []
-    for _ in range(WARM_UP + steps):
+    for _ in range(warm_up + repeats):
         began = time.perf_counter()
-        trainer.step(tokens, targets)
+        function()
         times.append(time.perf_counter() - began)
-    return statistics.median(times[WARM_UP:])
+    return statistics.median(times[warm_up:])
 
 
 def part_of(operation: str) -> str:

@@ -69,6 +69,14 @@ def test_whatever_trains_checks_its_options_then_runs_conformance_and_has_time_t
         assert env == {CHECK_ONLY: "1"}, "it cannot train without the suite"
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_samples_are_alone_on_standard_output(backend: str, tmp_path: Path) -> None:
+    session = fake_session(tmp_path, "--prompt", "ROMEO:")
+    SESSIONS[f"sample-{backend}"](session)
+    assert commands(session)[-1][1:] == ["-m", f"impls.{backend}.sample", "--prompt", "ROMEO:"]
+    assert session.run.call_args.kwargs["stderr"] is None
+
+
 @pytest.mark.parametrize(
     ("module", "options"),
     [

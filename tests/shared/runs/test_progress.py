@@ -61,6 +61,17 @@ def test_a_terminal_gets_a_bar(capsys, monkeypatch):
         assert part in shown.err
 
 
+def test_the_plot_is_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "loss.png"
+    rows = [Metrics(0, None, 4.0), Metrics(1, 3.9), Metrics(2, 3.8, 3.7)]
+    plot_losses(path, rows, title="alone")
+    alone = path.read_bytes()
+    assert alone.startswith(b"\x89PNG")
+    plot_losses(path, rows, baselines={"floor": 1.0}, title="alone")
+    assert path.read_bytes() != alone, "the floor is drawn"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["loss.png"]
+
+
 def test_baselines_are_drawn_by_name(figures):
     rows = [Metrics(0, None, 4.0), Metrics(1, None, 3.0), Metrics(2, None, 3.5)]
     plot_losses(Path("x.png"), rows, baselines={"bigram": 2.5, "floor": 1.0})
